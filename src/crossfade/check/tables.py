@@ -1,0 +1,127 @@
+"""What DescribeTable says of both tables, against what the migration declares. Reads answers; asks nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from crossfade.check.report import Finding
+from crossfade.core.mapping import Kind
+from crossfade.migration import Migration, Table
+
+
+@dataclass(frozen=True, slots=True)
+class IndexKey:
+    """One attribute that is a key of an index of the target: an item may lack it, but not hold anything else in it."""
+
+    attribute: str
+    kind: Kind
+    index: str
+    role: Literal["HASH", "RANGE"]
+
+
+def table_findings(
+    migration: Migration, source: Mapping[str, Any] | None, target: Mapping[str, Any] | None
+) -> Iterator[Finding]:
+    """Descriptions are the `Table` of a DescribeTable answer, or None where there is no such table."""
+    for place, table, description in (("source", migration.source, source), ("target", migration.target, target)):
+        if description is None:
+            yield _missing(place, table)
+            continue
+        if description_key(description) != table.key or list(description_key(description)) != list(table.key):
+            yield Finding(
+                "error",
+                "key-schema",
+                f"{place} {table.name}: the key is {_show_key(description_key(description))},"
+                f" but the migration declares {_show_key(table.key)}",
+                next_step=f"correct key= of the {place} in the migration file"
+                + (", or create the target with that key" if place == "target" else ""),
+            )
+        if description.get("TableStatus", "ACTIVE") != "ACTIVE":
+            yield Finding(
+                "warning",
+                "table-not-active",
+                f"{place} {table.name} is {description['TableStatus']}",
+                next_step="wait until it is ACTIVE before you start",
+            )
+        yield Finding("info", "billing", f"{place} {table.name}: {_billing(description)}")
+    if source is not None and target is not None:
+        yield from _indexes(migration, source, target)
+
+
+def description_key(description: Mapping[str, Any]) -> dict[str, Kind]:
+    """The key of a table or index as a migration declares it: name -> type, partition first."""
+    kinds = _kinds(description)
+    schema = cast("list[dict[str, str]]", description["KeySchema"])
+    parts = sorted(schema, key=lambda part: part["KeyType"] != "HASH")
+    return {part["AttributeName"]: kinds[part["AttributeName"]] for part in parts}
+
+
+def index_keys(description: Mapping[str, Any]) -> tuple[IndexKey, ...]:
+    """Every index key attribute that is not a key attribute of the table itself."""
+    kinds = _kinds(description)
+    own = description_key(description)
+    return tuple(
+        IndexKey(name, kinds[name], index["IndexName"], part["KeyType"])
+        for index in all_indexes(description)
+        for part in index["KeySchema"]
+        if (name := part["AttributeName"]) not in own
+    )
+
+
+def all_indexes(description: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [*description.get("GlobalSecondaryIndexes", ()), *description.get("LocalSecondaryIndexes", ())]
+
+
+def _kinds(description: Mapping[str, Any]) -> dict[str, Kind]:
+    return {each["AttributeName"]: each["AttributeType"] for each in description["AttributeDefinitions"]}
+
+
+def _missing(place: str, table: Table) -> Finding:
+    if place == "source":
+        step = "correct its name in the migration file, or the Region, account or endpoint you run this with"
+    else:
+        attributes = " ".join(f"AttributeName={name},AttributeType={kind}" for name, kind in table.key.items())
+        roles = ("HASH", "RANGE")
+        schema = " ".join(f"AttributeName={name},KeyType={role}" for name, role in zip(table.key, roles, strict=False))
+        step = (
+            f"create it: aws dynamodb create-table --table-name {table.name} --billing-mode PAY_PER_REQUEST"
+            f" --attribute-definitions {attributes} --key-schema {schema}"
+        )
+    return Finding("error", "no-table", f"{place} {table.name}: there is no such table", next_step=step)
+
+
+def _show_key(key: Mapping[str, Kind]) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in key.items())
+
+
+def _billing(description: Mapping[str, Any]) -> str:
+    mode = description.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+    if mode == "PAY_PER_REQUEST":
+        return "on-demand"
+    throughput = description.get("ProvisionedThroughput", {})
+    reads, writes = throughput.get("ReadCapacityUnits", "?"), throughput.get("WriteCapacityUnits", "?")
+    return f"provisioned, {reads} read and {writes} write units a second"
+
+
+def _indexes(migration: Migration, source: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[Finding]:
+    there = {index["IndexName"] for index in all_indexes(target)}
+    absent = tuple(name for index in all_indexes(source) if (name := index["IndexName"]) not in there)
+    if absent:
+        yield Finding(
+            "warning",
+            "index-missing",
+            f"{migration.source.name} has indexes that {migration.target.name} lacks: {', '.join(absent)}",
+            next_step="create them on the target if the application queries them; it will, once the target answers",
+        )
+    filling = tuple(
+        index["IndexName"] for index in all_indexes(target) if index.get("IndexStatus", "ACTIVE") != "ACTIVE"
+    )
+    if filling:
+        yield Finding(
+            "warning",
+            "index-filling",
+            f"{migration.target.name}: not ACTIVE yet: {', '.join(filling)}",
+            next_step="wait: an index that is being filled slows down writes to its table",
+        )

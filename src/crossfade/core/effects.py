@@ -1,0 +1,87 @@
+"""What a routine may ask of the world, and nothing else.
+
+A routine is a generator that yields effects and returns a result; it does no I/O, reads no clock and draws no chance.
+A driver performs each effect and sends its value (or throws its error) back in. `yield from` an effect and the type
+checkers know what comes back: `reply = yield from Call("source", "GetItem", request)`.
+
+    Forward    the caller's own request, exactly as it was made   -> Reply, or raises Rejected / UnknownOutcome
+    Call       one request to one of the tables                   -> Reply, or raises Rejected / UnknownOutcome
+    Gather     several calls at once                              -> their replies, in order; the first error is raised
+    Later      run a routine in the background, after the answer  -> None
+    Sleep      wait; drivers add jitter                           -> None
+    Now        monotonic seconds                                  -> float
+    Stamp      a fresh unique stamp                               -> str
+    Note       tell whoever watches                               -> None
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+Request: TypeAlias = dict[str, Any]  # the parameters of a DynamoDB operation, in botocore's low-level form
+Reply: TypeAlias = dict[str, Any]  # the parsed answer, likewise
+Place = Literal["source", "target", "control"]  # whose endpoint a call goes to; the request itself names the table
+
+
+class Effect(Generic[T_co]):
+    __slots__ = ()
+
+    def __iter__(self) -> Generator[Effect[Any], Any, T_co]:
+        result: T_co = yield self
+        return result
+
+
+Routine: TypeAlias = Generator[Effect[Any], Any, T_co]
+
+
+@dataclass(frozen=True, slots=True)
+class Forward(Effect[Reply]):
+    """Let the caller's request go through untouched; resume with its answer. At most one a routine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Effect[Reply]):
+    place: Place
+    operation: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Gather(Effect[tuple[Reply, ...]]):
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Later(Effect[None]):
+    """Background work. Mirrors of one `key` are coalesced and drained; comparisons may be dropped."""
+
+    kind: Literal["mirror", "compare"]
+    key: str
+    routine: Routine[None]
+    delay_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep(Effect[None]):
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Now(Effect[float]):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp(Effect[str]):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Effect[None]):
+    """An event for metrics, logs and `status`; `facts` holds plain values only."""
+
+    name: str
+    facts: dict[str, Any]

@@ -1,0 +1,145 @@
+"""A mapping made ready: its pieces bound to their places, and what follows from them for the key.
+
+The way of the key is followed once, here, so that a request costs nothing but the pieces themselves, and a single key
+can be mapped without its item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from crossfade.core.items import AttributeValue, Item
+from crossfade.core.mapping.piece import Kind, Piece, kind_of
+from crossfade.core.mapping.stamp import STAMP
+from crossfade.core.mapping.values import show_value
+from crossfade.errors import MappingError, Refused
+
+Sort: TypeAlias = Literal["none", "same", "other"]
+KeySchema: TypeAlias = tuple[tuple[str, Kind], ...]  # partition, then sort
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledMapping:
+    """Turns source items and keys into target items and keys, and back. Made by `compile_mapping`; never mutates."""
+
+    pieces: tuple[Piece, ...]
+    key_pieces: tuple[Piece, ...]  # those that touch the key: all that a key alone goes through
+    source_key: KeySchema
+    target_key: KeySchema
+    keys_only: bool
+    """Whether only key attributes change: all else is stored as it is."""
+    sort: Sort
+    """`same`: the target's sort key holds the very value of the source's, perhaps under another name, so conditions and
+    order carry over; `none`: neither has one; `other`: anything else."""
+    fingerprint: str
+    """Changes with what the mapping does; see the module of that name."""
+    _back: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
+    _keys_back: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_back", self.pieces[::-1])
+        object.__setattr__(self, "_keys_back", self.key_pieces[::-1])
+
+    @property
+    def source_partition_key(self) -> str:
+        return self.source_key[0][0]
+
+    @property
+    def source_sort_key(self) -> str | None:
+        return self.source_key[1][0] if len(self.source_key) > 1 else None
+
+    @property
+    def target_partition_key(self) -> str:
+        return self.target_key[0][0]
+
+    @property
+    def target_sort_key(self) -> str | None:
+        return self.target_key[1][0] if len(self.target_key) > 1 else None
+
+    def forward(self, item: Item) -> Item:
+        """A whole source item as a whole target item, without a stamp. Raises MappingError."""
+        if STAMP in item:
+            raise MappingError(
+                f"attribute {STAMP!r} is in an item of the source, and is crossfade's own name in the target",
+                next_step="rename that attribute in the source, or leave the item behind",
+            )
+        fresh = dict(item)
+        _check_key(fresh, self.source_key, "source")
+        for piece in self.pieces:
+            piece.forward(fresh)
+        _check_key(fresh, self.target_key, "target")
+        return fresh
+
+    def backward(self, item: Item) -> Item:
+        """A whole target item, with or without its stamp, as a whole source item. Raises MappingError."""
+        fresh = dict(item)
+        _ = fresh.pop(STAMP, None)
+        _check_key(fresh, self.target_key, "target")
+        for piece in self._back:
+            piece.backward(fresh)
+        _check_key(fresh, self.source_key, "source")
+        return fresh
+
+    def forward_key(self, key: Item) -> Item:
+        """The target key of a source key (exactly the key attributes). Raises MappingError."""
+        return _map_key(key, self.source_key, "source", self.key_pieces, self.target_key, "target", back=False)
+
+    def backward_key(self, key: Item) -> Item:
+        """The source key of a target key (exactly the key attributes). Raises MappingError."""
+        return _map_key(key, self.target_key, "target", self._keys_back, self.source_key, "source", back=True)
+
+    def partitions(self, value: AttributeValue) -> tuple[AttributeValue, ...]:
+        """Every target partition that may hold items of one source partition, without repeats.
+
+        With `sort == "same"` these hold nothing else; otherwise they may also hold items of other source partitions.
+        Raises Refused where they cannot be listed, MappingError where the value cannot be a source partition.
+        """
+        key: Item = {self.source_partition_key: value}
+        _check_key(key, self.source_key[:1], "source")
+        partials: tuple[Item, ...] = (key,)
+        for piece in self.key_pieces:
+            partials = tuple(made for partial in partials for made in piece.spread(partial))
+        name = self.target_partition_key
+        if any(name not in partial for partial in partials):
+            raise Refused(
+                f"the target partition of {self.source_partition_key} = {show_value(value)} cannot be told: {name!r} is"
+                f" also made from {self.source_sort_key!r}",
+                next_step="ask for single items by their whole key, or choose a target key whose partition follows from"
+                " the source's partition",
+            )
+        return tuple(partial[name] for partial in partials)
+
+    def describe(self) -> list[str]:
+        """One readable line a piece, in order."""
+        return [piece.describe() for piece in self.pieces]
+
+
+def _map_key(
+    key: Item, before: KeySchema, here: str, pieces: Iterable[Piece], after: KeySchema, there: str, *, back: bool
+) -> Item:
+    _check_key(key, before, here)
+    if len(key) != len(before):
+        raise MappingError(f"{here} key {sorted(key)}: the key attributes are {[name for name, _ in before]}")
+    fresh = dict(key)
+    for piece in pieces:
+        if back:
+            piece.backward(fresh)
+        else:
+            piece.forward(fresh)
+    _check_key(fresh, after, there)
+    return fresh
+
+
+def _check_key(item: Mapping[str, AttributeValue], schema: KeySchema, place: str) -> None:
+    """What DynamoDB demands of key attributes, said before it does. Sizes are left to DynamoDB."""
+    for name, kind in schema:
+        value = item.get(name)
+        if value is None:
+            raise MappingError(f"{place} key attribute {name!r} is missing")
+        held = value.get(kind)
+        if held is None:
+            raise MappingError(f"{place} key attribute {name!r} is {show_value(value)}: {kind_of(value)}, not {kind}")
+        if not held:
+            raise MappingError(f"{place} key attribute {name!r} is empty")

@@ -1,0 +1,147 @@
+"""convert: put another value in the place of one, by a function that has an inverse.
+
+An inverse is claimed by whoever writes it, so each application checks it: what comes out is taken back, and where that
+is not the same value again (`"007"` as a number is 7, which would come back as `"7"`) the item is refused, not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from crossfade.core.items import KINDS, AttributeValue, Item, same
+from crossfade.core.mapping.paths import Blocked, Path, PathLike, look, parse_path, put, show
+from crossfade.core.mapping.piece import KEY_KINDS, KeyPart, Keys, Kind, Piece, kind_of, unmappable
+from crossfade.core.mapping.values import show_value
+from crossfade.errors import MappingError, MappingInvalid
+
+Change: TypeAlias = Callable[[AttributeValue], AttributeValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Converter:
+    """A change of one value and its inverse, both from attribute value to attribute value.
+
+    `types` are what it takes and what it makes, such as `("S", "N")`; without them it cannot be used on a key. Either
+    function raises ValueError for a value that it cannot take, with a text that says what is wrong with it.
+    """
+
+    name: str
+    forward: Change
+    backward: Change
+    types: tuple[str, str] | None = None
+
+    def reversed(self) -> Converter:
+        """The same change, the other way about."""
+        types = None if self.types is None else (self.types[1], self.types[0])
+        return Converter(f"reversed {self.name}", self.backward, self.forward, types)
+
+
+@dataclass(frozen=True, slots=True)
+class Convert(Piece):
+    path: Path
+    converter: Converter
+
+    @property
+    def alters(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        converter = self.converter
+        return (self.path, converter.name, converter.types, converter.forward, converter.backward)
+
+    def bind(self, keys: Keys, target: Mapping[str, Kind]) -> tuple[Piece, Keys]:
+        root = self.path[0]
+        part = keys.get(root)
+        types = self.converter.types
+        if part is None or self.path != (root,) or (part.constant and types is None):
+            return Piece.bind(self, keys, target)
+        if types is None:
+            raise MappingInvalid(
+                f"{self.describe()}: {root!r} holds a part of the key, so the types must be known",
+                next_step='say them: convert(..., types=("S", "N"))',
+            )
+        before, after = types[0], KEY_KINDS.get(types[1])
+        if before != part.kind or after is None:
+            raise MappingInvalid(
+                f"{self.describe()}: takes {before} and makes {types[1]}, but {root!r} is {part.kind}"
+                " and a key attribute must stay S, N or B"
+            )
+        return self, {**keys, root: KeyPart(after, constant=part.constant)}
+
+    def forward(self, item: Item) -> None:
+        types = self.converter.types
+        self._replace(item, self.converter.forward, self.converter.backward, types)
+
+    def backward(self, item: Item) -> None:
+        types = self.converter.types
+        self._replace(item, self.converter.backward, self.converter.forward, None if types is None else types[::-1])
+
+    def _replace(self, item: Item, change: Change, undo: Change, types: tuple[str, ...] | None) -> None:
+        try:
+            value = look(item, self.path)
+        except Blocked as blocked:
+            raise unmappable(self, blocked.at, "is no map") from None
+        if value is None:
+            return
+        if types is not None and kind_of(value) != types[0]:
+            raise unmappable(self, self.path, f"is {show_value(value)} of type {kind_of(value)}, not {types[0]}")
+        changed = self._apply(change, value)
+        if types is not None and kind_of(changed) != types[1]:
+            became = f"became {show_value(changed)} of type {kind_of(changed)}, not {types[1]}"
+            raise unmappable(self, self.path, became)
+        back = self._apply(undo, changed)
+        if not same(back, value):
+            raise unmappable(self, self.path, f"is {show_value(value)}, which would come back as {show_value(back)}")
+        put(item, self.path, changed)
+
+    def _apply(self, change: Change, value: AttributeValue) -> AttributeValue:
+        try:
+            changed: Any = change(value)
+        except MappingError:
+            raise
+        except Exception as error:
+            raise unmappable(self, self.path, f"is {show_value(value)}: {error or type(error).__name__}") from error
+        if not isinstance(changed, dict) or len(changed) != 1 or next(iter(changed)) not in KINDS:  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+            raise unmappable(self, self.path, f"became {changed!r}, which is no attribute value")
+        return changed  # pyright: ignore[reportUnknownVariableType]
+
+    def describe(self) -> str:
+        return f"convert: {show(self.path)} by {self.converter.name}"
+
+
+def convert(
+    path: PathLike,
+    converter: Converter | None = None,
+    *,
+    forward: Change | None = None,
+    backward: Change | None = None,
+    types: tuple[str, str] | None = None,
+) -> Piece:
+    """Change the value at a path, by a ready-made converter or by two functions that undo each other.
+
+    Functions take and return one attribute value (`{"S": "12"}` -> `{"N": "12"}`). Items without the value are left as
+    they are. `types` (`("S", "N")`) makes any other type an error, and is needed on a key attribute.
+    """
+    parsed = parse_path(path)
+    given: Any = converter  # migration files are not type-checked
+    if given is not None:
+        if not isinstance(given, Converter):
+            raise MappingInvalid(
+                f"convert: {given!r} is no Converter",
+                next_step="use a ready-made one such as text_to_number, or give forward= and backward=",
+            )
+        if forward is not None or backward is not None or types is not None:
+            raise MappingInvalid(f"convert: {show(parsed)}: a converter, or functions, not both")
+        return Convert(parsed, given)
+    if not callable(forward) or not callable(backward):
+        raise MappingInvalid(
+            f"convert: {show(parsed)}: the function and its inverse are both needed",
+            next_step="give forward= and backward=, or a converter such as text_to_number",
+        )
+    if types is not None and (len(types) != 2 or not KINDS.issuperset(types)):
+        raise MappingInvalid(f"convert: {show(parsed)}: types are two of {', '.join(sorted(KINDS))}")
+    name = str(getattr(forward, "__qualname__", type(forward).__name__))
+    return Convert(parsed, Converter(name, forward, backward, types))

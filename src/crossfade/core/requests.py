@@ -1,0 +1,93 @@
+"""What a request names: its tables and its key, checked as DynamoDB checks them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from crossfade.core.effects import Request
+from crossfade.core.items import AttributeValue, Item
+from crossfade.core.pair import Pair
+from crossfade.errors import Rejected
+
+WRITES: Final = frozenset(
+    {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
+    | {"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}
+)
+READS: Final = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
+PARTIQL: Final = frozenset({"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"})
+
+
+def plain_name(table: str) -> str:
+    """The name of a table given by name or by ARN (arn:aws:dynamodb:region:account:table/NAME)."""
+    return table.rpartition("table/")[2] if table.startswith("arn:") else table
+
+
+def table_names(operation: str, request: Request) -> Iterator[str]:
+    """Every table that an item operation names. PartiQL names its tables in its text: see `mentions`."""
+    if "TableName" in request:
+        yield plain_name(request["TableName"])
+    elif operation in ("BatchGetItem", "BatchWriteItem"):
+        yield from (plain_name(name) for name in request["RequestItems"])
+    elif operation in ("TransactGetItems", "TransactWriteItems"):
+        for action in request["TransactItems"]:
+            yield from (plain_name(inner["TableName"]) for inner in action.values())
+
+
+def statements(operation: str, request: Request) -> list[str]:
+    if operation == "ExecuteStatement":
+        return [request["Statement"]]
+    return [entry["Statement"] for entry in request.get("Statements") or request.get("TransactStatements") or ()]
+
+
+def mentions(statement: str, table: str) -> bool:
+    """Whether a PartiQL statement may be about a table. When in doubt, yes."""
+    return re.search(rf"(?<![\w.-]){re.escape(table)}(?![\w-])", statement) is not None
+
+
+def names_any(operation: str, request: Request, tables: frozenset[str]) -> bool:
+    """Whether the request is about one of these tables."""
+    if operation in PARTIQL:
+        return any(mentions(text, table) for text in statements(operation, request) for table in tables)
+    return any(name in tables for name in table_names(operation, request))
+
+
+def is_strict(operation: str, request: Request) -> bool:
+    """Whether a valid lease is needed: for a write, and for a read that asks for the latest value."""
+    if operation in WRITES or operation == "TransactGetItems":
+        return True
+    if operation == "BatchGetItem":
+        return any(entry.get("ConsistentRead", False) for entry in request["RequestItems"].values())
+    return bool(request.get("ConsistentRead", False))
+
+
+def checked_key(pair: Pair, request: Request) -> Item:
+    """The source key that a request on single items names. Raises Rejected in DynamoDB's words."""
+    whole: Any = request.get("Item")
+    given: Item = request.get("Key", {}) if whole is None else whole
+    if whole is None and len(given) != len(pair.source.key_names):
+        raise Rejected("ValidationException", "The number of conditions on the keys is invalid")
+    for name, kind in pair.mapping.source_key:
+        check_key_value(name, kind, given.get(name), in_item=whole is not None)
+    return pair.source_key(given)
+
+
+def check_key_value(name: str, kind: str, value: AttributeValue | None, *, in_item: bool) -> None:
+    if value is None or kind not in value:
+        if not in_item:
+            raise Rejected("ValidationException", "The provided key element does not match the schema")
+        if value is None:
+            raise invalid(f"Missing the key {name} in the item")
+        raise invalid(f"Type mismatch for key {name} expected: {kind} actual: {next(iter(value))}")
+    if not value[kind]:
+        what = "binary" if kind == "B" else "string"
+        raise Rejected(
+            "ValidationException",
+            "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an"
+            f" empty {what} value. Key: {name}",
+        )
+
+
+def invalid(what: str) -> Rejected:
+    return Rejected("ValidationException", f"One or more parameter values were invalid: {what}")

@@ -1,0 +1,118 @@
+"""The stages of a migration as data: the one table that routing, the simulator, the CLI and the docs obey.
+
+The names are those of LaunchDarkly's migration flags, which people know, plus the steps they lack (the two lockstep
+stages, without which a switch of authority either stops writes or loses updates).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Side = Literal["source", "target"]
+
+
+class Stage(StrEnum):
+    OFF = "off"
+    DUALWRITE = "dualwrite"
+    SHADOW = "shadow"
+    LOCKSTEP_SOURCE = "lockstep_source"
+    LOCKSTEP_TARGET = "lockstep_target"
+    LIVE = "live"
+    RAMPDOWN = "rampdown"
+    COMPLETE = "complete"
+
+
+class Writes(StrEnum):
+    """How one write is carried out."""
+
+    PLAIN = "plain"  # to the authority alone
+    MIRRORED = "mirrored"  # to the authority; the other side is synced in the background
+    LOCKSTEP = "lockstep"  # to both sides in one transaction; the authority decides
+
+
+class Ramp(StrEnum):
+    """Which reads the ramp (n % of the keys) may answer from the target while the source is the authority."""
+
+    NONE = "none"
+    EVENTUAL = "eventual"  # those that did not ask for strong consistency
+    EVERY = "every"  # all: both sides are equal
+
+
+class Gate(StrEnum):
+    """What must hold before a stage may be entered on the way up."""
+
+    BACKFILLED = "backfilled"  # the backfill is complete
+    VERIFIED = "verified"  # a full verify begun after the last unclean end of a client found nothing
+    CONFIRMED = "confirmed"  # the operator knows that there is no way back after this
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one stage means. `summary` is the line that people read."""
+
+    authority: Side
+    writes: Writes
+    compare: bool
+    ramp: Ramp
+    gates: tuple[Gate, ...]
+    summary: str
+
+    @property
+    def other(self) -> Side:
+        return other_side(self.authority)
+
+
+def other_side(side: Side) -> Side:
+    return "target" if side == "source" else "source"
+
+
+DUAL_WRITE: dict[Stage, Row] = {
+    Stage.OFF: Row("source", Writes.PLAIN, False, Ramp.NONE, (), "the source alone"),
+    Stage.DUALWRITE: Row(
+        "source", Writes.MIRRORED, False, Ramp.NONE, (), "writes to the source are mirrored to the target"
+    ),
+    Stage.SHADOW: Row(
+        "source", Writes.MIRRORED, True, Ramp.EVENTUAL, (), "as before, and reads are compared with the target"
+    ),
+    Stage.LOCKSTEP_SOURCE: Row(
+        "source",
+        Writes.LOCKSTEP,
+        True,
+        Ramp.EVERY,
+        (Gate.BACKFILLED,),
+        "one transaction writes both sides; the source decides",
+    ),
+    Stage.LOCKSTEP_TARGET: Row(
+        "target",
+        Writes.LOCKSTEP,
+        True,
+        Ramp.NONE,
+        (Gate.BACKFILLED, Gate.VERIFIED),
+        "one transaction writes both sides; the target decides",
+    ),
+    Stage.LIVE: Row(
+        "target", Writes.MIRRORED, True, Ramp.NONE, (), "writes to the target are mirrored back; reads are compared"
+    ),
+    Stage.RAMPDOWN: Row(
+        "target", Writes.MIRRORED, False, Ramp.NONE, (), "the target serves; the source is kept equal as the way back"
+    ),
+    Stage.COMPLETE: Row(
+        "target", Writes.PLAIN, False, Ramp.NONE, (Gate.VERIFIED, Gate.CONFIRMED), "the target alone; no way back"
+    ),
+}
+
+LADDERS: dict[str, dict[Stage, Row]] = {"dual-write": DUAL_WRITE}
+
+
+def ladder(strategy: str, *, lockstep: bool = True) -> tuple[Stage, ...]:
+    """The stages in order. `lockstep=False` exists to show that the rule is needed: it leaves those stages out."""
+    rows = LADDERS[strategy]
+    return tuple(stage for stage, row in rows.items() if lockstep or row.writes is not Writes.LOCKSTEP)
+
+
+def path(stages: tuple[Stage, ...], start: Stage, end: Stage) -> tuple[Stage, ...]:
+    """The stages to enter, one at a time, to come from `start` to `end`; empty when already there."""
+    i, j = stages.index(start), stages.index(end)
+    return stages[i + 1 : j + 1] if i <= j else stages[j:i][::-1]

@@ -1,0 +1,89 @@
+"""Every error that crossfade raises, in one tree.
+
+CrossfadeError                  has .next_step: what to do about it
+|-- ConfigurationError          the migration file, an option or the environment is wrong: nothing was started
+|   |-- MappingInvalid          the mapping itself cannot work (not invertible, touches a key it may not, misspelt)
+|   `-- NotStarted              the control table knows no such migration
+|-- MappingError                one item cannot be mapped (a value that would not come back)
+|-- Refused                     a request or command that would be wrong in this stage; nothing was written
+|   `-- GateClosed              a stage may not be entered yet; carries every gate's finding
+|-- StageUncertain              the client's lease ended: the write was not sent, or is not acknowledged; retry
+|-- Fenced                      another runner has taken this job over, or the fleet has moved on without us
+`-- DatabaseError               an answer from DynamoDB
+    |-- Rejected                DynamoDB said no: code and message are the service's own
+    `-- UnknownOutcome          no answer: the request may still have been, or may yet be, carried out
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class CrossfadeError(Exception):
+    """The root. `next_step` tells the reader what to do; `retryable` whether the same call may succeed later."""
+
+    retryable = False
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(message if not next_step else f"{message}\n  next: {next_step}")
+        self.message = message
+        self.next_step = next_step
+
+
+class ConfigurationError(CrossfadeError):
+    """The migration file, an option or the environment is wrong; nothing was started."""
+
+
+class MappingInvalid(ConfigurationError):
+    """The mapping as a whole cannot work, whatever the item."""
+
+
+class NotStarted(ConfigurationError):
+    """The control table holds no such migration: run `crossfade start` first."""
+
+
+class MappingError(CrossfadeError):
+    """One item cannot be mapped without losing something. Names the piece and the attribute."""
+
+
+class Refused(CrossfadeError):
+    """What a stage cannot do right is refused before anything is written."""
+
+
+class GateClosed(Refused):
+    """A stage may not be entered yet."""
+
+
+class StageUncertain(CrossfadeError):
+    """This client's lease has ended, so it cannot know the stage: the write is not acknowledged."""
+
+    retryable = True
+
+
+class Fenced(CrossfadeError):
+    """Somebody else holds what this process held (a lease, a job)."""
+
+
+class DatabaseError(CrossfadeError):
+    """What came back from DynamoDB in place of a result."""
+
+
+class Rejected(DatabaseError):
+    """DynamoDB's own refusal: nothing was written.
+
+    `code` and `text` are the service's (`ConditionalCheckFailedException`, ...); `response` is the parsed error
+    response in botocore's shape (with `Error`, and where the service sends them `Item` and `CancellationReasons`).
+    """
+
+    def __init__(self, code: str, text: str, response: Mapping[str, Any] | None = None) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+        self.response: Mapping[str, Any] = response or {"Error": {"Code": code, "Message": text}}
+
+
+class UnknownOutcome(DatabaseError):
+    """A timeout or a broken connection: the request may have been carried out, or may be until it can no longer land."""
+
+    retryable = True

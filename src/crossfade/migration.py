@@ -1,0 +1,252 @@
+"""A migration as a value: two tables, how an item of one becomes an item of the other, and how to go about it.
+
+Everything that can be known to be wrong is an error when the value is made, before anything runs. A migration file is
+a Python file that makes exactly one; the reader of an error is the writer of that file, so `load` names the line and
+what was probably meant, where a traceback through crossfade would say neither.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, cast
+
+import crossfade.mapping
+from crossfade.core.effects import Place
+from crossfade.core.mapping import CompiledMapping, Kind, Piece, compile_mapping
+from crossfade.errors import ConfigurationError, CrossfadeError, MappingInvalid
+
+Strategy = Literal["dual-write"]
+
+MIGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # it becomes a part of keys, file names and metrics
+TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB's own rule
+KEY_NAME_BYTES_MAX = 255  # DynamoDB's limit on the name of a key attribute
+FILE_BYTES_MAX = 1_000_000  # a migration file is a page of text
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: `Table("orders", key={"customer": "S", "order_id": "S"})`.
+
+    `key` is the partition key and, where there is one, the sort key, in that order, each with its type: S, N or B.
+    Raises ConfigurationError.
+    """
+
+    name: str
+    key: Mapping[str, Kind] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        _check_table_name(self.name, "table")
+        given: Any = self.key  # migration files are not type-checked
+        entries: list[tuple[Any, Any]] = list(given.items()) if hasattr(given, "items") else []
+        if not 1 <= len(entries) <= 2:
+            raise ConfigurationError(
+                f"table {self.name}: key={given!r} is not one or two attributes with their types",
+                next_step='write key={"partition": "S"} or key={"partition": "S", "sort": "N"}',
+            )
+        for name, kind in entries:
+            if not isinstance(name, str) or not 1 <= len(name.encode()) <= KEY_NAME_BYTES_MAX:
+                raise ConfigurationError(f"table {self.name}: {name!r} is no name for a key attribute")
+            if kind not in ("S", "N", "B"):
+                raise ConfigurationError(f"table {self.name}: key attribute {name!r} is {kind!r}; S, N or B is needed")
+        object.__setattr__(self, "key", dict(self.key))
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The key attributes, partition first."""
+        return tuple(self.key)
+
+    @property
+    def partition_key(self) -> str:
+        return self.key_names[0]
+
+    @property
+    def sort_key(self) -> str | None:
+        return self.key_names[1] if len(self.key) > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What a migration file makes. Raises ConfigurationError, or MappingInvalid where the mapping cannot work."""
+
+    name: str
+    source: Table
+    target: Table
+    mapping: Piece | Sequence[Piece] | None = field(default=None, hash=False)
+    strategy: Strategy = "dual-write"
+    control_table: str = "crossfade"
+    compiled: CompiledMapping = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        given_name: Any = self.name  # migration files are not type-checked
+        if not isinstance(given_name, str) or not MIGRATION_NAME.fullmatch(given_name):
+            raise ConfigurationError(
+                f"migration name {given_name!r}: 1 to 100 letters, digits, '-', '_' or '.', a letter or digit first"
+            )
+        for place, table in (("source", cast("Any", self.source)), ("target", cast("Any", self.target))):
+            if not isinstance(table, Table):
+                raise ConfigurationError(
+                    f"migration {self.name}: {place}={table!r} is no Table",
+                    next_step=f'write {place}=Table("name", key={{"partition": "S"}})',
+                )
+        if self.source.name == self.target.name:
+            raise ConfigurationError(
+                f"migration {self.name}: source and target are both {self.source.name!r}",
+                next_step="a migration goes to another table: create it under another name",
+            )
+        _check_strategy(self.name, self.strategy)
+        _check_table_name(self.control_table, "control_table")
+        if self.control_table in (self.source.name, self.target.name):
+            raise ConfigurationError(
+                f"migration {self.name}: the control table {self.control_table!r} is one of the tables to migrate",
+                next_step='leave control_table out, or name a table of its own, such as "crossfade"',
+            )
+        try:
+            compiled = compile_mapping(self.mapping, self.source.key, self.target.key)
+        except MappingInvalid as error:
+            raise MappingInvalid(f"migration {self.name}: {error.message}", next_step=error.next_step) from None
+        object.__setattr__(self, "compiled", compiled)
+
+    def table(self, place: Literal["source", "target"]) -> Table:
+        """The table on one side."""
+        return self.source if place == "source" else self.target
+
+    def table_name(self, place: Place) -> str:
+        """The name of the table at a place, the control table included."""
+        return self.control_table if place == "control" else self.table(place).name
+
+
+def _check_table_name(name: Any, what: str) -> None:
+    if not isinstance(name, str) or not TABLE_NAME.fullmatch(name):
+        raise ConfigurationError(f"{what} {name!r}: a table name is 3 to 255 letters, digits, '-', '_' or '.'")
+
+
+def _check_strategy(name: str, strategy: Any) -> None:
+    if strategy == "dual-write":
+        return
+    if strategy == "copy-on-write":
+        raise ConfigurationError(
+            f"migration {name}: the strategy copy-on-write is not there yet",
+            next_step='use strategy="dual-write", which keeps both tables equal',
+        )
+    raise ConfigurationError(f"migration {name}: unknown strategy {strategy!r}", next_step='use strategy="dual-write"')
+
+
+_TEMPLATE = '''\
+"""What changes between the two tables. Check it against the real source: crossfade check {file}"""
+
+from crossfade import Migration, Table
+from crossfade.mapping import convert, drop, identity, join, move, rename, set_default, split, suffix, text_to_number
+
+migration = Migration(
+    name="{name}",
+    source=Table("{source}", key={{"customer": "S", "order_id": "S"}}),  # partition key, then sort key if there is one
+    target=Table("{target}", key={{"customer": "S", "order_id": "S"}}),
+    mapping=[
+        # One piece a line, applied in order. An empty list is an error; if nothing changes, write identity().
+        # suffix("customer", count=16, by="order_id"),  # spread each hot customer over 16 partitions
+        # rename("total_amount", "total"),
+        # move("detail.status", "status"),              # out of a nested map
+        # convert("total", text_to_number),
+        # set_default("version", 2),
+        # drop("legacy_flag"),                          # the one piece that loses something
+    ],
+)
+'''
+
+
+def template(
+    name: str = "my-migration", source: str = "orders", target: str = "orders-v2", file: str = "migration.py"
+) -> str:
+    """The text of a new migration file. It has no mapping yet, and says so until it has one."""
+    return _TEMPLATE.format(name=name, source=source, target=target, file=file)
+
+
+def load(path: str | Path) -> Migration:
+    """The migration that a file makes. Raises ConfigurationError (MappingInvalid is one) with the line."""
+    file = Path(path)
+    try:
+        if file.stat().st_size > FILE_BYTES_MAX:
+            raise ConfigurationError(f"{file}: larger than {FILE_BYTES_MAX:,} bytes, so it is no migration file")
+        source = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(f"{file}: no such file", next_step=f"crossfade new {file}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error}") from error
+    try:
+        code = compile(source, str(file), "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = error.lineno if isinstance(error, SyntaxError) else None
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ConfigurationError(_at(file, line, source, said), next_step="correct that line") from None
+    module = ModuleType(f"_crossfade_migration_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}")
+    module.__file__ = str(file)
+    sys.modules[module.__name__] = module  # dataclasses and the like look their module up while it runs
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - a migration file is the user's own program
+    except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
+        raise _explained(error, file, source, module) from error
+    return _only_migration(module, file)
+
+
+def _only_migration(module: ModuleType, file: Path) -> Migration:
+    found = {id(value): (name, value) for name, value in vars(module).items() if isinstance(value, Migration)}
+    if len(found) == 1:
+        return next(iter(found.values()))[1]
+    if not found:
+        raise ConfigurationError(
+            f"{file}: makes no Migration",
+            next_step="assign one: migration = Migration(...); `crossfade new` writes an example",
+        )
+    names = ", ".join(sorted(name for name, _ in found.values()))
+    raise ConfigurationError(
+        f"{file}: makes {len(found)} migrations ({names})", next_step="keep one a file, so that every command is clear"
+    )
+
+
+def _explained(error: BaseException, file: Path, source: str, module: ModuleType) -> ConfigurationError:
+    """The same error, said to the writer of the file."""
+    line = next(
+        (frame.lineno for frame in reversed(traceback.extract_tb(error.__traceback__)) if frame.filename == str(file)),
+        None,
+    )
+    if isinstance(error, ConfigurationError):
+        return type(error)(_at(file, line, source, error.message), next_step=error.next_step)
+    if isinstance(error, CrossfadeError):
+        return ConfigurationError(_at(file, line, source, error.message), next_step=error.next_step)
+    said = f"{type(error).__name__}: {error}"
+    return ConfigurationError(_at(file, line, source, said), next_step=_probably_meant(error, module))
+
+
+def _at(file: Path, line: int | None, source: str, said: str) -> str:
+    lines = source.splitlines()
+    if line is None or not 1 <= line <= len(lines):
+        return f"{file}: {said}"
+    return f"{file}, line {line}: {said}\n  | {lines[line - 1].strip()}"
+
+
+def _probably_meant(error: BaseException, module: ModuleType) -> str:
+    known = {*crossfade.mapping.__all__, "Migration", "Table"}
+    wrong = None
+    if isinstance(error, NameError):
+        wrong, known = error.name, known | vars(module).keys()
+    elif isinstance(error, ImportError) and (match := re.search(r"cannot import name '(\w+)'", str(error))):
+        wrong = match[1]
+    elif isinstance(error, ModuleNotFoundError):
+        return f"is {error.name} installed here, or on PYTHONPATH?"
+    elif isinstance(error, TypeError) and (match := re.search(r"unexpected keyword argument '(\w+)'", str(error))):
+        wrong = match[1]
+        known = {entry.name for kind in (Migration, Table) for entry in fields(kind) if entry.init}
+        known |= {"forward", "backward", "types", "count", "by", "separator", "into", "default"}
+    if not wrong:
+        return "correct that line"
+    close = difflib.get_close_matches(wrong, known - {wrong}, n=1)
+    return f"did you mean {close[0]}?" if close else "correct that line"
