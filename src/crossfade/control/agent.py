@@ -1,0 +1,395 @@
+"""A client's side of the control plane: its lease, the stage that new operations obey, its acknowledgement.
+
+Two promises make the barrier. A client sends nothing once its lease may have been counted as gone: the deadline is
+`lease_seconds` after the moment *before* the last renewal that was answered was sent, while others count from when they
+saw that renewal, which is later. And it acknowledges an epoch only when all that it began under older ones has ended,
+mirrors in the background included, with what was lost reported in the same transaction.
+
+One process has one agent a migration. A single thread or task runs `join`, `poll` and `leave`; `begin`, `end`, `hold`,
+`release` and `lost` may be called from any, and hold the lock for a few instructions.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from crossfade.control.calls import DONE, Failed, ask, change, pause_seconds
+from crossfade.control.records import STATE, Lease, Role, State, client_record, number, text
+from crossfade.control.store import TABLE_DEFAULT, Control
+from crossfade.core.effects import Note, Now, Request, Routine, Sleep
+from crossfade.core.rules import Rules
+from crossfade.core.stages import Stage
+from crossfade.errors import ConfigurationError, DatabaseError, NotStarted, StageUncertain, UnknownOutcome
+
+LEASE_SECONDS: Final = 10.0  # ten polls: a client outlives a short loss of the network, the fleet waits no longer
+POLL_SECONDS: Final = 1.0  # how soon a move is noticed; two small requests a poll
+JOIN_ATTEMPTS_MAX: Final = 5
+LOST_EXAMPLE_LENGTH_MAX: Final = 200  # the lease is a small record, read by everybody who waits
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One operation's place in time: the stage it obeys until it has ended, whatever the fleet does meanwhile."""
+
+    stage: Stage
+    epoch: int
+    ramp_percent: int
+    incarnation: int
+    strict: bool
+
+
+class Agent:
+    """One client. `new_id` gives the id of its next lease once this one was counted as gone."""
+
+    def __init__(
+        self,
+        name: str,
+        client_id: str,
+        *,
+        landing_seconds: float,
+        host: str,
+        pid: int,
+        fingerprint: str,
+        new_id: Callable[[], str],
+        lease_seconds: float = LEASE_SECONDS,
+        role: Role | str = Role.APP,
+        rules: Rules = Rules(),  # noqa: B008 - frozen
+        control_table: str = TABLE_DEFAULT,
+    ) -> None:
+        self.control = Control(name, control_table)
+        self.client_id = client_id
+        self.lease_seconds = lease_seconds
+        self.landing_seconds = landing_seconds
+        self.role = Role(role)
+        self.host = host
+        self.pid = pid
+        self.fingerprint = fingerprint
+        self.rules = rules
+        self.lost_mirrors = 0
+        self._new_id = new_id
+        self._lock = threading.Lock()
+        self._state: State | None = None  # as adopted
+        self._incarnation = 1
+        self._member = False
+        self._deadline = -math.inf
+        self._beat = 0
+        self._acknowledged = 0
+        self._open: dict[int, int] = {}  # epoch -> operations and mirrors that have not ended
+        self._unreported = 0  # what may have been left undone and `unclean` does not say yet
+        self._lost_example = ""
+
+    # --- what new operations obey
+
+    @property
+    def stage(self) -> Stage:
+        return self._adopted().stage
+
+    @property
+    def epoch(self) -> int:
+        return self._adopted().epoch
+
+    @property
+    def ramp_percent(self) -> int:
+        return self._adopted().ramp_percent
+
+    @property
+    def deadline(self) -> float:
+        """Monotonic seconds; from then on nothing strict begins and nothing more is sent."""
+        return self._deadline
+
+    @property
+    def joined(self) -> bool:
+        return self._member
+
+    @property
+    def acknowledged(self) -> int:
+        """The epoch that the lease record says."""
+        return self._acknowledged
+
+    @property
+    def pending(self) -> int:
+        """Operations and mirrors that have not ended."""
+        with self._lock:
+            return sum(self._open.values())
+
+    def _adopted(self) -> State:
+        state = self._state
+        if state is None:
+            raise StageUncertain(
+                f"client {self.client_id} has not joined migration {self.control.migration} yet",
+                next_step="try again in a moment",
+            )
+        return state
+
+    # --- operations
+
+    def begin(self, strict: bool, now: float) -> Ticket:
+        """A ticket for one operation. Raises StageUncertain when it is strict and the lease has ended: send nothing."""
+        with self._lock:
+            state = self._adopted()
+            if strict and now >= self._deadline:
+                raise self._uncertain("nothing was sent")
+            self._open[state.epoch] = self._open.get(state.epoch, 0) + 1
+            return Ticket(state.stage, state.epoch, state.ramp_percent, self._incarnation, strict)
+
+    def may_send(self, ticket: Ticket, now: float) -> None:
+        """To be asked before every single write of an operation or a mirror: one that began in time may go on too long.
+
+        Raises StageUncertain: nothing more of this ticket may be sent.
+        """
+        if ticket.incarnation != self._incarnation or now >= self._deadline:
+            raise self._uncertain("what remained of the operation was not sent")
+
+    def end(self, ticket: Ticket, now: float) -> None:
+        """The operation has its answer, or its error. Raises StageUncertain when the answer must not be given."""
+        with self._lock:
+            self._drop(ticket)
+            late = ticket.incarnation != self._incarnation or now > self._deadline + self.landing_seconds
+            if ticket.strict and late:
+                self._unreported += 1
+                raise self._uncertain("it may or may not have been carried out")
+
+    def hold(self, ticket: Ticket) -> None:
+        """A mirror in the background belongs to this ticket, which is not finished before `release`."""
+        with self._lock:
+            self._open[ticket.epoch] = self._open.get(ticket.epoch, 0) + 1
+
+    def release(self, ticket: Ticket) -> None:
+        with self._lock:
+            self._drop(ticket)
+
+    def lost(self, key: str, error: object) -> None:
+        """A mirror will not be done. To be called before its `release`, so that no acknowledgement comes first."""
+        with self._lock:
+            self.lost_mirrors += 1
+            self._unreported += 1
+            self._lost_example = f"{key}: {error}"[:LOST_EXAMPLE_LENGTH_MAX]
+
+    def _drop(self, ticket: Ticket) -> None:
+        left = self._open[ticket.epoch] - 1
+        if left:
+            self._open[ticket.epoch] = left
+        else:
+            del self._open[ticket.epoch]
+
+    def _uncertain(self, what: str) -> StageUncertain:
+        return StageUncertain(
+            f"client {self.client_id} could not renew its lease on migration {self.control.migration} "
+            f"for {self.lease_seconds:g} s, so it cannot know the stage: {what}",
+            next_step="try again in a moment; if it lasts, look at the connection to the control table",
+        )
+
+    # --- joining, polling, leaving
+
+    def join(self) -> Routine[None]:
+        """Take a lease and adopt the state. Raises NotStarted, ConfigurationError (another mapping), DatabaseError."""
+        self._check((yield from self.control.state()))  # before anything is written
+        yield from self._enter()
+        yield from Note("joined", {"client": self.client_id, "stage": self.stage.value})
+
+    def poll(self) -> Routine[None]:
+        """Renew, follow, acknowledge; every POLL_SECONDS or so. A database error is noted: the deadline does the rest.
+
+        Raises ConfigurationError when the migration was started anew with another mapping; this client stays where it
+        is, and everybody who waits for it is told why.
+        """
+        try:
+            if not self._member:
+                yield from self._enter()
+            elif not (yield from self._renew()):
+                yield from self._rejoin()
+            else:
+                yield from self._follow()
+                if self._due() and not (yield from self._renew()):
+                    yield from self._rejoin()
+        except DatabaseError as error:
+            now = yield from Now()
+            facts = {"client": self.client_id, "error": str(error), "seconds_left": self._deadline - now}
+            yield from Note("lease_not_renewed", facts)
+
+    def leave(self) -> Routine[None]:
+        """Give the lease back. What has not ended by now counts as left undone: drain first."""
+        with self._lock:
+            member, self._member, self._deadline = self._member, False, -math.inf
+            unclean = bool(self._unreported or self._open)
+            self._incarnation += 1
+        if not member:
+            return
+        deletion = self.control.delete(client_record(self.client_id))
+        if unclean:
+            yield from self._leave_unclean(deletion)
+        else:
+            _ = yield from ask("DeleteItem", deletion)
+        yield from Note("left", {"client": self.client_id, "clean": not unclean})
+
+    def _leave_unclean(self, deletion: Request) -> Routine[None]:
+        """In one transaction, as often as it takes: counting twice costs a verify, counting never costs data."""
+        request: Request = {"TransactItems": [{"Delete": deletion}, {"Update": self.control.add_unclean()}]}
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                failed = yield from change("TransactWriteItems", request)
+            except UnknownOutcome:
+                if attempt == JOIN_ATTEMPTS_MAX:
+                    raise
+                yield from Sleep(pause_seconds(attempt))
+                continue
+            if failed != DONE:  # the migration is gone: there is nothing left to be unclean
+                _ = yield from ask("DeleteItem", deletion)
+            return
+
+    # --- the lease
+
+    def _enter(self) -> Routine[None]:
+        """The lease first, the state after it: whoever moves the migration either sees the one or shows the other."""
+        with self._lock:
+            self._beat, self._acknowledged = 1, 0
+        yield from self._put_lease(self._lease())
+        with self._lock:
+            self._member = True  # without a deadline yet: an earlier sending of the put may have begun the lease
+        try:
+            yield from self._follow()
+        except ConfigurationError:
+            yield from self.leave()
+            raise
+        if not (yield from self._renew()):
+            yield from self._rejoin()
+
+    def _put_lease(self, lease: Lease) -> Routine[None]:
+        request = self.control.put_new(lease)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                failed = yield from change("PutItem", request)
+            except UnknownOutcome:
+                if attempt == JOIN_ATTEMPTS_MAX:
+                    raise
+                yield from Sleep(pause_seconds(attempt))
+                continue
+            if failed != DONE:
+                found = yield from self.control.lease(lease.client)
+                if found is None or (found.host, found.pid) != (lease.host, lease.pid):
+                    raise ConfigurationError(
+                        f"another client already runs as {lease.client}",
+                        next_step="give every process an id of its own",
+                    )
+            return
+
+    def _rejoin(self) -> Routine[None]:
+        """We were counted as gone. What was begun before is not ours to finish; start again under another id."""
+        former, again_as = self.client_id, self._new_id()
+        with self._lock:
+            self._member, self._deadline = False, -math.inf
+            self._incarnation += 1
+            self._unreported += 1  # what was on its way when we stopped may have landed after we were counted
+            self.client_id = again_as
+        yield from Note("fenced", {"client": former, "again_as": again_as})
+        yield from self._enter()
+
+    def _renew(self) -> Routine[bool]:
+        """Whether the lease is still ours. An unknown outcome is raised, and extends nothing."""
+        sent = yield from Now()
+        with self._lock:
+            self._beat += 1
+            epoch, unreported = self._reachable(), self._unreported
+            update = self._renewal(epoch)
+        failed: Failed
+        if unreported:
+            actions = [{"Update": update}, {"Update": self.control.add_unclean()}]
+            failed = yield from change("TransactWriteItems", {"TransactItems": actions})
+        else:
+            failed = yield from change("UpdateItem", update)
+        if 0 in failed:
+            return False
+        if failed != DONE:  # no migration (any more), so nothing to report to; the lease stands as it was
+            failed = yield from change("UpdateItem", update)
+            if failed != DONE:
+                return False
+        with self._lock:
+            self._deadline = max(self._deadline, sent + self.lease_seconds)
+            self._acknowledged = epoch
+            self._unreported -= unreported
+        return True
+
+    def _renewal(self, epoch: int) -> Request:
+        # Nobody else writes this record, and a beat is never used twice: one that lands late is refused.
+        # `<=`, because a client library beneath us may send the same request twice.
+        return {
+            "TableName": self.control.table,
+            "Key": self.control.key(client_record(self.client_id)),
+            "UpdateExpression": "SET #beat = :beat, #epoch = :epoch, #lost = :lost, #example = :example",
+            "ConditionExpression": "attribute_exists(#beat) AND #beat <= :beat",
+            "ExpressionAttributeNames": {
+                "#beat": "beat",
+                "#epoch": "epoch",
+                "#lost": "lost_mirrors",
+                "#example": "lost_example",
+            },
+            "ExpressionAttributeValues": {
+                ":beat": number(self._beat),
+                ":epoch": number(epoch),
+                ":lost": number(self.lost_mirrors),
+                ":example": text(self._lost_example),
+            },
+        }
+
+    def _lease(self) -> Lease:
+        return Lease(
+            client=self.client_id,
+            role=self.role,
+            host=self.host,
+            pid=self.pid,
+            fingerprint=self.fingerprint,
+            beat=self._beat,
+            epoch=self._acknowledged,
+            lease_seconds=self.lease_seconds,
+            landing_seconds=self.landing_seconds,
+            lost_mirrors=self.lost_mirrors,
+            lost_example=self._lost_example,
+        )
+
+    # --- the state
+
+    def _follow(self) -> Routine[None]:
+        """Adopt a newer epoch for all that begins from now on."""
+        try:
+            found = yield from self.control.state()
+        except NotStarted:
+            if self._state is None:
+                raise
+            yield from Note("migration_gone", {"client": self.client_id, "record": STATE})  # cancelled: we stay in off
+            return
+        self._check(found)
+        with self._lock:
+            former = self._state
+            if former is not None and found.epoch <= former.epoch:
+                return
+            self._state = found
+        facts = {"client": self.client_id, "stage": found.stage.value, "epoch": found.epoch}
+        yield from Note("stage_entered", facts | {"ramp_percent": found.ramp_percent})
+
+    def _check(self, found: State) -> None:
+        if found.fingerprint != self.fingerprint:
+            raise ConfigurationError(
+                f"migration {self.control.migration} was started with another mapping "
+                f"(fingerprint {found.fingerprint}, here {self.fingerprint})",
+                next_step="deploy the same migration file everywhere",
+            )
+
+    def _reachable(self) -> int:
+        """The epoch that may be acknowledged; under the lock."""
+        if self._state is None:
+            return 0
+        if self.rules.barrier and any(epoch < self._state.epoch for epoch in self._open):
+            return self._acknowledged
+        return self._state.epoch
+
+    def _due(self) -> bool:
+        with self._lock:
+            return self._reachable() > self._acknowledged

@@ -1,0 +1,118 @@
+"""What must hold before a step, judged from the records alone.
+
+Up, a stage asks for what the table of stages says. In both directions a step that changes the authority asks for
+equality: a complete backfill, and a verify that found nothing, began after the backfill, and began when `unclean` was
+what it is now, since every end without a drain raises it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import assert_never
+
+from crossfade.control.records import Job, JobRecord, JobStatus, State
+from crossfade.control.store import Control
+from crossfade.core.effects import Routine
+from crossfade.core.stages import LADDERS, Gate, Stage
+from crossfade.errors import GateClosed
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One gate: whether it is open, what was found, and what to do about it."""
+
+    gate: Gate
+    is_open: bool
+    found: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What gates look at, read together with the state that it is judged against."""
+
+    backfill: JobRecord | None
+    verify: JobRecord | None
+
+    @classmethod
+    def read(cls, control: Control) -> Routine[Evidence]:
+        backfill = yield from control.job(Job.BACKFILL)
+        verify = yield from control.job(Job.VERIFY)
+        return cls(backfill, verify)
+
+
+def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
+    """The gates between the state's stage and an adjacent one."""
+    rows = LADDERS[state.strategy]
+    order = tuple(rows)
+    wanted = set(rows[to].gates) if order.index(to) > order.index(state.stage) else set[Gate]()
+    if rows[to].authority != rows[state.stage].authority:
+        wanted |= {Gate.BACKFILLED, Gate.VERIFIED}
+    if to is Stage.COMPLETE:
+        wanted |= {Gate.VERIFIED}
+    return tuple(gate for gate in Gate if gate in wanted)
+
+
+RAMP_GATES = (Gate.BACKFILLED, Gate.VERIFIED)  # a ramped read answers from the target
+
+
+def findings(
+    gates: Iterable[Gate], state: State, evidence: Evidence, *, confirmed: bool = False
+) -> tuple[Finding, ...]:
+    return tuple(_judge(gate, state, evidence, confirmed) for gate in gates)
+
+
+def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool) -> Finding:
+    match gate:
+        case Gate.BACKFILLED:
+            return _backfilled(evidence.backfill)
+        case Gate.VERIFIED:
+            return _verified(state, evidence)
+        case Gate.CONFIRMED:
+            found = "confirmed" if confirmed else "not confirmed: there is no way back from complete"
+            return Finding(gate, confirmed, found, "" if confirmed else "crossfade complete --execute, and say yes")
+        case _:
+            assert_never(gate)
+
+
+def _backfilled(backfill: JobRecord | None) -> Finding:
+    command = "crossfade backfill --execute"
+    if backfill is None:
+        return Finding(Gate.BACKFILLED, False, "no backfill has begun", command)
+    if backfill.status is JobStatus.RUNNING:
+        where = f"begun {backfill.started_at} by {backfill.who} on {backfill.host}, pid {backfill.pid}"
+        return Finding(Gate.BACKFILLED, False, f"the backfill is not complete ({where})", f"{command} (it resumes)")
+    return Finding(Gate.BACKFILLED, True, f"the backfill is complete since {backfill.finished_at}", "")
+
+
+def _verified(state: State, evidence: Evidence) -> Finding:
+    verify, backfill = evidence.verify, evidence.backfill
+    command = "crossfade verify"
+
+    def closed(found: str, next_step: str = command) -> Finding:
+        return Finding(Gate.VERIFIED, False, found, next_step)
+
+    if verify is None:
+        return closed("nothing has been verified")
+    if verify.status is JobStatus.RUNNING:
+        where = f"begun {verify.started_at} by {verify.who} on {verify.host}, pid {verify.pid}"
+        return closed(f"the last verify has not finished ({where})")
+    if not verify.clean:
+        counts = ", ".join(f"{name} {count}" for name, count in verify.counts.items())
+        return closed(f"the last verify found differences ({counts})", f"{command} --repair, then {command}")
+    if backfill is None or backfill.status is not JobStatus.COMPLETE or verify.backfill_run != backfill.run:
+        return closed("the last verify began before the backfill was complete")
+    if verify.unclean != state.unclean:
+        more = state.unclean - verify.unclean
+        times = "once" if more == 1 else f"{more} times"
+        return closed(f"since the last verify began, a client ended without a drain or lost a mirror ({times})")
+    return Finding(Gate.VERIFIED, True, f"the verify begun {verify.started_at} found nothing", "")
+
+
+def closed_error(state: State, goal: str, judged: Iterable[Finding]) -> GateClosed:
+    """The error that carries every gate's finding, the open ones included."""
+    judged = tuple(judged)
+    lines = "".join(f"\n  {'open  ' if f.is_open else 'CLOSED'} {f.gate.value}: {f.found}" for f in judged)
+    steps = "; ".join(f.next_step for f in judged if not f.is_open)
+    return GateClosed(f"{goal} is not possible yet (stage {state.stage.value}){lines}", next_step=steps)

@@ -1,0 +1,296 @@
+"""Who runs a job, how far it has come, and what came of it.
+
+A job has one runner: the client whose id is in its record. Another may take over only when that client's lease is gone,
+and from then on the former one can write neither checkpoint nor result, since both are conditional on the owner. Nobody
+is believed to be dead without its lease and landing time having passed, so two runners never write at the same time.
+
+A job begins only when every client has entered the stage: an item that somebody still writes without mirroring it,
+behind the back of the scan, would be missing for ever.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from crossfade.control.agent import Agent
+from crossfade.control.calls import DONE, Failed, change, pause_seconds
+from crossfade.control.records import (
+    SORT_KEY,
+    STATE,
+    Job,
+    JobRecord,
+    JobStatus,
+    Lease,
+    SegmentCheckpoint,
+    State,
+    job_record,
+    number,
+    segment_record,
+    text,
+)
+from crossfade.control.sightings import Sightings
+from crossfade.control.store import Caller, Control
+from crossfade.control.waiting import (
+    LOOK_SECONDS,
+    NOTE_SECONDS,
+    PATIENCE_SECONDS,
+    await_everyone,
+    count_out,
+    explain,
+    waiting_facts,
+)
+from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
+from crossfade.core.stages import LADDERS, Writes
+from crossfade.errors import Fenced, Refused, UnknownOutcome
+
+SEGMENTS_MAX: Final = 10_000  # four digits in the record's name; a parallel scan takes up to 1,000,000
+SENDINGS_MAX: Final = 6  # of one write whose answers are lost
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run a job, until somebody takes it over. `record` is as it was claimed."""
+
+    control: Control
+    record: JobRecord
+    resumed: bool
+
+    @property
+    def job(self) -> Job:
+        return self.record.job
+
+
+def claim_job(
+    agent: Agent,
+    caller: Caller,
+    job: Job,
+    segments: int,
+    *,
+    again: bool = False,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Routine[Claim]:
+    """Become the runner of a job. The agent must have joined, and be polled by somebody else meanwhile.
+
+    Resumes what a runner that is gone has begun, with its number of segments; a verify only when nobody ended without
+    a drain since it began, because its finding would open no gate. `again` runs a complete backfill once more.
+    Raises Refused: somebody runs it (who, where), it is complete, or nothing is mirrored in this stage.
+    """
+    if not 1 <= segments <= SEGMENTS_MAX:
+        raise Refused(f"{segments} segments: 1 to {SEGMENTS_MAX} are possible")
+    control = agent.control
+    token = yield from Stamp()
+    while True:
+        if agent.rules.barrier:
+            purpose = f"the {job} begins when every client has entered the stage"
+            state = yield from await_everyone(control, caller, patience_seconds=patience_seconds, purpose=purpose)
+        else:
+            state = yield from control.state()
+        _refuse_stage(state, job)
+        found = yield from control.job(job)
+        if found is not None and found.status is JobStatus.COMPLETE and job is Job.BACKFILL and not again:
+            raise Refused(f"the backfill is complete since {found.finished_at}", next_step="crossfade verify")
+        if found is not None and found.status is JobStatus.RUNNING and found.owner != agent.client_id:
+            lease = yield from control.lease(found.owner)
+            if lease is not None:
+                yield from _outlive(control, caller, found, lease)
+                continue  # the state has changed
+        record = yield from _wanted(agent, caller, job, segments, state, found, token)
+        if (yield from _take(control, state, found, record)):
+            claim = Claim(control, record, resumed=found is not None and found.run == record.run)
+            for segment in range(record.segments):
+                yield from _adopt(claim, segment)
+            yield from Note("job_claimed", {"job": job.value, "owner": record.owner, "resumed": claim.resumed})
+            return claim
+
+
+def load_checkpoints(claim: Claim) -> Routine[tuple[SegmentCheckpoint, ...]]:
+    """One for each segment, in order. Fenced when the job was taken over."""
+    found = yield from claim.control.segments(claim.job)
+    ours = tuple(segment for segment in found if segment.run == claim.record.run)
+    if len(ours) != claim.record.segments or any(segment.owner != claim.record.owner for segment in ours):
+        raise (yield from _fenced(claim))
+    return ours
+
+
+def save_checkpoint(claim: Claim, checkpoint: SegmentCheckpoint) -> Routine[SegmentCheckpoint]:
+    """Write it, after the data that it stands for; what comes back is what the next one is made from.
+
+    One worker a segment. Fenced: the job was taken over, stop.
+    """
+    saved = replace(checkpoint, serial=checkpoint.serial + 1)
+    request = claim.control.put(saved) | {
+        "ConditionExpression": "#owner = :owner AND #run = :run AND #serial <= :serial",
+        "ExpressionAttributeNames": {"#owner": "owner", "#run": "run", "#serial": "serial"},
+        "ExpressionAttributeValues": {
+            ":owner": text(claim.record.owner),
+            ":run": text(claim.record.run),
+            ":serial": number(saved.serial),
+        },
+    }
+    if (yield from _send("PutItem", request)) != DONE:
+        raise (yield from _fenced(claim))
+    return saved
+
+
+def finish_job(claim: Claim, counts: Mapping[str, int], *, clean: bool, finished_at: str) -> Routine[JobRecord]:
+    """The result. `clean`: nothing was found amiss. Fenced when taken over; Refused while a segment is not done."""
+    checkpoints = yield from load_checkpoints(claim)
+    left = [checkpoint.number for checkpoint in checkpoints if not checkpoint.done]
+    if left:
+        raise Refused(f"the {claim.job} is not complete: {len(left)} segments are not done, the first is {left[0]}")
+    result = replace(claim.record, status=JobStatus.COMPLETE, counts=dict(counts), clean=clean, finished_at=finished_at)
+    request = claim.control.put(result) | _while(claim.record)
+    if (yield from _send("PutItem", request)) != DONE:
+        found = yield from claim.control.job(claim.job)
+        if found is None or (found.owner, found.run, found.status) != (result.owner, result.run, result.status):
+            raise (yield from _fenced(claim))
+    yield from Note("job_finished", {"job": claim.job.value, "clean": clean, "counts": dict(counts)})
+    return result
+
+
+# --- claiming
+
+
+def _refuse_stage(state: State, job: Job) -> None:
+    if LADDERS[state.strategy][state.stage].writes is Writes.PLAIN:
+        raise Refused(
+            f"a {job} means nothing in stage {state.stage}: writes go to one table only, so the other falls behind",
+            next_step="crossfade advance --to dualwrite --execute" if state.stage == "off" else "",
+        )
+
+
+def _outlive(control: Control, caller: Caller, found: JobRecord, lease: Lease) -> Routine[None]:
+    """Watch the owner: Refused when it gives a sign of life, and count it out when it does not."""
+    sightings = Sightings()
+    first: Lease | None = lease
+    noted = -math.inf
+    while first is not None and first.beat == lease.beat:
+        now = yield from Now()
+        sightings.see((lease,), now)
+        state = yield from control.state()
+        if sightings.is_gone(lease, now):
+            _ = yield from count_out(control, caller, state, lease)
+            return
+        if now - noted >= NOTE_SECONDS:
+            noted = now
+            waited = explain(lease, state, sightings, now)
+            silent = sightings.silent_seconds(lease, now)
+            purpose = f"is the owner of the {found.job} alive?"
+            yield from Note("waiting", waiting_facts(state, [waited], silent, purpose))
+        yield from Sleep(LOOK_SECONDS)
+        first = yield from control.lease(lease.client)
+    if first is not None:
+        raise Refused(
+            f"the {found.job} is being run by {found.who} on {found.host}, pid {found.pid} (client {found.owner}), "
+            f"since {found.started_at}",
+            next_step="let it finish, or stop that process",
+        )
+
+
+def _wanted(
+    agent: Agent, caller: Caller, job: Job, segments: int, state: State, found: JobRecord | None, token: str
+) -> Routine[JobRecord]:
+    """The record to write: a resumed run with us as its owner, or a fresh one."""
+    if found is not None and found.status is JobStatus.RUNNING:
+        still_good = job is Job.BACKFILL or found.unclean == state.unclean
+        if still_good:
+            return replace(found, owner=agent.client_id, who=caller.who, host=agent.host, pid=agent.pid)
+    backfill = yield from agent.control.job(Job.BACKFILL)
+    complete = backfill is not None and backfill.status is JobStatus.COMPLETE
+    return JobRecord(
+        job=job,
+        status=JobStatus.RUNNING,
+        run=token,
+        segments=segments,
+        unclean=state.unclean,
+        backfill_run=backfill.run if backfill is not None and complete else "",
+        clean=False,
+        counts={},
+        started_at=caller.clock(),
+        finished_at="",
+        owner=agent.client_id,
+        who=caller.who,
+        host=agent.host,
+        pid=agent.pid,
+    )
+
+
+def _take(control: Control, state: State, found: JobRecord | None, record: JobRecord) -> Routine[bool]:
+    """Write the record while both the epoch and the job are what was read."""
+    same_epoch: Request = {
+        "TableName": control.table,
+        "Key": control.key(STATE),
+        "ConditionExpression": "#epoch = :epoch",
+        "ExpressionAttributeNames": {"#epoch": "epoch"},
+        "ExpressionAttributeValues": {":epoch": number(state.epoch)},
+    }
+    put = control.put_new(record) if found is None else control.put(record) | _while(found)
+    failed = yield from _send("TransactWriteItems", {"TransactItems": [{"ConditionCheck": same_epoch}, {"Put": put}]})
+    if failed == DONE:
+        return True
+    return (yield from control.job(record.job)) == record  # an earlier sending of the same
+
+
+def _adopt(claim: Claim, segment: int) -> Routine[None]:
+    """Make a segment's checkpoint ours: as it is when it belongs to this run, blank otherwise."""
+    control, record = claim.control, claim.record
+    ours: Request = {"TableName": control.table, "Key": control.key(job_record(record.job)), **_while(record)}
+    keep: Request = {
+        "TableName": control.table,
+        "Key": control.key(segment_record(record.job, segment)),
+        "UpdateExpression": "SET #owner = :owner",
+        "ConditionExpression": "#run = :run",
+        "ExpressionAttributeNames": {"#owner": "owner", "#run": "run"},
+        "ExpressionAttributeValues": {":owner": text(record.owner), ":run": text(record.run)},
+    }
+    blank = control.put(SegmentCheckpoint(record.job, segment, record.owner, record.run, 0, None, False, {})) | {
+        "ConditionExpression": "attribute_not_exists(#record) OR #run <> :run",
+        "ExpressionAttributeNames": {"#record": SORT_KEY, "#run": "run"},
+        "ExpressionAttributeValues": {":run": text(record.run)},
+    }
+    for action in ({"Update": keep}, {"Put": blank}, {"Update": keep}):
+        failed = yield from _send("TransactWriteItems", {"TransactItems": [{"ConditionCheck": ours}, action]})
+        if failed == DONE:
+            return
+        if 0 in failed:
+            break
+    raise (yield from _fenced(claim))
+
+
+def _while(record: JobRecord) -> Request:
+    """The condition that the job's record is this run, of this owner, in this status."""
+    return {
+        "ConditionExpression": "#owner = :owner AND #run = :run AND #status = :status",
+        "ExpressionAttributeNames": {"#owner": "owner", "#run": "run", "#status": "status"},
+        "ExpressionAttributeValues": {
+            ":owner": text(record.owner),
+            ":run": text(record.run),
+            ":status": text(record.status),
+        },
+    }
+
+
+def _send(operation: str, request: Request) -> Routine[Failed]:
+    """A conditional write that is the same when it is sent twice, so lost answers are only asked for again."""
+    attempt = 0
+    while True:
+        try:
+            return (yield from change(operation, request))
+        except UnknownOutcome:
+            attempt += 1
+            if attempt == SENDINGS_MAX:
+                raise
+        yield from Sleep(pause_seconds(attempt))
+
+
+def _fenced(claim: Claim) -> Routine[Fenced]:
+    found = yield from claim.control.job(claim.job)
+    if found is None:
+        return Fenced(f"the {claim.job} was cleared: the migration went back to off", next_step="crossfade status")
+    return Fenced(
+        f"the {claim.job} was taken over by {found.who} on {found.host}, pid {found.pid} (client {found.owner})",
+        next_step="leave it to that process",
+    )

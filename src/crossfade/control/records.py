@@ -1,0 +1,260 @@
+"""What the control table holds: one item a record, and the only place that knows their form.
+
+    key: migration (S), record (S)
+    state                       the migration: its stage and epoch
+    client#ID                   the lease of one client
+    job#backfill, job#verify    who runs a job, or what came of it
+    segment#backfill#0007       how far one segment of a job has come
+    journal#00000012            what was done, by whom, when and why
+
+Parsing is exact: an attribute that is missing or of another type is an error with its name, never a default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from crossfade.core.items import AttributeValue, Item
+from crossfade.core.stages import Stage
+from crossfade.errors import ConfigurationError
+
+PARTITION_KEY: Final = "migration"
+SORT_KEY: Final = "record"
+STATE: Final = "state"
+CLIENTS: Final = "client#"
+JOBS: Final = "job#"
+SEGMENTS: Final = "segment#"
+JOURNAL: Final = "journal#"
+
+Record = TypeVar("Record")
+
+
+class Role(StrEnum):
+    APP = "app"
+    BACKFILL = "backfill"
+    VERIFY = "verify"
+
+
+class Job(StrEnum):
+    BACKFILL = "backfill"
+    VERIFY = "verify"
+
+
+class JobStatus(StrEnum):
+    RUNNING = "running"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The migration. Every change raises `journal_length`, which is therefore its optimistic lock."""
+
+    stage: Stage
+    epoch: int
+    ramp_percent: int
+    strategy: str
+    source: str
+    target: str
+    fingerprint: str
+    unclean: int  # how often something may have been left undone; only a later verify answers for it
+    journal_length: int
+    started_at: str
+    changed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One client. It lives as long as its `beat` grows."""
+
+    client: str
+    role: Role
+    host: str
+    pid: int
+    fingerprint: str
+    beat: int
+    epoch: int  # acknowledged: entered, and everything from before it has drained; 0 is none yet
+    lease_seconds: float
+    landing_seconds: float
+    lost_mirrors: int
+    lost_example: str
+
+    @property
+    def gone_after_seconds(self) -> float:
+        """How long the same beat must be seen before nothing of this client can land any more."""
+        return self.lease_seconds + self.landing_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job's run. `unclean` and `backfill_run` are those when it began: they say what a verify can answer for."""
+
+    job: Job
+    status: JobStatus
+    owner: str  # client id
+    run: str  # one token a run: checkpoints of an earlier run do not count
+    who: str
+    host: str
+    pid: int
+    segments: int
+    unclean: int
+    backfill_run: str  # the run of the complete backfill when this began; "" when there was none
+    clean: bool  # found nothing (verify)
+    counts: dict[str, int]
+    started_at: str
+    finished_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCheckpoint:
+    """How far one segment has come. `last_key` is the last key that is done: an ExclusiveStartKey, or None.
+
+    `serial` grows with every write, so that one which lands late changes nothing.
+    """
+
+    job: Job
+    number: int
+    owner: str
+    run: str
+    serial: int
+    last_key: Item | None
+    done: bool
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One change of the state. By its `token` whoever made it knows it again when the answer was lost."""
+
+    number: int
+    token: str
+    epoch: int
+    what: str
+    who: str
+    host: str
+    at: str
+    why: str
+    forced: bool
+
+
+# --- names of records
+
+
+def client_record(client: str) -> str:
+    return CLIENTS + client
+
+
+def job_record(job: Job) -> str:
+    return JOBS + job.value
+
+
+def segment_record(job: Job, number: int) -> str:
+    return f"{SEGMENTS}{job.value}#{number:04d}"
+
+
+def journal_record(number: int) -> str:
+    return f"{JOURNAL}{number:08d}"
+
+
+def record_name(record: State | Lease | JobRecord | SegmentCheckpoint | JournalEntry) -> str:
+    match record:
+        case State():
+            return STATE
+        case Lease():
+            return client_record(record.client)
+        case JobRecord():
+            return job_record(record.job)
+        case SegmentCheckpoint():
+            return segment_record(record.job, record.number)
+        case JournalEntry():
+            return journal_record(record.number)
+
+
+# --- attribute values
+
+
+def text(value: str) -> AttributeValue:
+    return {"S": str(value)}
+
+
+def number(value: float) -> AttributeValue:
+    return {"N": repr(value)}
+
+
+def write(value: object) -> AttributeValue:
+    """The attribute value of a field: text, a truth value, a number, counts, or a key as it is."""
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, (int, float)):
+        return number(value)
+    if isinstance(value, str):
+        return text(value)
+    raise TypeError(f"no record has a field of type {type(value).__name__}")
+
+
+def write_counts(counts: Mapping[str, int]) -> AttributeValue:
+    return {"M": {name: number(count) for name, count in counts.items()}}
+
+
+def to_item(migration: str, record: State | Lease | JobRecord | SegmentCheckpoint | JournalEntry) -> Item:
+    """The whole item of a record, key included."""
+    item: Item = {PARTITION_KEY: text(migration), SORT_KEY: text(record_name(record))}
+    for field in dataclasses.fields(record):
+        value: Any = getattr(record, field.name)
+        if field.name == "counts":
+            item[field.name] = write_counts(value)
+        elif field.name == "last_key":
+            item[field.name] = {"NULL": True} if value is None else {"M": value}
+        else:
+            item[field.name] = write(value)
+    return item
+
+
+def _read(value: AttributeValue, kind: str) -> Any:
+    if len(value) != 1 or kind not in value:
+        raise ValueError
+    return value[kind]
+
+
+def _counts(value: AttributeValue) -> dict[str, int]:
+    entries: dict[str, AttributeValue] = _read(value, "M")
+    return {name: int(_read(entry, "N")) for name, entry in entries.items()}
+
+
+def _key(value: AttributeValue) -> Item | None:
+    return None if value == {"NULL": True} else _read(value, "M")
+
+
+# How a field is read, by its annotation.
+_READERS: dict[str, Callable[[AttributeValue], Any]] = {
+    "str": lambda value: str(_read(value, "S")),
+    "int": lambda value: int(_read(value, "N")),
+    "float": lambda value: float(_read(value, "N")),
+    "bool": lambda value: bool(_read(value, "BOOL")),
+    "dict[str, int]": _counts,
+    "Item | None": _key,
+    "Stage": lambda value: Stage(_read(value, "S")),
+    "Role": lambda value: Role(_read(value, "S")),
+    "Job": lambda value: Job(_read(value, "S")),
+    "JobStatus": lambda value: JobStatus(_read(value, "S")),
+}
+
+
+def from_item(kind: type[Record], item: Item) -> Record:
+    """The record that an item is. Raises ConfigurationError naming the attribute that is not as it should be."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        try:
+            found[field.name] = _READERS[str(field.type)](item[field.name])
+        except (KeyError, ValueError) as error:
+            name = item.get(SORT_KEY, {}).get("S", "?")
+            raise ConfigurationError(
+                f"control record {name}: attribute {field.name} is missing or not what this version writes",
+                next_step="was it changed by hand, or by another version of crossfade?",
+            ) from error
+    return kind(**found)

@@ -1,0 +1,130 @@
+"""The beginning: the control table, and the first record in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from crossfade.control.calls import ask
+from crossfade.control.records import PARTITION_KEY, SORT_KEY, JournalEntry, State
+from crossfade.control.store import Caller, Control
+from crossfade.core.effects import Note, Request, Routine, Sleep, Stamp
+from crossfade.core.stages import Stage
+from crossfade.errors import ConfigurationError, NotStarted, Refused, Rejected
+
+LOOK_SECONDS: Final = 0.5
+LOOKS_MAX: Final = 240  # two minutes; the service makes an empty table in some ten seconds
+
+
+@dataclass(frozen=True, slots=True)
+class StartPlan:
+    """What `start` would do. The fingerprint is that of the mapping, which every client must share."""
+
+    strategy: str
+    source: str
+    target: str
+    fingerprint: str
+
+    def steps(self, control: Control) -> tuple[str, ...]:
+        return (
+            f"create the control table {control.table} (pay per request) unless it is there",
+            f"record migration {control.migration}: {self.source} -> {self.target}, stage {Stage.OFF}",
+            f"every client must run {self.strategy} with the mapping whose fingerprint is {self.fingerprint}",
+        )
+
+
+def table_request(table: str) -> Request:
+    """Pay per request: a handful of clients and one coordinator are far below any capacity worth planning."""
+    return {
+        "TableName": table,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": PARTITION_KEY, "AttributeType": "S"},
+            {"AttributeName": SORT_KEY, "AttributeType": "S"},
+        ],
+        "KeySchema": [
+            {"AttributeName": PARTITION_KEY, "KeyType": "HASH"},
+            {"AttributeName": SORT_KEY, "KeyType": "RANGE"},
+        ],
+    }
+
+
+def start(control: Control, caller: Caller, plan: StartPlan) -> Routine[State]:
+    """The first state. Refused, with the stage, when the migration was started before."""
+    yield from ensure_table(control.table)
+    try:
+        raise already_started(control, (yield from control.state()))
+    except NotStarted:
+        pass
+    # After a cancelled migration of that name the numbers go on: clients still here follow only a higher epoch.
+    last = yield from control.journal(1)
+    length, epoch = (last[0].number + 1, last[0].epoch + 1) if last else (1, 1)
+    token, at = (yield from Stamp()), caller.clock()
+    state = State(
+        stage=Stage.OFF,
+        epoch=epoch,
+        ramp_percent=0,
+        strategy=plan.strategy,
+        source=plan.source,
+        target=plan.target,
+        fingerprint=plan.fingerprint,
+        unclean=0,
+        journal_length=length,
+        started_at=at,
+        changed_at=at,
+    )
+    entry = JournalEntry(length, token, epoch, "started", caller.who, caller.host, at, "", False)
+    request: Request = {"TransactItems": [{"Put": control.put_new(state)}, {"Put": control.put_new(entry)}]}
+    if not (yield from control.commit(request, length, token)):
+        raise already_started(control, (yield from control.state()))
+    yield from Note("started", {"migration": control.migration, "epoch": epoch})
+    return state
+
+
+def already_started(control: Control, state: State) -> Refused:
+    return Refused(
+        f"migration {control.migration} was started {state.started_at} and is in stage {state.stage}",
+        next_step="crossfade status",
+    )
+
+
+def ensure_table(table: str) -> Routine[None]:
+    """Create it if it is missing, and wait until it can be used. ConfigurationError: that name is another table's."""
+    for _ in range(LOOKS_MAX):
+        description = yield from _describe(table)
+        if description is None:
+            yield from _create(table)
+        elif description["TableStatus"] in ("ACTIVE", "UPDATING"):
+            _check_keys(table, description)
+            return
+        yield from Sleep(LOOK_SECONDS)
+    raise ConfigurationError(f"the control table {table} did not become active", next_step="look at it, then try again")
+
+
+def _describe(table: str) -> Routine[dict[str, Any] | None]:
+    try:
+        reply = yield from ask("DescribeTable", {"TableName": table})
+    except Rejected as error:
+        if error.code != "ResourceNotFoundException":
+            raise
+        return None
+    description: dict[str, Any] = reply["Table"]
+    return description
+
+
+def _create(table: str) -> Routine[None]:
+    try:
+        _ = yield from ask("CreateTable", table_request(table))
+    except Rejected as error:
+        if error.code != "ResourceInUseException":  # somebody else, or an earlier sending of ours, was first
+            raise
+
+
+def _check_keys(table: str, description: dict[str, Any]) -> None:
+    found = [(key["AttributeName"], key["KeyType"]) for key in description["KeySchema"]]
+    if found != [(PARTITION_KEY, "HASH"), (SORT_KEY, "RANGE")]:
+        raise ConfigurationError(
+            f"table {table} is no control table: its key is {', '.join(name for name, _ in found)}, "
+            f"not {PARTITION_KEY}, {SORT_KEY}",
+            next_step='give the migration another one: control_table="..."',
+        )

@@ -1,0 +1,241 @@
+"""Reading the control table, and the one way to change the state.
+
+Every change of the state is one transaction with its journal entry, conditional on the journal being as long as it was
+when the state was read. Two coordinators therefore cannot both change it, and whoever lost the answer reads the entry
+back and knows its own by the token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from crossfade.control.calls import DONE, ask, change, pause_seconds
+from crossfade.control.records import (
+    CLIENTS,
+    JOURNAL,
+    PARTITION_KEY,
+    SEGMENTS,
+    SORT_KEY,
+    STATE,
+    Job,
+    JobRecord,
+    JournalEntry,
+    Lease,
+    SegmentCheckpoint,
+    State,
+    from_item,
+    job_record,
+    journal_record,
+    number,
+    text,
+    to_item,
+    write,
+)
+from crossfade.core.effects import Request, Routine, Sleep
+from crossfade.core.items import Item
+from crossfade.errors import NotStarted, Rejected, UnknownOutcome
+
+Record = TypeVar("Record")
+
+TABLE_DEFAULT: Final = "crossfade"
+READ_BACKS_MAX: Final = (
+    5  # sending and reading back; each has retries of its own, so this is the better part of a minute
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who changes something, for the journal. `clock` gives the wall-clock time as people read it."""
+
+    who: str
+    host: str
+    clock: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of the state: the fields that get another value, what the journal says, and what goes with it.
+
+    `guard_unclean`: only while `unclean` is what was read. `also`: further actions of the same transaction.
+    """
+
+    fields: Mapping[str, object]
+    what: str
+    why: str = ""
+    forced: bool = False
+    guard_unclean: bool = False
+    add_unclean: bool = False
+    also: tuple[Request, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The records of one migration."""
+
+    migration: str
+    table: str = TABLE_DEFAULT
+
+    # --- reading, always strongly consistent
+
+    def state(self) -> Routine[State]:
+        """Raises NotStarted when there is no such migration, or no control table."""
+        found = yield from self._get(STATE)
+        if found is None:
+            raise self.not_started()
+        return from_item(State, found)
+
+    def job(self, job: Job) -> Routine[JobRecord | None]:
+        found = yield from self._get(job_record(job))
+        return None if found is None else from_item(JobRecord, found)
+
+    def lease(self, client: str) -> Routine[Lease | None]:
+        found = yield from self._get(CLIENTS + client)
+        return None if found is None else from_item(Lease, found)
+
+    def leases(self) -> Routine[tuple[Lease, ...]]:
+        return (yield from self._list(Lease, CLIENTS))
+
+    def segments(self, job: Job) -> Routine[tuple[SegmentCheckpoint, ...]]:
+        return (yield from self._list(SegmentCheckpoint, f"{SEGMENTS}{job.value}#"))
+
+    def journal(self, count: int) -> Routine[tuple[JournalEntry, ...]]:
+        """The last entries, oldest first."""
+        request = self._query(JOURNAL) | {"ScanIndexForward": False, "Limit": count}
+        reply = yield from ask("Query", request)
+        return tuple(from_item(JournalEntry, item) for item in reversed(reply["Items"]))
+
+    def not_started(self) -> NotStarted:
+        return NotStarted(
+            f"migration {self.migration} is not in the control table {self.table}", next_step="crossfade start"
+        )
+
+    # --- parts of requests
+
+    def key(self, record: str) -> Item:
+        return {PARTITION_KEY: text(self.migration), SORT_KEY: text(record)}
+
+    def put(self, record: State | Lease | JobRecord | SegmentCheckpoint | JournalEntry) -> Request:
+        return {"TableName": self.table, "Item": to_item(self.migration, record)}
+
+    def put_new(self, record: State | Lease | JobRecord | SegmentCheckpoint | JournalEntry) -> Request:
+        """A put that is refused where the record exists."""
+        return self.put(record) | {
+            "ConditionExpression": "attribute_not_exists(#record)",
+            "ExpressionAttributeNames": {"#record": SORT_KEY},
+        }
+
+    def delete(self, record: str) -> Request:
+        return {"TableName": self.table, "Key": self.key(record)}
+
+    def add_unclean(self) -> Request:
+        """One more end without a drain; refused where there is no migration (any more)."""
+        return {
+            "TableName": self.table,
+            "Key": self.key(STATE),
+            "UpdateExpression": "ADD #unclean :one",
+            "ConditionExpression": "attribute_exists(#record)",
+            "ExpressionAttributeNames": {"#unclean": "unclean", "#record": SORT_KEY},
+            "ExpressionAttributeValues": {":one": number(1)},
+        }
+
+    # --- changing
+
+    def change_state(self, state: State, caller: Caller, token: str, wanted: Change) -> Routine[bool]:
+        """Whether the change was made. False: the state is not what it was when `state` was read.
+
+        `token` is fresh for this change. Raises UnknownOutcome when no answer came however often it was asked; the
+        same command may simply be given again.
+        """
+        return (
+            yield from self.commit(self._change_request(state, caller, token, wanted), state.journal_length + 1, token)
+        )
+
+    def remove(self, record: str) -> Routine[None]:
+        _ = yield from ask("DeleteItem", self.delete(record))
+
+    def commit(self, request: Request, journal_number: int, token: str) -> Routine[bool]:
+        """A transaction that writes this journal entry; whether it was carried out, however the answers were lost."""
+        attempt = 0
+        while True:
+            try:
+                failed = yield from change("TransactWriteItems", request)
+            except UnknownOutcome:
+                failed = DONE
+                attempt += 1
+                if attempt == READ_BACKS_MAX:
+                    raise
+            else:
+                if failed == DONE:
+                    return True
+            # What made it fail may be an earlier sending of the same: ours, or of the client library beneath us.
+            entry = yield from self._get(journal_record(journal_number))
+            if entry is not None:
+                return from_item(JournalEntry, entry).token == token
+            if failed != DONE:
+                return False
+            yield from Sleep(pause_seconds(attempt))  # not carried out yet: send it again; only one of the two can be
+
+    def _change_request(self, state: State, caller: Caller, token: str, wanted: Change) -> Request:
+        at = caller.clock()
+        length = state.journal_length + 1
+        fields = {**wanted.fields, "journal_length": length, "changed_at": at}
+        names = {f"#{name}": name for name in fields}
+        values = {f":{name}": write(value) for name, value in fields.items()} | {":length": number(length - 1)}
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in fields)
+        condition = "#journal_length = :length"
+        if wanted.guard_unclean:
+            condition += " AND #unclean = :unclean"
+            names["#unclean"], values[":unclean"] = "unclean", number(state.unclean)
+        if wanted.add_unclean:
+            expression += " ADD #unclean :one"
+            names["#unclean"], values[":one"] = "unclean", number(1)
+        update: Request = {
+            "TableName": self.table,
+            "Key": self.key(STATE),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        epoch = wanted.fields.get("epoch", state.epoch)
+        assert isinstance(epoch, int)  # noqa: S101 - the impossible
+        entry = JournalEntry(length, token, epoch, wanted.what, caller.who, caller.host, at, wanted.why, wanted.forced)
+        return {"TransactItems": [{"Update": update}, {"Put": self.put_new(entry)}, *wanted.also]}
+
+    # --- the calls beneath
+
+    def _get(self, record: str) -> Routine[Item | None]:
+        try:
+            reply = yield from ask(
+                "GetItem", {"TableName": self.table, "Key": self.key(record), "ConsistentRead": True}
+            )
+        except Rejected as error:
+            raise self._no_table(error) from error
+        found: Item | None = reply.get("Item")
+        return found
+
+    def _list(self, kind: type[Record], prefix: str) -> Routine[tuple[Record, ...]]:
+        found: list[Record] = []
+        request = self._query(prefix)
+        while True:
+            reply = yield from ask("Query", request)
+            items: Sequence[Item] = reply["Items"]
+            found += [from_item(kind, item) for item in items]
+            last: Any = reply.get("LastEvaluatedKey")
+            if not last:
+                return tuple(found)
+            request = request | {"ExclusiveStartKey": last}
+
+    def _query(self, prefix: str) -> Request:
+        return {
+            "TableName": self.table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "#migration = :migration AND begins_with(#record, :prefix)",
+            "ExpressionAttributeNames": {"#migration": PARTITION_KEY, "#record": SORT_KEY},
+            "ExpressionAttributeValues": {":migration": text(self.migration), ":prefix": text(prefix)},
+        }
+
+    def _no_table(self, error: Rejected) -> Exception:
+        return self.not_started() if error.code == "ResourceNotFoundException" else error

@@ -1,0 +1,167 @@
+"""Everything that `status` shows: where we are, what holds us back, whether there is a way back, the next command.
+
+It reads and changes nothing; whoever waits (a coordinator, a job) is the one to count out the silent. Give it the same
+`Sightings` again and again and it tells who is silent; one look alone cannot know that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, gates_of_step
+from crossfade.control.records import Job, JobRecord, JournalEntry, Lease, SegmentCheckpoint, State
+from crossfade.control.sightings import Sightings
+from crossfade.control.store import Control
+from crossfade.control.waiting import explain
+from crossfade.core.effects import Now, Routine
+from crossfade.core.stages import LADDERS, Stage, ladder
+
+JOURNAL_SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ClientView:
+    """One lease with what follows from it. `reason` is why it is waited for, or empty."""
+
+    client: str
+    role: str
+    host: str
+    pid: int
+    acknowledged: bool
+    reason: str
+    silent_seconds: float
+    lost_mirrors: int
+    lost_example: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job's record; how many of its segments are done, and the sum of what they counted."""
+
+    record: JobRecord
+    segments_done: int
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """A step that may come next. `possible`: no gate is closed (a confirmation still to be given does not count)."""
+
+    to: Stage
+    findings: tuple[Finding, ...]
+    possible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    migration: str
+    control_table: str
+    state: State
+    summary: str
+    clients: tuple[ClientView, ...]
+    jobs: tuple[JobView, ...]
+    journal: tuple[JournalEntry, ...]
+    up: StepView | None
+    down: StepView | None
+    way_back: str
+    held_back_by: tuple[str, ...]
+    next_command: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values only."""
+        return asdict(self)
+
+
+def survey(control: Control, sightings: Sightings | None = None) -> Routine[Survey]:
+    """One look. Raises NotStarted."""
+    state = yield from control.state()
+    leases = yield from control.leases()
+    now = yield from Now()
+    seen = sightings if sightings is not None else Sightings()
+    seen.see(leases, now)
+    evidence = yield from Evidence.read(control)
+    jobs: list[JobView] = []
+    for job, record in ((Job.BACKFILL, evidence.backfill), (Job.VERIFY, evidence.verify)):
+        if record is not None:
+            jobs.append(_job_view(record, (yield from control.segments(job))))
+    clients = tuple(_client_view(lease, state, seen, now) for lease in leases)
+    up, down = _steps(state, evidence)
+    behind = [f"{client.client} on {client.host}: {client.reason}" for client in clients if not client.acknowledged]
+    closed = [f"{finding.gate}: {finding.found}" for finding in up.findings if not finding.is_open] if up else []
+    return Survey(
+        migration=control.migration,
+        control_table=control.table,
+        state=state,
+        summary=LADDERS[state.strategy][state.stage].summary,
+        clients=clients,
+        jobs=tuple(jobs),
+        journal=(yield from control.journal(JOURNAL_SHOWN)),
+        up=up,
+        down=down,
+        way_back=_way_back(state, down),
+        held_back_by=(*behind, *closed),
+        next_command=_next_command(state, evidence, up, waiting=bool(behind)),
+    )
+
+
+def _client_view(lease: Lease, state: State, sightings: Sightings, now: float) -> ClientView:
+    acknowledged = lease.epoch >= state.epoch
+    waited = explain(lease, state, sightings, now)
+    return ClientView(
+        client=lease.client,
+        role=lease.role,
+        host=lease.host,
+        pid=lease.pid,
+        acknowledged=acknowledged,
+        reason="" if acknowledged else waited.reason,
+        silent_seconds=waited.silent_seconds,
+        lost_mirrors=lease.lost_mirrors,
+        lost_example=lease.lost_example,
+    )
+
+
+def _job_view(record: JobRecord, segments: tuple[SegmentCheckpoint, ...]) -> JobView:
+    ours = [segment for segment in segments if segment.run == record.run]
+    counts: dict[str, int] = {}
+    for segment in ours:
+        for name, count in segment.counts.items():
+            counts[name] = counts.get(name, 0) + count
+    return JobView(record, sum(segment.done for segment in ours), counts)
+
+
+def _steps(state: State, evidence: Evidence) -> tuple[StepView | None, StepView | None]:
+    stages = ladder(state.strategy)
+    place = stages.index(state.stage)
+
+    def step(to: Stage) -> StepView:
+        judged = findings(gates_of_step(state, to), state, evidence)
+        return StepView(to, judged, all(finding.is_open or finding.gate == "confirmed" for finding in judged))
+
+    up = step(stages[place + 1]) if place + 1 < len(stages) else None
+    down = step(stages[place - 1]) if place and state.stage is not Stage.COMPLETE else None
+    return up, down
+
+
+def _way_back(state: State, down: StepView | None) -> str:
+    rows = LADDERS[state.strategy]
+    if state.stage is Stage.COMPLETE:
+        return "none: the source has not been kept equal since complete was entered"
+    if rows[state.stage].authority == "target":
+        needs = " (needs a verify that finds nothing)" if down is None or not down.possible else ""
+        return f"open: the source is kept equal, so rollback leads back to {Stage.OFF}{needs}; complete ends that"
+    if state.stage is Stage.OFF:
+        return "nothing has changed yet"
+    return f"open: the source decides; rollback leads back to {Stage.OFF}"
+
+
+def _next_command(state: State, evidence: Evidence, up: StepView | None, *, waiting: bool) -> str:
+    """What to type now; the gates of the next step first, and backfill and verify before anybody compares."""
+    if up is None:
+        return "(done: take crossfade out of the applications and delete the source when you no longer want it)"
+    if waiting:
+        return f"crossfade advance --to {state.stage} --execute   (waits until every client has entered {state.stage})"
+    on_the_way_up = state.stage is not Stage.OFF and LADDERS[state.strategy][state.stage].authority == "source"
+    early = findings(RAMP_GATES, state, evidence) if on_the_way_up else ()
+    closed = [finding for finding in (*early, *up.findings) if not finding.is_open]
+    return closed[0].next_step if closed else f"crossfade advance --to {up.to} --execute"

@@ -1,0 +1,137 @@
+"""The barrier: wait until every client has acknowledged an epoch, and count out those that are gone.
+
+A client that joins meanwhile is waited for like any other, since its lease stands before it reads the state. One that
+is counted out leaves a mark (`unclean`) in the same transaction: what it had begun may be half done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from crossfade.control.records import Lease, State, client_record
+from crossfade.control.sightings import Sightings
+from crossfade.control.store import Caller, Change, Control
+from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
+from crossfade.core.stages import LADDERS, Writes
+from crossfade.errors import Refused
+
+LOOK_SECONDS: Final = 0.25  # a query of a few small records; a fourth of the pause between two polls of a client
+NOTE_SECONDS: Final = 1.0  # people read the notes
+PATIENCE_SECONDS: Final = 900.0  # a client that renews but never drains is stuck: somebody should look at it
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Why one client is waited for. `gone_in_seconds` is None for one that renews its lease."""
+
+    client: str
+    role: str
+    host: str
+    pid: int
+    reason: str
+    silent_seconds: float
+    gone_in_seconds: float | None
+
+    def facts(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def await_everyone(
+    control: Control,
+    caller: Caller,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+    purpose: str = "",
+    alive: bool = False,
+) -> Routine[State]:
+    """The state, once every client has acknowledged its epoch. Refused when somebody renews but does not for too long.
+
+    Follows the state while it waits: where somebody else moves it, everybody must acknowledge that. `alive`: each must
+    renew once more as well, so that one which died after it acknowledged has left its mark before gates are judged.
+    """
+    sightings = Sightings()
+    started = noted = None
+    while True:
+        # The state first: a client whose lease is not in the list yet reads this state or a newer one.
+        state = yield from control.state()
+        leases = yield from control.leases()
+        now = yield from Now()
+        started = now if started is None else started
+        sightings.see(leases, now)
+        behind = [
+            lease for lease in leases if lease.epoch < state.epoch or (alive and not sightings.gave_sign_of_life(lease))
+        ]
+        if not behind:
+            return state
+        gone = [lease for lease in behind if sightings.is_gone(lease, now)]
+        for lease in gone:
+            _ = yield from count_out(control, caller, state, lease)
+        if gone:
+            continue  # the journal has grown: read again
+        waited = [explain(lease, state, sightings, now) for lease in behind]
+        if now - started >= patience_seconds:
+            raise _out_of_patience(state, waited, now - started)
+        if noted is None or now - noted >= NOTE_SECONDS:
+            noted = now
+            yield from Note("waiting", waiting_facts(state, waited, now - started, purpose))
+        yield from Sleep(LOOK_SECONDS)
+
+
+def waiting_facts(state: State, waited: Sequence[Waited], seconds: float, purpose: str) -> dict[str, Any]:
+    return {
+        "stage": state.stage.value,
+        "epoch": state.epoch,
+        "purpose": purpose or f"every client must enter {state.stage.value}",
+        "waited_seconds": seconds,
+        "clients": [client.facts() for client in waited],
+    }
+
+
+def explain(lease: Lease, state: State, sightings: Sightings, now: float) -> Waited:
+    silent = sightings.silent_seconds(lease, now)
+    gone_in = lease.gone_after_seconds - silent
+    # Half a lease without a beat is longer than a few polls: that one is probably not coming back.
+    quiet = silent >= lease.lease_seconds / 2
+    if quiet:
+        reason = f"silent for {silent:.0f} s, counted as gone in {gone_in:.0f} s"
+    elif lease.fingerprint != state.fingerprint:
+        reason = "runs another mapping: deploy the same migration file everywhere"
+    elif not lease.epoch:
+        reason = "is joining"
+    elif lease.epoch >= state.epoch:
+        reason = "must renew once more, to show that it is alive"
+    else:
+        reason = "has not acknowledged: it finishes what it began before"
+    return Waited(lease.client, lease.role, lease.host, lease.pid, reason, silent, gone_in if quiet else None)
+
+
+def count_out(control: Control, caller: Caller, state: State, lease: Lease) -> Routine[bool]:
+    """Delete the lease of a client that is gone, and leave the mark, in one transaction. False: something moved on."""
+    marks = LADDERS[state.strategy][state.stage].writes is not Writes.PLAIN  # nothing is mirrored in off and complete
+    deletion: Request = control.delete(client_record(lease.client)) | {
+        "ConditionExpression": "#beat = :beat",
+        "ExpressionAttributeNames": {"#beat": "beat"},
+        "ExpressionAttributeValues": {":beat": {"N": str(lease.beat)}},
+    }
+    wanted = Change(
+        fields={},
+        what=f"counted client {lease.client} as gone",
+        why=f"{lease.role} on {lease.host}, pid {lease.pid}: silent for {lease.gone_after_seconds:g} s",
+        add_unclean=marks,
+        also=({"Delete": deletion},),
+    )
+    token = yield from Stamp()
+    done = yield from control.change_state(state, caller, token, wanted)
+    if done:
+        yield from Note("client_gone", {"client": lease.client, "host": lease.host, "unclean": marks})
+    return done
+
+
+def _out_of_patience(state: State, waited: Sequence[Waited], seconds: float) -> Refused:
+    clients = "; ".join(f"{client.client} on {client.host} pid {client.pid}: {client.reason}" for client in waited)
+    return Refused(
+        f"waited {seconds:.0f} s for every client to enter {state.stage.value}: {clients}",
+        next_step="look at (or stop) those processes, then give the same command again: nothing is lost by waiting",
+    )
