@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from crossfade.core.effects import Reply, Request
-from crossfade.core.expressions import ExpressionError, bind, condition, update
+from crossfade.core.expressions import bind, condition, update
 from crossfade.core.expressions.updates import ReturnMode
 from crossfade.core.items import Item, validate_item
 from crossfade.errors import Refused, Rejected
@@ -43,17 +43,14 @@ class Evaluated:
 def evaluate(operation: WriteName, request: Request, before: Image, key_names: Collection[str]) -> Evaluated:
     """Raises Rejected exactly as DynamoDB would (the conditional check, a malformed expression, a wrong operand)."""
     refuse_legacy(request)
-    try:
-        bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
-        text: str | None = request.get("ConditionExpression")
-        parsed = None if text is None else condition(text, bindings)
-        result = EVALUATORS[operation](request, before, key_names, bindings)
-        bindings.finish()
-        if parsed is not None and not parsed.holds(before):
-            raise failed_check(request, before)
-        return result()
-    except ExpressionError as error:
-        raise Rejected(error.code, error.message) from None
+    bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
+    text: str | None = request.get("ConditionExpression")
+    parsed = None if text is None else condition(text, bindings)
+    result = EVALUATORS[operation](request, before, key_names, bindings)
+    bindings.finish()
+    if parsed is not None and not parsed.holds(before):
+        raise failed_check(request, before)
+    return result()
 
 
 def put(request: Request, before: Image, _key_names: Collection[str], _bindings: Any) -> Callable[[], Evaluated]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from crossfade.core.effects import Call, Forward, Gather, Later, Note, Reply, Request, Routine
 from crossfade.core.evaluating import refuse_legacy
-from crossfade.core.expressions import ExpressionError, KeyCondition, bind, condition, key_condition
+from crossfade.core.expressions import KeyCondition, bind, condition, key_condition
 from crossfade.core.items import AttributeValue, Item, parse_number, same_item, size_bytes
 from crossfade.core.mirroring import shadow_compare
 from crossfade.core.pair import Pair, key_name
@@ -73,14 +73,14 @@ def understood(pair: Pair, request: Request) -> Asked:
             f"a Query of the index {request['IndexName']} cannot be answered from {pair.target.name} yet",
             next_step=f"query an index of {pair.target.name} itself, or stay in a stage that the source serves",
         )
-    try:
-        bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
-        text: str | None = request.get("FilterExpression")
-        keep = None if text is None else condition(text, bindings, kind="FilterExpression")
-        where = key_condition(request.get("KeyConditionExpression", ""), bindings)
-        project = projector(request)
-    except ExpressionError as error:
-        raise Rejected(error.code, error.message) from None
+    bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
+    text: str | None = request.get("FilterExpression")
+    keep = None if text is None else condition(text, bindings, kind="FilterExpression")
+    where = key_condition(
+        request.get("KeyConditionExpression", ""), bindings, key_names=(pair.source.partition_key, pair.source.sort_key)
+    )
+    project = projector(request, bindings)
+    bindings.finish()
     name, partition = where.partition
     if name != pair.source.partition_key:
         text = f"Query condition missed key schema element: {pair.source.partition_key}"

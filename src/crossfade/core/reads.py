@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from crossfade.core.effects import Call, Forward, Later, Reply, Request, Routine
 from crossfade.core.evaluating import refuse_legacy
-from crossfade.core.expressions import ExpressionError, bind, projection
+from crossfade.core.expressions import Bindings, bind, projection
 from crossfade.core.items import Item
 from crossfade.core.mirroring import shadow_compare
 from crossfade.core.pair import Pair, Stored, key_name
@@ -59,22 +59,21 @@ def get_from_target(pair: Pair, request: Request) -> Routine[Reply]:
     keep = ("ConsistentRead", "ReturnConsumedCapacity")
     moved: Request = {name: request[name] for name in keep if name in request}
     moved |= {"TableName": pair.target.name, "Key": pair.key("target", key)}
-    wanted = projector(request)
+    bindings = bind(request.get("ExpressionAttributeNames"), None)
+    wanted = projector(request, bindings)
+    bindings.finish()
     reply = yield from Call("target", "GetItem", moved)
     image = pair.image("target", pair.stored("target", reply.get("Item")))
     answer = in_callers_capacity(pair, {name: value for name, value in reply.items() if name != "Item"})
     return answer if image is None else {**answer, "Item": wanted(image)}
 
 
-def projector(request: Request) -> Callable[[Item], Item]:
+def projector(request: Request, bindings: Bindings) -> Callable[[Item], Item]:
     """What the request's projection leaves of an item; evaluated over the image, so the stored form never shows."""
     text: str | None = request.get("ProjectionExpression")
     if text is None:
         return lambda image: image
-    try:
-        return projection(text, bind(request.get("ExpressionAttributeNames"), None)).apply
-    except ExpressionError as error:
-        raise Rejected(error.code, error.message) from None
+    return projection(text, bindings).apply
 
 
 def in_callers_capacity(pair: Pair, reply: Reply) -> Reply:

@@ -39,7 +39,7 @@ Test: TypeAlias = Callable[[Mapping[str, AttributeValue]], bool]
 PARSED_MAX = 4096  # expressions kept: an application has tens, a generated test some thousands
 IN_OPERANDS_MAX = 100  # "a list of up to 100 values"
 TYPES = ("N", "BS", "L", "B", "NULL", "M", "S", "SS", "NS", "BOOL")
-# The service's message for a path given where `attribute_type` wants a value; the list is its own.
+# The service's message for a path given where `attribute_type` wants a value; the list has no fixed order.
 _ANY_TYPE = "{BOOL,NS,DOUBLE,M,HD,DOUBLESET,INTSET,NULL,DECIMALSET,FS,B,BS,L,DICT,SS,HDS,INT,N,S,FLOAT,DECIMAL}"
 _NO_ATTRIBUTES: Item = {}
 
