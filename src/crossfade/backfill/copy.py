@@ -1,0 +1,141 @@
+"""One page of the source into the target, beside clients that write.
+
+A page is old as soon as it has been read: an item in it may have been changed, or deleted, and that change mirrored,
+before the page's own write arrives and undoes it. So after the bulk write every key of the page is read again, strongly
+consistent, and what is not as it was written is synced (`mirroring.sync`). That is the very rule that mirrors follow,
+so neither the order between the two nor a clock matters, and a partial item can never be skipped.
+
+An item that the mapping or the target does not take is counted and shown, never skipped in silence; if it has been
+corrected by the time it is looked at again, it was no failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from crossfade.core.effects import Routine
+from crossfade.core.items import Item, same_item, size_bytes
+from crossfade.core.mirroring import same_image, sync, wait_until
+from crossfade.core.pair import Pair
+from crossfade.errors import MappingError, Rejected
+from crossfade.jobs.bulk import ABOUT_THE_ITEM, BATCH_WRITE_ITEMS_MAX, Written, get_in_bulk, put_in_bulk
+from crossfade.jobs.pace import Pace
+
+WRITE_UNIT_BYTES: Final = 1024  # a write costs one unit for each KB begun
+NO_LIMIT: Final = Pace(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The rates that all workers share: items, and write units of the target, a second."""
+
+    items: Pace = NO_LIMIT
+    units: Pace = NO_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An item that could not be copied."""
+
+    source_key: Item
+    reason: str
+
+
+@dataclass(slots=True)
+class Copied:
+    """What came of a page. `unsettled` keys are done only after `settle`, not before `settles_at` (monotonic)."""
+
+    items: int = 0  # put in bulk, or one by one
+    changed: int = 0  # changed since they were read, and synced
+    failures: list[Failure] = field(default_factory=list[Failure])
+    unsettled: list[Item] = field(default_factory=list[Item])
+    settles_at: float = 0.0
+
+
+def copy_images(pair: Pair, images: Sequence[Item], limits: Limits) -> Routine[Copied]:
+    """Copy source items, as they were read, whose keys are all different."""
+    copied = Copied()
+    wanted: list[int] = []
+    mapped: list[Item] = []
+    refused: dict[int, str] = {}
+    for n, image in enumerate(images):
+        try:
+            check_comes_back(pair, image)
+            mapped.append((yield from pair.stored_form("target", image)))
+        except MappingError as error:
+            refused[n] = error.message
+        else:
+            wanted.append(n)
+    written = yield from _put_paced(pair, mapped, limits)
+    refused |= {wanted[position]: str(error) for position, error in written.refused.items()}
+    unsettled = {wanted[position] for position in written.unsettled}
+    copied.unsettled = [pair.source_key(images[n]) for n in sorted(unsettled)]
+    copied.settles_at = written.settles_at
+    copied.items = len(mapped) - len(written.refused)
+    looked_at = [n for n in range(len(images)) if n not in unsettled]
+    if pair.rules.check_read:
+        yield from _look_again(pair, [images[n] for n in looked_at], [refused.get(n) for n in looked_at], copied)
+    else:
+        copied.failures += [Failure(pair.source_key(images[n]), reason) for n, reason in refused.items()]
+    return copied
+
+
+def check_comes_back(pair: Pair, image: Item) -> None:
+    """Two source items must never meet in one target item: the key must lead back here. Raises MappingError."""
+    key = pair.source_key(image)
+    target_key = pair.mapping.forward_key(key)
+    if not same_item(pair.mapping.backward_key(target_key), key):
+        raise MappingError(f"its target key {target_key} is also that of another item: the mapping does not lead back")
+
+
+def _put_paced(pair: Pair, items: Sequence[Item], limits: Limits) -> Routine[Written]:
+    """One bulk write after the other, each when its time has come."""
+    if not (limits.items.limited or limits.units.limited):
+        return (yield from put_in_bulk(pair, items))
+    total = Written()
+    for start in range(0, len(items), BATCH_WRITE_ITEMS_MAX):
+        batch = items[start : start + BATCH_WRITE_ITEMS_MAX]
+        yield from limits.items.wait(len(batch))
+        yield from limits.units.wait(sum(map(write_units, batch)))
+        written = yield from put_in_bulk(pair, batch)
+        total.refused |= {start + n: error for n, error in written.refused.items()}
+        total.unsettled |= {start + n for n in written.unsettled}
+        total.settles_at = max(total.settles_at, written.settles_at)
+    return total
+
+
+def write_units(item: Item) -> int:
+    return -(-size_bytes(item) // WRITE_UNIT_BYTES)
+
+
+def _look_again(pair: Pair, images: Sequence[Item], reasons: Sequence[str | None], copied: Copied) -> Routine[None]:
+    """The check-read: whatever is not as it was written is synced. Where it was refused and is the same, it failed."""
+    keys = [pair.source_key(image) for image in images]
+    now = yield from get_in_bulk(pair, "source", keys)
+    for key, image, stored, reason in zip(keys, images, now, reasons, strict=True):
+        if not same_image(image, stored.item):
+            copied.changed += 1
+            yield from sync_or_fail(pair, key, copied)
+        elif reason is not None:
+            copied.failures.append(Failure(key, reason))
+
+
+def sync_or_fail(pair: Pair, key: Item, copied: Copied) -> Routine[None]:
+    try:
+        yield from sync(pair, "source", key)
+    except MappingError as error:
+        copied.failures.append(Failure(key, error.message))
+    except Rejected as error:
+        if error.code not in ABOUT_THE_ITEM:
+            raise
+        copied.failures.append(Failure(key, str(error)))
+
+
+def settle(pair: Pair, copied: Copied) -> Routine[None]:
+    """Make sure of the keys whose bulk write had no answer, once it can no longer land over anything newer."""
+    yield from wait_until(copied.settles_at)
+    keys, copied.unsettled = copied.unsettled, []
+    for key in keys:
+        yield from sync_or_fail(pair, key, copied)

@@ -1,0 +1,93 @@
+"""A segment of the backfill, page after page.
+
+The checkpoint of a page is written after its data, and after everything in it is settled: killed at any moment, the
+next runner repeats at most this one page, and that is harmless. A segment in which something failed is begun again by
+the next run, since only reading it again tells whether it has been corrected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from crossfade.backfill.copy import Copied, Limits, copy_images, settle
+from crossfade.control.jobs import Claim, save_checkpoint
+from crossfade.control.records import SegmentCheckpoint
+from crossfade.core.effects import Routine
+from crossfade.core.items import Item
+from crossfade.core.pair import Pair
+from crossfade.core.stages import LADDERS, Stage, Writes
+from crossfade.errors import Refused
+from crossfade.jobs.bulk import Segment, scan_page
+
+PAGE_ITEMS: Final = 500  # 20 bulk writes and 5 bulk reads for one checkpoint; what a kill repeats, at most
+COUNTS: Final = ("items", "changed", "failed", "pages")
+
+
+@dataclass(slots=True)
+class PageCopy:
+    """A page whose data is in the target, perhaps with something unsettled, and which is not checkpointed yet."""
+
+    last_key: Item | None
+    copied: Copied
+
+
+def check_stage(strategy: str, stage: Stage) -> None:
+    """Raises Refused where the source is not the authority that clients mirror to the target."""
+    row = LADDERS[strategy][stage]
+    if row.writes is Writes.MIRRORED and row.authority == "source":
+        return
+    if stage is Stage.OFF:
+        raise Refused(
+            "the backfill runs in the stages dualwrite and shadow; now it is off, and nobody mirrors what is written",
+            next_step="crossfade advance --to dualwrite --execute",
+        )
+    raise Refused(
+        f"the backfill runs in the stages dualwrite and shadow; now it is {stage}",
+        next_step="crossfade verify tells whether anything is missing; --repair puts it there",
+    )
+
+
+def fresh_start(checkpoint: SegmentCheckpoint) -> SegmentCheckpoint:
+    """Where to begin: after the last page; from the start where something had failed."""
+    if checkpoint.counts.get("failed"):
+        return replace(checkpoint, last_key=None, done=False, counts={})
+    return checkpoint
+
+
+def copy_page(
+    pair: Pair, checkpoint: SegmentCheckpoint, segments: int, limits: Limits, page_items: int = PAGE_ITEMS
+) -> Routine[PageCopy]:
+    segment = Segment(checkpoint.number, segments)
+    page = yield from scan_page(pair, "source", segment, checkpoint.last_key, page_items)
+    return PageCopy(page.last_key, (yield from copy_images(pair, page.items, limits)))
+
+
+def after_page(checkpoint: SegmentCheckpoint, page: PageCopy) -> SegmentCheckpoint:
+    """The checkpoint that stands for one page more. With a failure in it, a segment is never done."""
+    new = (page.copied.items, page.copied.changed, len(page.copied.failures), 1)
+    counts = {name: checkpoint.counts.get(name, 0) + more for name, more in zip(COUNTS, new, strict=True)}
+    done = page.last_key is None and not counts["failed"]
+    return replace(checkpoint, last_key=page.last_key, done=done, counts=counts)
+
+
+def copy_segment(
+    pair: Pair,
+    claim: Claim,
+    checkpoint: SegmentCheckpoint,
+    *,
+    limits: Limits | None = None,
+    page_items: int = PAGE_ITEMS,
+) -> Routine[SegmentCheckpoint]:
+    """A whole segment in one routine. The runner on threads does the same, but does not sit out what is unsettled.
+
+    Raises Fenced where the job was taken over; the stage is the caller's to check, with a ticket a page.
+    """
+    checkpoint = fresh_start(checkpoint)
+    while not checkpoint.done:
+        page = yield from copy_page(pair, checkpoint, claim.record.segments, limits or Limits(), page_items)
+        yield from settle(pair, page.copied)
+        checkpoint = yield from save_checkpoint(claim, after_page(checkpoint, page))
+        if page.last_key is None:
+            break
+    return checkpoint

@@ -1,0 +1,197 @@
+"""Scan, BatchGetItem and BatchWriteItem as routines, with everything that they leave undone done again.
+
+The batch operations answer "done" with a list of what was not. That list is asked for again, with backoff. What a write
+in bulk cannot say is which of its items was wrong: then each is written alone, and tells for itself. And a bulk write
+without an answer may be carried out later, over something newer; its keys come back as `unsettled`, with the moment
+from which on it no longer can. Whoever called must make sure of them again then.
+
+Limits: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from crossfade.core.effects import Call, Now, Reply, Request, Routine, Sleep
+from crossfade.core.items import Item, canonical
+from crossfade.core.mirroring import TRANSIENT, backoff_seconds, patiently
+from crossfade.core.pair import Pair, Stored
+from crossfade.core.stages import Side
+from crossfade.core.writes import was_retried
+from crossfade.errors import Rejected, UnknownOutcome
+
+BATCH_WRITE_ITEMS_MAX: Final = 25
+BATCH_GET_KEYS_MAX: Final = 100
+# Refusals that are about the item and not about the table, the caller's rights or the load.
+ABOUT_THE_ITEM: Final = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One part of a parallel scan."""
+
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one Scan answered. `last_key` is None at the end of the segment; a page may be empty before it."""
+
+    items: tuple[Item, ...]
+    last_key: Item | None
+
+
+@dataclass(slots=True)
+class Written:
+    """What came of a bulk write, by position in the list that was given. Nothing said: it is written."""
+
+    refused: dict[int, Rejected] = field(default_factory=dict[int, Rejected])
+    unsettled: set[int] = field(default_factory=set[int])
+    settles_at: float = 0.0  # monotonic seconds: from then on nothing of `unsettled` can land any more
+
+
+def scan_page(
+    pair: Pair,
+    side: Side,
+    segment: Segment,
+    start_key: Item | None,
+    items_max: int,
+    *,
+    strongly: bool = False,
+    names: Sequence[str] = (),
+) -> Routine[Page]:
+    """The next page of a segment: up to `items_max` items or 1 MB; of each item only `names`, where given."""
+    request: Request = {
+        "TableName": pair.table(side).name,
+        "Segment": segment.number,
+        "TotalSegments": segment.total,
+        "Limit": items_max,
+        "ConsistentRead": strongly,
+        **projection(names),
+    }
+    if start_key is not None:
+        request["ExclusiveStartKey"] = start_key
+    reply = yield from read_again(Call(side, "Scan", request))
+    return Page(tuple(reply.get("Items", ())), reply.get("LastEvaluatedKey") or None)
+
+
+def projection(names: Sequence[str]) -> Request:
+    if not names:
+        return {}
+    placeholders = {f"#n{n}": name for n, name in enumerate(names)}
+    return {"ProjectionExpression": ", ".join(placeholders), "ExpressionAttributeNames": placeholders}
+
+
+def read_again(call: Call) -> Routine[Reply]:
+    """A read, however long that takes. Raises Rejected where trying again would not help."""
+    attempt = 0
+    while True:
+        try:
+            return (yield from patiently(call))
+        except UnknownOutcome:
+            yield from Sleep(backoff_seconds(attempt))
+        attempt += 1
+
+
+def get_in_bulk(
+    pair: Pair, side: Side, source_keys: Sequence[Item], *, names: Sequence[str] = ()
+) -> Routine[list[Stored]]:
+    """What one side holds under each of these keys, in their order; strongly consistent."""
+    found: dict[Hashable, Item] = {}
+    asked = [pair.key(side, key) for key in source_keys]
+    names_of_keys = [canonical(key) for key in asked]
+    keys = list(dict(zip(names_of_keys, asked, strict=True)).values())  # no key may come twice in a request
+    for start in range(0, len(keys), BATCH_GET_KEYS_MAX):
+        yield from _get_batch(pair, side, keys[start : start + BATCH_GET_KEYS_MAX], names, found)
+    return [pair.stored(side, found.get(name)) for name in names_of_keys]
+
+
+def _get_batch(
+    pair: Pair, side: Side, keys: Sequence[Item], names: Sequence[str], found: dict[Hashable, Item]
+) -> Routine[None]:
+    table = pair.table(side)
+    attempt = 0
+    while keys:
+        request: Request = {
+            "RequestItems": {table.name: {"Keys": list(keys), "ConsistentRead": True, **projection(names)}}
+        }
+        reply = yield from read_again(Call(side, "BatchGetItem", request))
+        for item in reply.get("Responses", {}).get(table.name, ()):
+            found[canonical({name: item[name] for name in table.key_names})] = item
+        left: Any = reply.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", ())
+        if left:
+            attempt = 0 if len(left) < len(keys) else attempt + 1
+            yield from Sleep(backoff_seconds(attempt))
+        keys = left
+
+
+def put_in_bulk(pair: Pair, items: Sequence[Item]) -> Routine[Written]:
+    """Put items, as the target holds them and with no key twice, into the target."""
+    written = Written()
+    for start in range(0, len(items), BATCH_WRITE_ITEMS_MAX):
+        positions = range(start, min(start + BATCH_WRITE_ITEMS_MAX, len(items)))
+        yield from _put_batch(pair, {n: items[n] for n in positions}, written)
+    return written
+
+
+def _put_batch(pair: Pair, items: dict[int, Item], written: Written) -> Routine[None]:
+    left = items
+    attempt = 0
+    while left:
+        puts = [{"PutRequest": {"Item": item}} for item in left.values()]
+        sent = yield from Now()
+        try:
+            reply = yield from Call("target", "BatchWriteItem", {"RequestItems": {pair.target.name: puts}})
+        except UnknownOutcome:
+            _unsettle(pair, written, left, sent)
+            return
+        except Rejected as error:
+            if error.code in ABOUT_THE_ITEM:
+                yield from _put_each(pair, left, written)
+                return
+            if error.code not in TRANSIENT:
+                raise
+            unprocessed = left
+        else:
+            if was_retried(reply):
+                _unsettle(pair, written, left, sent)
+            unprocessed = _unprocessed(pair, reply, left)
+        if unprocessed:
+            attempt = 0 if len(unprocessed) < len(left) else attempt + 1
+            yield from Sleep(backoff_seconds(attempt))
+        left = unprocessed
+
+
+def _unprocessed(pair: Pair, reply: Reply, sent: dict[int, Item]) -> dict[int, Item]:
+    requests: Any = reply.get("UnprocessedItems", {}).get(pair.target.name, ())
+    if not requests:
+        return {}
+    names = pair.target.key_names
+    again = {canonical({name: each["PutRequest"]["Item"][name] for name in names}) for each in requests}
+    return {n: item for n, item in sent.items() if canonical({name: item[name] for name in names}) in again}
+
+
+def _unsettle(pair: Pair, written: Written, items: dict[int, Item], sent: float) -> None:
+    """`sent` is before the first attempt. The client beneath may have made more: each has its own time to land."""
+    written.unsettled |= items.keys()
+    written.settles_at = max(written.settles_at, sent + pair.landing_seconds)
+
+
+def _put_each(pair: Pair, items: dict[int, Item], written: Written) -> Routine[None]:
+    """One by one: the batch was refused as a whole for the sake of one of them."""
+    for n, item in items.items():
+        sent = yield from Now()
+        try:
+            reply = yield from patiently(Call("target", "PutItem", {"TableName": pair.target.name, "Item": item}))
+        except UnknownOutcome:
+            _unsettle(pair, written, {n: item}, sent)
+        except Rejected as error:
+            if error.code not in ABOUT_THE_ITEM:
+                raise
+            written.refused[n] = error
+        else:
+            if was_retried(reply):
+                _unsettle(pair, written, {n: item}, sent)

@@ -1,0 +1,182 @@
+"""Comparing both tables, item by item and in both directions, while clients write.
+
+Each item of the source is mapped and compared with what the target holds under its key; then each key of the target is
+mapped back and looked up in the source, because nothing else ever finds an item that only the target has. Nothing is
+sampled and nothing is counted in place of being compared. What differs at first sight is only a suspect: mirrors may
+be on their way. Suspects are looked at again, together, after growing waits; there are never more than SUSPECTS_MAX,
+and they are kept as keys, so memory does not grow with the table or with the damage.
+
+Scans are strongly consistent here: the switch to the target rests on this, and a stale read could show as equal what is
+not. That costs twice the read units of an eventually consistent scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from crossfade.core.effects import Call, Request, Routine, Sleep
+from crossfade.core.items import Item, canonical, same_item
+from crossfade.core.mirroring import Difference
+from crossfade.core.pair import Pair, Stored
+from crossfade.errors import MappingError
+from crossfade.jobs.bulk import Page, get_in_bulk, read_again
+
+SUSPECTS_MAX: Final = 1_000  # a segment; one round of second looks for so many takes the waits below, once
+LOOK_KEYS: Final = 25  # at most 400 KB each, on both sides: 20 MB
+# Longer than a mirror takes that is merely behind; two looks four seconds apart must show the very same difference.
+RECHECK_SECONDS: Final = (1.0, 4.0, 5.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """An item of the target that no item of the source maps to, whatever the source holds."""
+
+    target_key: Item
+    reason: str
+
+
+@dataclass(slots=True)
+class Suspects:
+    """What seemed different. Source keys, and strays of the target."""
+
+    keys: list[Item] = field(default_factory=list[Item])
+    strays: list[Stray] = field(default_factory=list[Stray])
+
+    def __len__(self) -> int:
+        return len(self.keys) + len(self.strays)
+
+
+def source_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
+    """Of a page of the source: which items the target has not, or has otherwise."""
+    suspects = Suspects()
+    mappable: list[tuple[Item, Item]] = []
+    for item in page.items:
+        key = pair.source_key(item)
+        try:
+            _ = pair.mapping.forward_key(key)
+        except MappingError:
+            suspects.keys.append(key)
+        else:
+            mappable.append((key, item))
+    held = yield from get_in_bulk(pair, "target", [key for key, _ in mappable])
+    for (key, item), target in zip(mappable, held, strict=True):
+        if not pair.equal(Stored(item), target):
+            suspects.keys.append(key)
+    return suspects
+
+
+def target_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
+    """Of a page of the target, keys alone: which the source has not, and which belong to no item of a source."""
+    suspects = Suspects()
+    keys: list[Item] = []
+    for item in page.items:
+        target_key = {name: item[name] for name in pair.target.key_names}
+        found = owner_of(pair, target_key)
+        if isinstance(found, Stray):
+            suspects.strays.append(found)
+        else:
+            keys.append(found)
+    held = yield from get_in_bulk(pair, "source", keys, names=pair.source.key_names)
+    suspects.keys += [key for key, source in zip(keys, held, strict=True) if source.item is None]
+    return suspects
+
+
+def owner_of(pair: Pair, target_key: Item) -> Item | Stray:
+    """The source key whose item belongs there. Mapping back is not enough: it must lead here again."""
+    try:
+        key = pair.mapping.backward_key(target_key)
+        there = pair.mapping.forward_key(key)
+    except MappingError as error:
+        return Stray(target_key, error.message)
+    if same_item(there, target_key):
+        return key
+    return Stray(target_key, f"the item that it maps back to belongs under {there}")
+
+
+class SecondLooks:
+    """The looks at some keys that seemed different. `found` is told each difference that stays, once.
+
+    A difference counts when two late looks see the same one, or when every look sees one (a hot key).
+    """
+
+    def __init__(
+        self, keys: Sequence[Item], found: Callable[[Difference], None], waits: tuple[float, ...] = RECHECK_SECONDS
+    ) -> None:
+        self.differing: list[Item] = []
+        self._found = found
+        self._waits = waits
+        self._looks = 0
+        self._left = list(enumerate(keys))
+        self._seen: dict[int, int] = {}
+
+    def look(self, pair: Pair) -> Routine[float | None]:
+        """One look at what is left. The seconds to wait before the next; None when there is nothing more to look at."""
+        wait = self._waits[self._looks] if self._looks < len(self._waits) else None
+        again: list[tuple[int, Item]] = []
+        for start in range(0, len(self._left), LOOK_KEYS):
+            some = self._left[start : start + LOOK_KEYS]
+            differences = yield from _look(pair, [key for _, key in some])
+            for (n, key), difference in zip(some, differences, strict=True):
+                if difference is not None and not self._counts(n, difference, wait):
+                    again.append((n, key))
+        self._looks += 1
+        self._left = again
+        return wait if again else None
+
+    def _counts(self, n: int, difference: Difference, wait: float | None) -> bool:
+        digest = digest_of(difference)
+        if wait is not None and (wait != self._waits[-1] or self._seen.get(n) != digest):
+            self._seen[n] = digest
+            return False
+        self._found(difference)
+        self.differing.append(difference.source_key)
+        return True
+
+
+def second_look(
+    pair: Pair,
+    keys: Sequence[Item],
+    found: Callable[[Difference], None],
+    waits: tuple[float, ...] = RECHECK_SECONDS,
+) -> Routine[list[Item]]:
+    """All looks, and the waits between them, in one routine: the keys that stay different."""
+    looks = SecondLooks(keys, found, waits)
+    while (wait := (yield from looks.look(pair))) is not None:
+        yield from Sleep(wait)
+    return looks.differing
+
+
+def digest_of(difference: Difference) -> int:
+    """Equal for the same difference; stands for items that are too many to keep."""
+    source, target = difference.source, difference.target
+    return hash((source and canonical(source), target and canonical(target)))
+
+
+def _look(pair: Pair, keys: Sequence[Item]) -> Routine[list[Difference | None]]:
+    """Both sides of a few keys. The target of a key that cannot be mapped holds nothing."""
+    sources = yield from get_in_bulk(pair, "source", keys)
+    mappable = [n for n, key in enumerate(keys) if _is_mappable(pair, key)]
+    held = yield from get_in_bulk(pair, "target", [keys[n] for n in mappable])
+    targets = dict(zip(mappable, held, strict=True))
+    looks: list[Difference | None] = []
+    for n, (key, source) in enumerate(zip(keys, sources, strict=True)):
+        target = targets.get(n, Stored(None))
+        looks.append(None if pair.equal(source, target) else Difference(key, source.item, target.item))
+    return looks
+
+
+def _is_mappable(pair: Pair, key: Item) -> bool:
+    try:
+        _ = pair.mapping.forward_key(key)
+    except MappingError:
+        return False
+    return True
+
+
+def read_stray(pair: Pair, stray: Stray) -> Routine[Stored]:
+    """What is there now, strongly consistent."""
+    request: Request = {"TableName": pair.target.name, "Key": stray.target_key, "ConsistentRead": True}
+    reply = yield from read_again(Call("target", "GetItem", request))
+    return pair.stored("target", reply.get("Item"))

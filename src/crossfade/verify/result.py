@@ -1,0 +1,97 @@
+"""What a verify was asked to do, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from crossfade.control.agent import LEASE_SECONDS
+from crossfade.core.rules import ALL_RULES, Rules
+from crossfade.errors import ConfigurationError
+from crossfade.verify.compare import RECHECK_SECONDS
+
+SAMPLES_MAX: Final = 10  # enough to see what is wrong; the counts say how often
+SEGMENTS: Final = 64  # of each table
+SEGMENTS_MAX: Final = 5_000  # the control table numbers 10,000, and there are two tables
+WORKERS: Final = 8
+WORKERS_MAX: Final = 256
+PAGE_ITEMS: Final = 500
+PAGE_ITEMS_MAX: Final = 5_000
+
+EXIT_CLEAN: Final = 0
+EXIT_DIFFERENCES: Final = 1
+EXIT_NO_VERDICT: Final = 2
+
+
+VerifyStatus = Literal["clean", "differences", "repaired", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """`repair` makes equal what differs. `landing_seconds` None: the clients' timeouts. Raises ConfigurationError."""
+
+    repair: bool = False
+    segments: int = SEGMENTS
+    workers: int = WORKERS
+    page_items: int = PAGE_ITEMS
+    recheck_seconds: tuple[float, ...] = RECHECK_SECONDS
+    lease_seconds: float = LEASE_SECONDS
+    landing_seconds: float | None = None
+    rules: Rules = ALL_RULES
+
+    def __post_init__(self) -> None:
+        for name, value, most in (
+            ("segments", self.segments, SEGMENTS_MAX),
+            ("workers", self.workers, WORKERS_MAX),
+            ("page_items", self.page_items, PAGE_ITEMS_MAX),
+        ):
+            if not 1 <= value <= most:
+                raise ConfigurationError(f"verify: {name} is {value:,}, and must be from 1 to {most:,}")
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceSample:
+    """One difference, readable: `lines` are a diff (see `verify.diff`)."""
+
+    kind: Literal["missing", "extra", "mismatched"]
+    key: str
+    lines: tuple[str, ...]
+
+    def text(self) -> str:
+        return "\n".join((f"{self.kind:<10}  {self.key}", *(f"  {line}" for line in self.lines)))
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """Counts of keys: missing and extra are meant of the target. A repaired difference counts there as well, and in
+    `repaired`; `left_alone` and `not_repaired` are the rest of what a repair met."""
+
+    status: VerifyStatus
+    source_items: int
+    target_items: int
+    matching: int
+    missing: int
+    extra: int
+    mismatched: int
+    repaired: int
+    left_alone: int
+    not_repaired: int
+    samples: tuple[DifferenceSample, ...]
+    segments: int
+    segments_done: int
+    seconds: float
+    observer_errors: int
+    next_step: str
+
+    @property
+    def differences(self) -> int:
+        return self.missing + self.extra + self.mismatched
+
+    @property
+    def exit_status(self) -> int:
+        if self.status == "clean":
+            return EXIT_CLEAN
+        return EXIT_NO_VERDICT if self.status == "stopped" else EXIT_DIFFERENCES
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)

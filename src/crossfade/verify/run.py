@@ -1,0 +1,288 @@
+"""The runner of verify: every segment of both tables, worked off by threads, as a client of the migration."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint
+from crossfade.control.records import Job, Role, SegmentCheckpoint
+from crossfade.control.store import Caller
+from crossfade.core.items import Item
+from crossfade.core.mirroring import Difference
+from crossfade.core.stages import LADDERS, Side, Writes
+from crossfade.errors import Refused
+from crossfade.jobs.bulk import Segment, scan_page
+from crossfade.jobs.observing import Observer
+from crossfade.jobs.order import spread_order
+from crossfade.jobs.progress import Meter, Progress, seconds_left
+from crossfade.jobs.session import Clients, Session
+from crossfade.jobs.show import show_key
+from crossfade.jobs.workers import Workers
+from crossfade.migration import Migration
+from crossfade.verify.compare import (
+    SUSPECTS_MAX,
+    SecondLooks,
+    Stray,
+    Suspects,
+    read_stray,
+    source_suspects,
+    target_suspects,
+)
+from crossfade.verify.diff import diff_lines, item_diff_lines
+from crossfade.verify.repair import Repair, repair_key, repair_stray
+from crossfade.verify.result import SAMPLES_MAX, DifferenceSample, VerifyOptions, VerifyResult, VerifyStatus
+
+KINDS: Final = ("missing", "extra", "mismatched")
+REPAIRS: Final = {
+    Repair.REPAIRED: "repaired",
+    Repair.FAILED: "not_repaired",
+    Repair.NOT_OURS: "left_alone",
+    Repair.MAYBE_NEVER_COPIED: "left_alone",
+}
+
+
+def run_verify(
+    migration: Migration,
+    clients: Clients,
+    options: VerifyOptions,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop_event: threading.Event | None = None,
+    *,
+    on_note: Callable[[str, dict[str, Any]], None] | None = None,
+    caller: Caller | None = None,
+) -> VerifyResult:
+    """Compare both tables completely, beside the traffic, in any stage in which writes reach both.
+
+    Make the clients with `job_config`. Only a run that finds nothing, and so repairs nothing, opens the gate. Raises
+    as `run_backfill` does.
+    """
+    stop = stop_event or threading.Event()
+    observer = Observer(on_progress, on_note)
+    session = Session(
+        migration,
+        clients,
+        Role.VERIFY,
+        note=observer.note,
+        lease_seconds=options.lease_seconds,
+        landing_seconds=options.landing_seconds,
+        rules=options.rules,
+        caller=caller,
+    )
+    with session:
+        claim = session.run(claim_job(session.agent, session.caller, Job.VERIFY, 2 * options.segments))
+        return _Run(session, claim, options, observer, stop).work()
+
+
+class _Run:
+    def __init__(
+        self, session: Session, claim: Claim, options: VerifyOptions, observer: Observer, stop: threading.Event
+    ) -> None:
+        self.session = session
+        self.claim = claim
+        self.options = options
+        self.samples: list[DifferenceSample] = []
+        self.meter = Meter()
+        self._observer = observer
+        self._stop = stop
+        checkpoints = session.run(load_checkpoints(claim))
+        self.tasks = [_SegmentTask(self, fresh_start(checkpoints[n])) for n in verify_order(len(checkpoints))]
+        self._items_total = session.items_approximately("source", "target")
+        self._workers = Workers([task for task in self.tasks if not task.checkpoint.done], session.now, stop.is_set)
+
+    def work(self) -> VerifyResult:
+        started = self.session.now()
+        self._workers.work_off(self.options.workers, self._meanwhile)
+        self._observer.progress(self._progress())
+        counts = self._counts()
+        done = sum(task.checkpoint.done for task in self.tasks)
+        differences = sum(counts[kind] for kind in KINDS)
+        if done == len(self.tasks):
+            at = datetime.now(UTC).isoformat(timespec="seconds")
+            _ = self.session.run(finish_job(self.claim, counts, clean=not differences, finished_at=at))
+        return self._result(counts, done, self.session.now() - started)
+
+    def sample(self, kind: Any, key: str, lines: tuple[str, ...]) -> None:
+        if len(self.samples) < SAMPLES_MAX:
+            self.samples.append(DifferenceSample(kind, key, lines))
+
+    # --- what is seen of it
+
+    def _meanwhile(self) -> None:
+        if self.session.failure is not None:
+            raise self.session.failure
+        self._observer.progress(self._progress())
+
+    def _counts(self) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for task in self.tasks:
+            total.update(task.counts)
+        return total
+
+    def _progress(self) -> Progress:
+        counts = self._counts()
+        rate = self.meter.rate(self.session.now())
+        return Progress(
+            job="verify",
+            phase="stopping" if self._stop.is_set() else "comparing",
+            items_done=self.meter.done,
+            items_total=self._items_total,
+            items_per_second=rate,
+            seconds_left=seconds_left(self._items_total, self.meter.done, rate),
+            segments_done=sum(task.checkpoint.done for task in self.tasks),
+            segments_total=len(self.tasks),
+            waiting_segments=self._workers.aside,
+            problems=sum(counts[kind] for kind in KINDS),
+        )
+
+    def _result(self, counts: Counter[str], done: int, seconds: float) -> VerifyResult:
+        status: VerifyStatus
+        differences = sum(counts[kind] for kind in KINDS)
+        if done < len(self.tasks):
+            status, step = "stopped", "run the same command again: these counts are of a part of the tables"
+        elif not differences:
+            status, step = "clean", "crossfade status"
+        elif counts["repaired"] == differences:
+            status, step = "repaired", "run verify once more: only a run that finds nothing opens the gate"
+        elif self.options.repair:
+            status, step = "differences", "look at what was left alone or failed, correct it, and run verify again"
+        else:
+            status, step = "differences", "crossfade verify --repair --execute, then crossfade verify"
+        return VerifyResult(
+            status=status,
+            source_items=counts["source_items"],
+            target_items=counts["target_items"],
+            matching=counts["source_items"] - counts["missing"] - counts["mismatched"],
+            missing=counts["missing"],
+            extra=counts["extra"],
+            mismatched=counts["mismatched"],
+            repaired=counts["repaired"],
+            left_alone=counts["left_alone"],
+            not_repaired=counts["not_repaired"],
+            samples=tuple(self.samples),
+            segments=len(self.tasks),
+            segments_done=done,
+            seconds=seconds,
+            observer_errors=self._observer.errors,
+            next_step=step,
+        )
+
+
+def verify_order(segments: int) -> list[int]:
+    """Those of the source (the first half of the numbers), then those of the target, each spread out."""
+    half = segments // 2
+    return [*spread_order(half), *(half + n for n in spread_order(segments - half))]
+
+
+def fresh_start(checkpoint: SegmentCheckpoint) -> SegmentCheckpoint:
+    """Of a run that somebody else began, what was found clean stands; all else is looked at again."""
+    if checkpoint.done and not any(checkpoint.counts.get(kind) for kind in KINDS):
+        return checkpoint
+    return replace(checkpoint, last_key=None, done=False, counts={})
+
+
+class _SegmentTask:
+    """A segment of one table. A step is a page, a look at suspects, the repair of one, or the checkpoint at the end."""
+
+    def __init__(self, run: _Run, checkpoint: SegmentCheckpoint) -> None:
+        self.checkpoint = checkpoint
+        self.counts: Counter[str] = Counter(checkpoint.counts)
+        half = run.claim.record.segments // 2
+        self._side: Side = "source" if checkpoint.number < half else "target"
+        self._segment = Segment(checkpoint.number % half, half)
+        self._run = run
+        self._start_key: Item | None = None
+        self._scanned = False
+        self._suspects = Suspects()
+        self._looks: SecondLooks | None = None
+        self._to_repair: deque[Item | Stray] = deque()
+
+    @property
+    def must_go_on(self) -> bool:
+        return False
+
+    def step(self) -> float | None:
+        now = self._run.session.now()
+        if self._to_repair:
+            self._repair_one(self._to_repair[0])
+            _ = self._to_repair.popleft()
+        elif self._looks is not None or len(self._suspects) >= SUSPECTS_MAX or (self._scanned and self._suspects):
+            return now + self._look()
+        elif self._scanned:
+            self._save()
+            return None
+        else:
+            self._page()
+        return now
+
+    def _page(self) -> None:
+        session, pair = self._run.session, self._run.session.pair
+        names = () if self._side == "source" else pair.target.key_names
+        scan = scan_page(
+            pair, self._side, self._segment, self._start_key, self._run.options.page_items, strongly=True, names=names
+        )
+        page = session.run(scan)
+        compare = source_suspects if self._side == "source" else target_suspects
+        found = session.run(compare(pair, page))
+        self._suspects.keys += found.keys
+        self._suspects.strays += found.strays
+        self.counts[f"{self._side}_items"] += len(page.items)
+        self._run.meter.add(len(page.items))
+        self._start_key = page.last_key
+        self._scanned = page.last_key is None
+
+    def _look(self) -> float:
+        """One look; the seconds until the next one."""
+        session = self._run.session
+        if self._looks is None:
+            self._looks = SecondLooks(self._suspects.keys, self._found, self._run.options.recheck_seconds)
+            for stray in self._suspects.strays:
+                self._look_at_stray(stray)
+        wait = session.run(self._looks.look(session.pair))
+        if wait is not None:
+            return wait
+        if self._run.options.repair:
+            self._to_repair.extend(self._looks.differing)
+        self._looks = None
+        self._suspects = Suspects()
+        return 0.0
+
+    def _found(self, difference: Difference) -> None:
+        self.counts[difference.kind] += 1
+        if len(self._run.samples) < SAMPLES_MAX:
+            lines = diff_lines(self._run.session.pair, difference)
+            self._run.sample(difference.kind, show_key(difference.source_key), lines)
+
+    def _look_at_stray(self, stray: Stray) -> None:
+        stored = self._run.session.run(read_stray(self._run.session.pair, stray))
+        if stored.item is None:
+            return
+        self.counts["extra"] += 1
+        lines = (f"! no item of the source belongs there: {stray.reason}", *item_diff_lines(None, stored.item))
+        self._run.sample("extra", f"(target key) {show_key(stray.target_key)}", lines)
+        if self._run.options.repair:
+            self._to_repair.append(stray)
+
+    def _repair_one(self, what: Item | Stray) -> None:
+        session = self._run.session
+        with session.ticket() as ticket:
+            row = LADDERS[session.migration.strategy][ticket.stage]
+            if row.writes is Writes.PLAIN:
+                raise Refused(
+                    f"the migration is in {ticket.stage} by now, where one table is written: nothing to repair"
+                )
+            if isinstance(what, Stray):
+                outcome = session.run(repair_stray(session.pair, row, what), ticket)
+            else:
+                backfilled = bool(self._run.claim.record.backfill_run)
+                outcome = session.run(repair_key(session.pair, row, what, backfilled=backfilled), ticket)
+        self.counts[REPAIRS[outcome]] += 1
+
+    def _save(self) -> None:
+        session = self._run.session
+        checkpoint = replace(self.checkpoint, done=True, counts=dict(self.counts))
+        self.checkpoint = session.run(save_checkpoint(self._run.claim, checkpoint))

@@ -1,0 +1,79 @@
+"""A backfill in a process of its own, to be killed. It writes down every page it reads and every key it puts.
+
+python -m tests.backfill.runner ENDPOINT TAG LOG RUN
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+
+from crossfade import Migration, Table
+from crossfade.backfill.result import BackfillOptions
+from crossfade.backfill.run import run_backfill
+from crossfade.jobs.session import job_config
+from crossfade.mapping import rename, suffix
+
+KEY: dict[str, Any] = {"customer": "S", "order": "S"}
+SEGMENTS = 6
+PAGE_ITEMS = 40
+
+
+def migration_of(tag: str) -> Migration:
+    return Migration(
+        f"m-{tag}",
+        Table(f"orders-{tag}", KEY),
+        Table(f"orders-v2-{tag}", KEY),
+        [suffix("customer", count=4), rename("total", "amount")],
+        control_table=f"control-{tag}",
+    )
+
+
+class Written:
+    """A client whose scans and bulk writes are written down: pages once they are read, puts before they are sent."""
+
+    def __init__(self, client: Any, log: Path, run: int) -> None:
+        self._client = client
+        self.meta = client.meta
+        self._run = run
+        self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def _write(self, **facts: Any) -> None:
+        line = json.dumps({"run": self._run, **facts}) + "\n"
+        assert os.write(self._log, line.encode()) == len(line)  # one call: a kill leaves no half line
+
+    def scan(self, **request: Any) -> Any:
+        reply = self._client.scan(**request)
+        self._write(segment=request["Segment"], page=[item["order"]["S"] for item in reply["Items"]])
+        return reply
+
+    def batch_write_item(self, **request: Any) -> Any:
+        (puts,) = request["RequestItems"].values()
+        self._write(put=[put["PutRequest"]["Item"]["order"]["S"] for put in puts])
+        return self._client.batch_write_item(**request)
+
+
+def main(endpoint_url: str, tag: str, log: str, run: str) -> int:
+    options = {"endpoint_url": endpoint_url, "region_name": "us-east-1"}
+    secrets = {"aws_access_key_id": "crossfade", "aws_secret_access_key": "crossfade"}
+    session: Any = botocore.session.Session()
+    client = session.create_client("dynamodb", config=job_config(3), **options, **secrets)
+    written = Written(client, Path(log), int(run))
+    result = run_backfill(
+        migration_of(tag),
+        {"source": written, "target": written, "control": client},
+        BackfillOptions(segments=SEGMENTS, workers=3, page_items=PAGE_ITEMS, lease_seconds=0.8, landing_seconds=0.2),
+    )
+    return result.exit_status
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
