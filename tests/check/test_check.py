@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from tests.conftest import Database
 
 from crossfade.check import CheckReport, Finding, run_check
 from crossfade.core.items import Item
@@ -29,6 +28,7 @@ from crossfade.mapping import (
     text_to_number,
 )
 from crossfade.migration import Migration, Table
+from tests.conftest import Database
 
 KEY: dict[str, Kind] = {"customer": "S", "order": "S"}
 

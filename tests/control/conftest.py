@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.control.world import TABLE, World, make_world
 
 from crossfade.control.starting import ensure_table
+from tests.control.world import TABLE, World, make_world
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from tests.control.world import LANDING_SECONDS, LEASE_SECONDS, World
 
 from crossfade.control.records import Lease, State
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError, NotStarted, StageUncertain
+from tests.control.world import LANDING_SECONDS, LEASE_SECONDS, World
 
 
 def lease_of(world: World, client: str) -> Lease:

@@ -6,13 +6,13 @@ import contextlib
 from typing import Any
 
 import pytest
-from tests.control.world import LANDING_SECONDS, LEASE_SECONDS, Killed, World
 
 from crossfade.control.records import State
 from crossfade.core.effects import Call, Reply, Routine
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
 from crossfade.errors import Fenced, NotStarted, Refused
+from tests.control.world import LANDING_SECONDS, LEASE_SECONDS, Killed, World
 
 
 def state_of(world: World) -> State:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.control.world import World
 
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.jobs import claim_job, finish_job, load_checkpoints, save_checkpoint
@@ -15,6 +14,7 @@ from crossfade.core.effects import Routine
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
 from crossfade.errors import GateClosed, Refused
+from tests.control.world import World
 
 
 def state_of(world: World) -> State:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.control.world import LANDING_SECONDS, LEASE_SECONDS, Killed, World
 
 from crossfade.control.agent import Agent
 from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint
@@ -15,6 +14,7 @@ from crossfade.core.items import Item
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
 from crossfade.errors import Fenced, Refused
+from tests.control.world import LANDING_SECONDS, LEASE_SECONDS, Killed, World
 
 KEY: Item = {"customer": {"S": "c"}, "order": {"N": "7"}, "bytes": {"B": b"\x00"}}
 

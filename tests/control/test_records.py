@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.control.world import World
 
 from crossfade.control.records import (
     Job,
@@ -22,6 +21,7 @@ from crossfade.control.records import (
 )
 from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError
+from tests.control.world import World
 
 RECORDS: list[Any] = [
     State(Stage.LIVE, 7, 0, "dual-write", "a", "b", "f00d", 2, 12, "monday", "tuesday"),

@@ -6,8 +6,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.control.test_gates import do_job, unclean_end
-from tests.control.world import LEASE_SECONDS, World
 
 from crossfade.control.jobs import claim_job, load_checkpoints, save_checkpoint
 from crossfade.control.records import Job
@@ -16,6 +14,8 @@ from crossfade.control.survey import Survey, survey
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
 from crossfade.errors import NotStarted
+from tests.control.test_gates import do_job, unclean_end
+from tests.control.world import LEASE_SECONDS, World
 
 
 def look(world: World, sightings: Sightings | None = None) -> Survey:

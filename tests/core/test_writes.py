@@ -249,6 +249,14 @@ def test_hazard_13_the_target_gets_its_own_key(bench: Bench) -> None:
     assert twins.item(twins.pair.source.name, KEY) is None
 
 
+@pytest.mark.parametrize("stage", [Stage.LOCKSTEP_SOURCE, Stage.LOCKSTEP_TARGET, Stage.LIVE, Stage.COMPLETE])
+def test_an_update_that_only_removes_makes_no_item(bench: Bench, stage: Stage) -> None:
+    """The stamp that goes with every write must not bring an item about that the caller's update would not."""
+    twins = Twins(bench, SUFFIX)
+    assert twins.do(stage, *update("REMOVE tags")) == {}
+    assert twins.item(twins.pair.target.name, twins.pair.mapping.forward_key(KEY)) is None
+
+
 @pytest.mark.parametrize("operation", ["BatchWriteItem", "TransactWriteItems", "ExecuteStatement", "Scan"])
 def test_what_cannot_be_done_is_refused_before_anything_is_written(bench: Bench, operation: str) -> None:
     """The remaining operations are refused where they would be wrong and pass where one table is enough."""

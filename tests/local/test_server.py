@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import Database, client_for
 
 from crossfade.local import ENDPOINT_VARIABLE, DynamoDBLocal, LocalDatabaseError
 from crossfade.local.server import check_answers
+from tests.conftest import Database, client_for
 
 TABLE = {
     "TableName": "kept",

@@ -104,6 +104,8 @@ def on_target(pair: Pair, row: Row, operation: WriteName, request: Request) -> R
 
 EXISTENCE: Final = re.compile(r"attribute_(?:not_)?exists\s*\(\s*([#\w]+)\s*\)")
 NAME: Final = re.compile(r"[#\w]+")
+# Clauses are reserved words, so that as bare words they are nothing else.
+MAKES_ITEMS: Final = re.compile(r"(?<![#:\w.])(?:SET|ADD)\b", re.IGNORECASE)
 
 
 def server_evaluates(pair: Pair, request: Request) -> bool:
@@ -111,6 +113,9 @@ def server_evaluates(pair: Pair, request: Request) -> bool:
     value of a key (whether it exists is the same on both sides, where its name is). When in doubt, no."""
     if not pair.mapping.keys_only:
         return False
+    change: str = request.get("UpdateExpression", "")
+    if change and not MAKES_ITEMS.search(change):
+        return False  # of an absent item such an update makes none; with the stamp's SET it would
     names: dict[str, str] = request.get("ExpressionAttributeNames", {})
     keys = {*pair.source.key_names, *pair.target.key_names}
     kept = set(pair.source.key_names) & set(pair.target.key_names)
@@ -118,7 +123,7 @@ def server_evaluates(pair: Pair, request: Request) -> bool:
     for path in EXISTENCE.findall(asked):
         if names.get(path, path) in kept:
             asked = asked.replace(path, "", 1)
-    words = NAME.findall(f"{asked} {request.get('UpdateExpression', '')}")
+    words = NAME.findall(f"{asked} {change}")
     return not any(names.get(word, word) in keys for word in words)
 
 
@@ -144,7 +149,7 @@ SET_CLAUSE: Final = re.compile(r"(?<![#:\w.])SET\b", re.IGNORECASE)
 
 
 def stamped_update(request: Request, stamp: str) -> Request:
-    """The same update, setting the stamp as well. SET is a reserved word, so as a bare word it is the clause."""
+    """The same update, setting the stamp as well."""
     text: str = request.get("UpdateExpression", "")
     assignment = "#xf_stamp = :xf_stamp"
     if SET_CLAUSE.search(text):

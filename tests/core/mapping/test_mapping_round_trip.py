@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.core.mapping.mapping_strategies import NAMES, items, names, numbers, texts, values
 
 from crossfade.core.items import AttributeValue, Item, same_item
 from crossfade.core.mapping import STAMP, CompiledMapping, Kind, Piece, compile_mapping
@@ -34,6 +33,7 @@ from crossfade.mapping import (
     suffix,
     text_to_number,
 )
+from tests.core.mapping.mapping_strategies import NAMES, items, names, numbers, texts, values
 
 KEY: dict[str, Kind] = {"customer": "S", "order": "S"}
 CONVERTERS = (text_to_number, number_to_text, epoch_to_iso, iso_to_epoch, base64_to_binary, flag_to_number, set_to_list)

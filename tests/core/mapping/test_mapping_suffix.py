@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.mapping.mapping_strategies import key_texts
 
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.mapping import compile_mapping
 from crossfade.core.mapping.suffix import encode, number_form, shard
 from crossfade.mapping import suffix
+from tests.core.mapping.mapping_strategies import key_texts
 
 VECTORS: list[tuple[list[AttributeValue], str, int, int]] = [
     ([{"S": "order-1"}], "53000000076f726465722d31", 12, 308),
