@@ -1,0 +1,97 @@
+"""The hooks on a client of aiobotocore: routines run in the caller's own task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from crossfade.aws.hooks import Engine, Forwarded, Hooks, Short
+from crossfade.aws.passage import Outcome, Passage
+from crossfade.core.effects import Effect, Forward, Reply
+from crossfade.drivers.aio import AioDriver
+from crossfade.errors import CrossfadeError
+
+
+class AioEngine(Engine, Protocol):
+    """An engine whose driver is awaited."""
+
+    @property
+    def driver(self) -> AioDriver: ...
+
+
+class AioHooks(Hooks):
+    def __init__(
+        self,
+        name: str,
+        engine: AioEngine,
+        is_here: Callable[[str, str | None], bool] | None,
+        ready: Callable[[], Awaitable[None]],
+    ) -> None:
+        super().__init__(name, engine, is_here)
+        self._driver = engine.driver
+        self._ready = ready
+
+    async def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
+        operation: str = model.name
+        parameters = self.about_us(operation, params, context)
+        if parameters is None:
+            return None
+        await self._ready()
+        passage = self.opened(operation, parameters)
+        if not isinstance(passage, Passage):
+            return passage
+        try:
+            effect = next(passage.routine)
+        except StopIteration as stop:
+            return self.short(stop.value, operation)
+        if isinstance(effect, Forward):
+            self._watch_caller(self.forwards(passage, operation, context))
+            return None
+        return self.short(await self._carry_on(passage, effect=effect), operation)
+
+    async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
+        forwarded = self.taken(context)
+        if forwarded is not None:
+            given = self.answered(forwarded, http_response, parsed)
+            self.put_right(await self._answer(forwarded, given), given, http_response, parsed)
+
+    async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
+        forwarded = self.taken(context)
+        if forwarded is not None:
+            outcome = await self._answer(forwarded, self.failed(forwarded, exception))
+            self.raise_right(outcome, forwarded, exception)
+
+    def _watch_caller(self, forwarded: Forwarded) -> None:
+        """A task that ends while its call is under way was cancelled; who keeps the task keeps the context alive."""
+        forwarded.caller = asyncio.current_task()
+        if forwarded.caller is not None:
+            forwarded.caller.add_done_callback(self._caller_ended)
+
+    def _caller_ended(self, task: asyncio.Task[Any]) -> None:
+        for forwarded in self.engine.in_flight.of_caller(task):
+            self.give_up(forwarded)
+
+    async def _answer(self, forwarded: Forwarded, given: Reply | CrossfadeError) -> Outcome:
+        if forwarded.caller is not None:
+            _ = forwarded.caller.remove_done_callback(self._caller_ended)
+            forwarded.caller = None
+        if isinstance(given, CrossfadeError):
+            return await self._carry_on(forwarded.passage, error=given)
+        return await self._carry_on(forwarded.passage, value=given)
+
+    async def _carry_on(
+        self,
+        passage: Passage,
+        *,
+        effect: Effect[Any] | None = None,
+        value: Reply | None = None,
+        error: CrossfadeError | None = None,
+    ) -> Outcome:
+        try:
+            return await self._driver.resume(passage.routine, passage.scope, value, error, effect)
+        except CrossfadeError:
+            raise
+        except BaseException:  # cancelled in the middle of a call
+            self.leave_to_background(passage)
+            raise

@@ -1,0 +1,82 @@
+"""An outcome in the form in which botocore hands it to a caller: a parsed answer with its metadata, and a status.
+
+Everything handed out is a fresh copy: a boto3 resource converts the answer in place, and a caller may change it, while
+a mirror or a comparison still looks at the same items.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from botocore.exceptions import ClientError
+
+from crossfade.core.effects import Reply
+from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
+
+OK: Final = 200
+BAD_REQUEST: Final = 400
+INTERNAL_SERVER_ERROR: Final = 500
+
+
+@dataclass(slots=True)
+class ShortAnswer:
+    """What botocore looks at of an HTTP response, for an answer that no single HTTP response gave."""
+
+    status_code: int
+    url: str = ""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    content: bytes = b""
+
+
+def fresh(value: Any) -> Any:
+    """A deep copy of what JSON could hold, and bytes. Text given for a binary value becomes bytes, as on the wire."""
+    if isinstance(value, dict):
+        given = cast("dict[str, Any]", value)
+        copy = {name: fresh(inner) for name, inner in given.items()}
+        if isinstance(copy.get("B"), (str, bytearray)):
+            copy["B"] = as_bytes(copy["B"])
+        elif isinstance(copy.get("BS"), list):
+            copy["BS"] = [as_bytes(each) for each in copy["BS"]]
+        return copy
+    if isinstance(value, (list, tuple)):
+        return [fresh(inner) for inner in cast("list[Any]", value)]
+    return value
+
+
+def as_bytes(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode()
+    return bytes(value) if isinstance(value, bytearray) else value
+
+
+def parsed_answer(outcome: Reply | CrossfadeError) -> tuple[int, Reply]:
+    """Status and parsed answer for a reply or an error. For an UnknownOutcome, see `raise_as_botocore_would`."""
+    if isinstance(outcome, Rejected):
+        return with_metadata(BAD_REQUEST, fresh(dict(outcome.response)))
+    if isinstance(outcome, CrossfadeError):
+        # The SDKs' word for "it failed on our side, it may have been carried out, try again".
+        error = {"Code": "InternalServerError", "Message": outcome.message}
+        return with_metadata(INTERNAL_SERVER_ERROR, {"Error": error, "message": outcome.message})
+    return with_metadata(OK, fresh(outcome))
+
+
+def with_metadata(status_code: int, parsed: Reply) -> tuple[int, Reply]:
+    """Callers find a request id, a status and a count of retries in every answer; a real answer's own are kept."""
+    kept: Reply = parsed.get("ResponseMetadata", {})
+    made: Reply = {"RequestId": uuid.uuid4().hex.upper(), "HTTPHeaders": {}, "RetryAttempts": 0}
+    parsed["ResponseMetadata"] = {**made, **kept, "HTTPStatusCode": status_code}
+    return status_code, parsed
+
+
+def client_error(outcome: CrossfadeError, operation: str) -> ClientError:
+    _, parsed = parsed_answer(outcome)
+    return ClientError(parsed, operation)
+
+
+def raise_as_botocore_would(outcome: UnknownOutcome, operation: str) -> None:
+    """The exception of the call that failed (a timeout, a broken connection, a server's error)."""
+    if outcome.__cause__ is not None:
+        raise outcome.__cause__
+    raise client_error(outcome, operation)

@@ -1,0 +1,281 @@
+"""botocore's events: taking an operation over, letting it pass, and going on when its answer is there.
+
+    before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context
+    before-call              open the operation. A routine that starts with Forward: the request passes untouched, and
+                             the routine waits in the context. Otherwise it runs here, and its outcome is the answer
+    request-created          once an attempt, after signing: not sent when the lease has ended meanwhile
+    after-call               first, before a resource converts the answer: the waiting routine goes on with it
+    after-call-error         the waiting routine goes on with an unknown outcome
+
+A caller that is cancelled or interrupted fires neither of the last two. So the context holds a `Claim`: when the call
+is gone, so is its context, and the claim on its way out puts the operation on a list that is worked off at once. A
+context that something keeps alive is noticed by its age.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any, Final, Protocol
+
+from crossfade.aws.answers import (
+    ShortAnswer,
+    client_error,
+    fresh,
+    parsed_answer,
+    raise_as_botocore_would,
+)
+from crossfade.aws.calls import OWN, outcome_of
+from crossfade.aws.passage import Outcome, Passage, Passages, abandoned
+from crossfade.control.agent import Agent, Ticket
+from crossfade.core.effects import Later, Reply, Request
+from crossfade.core.pair import Pair
+from crossfade.core.requests import READS, WRITES, names_any, plain_name
+from crossfade.errors import CrossfadeError, Rejected, StageUncertain, UnknownOutcome
+
+SERVICE: Final = "dynamodb"
+# How much longer than the last attempt can take a call may last before it counts as abandoned: botocore's longest pause
+# between attempts is 25.6 s (legacy mode) or 20 s.
+PAUSE_SECONDS_MAX: Final = 60.0
+SINGLE: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
+MULTI: Final = (READS | WRITES) - SINGLE
+Short = tuple[ShortAnswer, Reply]
+
+
+@dataclass(slots=True, eq=False)
+class Forwarded:
+    """An operation whose request passes untouched while its routine waits for the answer."""
+
+    passage: Passage
+    operation: str
+    sent_at: float
+    attempts: int = 0
+    caller: asyncio.Task[Any] | None = None  # on asyncio: the task that calls
+
+
+class Claim:
+    """Lives in the context of one call, and dies with it."""
+
+    __slots__ = ("_gone", "forwarded")
+
+    def __init__(self, forwarded: Forwarded, gone: Callable[[Forwarded], None]) -> None:
+        self.forwarded = forwarded
+        self._gone = gone
+
+    def __del__(self) -> None:
+        self._gone(self.forwarded)  # may run anywhere, so it takes no lock
+
+
+@dataclass(slots=True)
+class InFlight:
+    """The operations that wait for the answer to a request. Whoever takes one out goes on with it, and only they."""
+
+    gone: SimpleQueue[Forwarded | None] = field(default_factory=SimpleQueue[Forwarded | None])  # its put is reentrant
+    waiting: dict[int, Forwarded] = field(default_factory=dict[int, Forwarded])
+    wake: Callable[[], None] | None = None  # called after a put, wherever that was
+
+    def add(self, forwarded: Forwarded) -> Claim:
+        self.waiting[id(forwarded)] = forwarded
+        return Claim(forwarded, self._lost)
+
+    def take(self, forwarded: Forwarded) -> bool:
+        return self.waiting.pop(id(forwarded), None) is not None
+
+    def __contains__(self, forwarded: Forwarded) -> bool:
+        return id(forwarded) in self.waiting
+
+    def _lost(self, forwarded: Forwarded) -> None:
+        if id(forwarded) in self.waiting:
+            self.gone.put(forwarded)
+            if self.wake is not None:
+                self.wake()
+
+    def of_caller(self, task: asyncio.Task[Any]) -> list[Forwarded]:
+        return [forwarded for forwarded in list(self.waiting.values()) if forwarded.caller is task]
+
+    def older_than(self, moment: float) -> list[Forwarded]:
+        return [forwarded for forwarded in list(self.waiting.values()) if forwarded.sent_at < moment]
+
+
+class Engine(Protocol):
+    """What the hooks work with; another one after a fork."""
+
+    @property
+    def pair(self) -> Pair: ...
+    @property
+    def agent(self) -> Agent: ...
+    @property
+    def passages(self) -> Passages: ...
+    @property
+    def in_flight(self) -> InFlight: ...
+    def clock(self) -> float: ...
+    def put(self, later: Later, ticket: Ticket) -> None: ...
+
+
+class Hooks:
+    """What both kinds of client share. The methods that run routines are in sync_hooks and aio_hooks."""
+
+    def __init__(self, name: str, engine: Engine, is_here: Callable[[str, str | None], bool] | None = None) -> None:
+        """`is_here` tells whether a request goes to the tables that we mean; None where there is but one client."""
+        self.engine: Engine = engine
+        self.taking = True  # False lets all new operations pass
+        self._is_here = is_here
+        self._tables = frozenset({engine.pair.source.name, engine.pair.target.name})
+        self._parameters_key = f"crossfade:{name}:parameters"
+        self._claim_key = f"crossfade:{name}:claim"
+
+    def events(self) -> list[tuple[str, str, Callable[..., Any]]]:
+        """How to register, for which event, and what."""
+        return [
+            ("register_last", "before-parameter-build", self.before_parameter_build),
+            ("register", "before-call", self.before_call),
+            ("register_last", "request-created", self.request_created),
+            ("register_first", "after-call", self.after_call),
+            ("register_first", "after-call-error", self.after_call_error),
+        ]
+
+    # --- events that run routines: what they return is for botocore, and may be a coroutine
+
+    def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Any:
+        raise NotImplementedError
+
+    def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> Any:
+        raise NotImplementedError
+
+    def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> Any:
+        raise NotImplementedError
+
+    # --- events that run no routine
+
+    def before_parameter_build(self, params: Request, context: dict[str, Any], **_: Any) -> None:
+        context[self._parameters_key] = params
+
+    def request_created(self, request: Any, **_: Any) -> None:
+        claim: Claim | None = request.context.get(self._claim_key)
+        if claim is None:
+            return
+        forwarded = claim.forwarded
+        if forwarded not in self.engine.in_flight:
+            raise client_error(given_up(), forwarded.operation)
+        ticket = forwarded.passage.scope.ticket
+        if ticket.strict:
+            self.engine.agent.may_send(ticket, self.engine.clock())
+        forwarded.attempts += 1
+        forwarded.sent_at = self.engine.clock()
+        forwarded.passage.scope.sent = True
+
+    # --- parts of those that do
+
+    def about_us(self, operation: str, params: dict[str, Any], context: dict[str, Any]) -> Request | None:
+        """The parameters, if the request is by the caller and names one of our tables."""
+        parameters: Request | None = context.pop(self._parameters_key, None)
+        if parameters is None or not self.taking or OWN.get() is not None or self._claim_key in context:
+            return None
+        if operation in SINGLE:
+            name: str = parameters["TableName"]
+            if name not in self._tables and plain_name(name) not in self._tables:
+                return None
+        elif operation not in MULTI or not names_any(operation, parameters, self._tables):
+            return None
+        if self._is_here is not None and not self._is_here(params["url"], context.get("client_region")):
+            return None
+        return parameters
+
+    def opened(self, operation: str, parameters: Request) -> Passage | Short:
+        """Raises Refused."""
+        try:
+            return self.engine.passages.open(operation, parameters)
+        except (Rejected, StageUncertain) as error:
+            return self.short(error, operation)
+
+    def forwards(self, passage: Passage, operation: str, context: dict[str, Any]) -> Forwarded:
+        forwarded = Forwarded(passage, operation, self.engine.clock())
+        context[self._claim_key] = self.engine.in_flight.add(forwarded)
+        return forwarded
+
+    def short(self, outcome: Outcome, operation: str) -> Short:
+        """The answer, in place of a request. Raises the exception of a call that came to nothing."""
+        if isinstance(outcome, UnknownOutcome):
+            raise_as_botocore_would(outcome, operation)
+        status_code, parsed = parsed_answer(outcome)
+        return ShortAnswer(status_code), parsed
+
+    def taken(self, context: dict[str, Any]) -> Forwarded | None:
+        """The operation that waits for this call's answer. Raises where it was given up before the answer came."""
+        claim: Claim | None = context.get(self._claim_key)
+        if claim is None:
+            return None
+        if self.engine.in_flight.take(claim.forwarded):
+            return claim.forwarded
+        if claim.forwarded.passage.scope.ticket.strict:  # its lease may have ended long ago
+            raise client_error(given_up(), claim.forwarded.operation)
+        return None
+
+    def answered(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> Reply | CrossfadeError:
+        """The forwarded request's answer, as its routine is to see it."""
+        scope, write = forwarded.passage.scope, forwarded.operation in WRITES
+        retried = bool(parsed.get("ResponseMetadata", {}).get("RetryAttempts"))
+        if write and retried:
+            scope.may_land = True
+        reply: Reply = parsed if forwarded.passage.plain else fresh(parsed)
+        if http_response.status_code < 300:
+            return reply
+        error = outcome_of(http_response.status_code, reply)
+        if write and isinstance(error, UnknownOutcome):
+            scope.may_land = True
+        if write and retried and isinstance(error, Rejected):
+            # An attempt before this one may have been carried out, or may be yet: what was refused is only the last.
+            return UnknownOutcome(f"refused after an earlier attempt: {error}")
+        return error
+
+    def failed(self, forwarded: Forwarded, exception: Exception) -> CrossfadeError:
+        """Why there is no answer, as the routine is to see it."""
+        if forwarded.attempts == 0:
+            return exception if isinstance(exception, StageUncertain) else StageUncertain(f"not sent: {exception}")
+        if forwarded.operation in WRITES:
+            forwarded.passage.scope.may_land = True
+        return UnknownOutcome(f"{type(exception).__name__}: {exception}")
+
+    def put_right(self, outcome: Outcome, given: object, http_response: Any, parsed: Reply) -> None:
+        """Make the answer what the routine made of it, where that is another one."""
+        if outcome is given or isinstance(outcome, UnknownOutcome):
+            return
+        status_code, replaced = parsed_answer(outcome)
+        http_response.status_code = status_code
+        parsed.clear()
+        parsed.update(replaced)
+
+    def raise_right(self, outcome: Outcome, forwarded: Forwarded, exception: Exception) -> None:
+        """After an exception: that one goes on to the caller, unless the lease is what must be told."""
+        if isinstance(exception, StageUncertain) or (isinstance(outcome, StageUncertain) and forwarded.attempts):
+            told = outcome if isinstance(outcome, StageUncertain) else exception
+            assert isinstance(told, CrossfadeError)  # noqa: S101 - by the line above
+            raise client_error(told, forwarded.operation) from exception
+
+    # --- callers that are gone
+
+    def look_after(self) -> None:
+        """Find those who gave up without a word, and those that are older than any call can be."""
+        in_flight = self.engine.in_flight
+        while not in_flight.gone.empty():
+            self.give_up(in_flight.gone.get_nowait())
+        longest = self.engine.pair.landing_seconds + PAUSE_SECONDS_MAX
+        for forwarded in in_flight.older_than(self.engine.clock() - longest):
+            self.give_up(forwarded)
+
+    def give_up(self, forwarded: Forwarded | None) -> None:
+        if forwarded is not None and self.engine.in_flight.take(forwarded):
+            self.leave_to_background(forwarded.passage)
+
+    def leave_to_background(self, passage: Passage) -> None:
+        """The rest of an operation whose caller is gone, as one more piece of background work."""
+        scope = passage.scope
+        if scope.forward is not None and scope.forward.operation in WRITES:
+            scope.may_land = True
+        self.engine.put(Later("mirror", f"operation {id(passage)}", abandoned(passage.routine)), scope.ticket)
+
+
+def given_up() -> StageUncertain:
+    return StageUncertain("the call took so long that it was given up: it may or may not have been carried out")

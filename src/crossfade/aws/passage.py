@@ -1,0 +1,182 @@
+"""One operation by the caller, from its ticket to its answer: itself a routine, so threads and asyncio share it.
+
+Begin: a ticket, which fixes the stage. Carry out. End: the ticket is given back, and the agent says whether the answer
+may be given at all. Two things outlast the answer. A write that was given up on (a timeout, a server's error, an
+attempt before the last) may still land, so its ticket stays open until it no longer can. And after an answer that was
+withheld, a write may have strayed into a side that is not the authority any more: its key is synced once we know the
+stage.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from crossfade.aws.answers import fresh
+from crossfade.control.agent import Agent, Ticket
+from crossfade.core.effects import Call, Forward, Later, Reply, Request, Routine
+from crossfade.core.items import Item
+from crossfade.core.mirroring import sync
+from crossfade.core.pair import Pair, key_name
+from crossfade.core.requests import WRITES, is_strict, plain_name
+from crossfade.core.routing import route
+from crossfade.core.stages import LADDERS, Stage, Writes
+from crossfade.drivers.scope import TicketScope
+from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain, UnknownOutcome
+
+STRAYS_MAX: Final = 10_000  # keys; beyond that a verify finds them, and `status` says that one is needed
+# Stages in which one side alone is used: the request is not changed, nothing follows it, so it need not be copied.
+PLAIN_STAGES: Final = frozenset({Stage.OFF, Stage.COMPLETE})
+
+Outcome = Reply | CrossfadeError
+Put = Callable[[Later, Ticket], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """An operation under way. `routine` returns its outcome and raises nothing but Refused."""
+
+    routine: Routine[Outcome]
+    scope: TicketScope
+    plain: bool  # nothing looks at the answer: it needs no copy
+
+
+class Passages:
+    """Opens operations, and looks after what outlasts their answers. Thread-safe."""
+
+    def __init__(
+        self, pair: Pair, agent: Agent, put: Put, clock: Callable[[], float], strategy: str = "dual-write"
+    ) -> None:
+        self._pair = pair
+        self._agent = agent
+        self._put = put
+        self._clock = clock
+        self._strategy = strategy
+        self._lingering: deque[tuple[float, Ticket]] = deque()  # open until then, the first to end first
+        self._strays: deque[Item] = deque()
+
+    # --- one operation
+
+    def open(self, operation: str, request: Request) -> Passage:
+        """Raises Refused, Rejected or StageUncertain; then nothing was sent and nothing is left open."""
+        strict = is_strict(operation, request)
+        ticket = self._agent.begin(strict, self._clock())
+        try:
+            if ticket.stage not in PLAIN_STAGES:
+                request = fresh(request)
+            routine = route(self._pair, ticket.stage, ticket.ramp_percent, operation, request, strategy=self._strategy)
+        except BaseException:
+            self._agent.release(ticket)
+            raise
+        forward = Call("source", operation, request)
+        scope = TicketScope(self._agent, ticket, self._put, self._clock, forward)
+        whole = self._carried_out(routine or passing(), scope, operation, request)
+        return Passage(whole, scope, plain=routine is None)
+
+    def _carried_out(
+        self, routine: Routine[Reply], scope: TicketScope, operation: str, request: Request
+    ) -> Routine[Outcome]:
+        outcome: Outcome
+        try:
+            outcome = yield from routine
+        except (Rejected, UnknownOutcome, StageUncertain) as error:
+            outcome = error
+        except Exception:  # Refused, or a defect
+            self._agent.release(scope.ticket)
+            raise
+        return self._ended(outcome, scope, operation, request)
+
+    def _ended(self, outcome: Outcome, scope: TicketScope, operation: str, request: Request) -> Outcome:
+        now = self._clock()
+        if scope.may_land:
+            self._agent.hold(scope.ticket)
+            self._lingering.append((now + self._pair.landing_seconds, scope.ticket))
+        try:
+            self._agent.end(scope.ticket, now)
+        except StageUncertain as error:
+            outcome = error
+        if isinstance(outcome, StageUncertain) and scope.sent and operation in WRITES:
+            self._strayed(operation, request)
+        return outcome
+
+    # --- what outlasts the answers
+
+    def look_after(self) -> None:
+        """Release what can no longer land; repair what may have strayed. To be called about once a second."""
+        now = self._clock()
+        while self._lingering and self._lingering[0][0] <= now:
+            self._agent.release(self._lingering.popleft()[1])
+        while self._strays and self._agent.joined and now < self._agent.deadline:
+            self._repair(self._strays.popleft(), now)
+
+    def only_lingering_beyond(self, until: float) -> bool:
+        """Whether nothing is left but writes that were given up on and may land even after that moment."""
+        waiting = list(self._lingering)
+        return bool(waiting) and waiting[-1][0] > until and self._agent.pending == len(waiting)
+
+    def _strayed(self, operation: str, request: Request) -> None:
+        for key in source_keys(self._pair, operation, request):
+            if len(self._strays) < STRAYS_MAX:
+                self._strays.append(key)
+            else:
+                self._agent.lost(key_name(key), "too many writes were not acknowledged")
+
+    def _repair(self, key: Item, now: float) -> None:
+        """In the direction of the stage that we know now; and again when the stray write can land no more."""
+        try:
+            ticket = self._agent.begin(True, now)
+        except StageUncertain:
+            self._strays.appendleft(key)
+            return
+        row = LADDERS[self._strategy][ticket.stage]
+        for delay_seconds in (0.0, self._pair.landing_seconds):
+            if row.writes is Writes.PLAIN:
+                break  # one side alone is used
+            routine = sync(self._pair, row.authority, key)
+            self._put(Later("mirror", key_name(key), routine, delay_seconds), ticket)
+        self._agent.release(ticket)
+
+
+def passing() -> Routine[Reply]:
+    """A request that routing leaves alone."""
+    return (yield from Forward())
+
+
+def abandoned(routine: Routine[Outcome]) -> Routine[None]:
+    """The rest of an operation whose caller is gone (cancelled, interrupted): nobody knows how its last call went."""
+    error: CrossfadeError | None = UnknownOutcome("the caller gave the call up")
+    value: Any = None
+    while True:
+        try:
+            effect = routine.send(value) if error is None else routine.throw(error)
+        except (StopIteration, Refused):
+            return
+        value, error = None, None
+        try:
+            value = yield effect
+        except CrossfadeError as raised:
+            error = raised
+
+
+def source_keys(pair: Pair, operation: str, request: Request) -> Iterator[Item]:
+    """The source keys that a write names. PartiQL names them in its text: there only a verify can tell."""
+    if operation == "BatchWriteItem":
+        for name, entries in request["RequestItems"].items():
+            if plain_name(name) == pair.source.name:
+                for entry in entries:
+                    yield from key_of(pair, next(iter(entry.values())))
+    elif operation == "TransactWriteItems":
+        for action in request["TransactItems"]:
+            for inner in action.values():
+                if plain_name(inner["TableName"]) == pair.source.name:
+                    yield from key_of(pair, inner)
+    elif plain_name(request.get("TableName", "")) == pair.source.name:
+        yield from key_of(pair, request)
+
+
+def key_of(pair: Pair, named: Request) -> Iterator[Item]:
+    given: Item = named.get("Item") or named.get("Key") or {}
+    if all(name in given for name in pair.source.key_names):
+        yield pair.source_key(given)

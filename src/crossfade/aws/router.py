@@ -1,0 +1,156 @@
+"""What `attach` returns: one client of a migration. What threads and asyncio share."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Self
+
+from crossfade.aws import calls
+from crossfade.aws.clients import SERVICE, Attached, same_place
+from crossfade.aws.hooks import Hooks
+from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Agent
+from crossfade.core.pair import Pair
+from crossfade.core.rules import Rules
+from crossfade.core.stages import Stage
+from crossfade.errors import ConfigurationError
+from crossfade.migration import Migration
+from crossfade.observe import Watch
+
+DETACH_SECONDS: Final = 30.0  # what an orchestrator usually grants a process that it ends
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `attach` was told."""
+
+    migration: Migration
+    landing_seconds: float
+    lease_seconds: float = LEASE_SECONDS
+    poll_seconds: float = POLL_SECONDS
+    rules: Rules = field(default_factory=Rules)
+
+    def pair(self) -> Pair:
+        migration = self.migration
+        return Pair(migration.source, migration.target, migration.compiled, self.rules, self.landing_seconds)
+
+    def agent(self) -> Agent:
+        return Agent(
+            self.migration.name,
+            new_client_id(),
+            landing_seconds=self.landing_seconds,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            fingerprint=self.migration.compiled.fingerprint,
+            new_id=new_client_id,
+            lease_seconds=self.lease_seconds,
+            rules=self.rules,
+            control_table=self.migration.control_table,
+        )
+
+
+def new_client_id() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+class Router:
+    """What `attach` returns. `detach()` (or `await aclose()`, or leaving a `with`) puts everything back."""
+
+    def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
+        self.migration = settings.migration
+        self._attached = attached
+        self._settings = settings
+        self._watch = watch
+
+    @property
+    def agent(self) -> Agent:
+        """This process's side of the control plane."""
+        raise NotImplementedError
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that new operations obey. Raises StageUncertain before the first answer of the control table."""
+        return self.agent.stage
+
+    @property
+    def client_id(self) -> str:
+        """The name of this client's lease, as `crossfade status` shows it."""
+        return self.agent.client_id
+
+    @property
+    def pending(self) -> int:
+        """Operations and mirrors that have not ended."""
+        return self.agent.pending
+
+    def counts(self) -> dict[str, int]:
+        """How often each event has happened: `compare.matching`, `mirror_lost`, `observer_error`, ..."""
+        return self._watch.counts()
+
+    async def ready(self) -> None:
+        """Wait until the migration has been joined. Raises NotStarted, ConfigurationError."""
+
+    def detach(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
+        """Stop routing, wait for what is under way and in the background, give the lease back, restore the client.
+
+        Whether everything ended in time; if not, the migration is marked "verify needed". Twice is fine.
+        """
+        raise NotImplementedError
+
+    async def aclose(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
+        """`detach`, to be awaited."""
+        raise NotImplementedError
+
+    def _is_here(self, url: str, region: str | None) -> bool:
+        """Whether a client of the session talks to the tables that we mean. Another Region has tables of its own."""
+        client = self._attached.client
+        if region != client.meta.region_name:
+            return False
+        if not same_place(client, url):
+            raise ConfigurationError(
+                f"a client of the attached session talks to {url}, crossfade itself to {client.meta.endpoint_url}",
+                next_step="attach(session, migration, background=client) with a client of that endpoint",
+            )
+        return True
+
+    def _register_own(self) -> None:
+        """The client for our own calls: several routers may share one, so registrations are counted."""
+        events: Any = self._attached.client.meta.events
+        for how, event, handler in calls.own_events():
+            name, unique = f"{event}.{SERVICE}", f"crossfade:own:{event}"
+            getattr(events, how)(name, handler, unique_id=unique, unique_id_uses_count=True)
+
+    def _register(self, hooks: Hooks) -> None:
+        for how, event, handler in hooks.events():
+            name, unique = f"{event}.{SERVICE}", f"crossfade:{self.migration.name}:{event}"
+            getattr(self._attached.events, how)(name, handler, unique_id=unique)
+
+    def _unregister(self, hooks: Hooks) -> None:
+        for _, event, _ in hooks.events():
+            name, unique = f"{event}.{SERVICE}", f"crossfade:{self.migration.name}:{event}"
+            self._attached.events.unregister(name, unique_id=unique)
+
+    def _unregister_own(self) -> None:
+        events: Any = self._attached.client.meta.events
+        for _, event, _ in calls.own_events():
+            name, unique = f"{event}.{SERVICE}", f"crossfade:own:{event}"
+            events.unregister(name, unique_id=unique, unique_id_uses_count=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _ = self.detach()
+
+    async def __aenter__(self) -> Self:
+        await self.ready()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _ = await self.aclose()

@@ -1,0 +1,82 @@
+"""The hooks on a client that blocks: routines run in the caller's own thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from crossfade.aws.hooks import Engine, Forwarded, Hooks, Short
+from crossfade.aws.passage import Outcome, Passage
+from crossfade.core.effects import Effect, Forward, Reply
+from crossfade.drivers.sync import SyncDriver
+from crossfade.errors import CrossfadeError
+
+
+class SyncEngine(Engine, Protocol):
+    """An engine whose driver blocks."""
+
+    @property
+    def driver(self) -> SyncDriver: ...
+
+
+class SyncHooks(Hooks):
+    def __init__(
+        self,
+        name: str,
+        engine: SyncEngine,
+        is_here: Callable[[str, str | None], bool] | None,
+        current: Callable[[], SyncEngine],
+    ) -> None:
+        super().__init__(name, engine, is_here)
+        self._current = current  # the engine of this process, started if need be
+
+    def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
+        operation: str = model.name
+        parameters = self.about_us(operation, params, context)
+        if parameters is None:
+            return None
+        self.engine = self._current()
+        passage = self.opened(operation, parameters)
+        if not isinstance(passage, Passage):
+            return passage
+        try:
+            effect = next(passage.routine)
+        except StopIteration as stop:
+            return self.short(stop.value, operation)
+        if isinstance(effect, Forward):
+            _forwarded = self.forwards(passage, operation, context)
+            return None
+        return self.short(self._carry_on(passage, effect=effect), operation)
+
+    def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
+        forwarded = self.taken(context)
+        if forwarded is not None:
+            given = self.answered(forwarded, http_response, parsed)
+            self.put_right(self._answer(forwarded, given), given, http_response, parsed)
+
+    def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
+        forwarded = self.taken(context)
+        if forwarded is not None:
+            self.raise_right(self._answer(forwarded, self.failed(forwarded, exception)), forwarded, exception)
+
+    def _answer(self, forwarded: Forwarded, given: Reply | CrossfadeError) -> Outcome:
+        if isinstance(given, CrossfadeError):
+            return self._carry_on(forwarded.passage, error=given)
+        return self._carry_on(forwarded.passage, value=given)
+
+    def _carry_on(
+        self,
+        passage: Passage,
+        *,
+        effect: Effect[Any] | None = None,
+        value: Reply | None = None,
+        error: CrossfadeError | None = None,
+    ) -> Outcome:
+        driver = self._current().driver
+        try:
+            return driver.resume(passage.routine, passage.scope, value, error, effect)
+        except CrossfadeError:
+            raise
+        except BaseException:  # interrupted in the middle of a call
+            self.leave_to_background(passage)
+            raise

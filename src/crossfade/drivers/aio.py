@@ -1,0 +1,200 @@
+"""The same driver and the same background on asyncio. Everything happens on one loop, so there are no locks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from crossfade.control.agent import Agent, Ticket
+from crossfade.core.effects import (
+    Call,
+    Effect,
+    Forward,
+    Gather,
+    Later,
+    Note,
+    Now,
+    Place,
+    Reply,
+    Request,
+    Routine,
+    Sleep,
+    Stamp,
+)
+from crossfade.drivers.backlog import Backlog, Job
+from crossfade.drivers.scope import Scope, TicketScope
+from crossfade.drivers.sync import JITTER, NoteFunction, fresh_stamp
+from crossfade.errors import CrossfadeError
+
+T = TypeVar("T")
+AsyncCallFunction = Callable[[Place, str, Request], Awaitable[Reply]]
+
+WORKERS: Final = 8  # tasks cost little, but they share one core with the application
+
+
+class AioDriver:
+    def __init__(
+        self,
+        call: AsyncCallFunction,
+        note: NoteFunction,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        new_stamp: Callable[[], str] = fresh_stamp,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._call = call
+        self._note = note
+        self._sleep = sleep
+        self.clock = clock
+        self._new_stamp = new_stamp
+        self._jitter = jitter
+
+    async def run(self, routine: Routine[T], scope: Scope) -> T:
+        """Carry a routine out from its start."""
+        return await self.resume(routine, scope, None)
+
+    async def resume(
+        self, routine: Routine[T], scope: Scope, value: Any = None, error: CrossfadeError | None = None,
+        effect: Effect[Any] | None = None,
+    ) -> T:  # fmt: skip
+        """Go on with a routine that waits: with the answer to its effect, or with the effect still to be performed.
+
+        What is not a CrossfadeError (a cancellation, a defect) passes through and leaves the routine waiting.
+        """
+        while True:
+            if effect is None:
+                try:
+                    effect = routine.send(value) if error is None else routine.throw(error)
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+            value, error = None, None
+            try:
+                value = await self._perform(effect, scope)
+            except CrossfadeError as raised:
+                error = raised
+            effect = None
+
+    async def _perform(self, effect: Effect[Any], scope: Scope) -> Any:
+        match effect:
+            case Call():
+                return await self._send(effect, scope)
+            case Gather():
+                return await self._gather(effect.calls, scope)
+            case Later():
+                scope.later(effect)
+            case Sleep():
+                await self._sleep(effect.seconds * (1.0 + JITTER * self._jitter()))
+            case Now():
+                return self.clock()
+            case Stamp():
+                return self._new_stamp()
+            case Note():
+                self._note(effect.name, effect.facts)
+            case Forward():
+                if scope.forward is None:
+                    raise AssertionError("only a caller's operation can forward")
+                return await self._send(scope.forward, scope)
+            case _:
+                raise AssertionError(f"{effect!r} is no effect")
+        return None
+
+    async def _send(self, call: Call, scope: Scope) -> Reply:
+        scope.before(call)
+        try:
+            return await self._call(call.place, call.operation, call.request)
+        except CrossfadeError as error:
+            scope.failed(call, error)
+            raise
+
+    async def _gather(self, calls: tuple[Call, ...], scope: Scope) -> tuple[Reply, ...]:
+        found = await asyncio.gather(*(self._send(call, scope) for call in calls), return_exceptions=True)
+        for reply in found:
+            if isinstance(reply, BaseException):
+                raise reply
+        return tuple(reply for reply in found if not isinstance(reply, BaseException))
+
+
+class AioBackground:
+    """Work after the answer, as tasks. To be used from one loop."""
+
+    def __init__(self, driver: AioDriver, agent: Agent, note: NoteFunction, *, workers: int = WORKERS) -> None:
+        self._driver = driver
+        self._agent = agent
+        self._workers = workers
+        self._backlog = Backlog(agent, note, workers=workers)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+
+    @property
+    def pending(self) -> int:
+        """Mirrors that have not ended."""
+        return self._backlog.mirrors_pending
+
+    def put(self, later: Later, ticket: Ticket) -> None:
+        self._backlog.put(later, ticket, self._driver.clock())
+        self._start_what_is_due()
+
+    async def drain(self, timeout_seconds: float) -> bool:
+        """Whether every mirror ended in time."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                _ = await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> int:
+        """Give up what is left, and say how many mirrors that were, those that run included."""
+        self._closed = True
+        left = self._backlog.mirrors_pending
+        _ = self._backlog.give_up()
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            _ = task.cancel()
+        _ = await asyncio.gather(*self._tasks, return_exceptions=True)
+        return left
+
+    def _start_what_is_due(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while not self._closed and len(self._tasks) < self._workers:
+            found = self._backlog.take(self._driver.clock())
+            if isinstance(found, Job):
+                task = asyncio.get_running_loop().create_task(self._run(found), name=f"crossfade-{found.kind}")
+                self._tasks.add(task)
+                continue
+            if found is not None:
+                self._timer = asyncio.get_running_loop().call_later(found, self._start_what_is_due)
+            break
+        if self._backlog.idle:
+            self._idle.set()
+        else:
+            self._idle.clear()
+
+    async def _run(self, job: Job) -> None:
+        scope = TicketScope(self._agent, job.ticket, self.put, self._driver.clock)
+        error: BaseException | None = None
+        try:
+            await self._driver.run(job.routine, scope)
+        except asyncio.CancelledError as cancelled:
+            error = cancelled
+            raise
+        except Exception as failed:  # noqa: BLE001 - nobody awaits this; a mirror's error is counted as a loss
+            error = failed
+        finally:
+            job.routine.close()
+            self._backlog.finished(job, error)
+            task = asyncio.current_task()
+            if task is not None:
+                self._tasks.discard(task)
+            self._start_what_is_due()

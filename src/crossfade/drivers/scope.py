@@ -1,0 +1,65 @@
+"""What one run of a routine obeys: the ticket of its operation, and where its background work goes.
+
+A routine of several calls may be held up between two of them for longer than the lease lasts, so the lease is asked
+before every single call and not only when the operation begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crossfade.control.agent import Agent, Ticket
+from crossfade.core.effects import Call, Later
+from crossfade.core.requests import WRITES
+from crossfade.errors import CrossfadeError, UnknownOutcome
+
+
+class Scope:
+    """The scope of work that has no ticket: the agent's own calls. It sends at will and leaves nothing for later."""
+
+    __slots__ = ("forward", "may_land", "sent")
+
+    def __init__(self, forward: Call | None = None) -> None:
+        self.forward = forward  # the caller's own request, for a routine that forwards it later than at once
+        self.sent = False  # a write was sent
+        self.may_land = False  # a write was sent and given up on: it may be carried out after the end of this run
+
+    def before(self, call: Call) -> None:
+        """Raises StageUncertain when the call may not be sent any more."""
+        if call.operation in WRITES:
+            self.sent = True
+
+    def failed(self, call: Call, error: CrossfadeError) -> None:
+        if isinstance(error, UnknownOutcome) and call.operation in WRITES:
+            self.may_land = True
+
+    def later(self, later: Later) -> None:
+        raise AssertionError(f"background work {later.key} belongs to no operation")
+
+
+class TicketScope(Scope):
+    """The scope of an operation by the caller, and of its mirrors and comparisons."""
+
+    __slots__ = ("_agent", "_clock", "_put", "ticket")
+
+    def __init__(
+        self,
+        agent: Agent,
+        ticket: Ticket,
+        put: Callable[[Later, Ticket], None],
+        clock: Callable[[], float],
+        forward: Call | None = None,
+    ) -> None:
+        super().__init__(forward)
+        self.ticket = ticket
+        self._agent = agent
+        self._put = put
+        self._clock = clock
+
+    def before(self, call: Call) -> None:
+        if self.ticket.strict:
+            self._agent.may_send(self.ticket, self._clock())
+        super().before(call)
+
+    def later(self, later: Later) -> None:
+        self._put(later, self.ticket)
