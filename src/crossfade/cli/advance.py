@@ -1,0 +1,98 @@
+"""`crossfade advance`: up the ladder, one stage at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from crossfade.cli.moving import carry_out, coordinator, gates_beside, look, report
+from crossfade.cli.opened import Opened, open_migration
+from crossfade.cli.options import StageName, Where, quoted, with_execute, with_json, with_where
+from crossfade.cli.planning import neighbour, ramp_step, walk_plan
+from crossfade.cli.plans import Plan, closed_exit, go_on, unchanged
+from crossfade.cli.screen import Screen
+from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings
+from crossfade.control.survey import Survey
+from crossfade.core.stages import LADDERS, Ramp, Stage, ladder
+from crossfade.errors import Refused
+
+
+@click.command(short_help="Go up to the next stage, or to a given one.")
+@with_where
+@click.option("--to", type=StageName(), help="The stage to go to; by default the next one.")
+@click.option("--ramp", metavar="PERCENT", type=click.IntRange(0, 100), help="Read so many % of the keys there.")
+@click.option("--force", is_flag=True, help="Pass closed gates, never the barrier; needs --why.")
+@click.option("--why", metavar="TEXT", default="", help="The reason, for the journal.")
+@with_execute
+@with_json
+@click.pass_obj
+def advance(
+    screen: Screen, where: Where, to: Stage | None, ramp: int | None, force: bool, why: str, execute: bool
+) -> None:
+    """Go up to a stage, one at a time, waiting for every client at each; or set the ramp.
+
+    A gate that is closed stops the walk, and says what to do. Interrupted or killed, the same command goes on.
+    With --ramp alone the stage stays as it is.
+
+    \b
+    Examples:
+      crossfade advance                              print the step to the next stage
+      crossfade advance --to shadow --execute
+      crossfade advance --ramp 10 --execute          in shadow: 10 % of the keys are read from the target
+    """
+    if force != bool(why.strip()):
+        raise click.UsageError("--force and --why TEXT go together: the journal keeps the reason")
+    opened = open_migration(screen, where)
+    opened.look_at_tables()
+    _ = opened.state_of_this_file()
+    before = look(opened)
+    goal = goal_of(before, to, ramp)
+    plan = plan_of(before, goal, ramp, forced=force)
+    if not go_on(opened, plan, execute=execute, say_unchanged=unchanged(plan, force=force)):
+        closed_exit(plan, force=force)
+        return
+    moving = coordinator(opened, why.strip() if force else "")
+    again = again_of(goal, ramp, why if force else "")
+    if goal is not before.state.stage or ramp is None:
+        _ = carry_out(opened, moving.walk(goal), lambda: gates_beside(opened, 1), again)
+    if ramp is not None:
+        _ = carry_out(opened, moving.set_ramp(ramp), lambda: gates_of_ramp(opened), again)
+    report(opened, before)
+
+
+def goal_of(look_: Survey, to: Stage | None, ramp: int | None) -> Stage:
+    """The stage to be in at the end. Raises Refused for what is not up, or not for this command."""
+    state = look_.state
+    goal = to or (state.stage if ramp is not None else neighbour(state, 1))
+    if state.stage is Stage.COMPLETE:
+        raise Refused(f"migration {look_.migration} is complete: there is no stage above it")
+    if goal is None or goal is Stage.COMPLETE:
+        raise Refused("complete has no way back, so it has a command of its own", next_step="crossfade complete")
+    order = ladder(state.strategy)
+    if order.index(goal) < order.index(state.stage):
+        raise Refused(f"{goal} is below {state.stage}", next_step=f"crossfade rollback --to {goal} --execute")
+    if ramp and LADDERS[state.strategy][goal].ramp is Ramp.NONE:
+        ramps = ", ".join(stage for stage, row in LADDERS[state.strategy].items() if row.ramp is not Ramp.NONE)
+        raise Refused(f"stage {goal} has no ramp", next_step=f"ramp in one of: {ramps}")
+    return goal
+
+
+def plan_of(look_: Survey, goal: Stage, ramp: int | None, *, forced: bool) -> Plan:
+    walk = walk_plan(look_, goal, forced=forced)
+    if ramp is None:
+        return walk
+    steps = (*(walk.steps if goal is not look_.state.stage else ()), ramp_step(look_, goal, ramp))
+    title = walk.title if goal is not look_.state.stage else f"Migration {look_.migration}: the ramp in {goal}"
+    way_back = walk.way_back or f"crossfade advance --ramp {look_.state.ramp_percent} --execute"
+    return Plan(title, steps, way_back, walk.remarks)
+
+
+def again_of(goal: Stage, ramp: int | None, why: str) -> str:
+    ramped = "" if ramp is None else f" --ramp {ramp}"
+    return f"crossfade advance --to {goal}{ramped}{f' --force --why {quoted(why)}' if why else ''} --execute"
+
+
+def gates_of_ramp(opened: Opened) -> Sequence[Finding]:
+    state = opened.state()
+    return findings(RAMP_GATES, state, opened.run(Evidence.read(opened.control)))

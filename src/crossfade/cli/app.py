@@ -1,0 +1,98 @@
+"""The group `crossfade`: which commands there are, and what becomes of an error.
+
+A command's module is imported when the command is used, so that `crossfade status` does not load a simulator.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+import click
+
+from crossfade.cli.outcome import EXIT_STATUSES, INTERRUPTED, status_of
+from crossfade.cli.screen import Screen
+from crossfade.errors import CrossfadeError
+
+# In the order in which a migration needs them. Each is the object of that name in crossfade/cli/<name>.py.
+COMMANDS: Final = (
+    "new",
+    "check",
+    "start",
+    "status",
+    "backfill",
+    "verify",
+    "advance",
+    "rollback",
+    "complete",
+    "cancel",
+    "local",
+    "simulate",
+    "demo",
+)
+HELP_WIDTH: Final = 100
+HELP_NAMES: Final = ["-h", "--help"]
+
+
+def is_there(name: str) -> bool:
+    return importlib.util.find_spec(f"crossfade.cli.{name}") is not None
+
+
+class App(click.Group):
+    """Loads commands when they are asked for; turns crossfade's errors into a line, a next step and an exit status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [name for name in COMMANDS if is_there(name)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS or not is_there(cmd_name):
+            return None
+        found: Any = getattr(importlib.import_module(f"crossfade.cli.{cmd_name}"), cmd_name)
+        assert isinstance(found, click.Command)  # noqa: S101 - the impossible
+        return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        screen = ctx.ensure_object(Screen)
+        try:
+            return super().invoke(ctx)
+        except CrossfadeError as error:
+            screen.error(error)
+            ctx.exit(status_of(error))
+        except KeyboardInterrupt:
+            print("\ncrossfade: interrupted", file=sys.stderr)
+            ctx.exit(INTERRUPTED)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit statuses"):
+            formatter.write_dl([(str(status), meaning) for status, meaning in EXIT_STATUSES.items()])
+        super().format_epilog(ctx, formatter)
+
+
+def installed_version() -> str:
+    try:
+        return version("crossfade")
+    except PackageNotFoundError:  # run from a folder that is not installed
+        return "unknown"
+
+
+@click.group(
+    cls=App,
+    context_settings={"help_option_names": HELP_NAMES, "max_content_width": HELP_WIDTH},
+    epilog="FILE is the migration file: by default what CROSSFADE_MIGRATION names, or ./migration.py.",
+)
+@click.version_option(installed_version(), message="crossfade %(version)s")
+def app() -> None:
+    """Move a live application to a new DynamoDB table: no downtime, no lost write, and a way back.
+
+    \b
+    crossfade new migration.py      write the file that describes the migration, then edit it
+    crossfade check                 try it on a sample of the real table; changes nothing
+    crossfade start --execute       record it; then deploy the applications with crossfade attached
+    crossfade status                where we are, what holds us back, what to type next
+
+    Credentials, Region and endpoint come from the usual AWS environment. What changes something prints its plan first
+    and acts only with --execute, or after a yes typed at a terminal.
+    """

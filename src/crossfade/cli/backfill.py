@@ -1,0 +1,115 @@
+"""`crossfade backfill`: what was there before the first mirrored write."""
+
+from __future__ import annotations
+
+import click
+
+from crossfade.backfill.result import SEGMENTS, WORKERS, BackfillOptions, BackfillResult
+from crossfade.backfill.run import run_backfill
+from crossfade.backfill.segment import check_stage
+from crossfade.cli.jobs import running
+from crossfade.cli.opened import Opened, open_migration
+from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.outcome import DONE, NOT_YET
+from crossfade.cli.plans import Plan, Step, go_on
+from crossfade.cli.screen import Screen, counted, duration
+from crossfade.control.records import Job, JobStatus, State
+from crossfade.errors import Refused
+
+
+@click.command(short_help="Copy what the source holds into the target.")
+@with_where
+@click.option("--segments", metavar="N", type=int, default=SEGMENTS, show_default=True, help="Parts of the table.")
+@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Threads.")
+@click.option("--rate", metavar="N", type=float, help="At most so many items a second.")
+@click.option("--write-units", metavar="N", type=float, help="At most so many write units of the target a second.")
+@click.option("--again", is_flag=True, help="Copy everything once more although it is complete.")
+@with_execute
+@with_json
+@click.pass_obj
+def backfill(
+    screen: Screen,
+    where: Where,
+    segments: int,
+    workers: int,
+    rate: float | None,
+    write_units: float | None,
+    again: bool,
+    execute: bool,
+) -> None:
+    """Copy every item of the source into the target, beside the traffic. Runs in the stages dualwrite and shadow.
+
+    Ctrl-C, or a kill, at any time: the same command goes on from the last page. Exit status 0 when complete, 1 when
+    stopped before the end or when items could not be copied, 2 when it could not run.
+
+    \b
+    Examples:
+      crossfade backfill                              print what would be done
+      crossfade backfill --execute --rate 2000
+      crossfade backfill --execute --json > progress.jsonl
+    """
+    options = BackfillOptions(
+        segments=segments, workers=workers, items_per_second=rate, units_per_second=write_units, again=again
+    )
+    opened = open_migration(screen, where, workers=workers)
+    opened.look_at_tables()
+    with running(opened) as (stop, shown):
+        state = opened.state_of_this_file()
+        check_stage(state.strategy, state.stage)
+        refuse_repetition(opened, again=again)
+        if not go_on(opened, plan_of(opened, state, options), execute=execute):
+            return
+        result = run_backfill(
+            opened.migration,
+            opened.clients,
+            options,
+            shown.progress,
+            stop,
+            on_note=shown.note,
+            caller=opened.caller,
+        )
+    show(opened, result)
+    screen.line({"event": "result", **result.as_json(), "next_step": opened.command(result.next_step)})
+    raise click.exceptions.Exit(DONE if result.status == "complete" else NOT_YET)
+
+
+def refuse_repetition(opened: Opened, *, again: bool) -> None:
+    found = opened.run(opened.control.job(Job.BACKFILL))
+    if found is not None and found.status is JobStatus.COMPLETE and not again:
+        raise Refused(
+            f"the backfill is complete since {found.finished_at}",
+            next_step="crossfade verify (or --again, to copy everything once more)",
+        )
+
+
+def plan_of(opened: Opened, state: State, options: BackfillOptions) -> Plan:
+    migration = opened.migration
+    limits = [f"{options.items_per_second:g} items"] if options.items_per_second else []
+    limits += [f"{options.units_per_second:g} write units"] if options.units_per_second else []
+    pace = f"at most {' and '.join(limits)} a second" if limits else "as fast as both tables take it (see --rate)"
+    copy = Step(
+        f"copy {migration.source.name} into {migration.target.name}",
+        f"{counted(options.segments, 'segment')}, {counted(options.workers, 'worker')}, {pace}; reads the source twice,"
+        " writes each item of the target once; newer writes are never overwritten",
+        f"every client to have entered {state.stage}",
+    )
+    return Plan(
+        f"Backfill of migration {migration.name}, in stage {state.stage}",
+        (copy,),
+        "crossfade rollback --to off --execute (then delete the target's items)",
+    )
+
+
+def show(opened: Opened, result: BackfillResult) -> None:
+    screen = opened.screen
+    style = {"complete": "bold green", "incomplete": "bold red", "stopped": "bold yellow"}[result.status]
+    verb = "resumed, " if result.resumed else ""
+    screen.say(
+        f"Backfill {result.status}: {counted(result.items, 'item')} copied, {result.changed:,} of them changed"
+        f" meanwhile and synced, {result.failed:,} failed; {result.segments_done} of {result.segments} segments"
+        f" ({verb}{duration(result.seconds)}, {result.items_per_second:,.0f} items/s)",
+        style,
+    )
+    for sample in result.samples:
+        screen.say(f"    {sample.key}: {sample.reason}", "red")
+    screen.say(f"Next: {opened.command(result.next_step)}")

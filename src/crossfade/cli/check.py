@@ -1,0 +1,72 @@
+"""`crossfade check`: the mapping tried on real items, before anything starts."""
+
+from __future__ import annotations
+
+import click
+from rich.text import Text
+
+from crossfade.check import CheckReport, Finding, run_check
+from crossfade.cli.connect import connect, place_of
+from crossfade.cli.options import Where, with_json, with_where
+from crossfade.cli.outcome import NOT_YET
+from crossfade.cli.plans import label_grid
+from crossfade.cli.screen import Screen, counted
+from crossfade.migration import Migration, load
+
+STYLES = {"error": "bold red", "warning": "bold yellow", "info": "dim"}
+
+
+@click.command(short_help="Try it on a sample of the real source.")
+@with_where
+@click.option("--sample", metavar="N", type=click.IntRange(1), default=1_000, show_default=True, help="Items to try.")
+@with_json
+@click.pass_obj
+def check(screen: Screen, where: Where, sample: int) -> None:
+    """Try the migration on a sample of the real source. Changes nothing; exit status 1 when there are errors.
+
+    It maps items forward and back, and looks for target keys that collide, wrong or empty index keys, items that grow
+    beyond 400 KB, and pieces of the mapping that find nothing to do.
+
+    \b
+    Examples:
+      crossfade check
+      crossfade check migration.py --sample 20000 --json
+    """
+    migration = load(where.file)
+    client = connect(where, migration.source.name, patient=True)
+    report = run_check(client, client, migration, sample_items=sample)
+    show(screen, migration, report, place_of(client))
+    screen.document(report.to_json())
+    if not report.ok:
+        raise click.exceptions.Exit(NOT_YET)
+
+
+def show(screen: Screen, migration: Migration, report: CheckReport, place: str) -> None:
+    screen.say(f"{report.migration}: {migration.source.name} -> {migration.target.name}, at {place}", "bold")
+    whole = "all that the source holds" if report.whole_table else "a sample of the source"
+    screen.say(f"{counted(report.sampled_items, 'item')} tried ({whole}); mapping {report.fingerprint}:")
+    for line in report.mapping:
+        screen.say(f"    {line}")
+    screen.say()
+    for finding in report.findings:
+        show_finding(screen, finding)
+    errors = sum(finding.severity == "error" for finding in report.findings)
+    screen.say()
+    if errors:
+        screen.say(f"{counted(errors, 'error')}: correct this first, then check again.", "bold red")
+    else:
+        screen.say("No errors.", "bold green")
+        screen.say(f"Next: {screen.command('crossfade start')}")
+
+
+def show_finding(screen: Screen, finding: Finding) -> None:
+    grid = label_grid(indent=2)
+    what = Text(finding.what)
+    if finding.count and finding.severity != "info":
+        _ = what.append(f"  ({counted(finding.count, 'item')})")
+    for sample in finding.samples:
+        _ = what.append(f"\n{sample}", "dim")
+    if finding.next_step:
+        _ = what.append(f"\n-> {screen.command(finding.next_step)}", "cyan")
+    grid.add_row("", Text(f"{finding.severity:<7}", style=STYLES[finding.severity]), what)
+    screen.show(grid)

@@ -1,0 +1,76 @@
+"""`crossfade complete`: the last step, and the only one without a way back."""
+
+from __future__ import annotations
+
+import click
+
+from crossfade.cli.moving import carry_out, coordinator, look, report
+from crossfade.cli.opened import open_migration
+from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.planning import step_findings, walk_plan
+from crossfade.cli.plans import closed_exit, show_plan, unchanged
+from crossfade.cli.screen import Screen
+from crossfade.control.survey import Survey
+from crossfade.core.stages import Stage
+from crossfade.errors import Refused
+
+
+@click.command(short_help="End the migration; no way back.")
+@with_where
+@click.option("--confirm", metavar="NAME", default="", help="The migration's name, so that it is the right one.")
+@with_execute
+@with_json
+@click.pass_obj
+def complete(screen: Screen, where: Where, confirm: str, execute: bool) -> None:
+    """End the migration: from rampdown to complete. The source is no longer kept equal: there is no way back.
+
+    Needs a verify that found nothing, and the migration's name, typed or given with --confirm.
+
+    \b
+    Examples:
+      crossfade complete                          print what would be done; asks for the name at a terminal
+      crossfade complete --execute --confirm orders
+    """
+    opened = open_migration(screen, where)
+    _ = opened.state_of_this_file()
+    before = look(opened)
+    name = before.migration
+    refuse_early(before)
+    if execute and not screen.can_ask and confirm != name:
+        raise click.UsageError(f"--execute wants --confirm {name} as well: there is no way back")
+    plan = walk_plan(before, Stage.COMPLETE, confirmed=True)
+    show_plan(opened, plan)
+    screen.say()
+    if execute and confirm != name:
+        confirm = typed(name)
+    elif not execute and screen.can_ask and not any(not gate.is_open for gate in plan.steps[0].gates):
+        confirm, execute = typed(name), True
+    if not execute or confirm != name:
+        said = unchanged(plan, force=False).replace("--execute to do it", f"--execute --confirm {name} to do it")
+        screen.say("Nothing was changed." if execute else said)
+        screen.document({"executed": False, "migration": name, **plan.as_json(opened)})
+        closed_exit(plan, force=False)
+        return
+    _ = carry_out(
+        opened,
+        coordinator(opened).complete(confirmed=True),
+        lambda: step_findings(now := look(opened), now.state, Stage.COMPLETE, confirmed=True),
+        f"crossfade complete --execute --confirm {name}",
+    )
+    report(opened, before)
+
+
+def typed(name: str) -> str:
+    question = f"There is no way back. Type the migration's name ({name})"
+    answer: str = click.prompt(question, default="", show_default=False)
+    return answer.strip()
+
+
+def refuse_early(look_: Survey) -> None:
+    if look_.state.stage is Stage.COMPLETE:
+        raise Refused(f"migration {look_.migration} is complete already", next_step=look_.next_command)
+    if look_.state.stage is not Stage.RAMPDOWN:
+        raise Refused(
+            f"migration {look_.migration} is in stage {look_.state.stage}; complete is entered from rampdown",
+            next_step="crossfade advance --to rampdown --execute",
+        )

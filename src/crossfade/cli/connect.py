@@ -1,0 +1,119 @@
+"""From options and the environment to a DynamoDB client that answers, or one clear line why not.
+
+The database is asked once before anything else: what is wrong with credentials, Region or endpoint is then said at
+once, where the routines, which take a silent database for one that will come back, would try again for a while.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's own name
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    ReadTimeoutError,
+)
+
+from crossfade.cli.options import Where
+from crossfade.errors import ConfigurationError
+from crossfade.jobs.session import job_config
+
+COORDINATOR_CONNECTIONS: Final = 16
+REFUSED_CREDENTIALS: Final = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "UnrecognizedClientException",
+    }
+)
+
+
+def connect(where: Where, table: str, *, workers: int = COORDINATOR_CONNECTIONS, patient: bool = False) -> Any:
+    """A botocore client, seen to answer about `table` (which need not exist). Raises ConfigurationError.
+
+    `patient`: botocore itself tries again after a throttle; for what runs without routines.
+    """
+    client = _client(where, Config(retries={"mode": "standard"}) if patient else job_config(workers))
+    _see_that_it_answers(client, table)
+    return client
+
+
+def place_of(client: Any) -> str:
+    """The endpoint and the Region, for messages."""
+    return f"{client.meta.endpoint_url} ({client.meta.region_name})"
+
+
+def _client(where: Where, config: Config) -> Any:
+    try:
+        session: Any = botocore.session.Session(profile=where.profile)
+        if session.get_credentials() is None:
+            raise ConfigurationError(
+                "no AWS credentials were found",
+                next_step="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --profile"
+                " (`crossfade local` prints what its database wants)",
+            )
+        client: Any = session.create_client(
+            "dynamodb", region_name=where.region, endpoint_url=where.endpoint_url, config=config
+        )
+    except ProfileNotFound as error:
+        raise ConfigurationError(str(error), next_step="aws configure list-profiles") from error
+    except NoRegionError as error:
+        step = "give --region, or set AWS_DEFAULT_REGION"
+        raise ConfigurationError("no AWS Region is set", next_step=step) from error
+    except PartialCredentialsError as error:
+        raise ConfigurationError(str(error), next_step="set all of the credentials, or give --profile") from error
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(
+            f"no DynamoDB client can be made: {error}", next_step="look at --endpoint-url, --region and --profile"
+        ) from error
+    return client
+
+
+def _see_that_it_answers(client: Any, table: str) -> None:
+    try:
+        _ = client.describe_table(TableName=table)
+    except (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionError, HTTPClientError) as error:
+        raise ConfigurationError(
+            f"no answer from DynamoDB at {place_of(client)}: {_first_line(error)}",
+            next_step="check the network, --endpoint-url (AWS_ENDPOINT_URL_DYNAMODB) and --region",
+        ) from error
+    except ClientError as error:
+        _look_at(client, error)
+    except BotoCoreError as error:
+        raise ConfigurationError(
+            f"DynamoDB at {place_of(client)} could not be asked: {_first_line(error)}",
+            next_step="check the credentials, --endpoint-url and --region",
+        ) from error
+
+
+def _look_at(client: Any, error: ClientError) -> None:
+    """A refusal is an answer, unless it says that we are nobody or that this is no DynamoDB."""
+    response: Any = error.response  # pyright: ignore[reportUnknownMemberType]
+    code, text = str(response["Error"].get("Code", "")), str(response["Error"].get("Message", ""))
+    if code in REFUSED_CREDENTIALS:
+        raise ConfigurationError(
+            f"DynamoDB at {place_of(client)} does not accept these credentials: {text or code}",
+            next_step="check AWS_ACCESS_KEY_ID and its companions, or --profile; perhaps they have expired",
+        ) from error
+    if code.isdigit() or not code:
+        raise ConfigurationError(
+            f"what answers at {place_of(client)} is no DynamoDB (HTTP {code or '?'})", next_step="check --endpoint-url"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].strip() if str(error) else type(error).__name__

@@ -1,0 +1,168 @@
+"""Carrying out a step of the coordinator: what is said while it waits, and what is said at the end.
+
+Every step is safe to interrupt: the state changes in one transaction, and whoever gives the same command again waits
+for the rest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, TypeVar, cast
+
+import click
+from rich.status import Status
+
+from crossfade.cli.opened import Opened
+from crossfade.cli.outcome import INTERRUPTED, NOT_YET
+from crossfade.cli.planning import neighbour, step_findings
+from crossfade.cli.plans import show_gates
+from crossfade.cli.screen import counted, duration
+from crossfade.control.coordinator import Coordinator
+from crossfade.control.gates import Finding
+from crossfade.control.survey import Survey, survey
+from crossfade.core.effects import Routine
+from crossfade.errors import GateClosed
+
+T = TypeVar("T")
+
+SAY_AGAIN_SECONDS: Final = 10.0  # without a terminal, the same clients are named again after this
+CLIENTS_SHOWN: Final = 8
+
+
+class Waiting:
+    """Tells who is waited for: a live text on a terminal, a line now and then elsewhere. `note` is for drivers."""
+
+    def __init__(self, opened: Opened, clock: Callable[[], float] = time.monotonic) -> None:
+        self._opened = opened
+        self._clock = clock
+        self._live: Status | None = None
+        self._said_at = 0.0
+        self._said: Sequence[str] = ()
+
+    def showing(self) -> AbstractContextManager[object]:
+        """While it is entered there is a live text, where the screen is a terminal."""
+        screen = self._opened.screen
+        if not screen.is_terminal:
+            return nullcontext()
+        self._live = screen.people.status("asking the control table")
+        return self._live
+
+    def note(self, name: str, facts: dict[str, Any]) -> None:
+        screen = self._opened.screen
+        if name == "waiting":
+            self._waiting(facts)
+        elif name == "moved":
+            forced = ", by force" if facts.get("forced") else ""
+            screen.say(f"  {facts['what']} (epoch {facts['epoch']}{forced})", "green")
+        elif name == "client_gone":
+            mark = "; verify again before the authority moves" if facts.get("unclean") else ""
+            screen.say(f"  client {facts['client']} on {facts['host']} is counted as gone{mark}", "yellow")
+
+    def _waiting(self, facts: dict[str, Any]) -> None:
+        clients = cast("list[dict[str, Any]]", facts["clients"])
+        lines = [client_line(client) for client in clients[:CLIENTS_SHOWN]]
+        if len(clients) > CLIENTS_SHOWN:
+            lines.append(f"and {len(clients) - CLIENTS_SHOWN} more")
+        head = (
+            f"waiting for {counted(len(clients), 'client')} since {duration(facts['waited_seconds'])}:"
+            f" {facts['purpose']}  (Ctrl-C is safe)"
+        )
+        if self._live is not None:
+            self._live.update("\n".join([head, *(f"    {line}" for line in lines)]))
+            return
+        names, now = [str(client["client"]) for client in clients], self._clock()
+        if names != self._said or now - self._said_at >= SAY_AGAIN_SECONDS:
+            self._said, self._said_at = names, now
+            self._opened.screen.say(f"  {head}")
+            for line in lines:
+                self._opened.screen.say(f"      {line}")
+
+
+def client_line(client: dict[str, Any]) -> str:
+    return f"{client['role']} {client['client']} on {client['host']}, pid {client['pid']}: {client['reason']}"
+
+
+def coordinator(opened: Opened, force_because: str = "") -> Coordinator:
+    return Coordinator(opened.control, opened.caller, force_because=force_because)
+
+
+def carry_out(opened: Opened, routine: Routine[T], gates: Callable[[], Sequence[Finding]], again: str) -> T:
+    """Run a routine of the coordinator. `gates` is asked what is closed when it says so; `again` is the command."""
+    waiting = Waiting(opened)
+    try:
+        with waiting.showing():
+            return opened.run(routine, waiting.note)
+    except GateClosed as error:
+        raise refused_by_gates(opened, error, gates()) from None
+    except KeyboardInterrupt:
+        raise interrupted(opened, again) from None
+
+
+def refused_by_gates(opened: Opened, error: GateClosed, findings: Sequence[Finding]) -> click.exceptions.Exit:
+    """Every finding with what to do; the exit."""
+    screen = opened.screen
+    screen.say(error.message.splitlines()[0], "bold yellow")
+    show_gates(opened, findings)
+    screen.say("The stages that were entered before stay as they are; do what is said above, then the same again.")
+    screen.document(
+        {
+            "executed": False,
+            "error": {"kind": "GateClosed", "message": error.message.splitlines()[0], "gates": findings},
+        }
+    )
+    return click.exceptions.Exit(NOT_YET)
+
+
+def interrupted(opened: Opened, again: str) -> click.exceptions.Exit:
+    """Say where things are after Ctrl-C."""
+    screen = opened.screen
+    state = opened.state()
+    screen.say()
+    screen.say(
+        f"Interrupted. The migration is in stage {state.stage}, epoch {state.epoch}; nothing is half done: clients"
+        " go on entering it by themselves."
+    )
+    screen.say(f"To go on: {opened.command(again)}")
+    screen.document({"executed": False, "interrupted": True, "stage": state.stage, "epoch": state.epoch})
+    return click.exceptions.Exit(INTERRUPTED)
+
+
+def look(opened: Opened) -> Survey:
+    return opened.run(survey(opened.control))
+
+
+def gates_beside(opened: Opened, by: int) -> tuple[Finding, ...]:
+    """The gates of the step up (1) or down (-1) from where a walk has stopped."""
+    now = look(opened)
+    goal = neighbour(now.state, by)
+    return () if goal is None else step_findings(now, now.state, goal)
+
+
+def report(opened: Opened, before: Survey) -> None:
+    """Where we are now, and the next command."""
+    after = look(opened)
+    screen = opened.screen
+    ramp = f", ramp {after.state.ramp_percent} %" if after.state.ramp_percent else ""
+    screen.say(f"Migration {after.migration} is in stage {after.state.stage}{ramp}: {after.summary}.", "bold")
+    screen.say(f"Next: {next_command(opened, after)}")
+    screen.document(
+        {
+            "executed": True,
+            "migration": after.migration,
+            "from": before.state.stage,
+            "stage": after.state.stage,
+            "epoch": after.state.epoch,
+            "ramp_percent": after.state.ramp_percent,
+            "next_command": next_command(opened, after),
+        }
+    )
+
+
+def next_command(opened: Opened, look_: Survey) -> str:
+    """What to type, in full. `complete` wants the migration's name."""
+    text = look_.next_command
+    if text.startswith("crossfade complete"):
+        text = f"crossfade complete --execute --confirm {look_.migration}   (there is no way back from it)"
+    return opened.command(text)

@@ -1,0 +1,113 @@
+"""A migration file together with a database that answers: what nearly every command works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from crossfade.aws.calls import call
+from crossfade.check.tables import table_findings
+from crossfade.cli.connect import COORDINATOR_CONNECTIONS, connect, place_of
+from crossfade.cli.options import Where
+from crossfade.cli.screen import Screen
+from crossfade.control.records import State
+from crossfade.control.store import Caller, Control
+from crossfade.core.effects import Place, Routine
+from crossfade.drivers.scope import Scope
+from crossfade.drivers.sync import SyncDriver
+from crossfade.errors import ConfigurationError, Rejected
+from crossfade.jobs.session import here
+from crossfade.migration import Migration, load
+
+T = TypeVar("T")
+Note = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One migration, one client for all of its tables, and whoever sits at the keyboard."""
+
+    screen: Screen
+    where: Where
+    migration: Migration
+    client: Any
+    caller: Caller
+
+    @property
+    def control(self) -> Control:
+        return Control(self.migration.name, self.migration.control_table)
+
+    @property
+    def clients(self) -> dict[Place, Any]:
+        return {"source": self.client, "target": self.client, "control": self.client}
+
+    def run(self, routine: Routine[T], note: Note | None = None) -> T:
+        """Carry out a routine of the control plane."""
+        driver = SyncDriver(lambda _place, operation, request: call(self.client, operation, request), note or _unheard)
+        try:
+            return driver.run(routine, Scope())
+        finally:
+            driver.close()
+
+    def command(self, text: str) -> str:
+        """Commands within a text as they must be typed here: with the file and the options that were given."""
+        return self.screen.command(text)
+
+    def state(self) -> State:
+        """Raises NotStarted."""
+        return self.run(self.control.state())
+
+    def state_of_this_file(self) -> State:
+        """The state, where it was started with this very migration. Raises NotStarted, ConfigurationError."""
+        state = self.state()
+        wrong = strangeness(self.migration, state)
+        if wrong:
+            raise ConfigurationError(
+                wrong + "; nothing was changed",
+                next_step="use the file that it was started with, or cancel it and start anew with this one",
+            )
+        return state
+
+    def look_at_tables(self) -> None:
+        """Both tables are there, with the keys that the file declares. Raises ConfigurationError."""
+        found = {place: self._description(self.migration.table_name(place)) for place in ("source", "target")}
+        for finding in table_findings(self.migration, found["source"], found["target"]):
+            if finding.severity == "error":
+                raise ConfigurationError(f"{finding.what}, at {place_of(self.client)}", next_step=finding.next_step)
+
+    def _description(self, table: str) -> dict[str, Any] | None:
+        try:
+            description: dict[str, Any] = call(self.client, "DescribeTable", {"TableName": table})["Table"]
+        except Rejected as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            return None
+        return description
+
+
+def open_migration(screen: Screen, where: Where, *, workers: int = COORDINATOR_CONNECTIONS) -> Opened:
+    """Raises ConfigurationError for a file that is wrong, or a database that cannot be asked."""
+    migration = load(where.file)
+    return Opened(screen, where, migration, connect(where, migration.control_table, workers=workers), here())
+
+
+def strangeness(migration: Migration, state: State) -> str:
+    """How a file differs from what its migration was started with; empty when it does not."""
+    for what, started, here_ in (
+        ("source", state.source, migration.source.name),
+        ("target", state.target, migration.target.name),
+        ("strategy", state.strategy, migration.strategy),
+    ):
+        if started != here_:
+            return f"migration {migration.name} was started with the {what} {started}, and this file says {here_}"
+    if state.fingerprint != migration.compiled.fingerprint:
+        return (
+            f"migration {migration.name} was started with another mapping"
+            f" (fingerprint {state.fingerprint}, in this file {migration.compiled.fingerprint})"
+        )
+    return ""
+
+
+def _unheard(name: str, facts: dict[str, Any]) -> None:
+    del name, facts

@@ -1,0 +1,98 @@
+"""Options that commands have in common, and their types."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from crossfade.cli.screen import Screen
+from crossfade.core.stages import Stage
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILE_DEFAULT: Final = "migration.py"
+FILE_VARIABLE: Final = "CROSSFADE_MIGRATION"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The migration file and the database, as given on the command line."""
+
+    file: Path
+    endpoint_url: str | None
+    region: str | None
+    profile: str | None
+
+    def arguments(self) -> str:
+        """What must be typed after a command's name to mean the same again."""
+        given = [("--endpoint-url", self.endpoint_url), ("--region", self.region), ("--profile", self.profile)]
+        words = [word for name, value in given if value for word in (name, value)]
+        return " ".join(quoted(word) for word in ([] if self.file == default_file() else [str(self.file)]) + words)
+
+
+def default_file() -> Path:
+    return Path(os.environ.get(FILE_VARIABLE) or FILE_DEFAULT)
+
+
+def quoted(word: str) -> str:
+    return shlex.quote(word)
+
+
+class StageName(click.ParamType[Stage]):
+    name = "stage"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Stage:
+        if isinstance(value, Stage):
+            return value
+        names = [stage.value for stage in Stage]
+        if value in names:
+            return Stage(value)
+        close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+        meant = f"did you mean {close[0]}? - " if close else ""
+        raise click.BadParameter(f"{value!r} is no stage: {meant}stages: {', '.join(names)}", ctx, param)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's signature
+        return "STAGE"
+
+
+def with_where(command: Callable[..., None]) -> Callable[..., None]:
+    """FILE, --endpoint-url, --region, --profile: the command gets them as `where`."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: Any, file: str | None, endpoint_url: str | None, region: str | None, profile: str | None, **rest: Any
+    ) -> None:
+        path = default_file() if file is None else Path(file)
+        where = Where(path, endpoint_url, region, profile)
+        click.get_current_context().ensure_object(Screen).arguments = where.arguments()
+        command(*args, where=where, **rest)
+
+    options = (
+        click.option("--profile", metavar="NAME", help="The AWS profile."),
+        click.option("--region", metavar="NAME", help="The AWS Region."),
+        click.option("--endpoint-url", metavar="URL", help="Another DynamoDB, such as DynamoDB Local."),
+        click.argument("file", required=False),
+    )
+    return functools.reduce(lambda decorated, option: option(decorated), options, gathered)
+
+
+def with_json(command: F) -> F:
+    """--json: the `Screen` learns of it before anything is said."""
+
+    def told(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
+        ctx.ensure_object(Screen).as_json = value
+
+    option = click.option("--json", is_flag=True, expose_value=False, is_eager=True, callback=told, help="Output JSON.")
+    return option(command)
+
+
+def with_execute(command: F) -> F:
+    return click.option("--execute", is_flag=True, help="Do it; without this only the plan is printed.")(command)

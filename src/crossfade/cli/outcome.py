@@ -1,0 +1,24 @@
+"""Exit statuses, and which error means which. `crossfade --help` prints the table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crossfade.errors import ConfigurationError, CrossfadeError, DatabaseError
+
+DONE: Final = 0
+NOT_YET: Final = 1
+COULD_NOT_RUN: Final = 2
+INTERRUPTED: Final = 130  # what shells give a program that Ctrl-C ended
+
+EXIT_STATUSES: Final = {
+    DONE: "done, clean, or only a plan was printed",
+    NOT_YET: "refused in this stage, a gate is closed, check found errors, verify differences, backfill is incomplete",
+    COULD_NOT_RUN: "could not run: the options, the migration file, credentials, a table or the network",
+    INTERRUPTED: "Ctrl-C; nothing is half done, the same command goes on",
+}
+
+
+def status_of(error: CrossfadeError) -> int:
+    """A refusal is an answer; a wrong file or an unreachable database means that nothing could be tried."""
+    return COULD_NOT_RUN if isinstance(error, (ConfigurationError, DatabaseError)) else NOT_YET

@@ -1,0 +1,97 @@
+"""Plans of the walks up and down the ladder, made from a survey: nothing is asked and nothing is changed here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from crossfade.cli.plans import Plan, Step
+from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, gates_of_step
+from crossfade.control.records import Job, State
+from crossfade.control.survey import Survey
+from crossfade.core.stages import LADDERS, Stage, ladder, path
+
+
+def evidence_of(look: Survey) -> Evidence:
+    records = {view.record.job: view.record for view in look.jobs}
+    return Evidence(records.get(Job.BACKFILL), records.get(Job.VERIFY))
+
+
+def stages_between(state: State, to: Stage) -> tuple[Stage, ...]:
+    """The stages to enter, one after the other."""
+    return path(ladder(state.strategy), state.stage, to)
+
+
+def neighbour(state: State, by: int) -> Stage | None:
+    """The stage above (1) or below (-1)."""
+    stages = ladder(state.strategy)
+    place = stages.index(state.stage) + by
+    return stages[place] if 0 <= place < len(stages) else None
+
+
+def walk_plan(look: Survey, to: Stage, *, forced: bool = False, confirmed: bool = False) -> Plan:
+    """From where we are to a stage, one at a time."""
+    state, stages = look.state, stages_between(look.state, to)
+    steps: list[Step] = []
+    for stage in stages:
+        gates = step_findings(look, state, stage, confirmed=confirmed)
+        steps.append(
+            Step(
+                f"{state.stage} -> {stage}",
+                LADDERS[state.strategy][stage].summary + cleared(stage),
+                waits_for(look, stage),
+                gates,
+            )
+        )
+        state = replace(state, stage=stage, ramp_percent=0)
+    if not steps:
+        steps = [Step(f"stay in {to}", "the stage is not changed", waits_for(look, to))]
+    remarks: tuple[str, ...] = ()
+    if not look.clients and to is not Stage.OFF:
+        remarks = ("No process has crossfade attached now: what applications write past it reaches one table only.",)
+    if forced:
+        remarks += ("Closed gates will be passed by force, and the journal will say by whom and why.",)
+    return Plan(
+        f"Migration {look.migration}: {look.state.stage} -> {to}" if stages else f"Migration {look.migration}: {to}",
+        tuple(steps),
+        _way_back(look.state.stage, to),
+        remarks,
+    )
+
+
+def ramp_step(look: Survey, stage: Stage, percent: int) -> Step:
+    """Let `percent` of the keys be read from the target."""
+    judged = findings(RAMP_GATES if percent else (), look.state, evidence_of(look))
+    before = look.state.ramp_percent if stage is look.state.stage else 0
+    return Step(
+        f"ramp {before} % -> {percent} % in {stage}",
+        f"{percent} % of the keys are read from the target" if percent else "every read is answered by the source",
+        f"{clients_text(look)} to have it",
+        judged,
+    )
+
+
+def step_findings(look: Survey, state: State, to: Stage, *, confirmed: bool = False) -> tuple[Finding, ...]:
+    """The gates of one step as things are now; earlier steps of a walk do not change them."""
+    return findings(gates_of_step(state, to), state, evidence_of(look), confirmed=confirmed)
+
+
+def waits_for(look: Survey, stage: Stage) -> str:
+    return f"{clients_text(look)} to enter {stage}, and to finish what it began before"
+
+
+def clients_text(look: Survey) -> str:
+    return f"every client ({len(look.clients):,} now)"
+
+
+def cleared(stage: Stage) -> str:
+    return "; the backfill and verify records are cleared, since the target falls behind" if stage is Stage.OFF else ""
+
+
+def _way_back(start: Stage, to: Stage) -> str:
+    if to is Stage.COMPLETE:
+        return "none; complete is the end"
+    if start is to:
+        return ""
+    order = ladder("dual-write")
+    verb = "rollback" if order.index(to) > order.index(start) else "advance"
+    return f"crossfade {verb} --to {start} --execute"

@@ -1,0 +1,69 @@
+"""`crossfade rollback`: down the ladder, one stage at a time."""
+
+from __future__ import annotations
+
+import click
+
+from crossfade.cli.moving import carry_out, coordinator, gates_beside, look, report
+from crossfade.cli.opened import open_migration, strangeness
+from crossfade.cli.options import StageName, Where, quoted, with_execute, with_json, with_where
+from crossfade.cli.planning import neighbour, walk_plan
+from crossfade.cli.plans import closed_exit, go_on, unchanged
+from crossfade.cli.screen import Screen
+from crossfade.control.survey import Survey
+from crossfade.core.stages import Stage, ladder
+from crossfade.errors import Refused
+
+
+@click.command(short_help="Go back to the stage below, or to a given one.")
+@with_where
+@click.option("--to", type=StageName(), help="The stage to go back to; by default the one below.")
+@click.option("--force", is_flag=True, help="Pass closed gates, never the barrier; needs --why.")
+@click.option("--why", metavar="TEXT", default="", help="The reason, for the journal.")
+@with_execute
+@with_json
+@click.pass_obj
+def rollback(screen: Screen, where: Where, to: Stage | None, force: bool, why: str, execute: bool) -> None:
+    """Go back down to a stage, one at a time, waiting for every client at each. No write is lost on the way.
+
+    From complete there is no way back.
+
+    \b
+    Examples:
+      crossfade rollback                          print the step to the stage below
+      crossfade rollback --to shadow --execute
+    """
+    if force != bool(why.strip()):
+        raise click.UsageError("--force and --why TEXT go together: the journal keeps the reason")
+    opened = open_migration(screen, where)
+    before = look(opened)
+    goal = goal_of(before, to)
+    strange = strangeness(opened.migration, before.state)
+    if strange:  # the way down needs no mapping, so it stays open
+        screen.say(f"Note: {strange}.", "yellow")
+    plan = walk_plan(before, goal, forced=force)
+    if not go_on(opened, plan, execute=execute, say_unchanged=unchanged(plan, force=force)):
+        closed_exit(plan, force=force)
+        return
+    forced = f" --force --why {quoted(why)}" if force else ""
+    routine = coordinator(opened, why.strip()).walk(goal)
+    again = f"crossfade rollback --to {goal}{forced} --execute"
+    _ = carry_out(opened, routine, lambda: gates_beside(opened, -1), again)
+    report(opened, before)
+
+
+def goal_of(look_: Survey, to: Stage | None) -> Stage:
+    """Raises Refused for what is not down."""
+    state = look_.state
+    if state.stage is Stage.COMPLETE:
+        raise Refused(
+            f"migration {look_.migration} is complete: the source is not kept equal any more, so there is no way back",
+            next_step="to go back all the same, make a migration in the other direction: `crossfade new`",
+        )
+    goal = to or neighbour(state, -1)
+    if goal is None:
+        raise Refused(f"migration {look_.migration} is in {state.stage}: there is no stage below")
+    order = ladder(state.strategy)
+    if order.index(goal) > order.index(state.stage):
+        raise Refused(f"{goal} is above {state.stage}", next_step=f"crossfade advance --to {goal} --execute")
+    return goal

@@ -1,0 +1,122 @@
+"""`crossfade verify`: whether both tables agree, every key, both directions."""
+
+from __future__ import annotations
+
+import click
+from rich.text import Text
+
+from crossfade.cli.jobs import running
+from crossfade.cli.moving import look, next_command
+from crossfade.cli.opened import Opened, open_migration
+from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.plans import Plan, Step, go_on
+from crossfade.cli.screen import Screen, counted, duration
+from crossfade.control.records import State
+from crossfade.core.stages import LADDERS, Writes
+from crossfade.errors import Refused
+from crossfade.verify.result import SEGMENTS, WORKERS, DifferenceSample, VerifyOptions, VerifyResult
+from crossfade.verify.run import run_verify
+
+LINE_STYLES = {"-": "red", "+": "green", "!": "bold red"}
+
+
+@click.command(short_help="Compare both tables, and repair them.")
+@with_where
+@click.option("--repair", is_flag=True, help="Make equal what differs; needs --execute.")
+@click.option("--segments", metavar="N", type=int, default=SEGMENTS, show_default=True, help="Parts of each table.")
+@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Threads.")
+@with_execute
+@with_json
+@click.pass_obj
+def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: int, execute: bool) -> None:
+    """Compare both tables, every key in both directions, beside the traffic. Only --repair writes to them.
+
+    What differs only because a write is in flight is looked at again before it counts. A run that finds nothing opens
+    the gate of the stages that need it. Exit status 0 when both are equal, 1 when there were differences, 2 when it
+    could not run or was stopped before the end.
+
+    \b
+    Examples:
+      crossfade verify
+      crossfade verify --repair --execute
+    """
+    options = VerifyOptions(repair=repair, segments=segments, workers=workers)
+    opened = open_migration(screen, where, workers=workers)
+    opened.look_at_tables()
+    with running(opened) as (stop, shown):
+        state = opened.state_of_this_file()
+        refuse_stage(state)
+        if repair and not go_on(opened, plan_of(opened, state), execute=execute):
+            return
+        result = run_verify(
+            opened.migration,
+            opened.clients,
+            options,
+            shown.progress,
+            stop,
+            on_note=shown.note,
+            caller=opened.caller,
+        )
+    step = next_command(opened, look(opened)) if result.status == "clean" else opened.command(result.next_step)
+    show(opened, result, step)
+    screen.line({"event": "result", **result.as_json(), "next_step": step})
+    raise click.exceptions.Exit(result.exit_status)
+
+
+def refuse_stage(state: State) -> None:
+    if LADDERS[state.strategy][state.stage].writes is Writes.PLAIN:
+        raise Refused(
+            f"a verify means nothing in stage {state.stage}: writes go to one table only, so the other falls behind",
+            next_step="crossfade advance --to dualwrite --execute" if state.stage == "off" else "",
+        )
+
+
+def plan_of(opened: Opened, state: State) -> Plan:
+    authority = LADDERS[state.strategy][state.stage].authority
+    first = opened.migration.table_name(authority)
+    other = opened.migration.table_name("target" if authority == "source" else "source")
+    step = Step(
+        "compare both tables and make equal what differs",
+        f"{first} decides: items of {other} that differ are written anew, items that {first} does not have are deleted;"
+        " what crossfade did not write is left alone, and a newer write is never overwritten",
+        f"every client to have entered {state.stage}",
+    )
+    return Plan(f"Repair of migration {opened.migration.name}, in stage {state.stage}", (step,), "")
+
+
+def show(opened: Opened, result: VerifyResult, next_step: str) -> None:
+    screen = opened.screen
+    for sample in result.samples:
+        show_sample(screen, sample)
+    if result.samples:
+        more = result.differences - len(result.samples)
+        screen.say("- what the source's item maps to   + what the target holds", "dim")
+        screen.say(f"and {counted(more, 'difference')} more\n" if more > 0 else "")
+    style = {"clean": "bold green", "stopped": "bold yellow"}.get(result.status, "bold red")
+    screen.say(f"Verify: {verdict(result)}", style)
+    screen.say(
+        f"  {counted(result.source_items, 'item')} in the source, {result.target_items:,} in the target;"
+        f" matching {result.matching:,}, missing {result.missing:,}, extra {result.extra:,},"
+        f" mismatched {result.mismatched:,} ({duration(result.seconds)})"
+    )
+    if result.repaired or result.not_repaired or result.left_alone:
+        screen.say(
+            f"  repaired {result.repaired:,}, could not be repaired {result.not_repaired:,},"
+            f" left alone {result.left_alone:,}"
+        )
+    screen.say(f"Next: {next_step}")
+
+
+def verdict(result: VerifyResult) -> str:
+    if result.status == "clean":
+        return "both tables are equal"
+    if result.status == "stopped":
+        return f"stopped, {result.segments_done} of {result.segments} segments were compared; no verdict"
+    return counted(result.differences, "difference") + (", all repaired" if result.status == "repaired" else "")
+
+
+def show_sample(screen: Screen, sample: DifferenceSample) -> None:
+    head, *lines = sample.text().splitlines()
+    screen.say(head, "bold")
+    for line in lines:
+        screen.show(Text(line, style=LINE_STYLES.get(line.strip()[:1], ""), no_wrap=False))

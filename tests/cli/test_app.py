@@ -1,0 +1,93 @@
+"""The group itself: what is listed, what is documented, what is loaded, and what happens without its libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import crossfade.cli
+from crossfade.cli.app import COMMANDS, app
+from crossfade.cli.document import page
+from crossfade.cli.outcome import EXIT_STATUSES
+from crossfade.cli.screen import Screen, duration
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
+
+
+def test_help_documents_exit_statuses_and_commands() -> None:
+    """`crossfade --help` lists the commands that are there, and every exit status."""
+    said = CliRunner().invoke(app, ["--help"]).output
+    listed = [name for name in COMMANDS if f"\n  {name} " in said]
+    assert set(COMMANDS) - set(listed) <= {"simulate", "demo"}
+    statuses = said.split("Exit statuses:")[1]
+    assert all(f"  {status} " in statuses for status in EXIT_STATUSES)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("simulate", "demo")])
+def test_every_command_has_an_example(name: str) -> None:
+    """The help of a command shows how it is typed."""
+    said = CliRunner().invoke(app, [name, "--help"]).output
+    assert "Example" in said
+    assert f"\n    crossfade {name}" in said
+
+
+def test_the_page_of_commands_is_what_the_commands_say() -> None:
+    """docs/commands.md is made anew with `python -m crossfade.cli.document > docs/commands.md`."""
+    assert DOCUMENT.read_text() == page()
+
+
+def test_version() -> None:
+    """--version says the installed version."""
+    assert CliRunner().invoke(app, ["--version"]).output.startswith("crossfade 0.")
+
+
+def test_commands_are_loaded_when_they_are_used() -> None:
+    """The help of one command does not import the modules of the others."""
+    program = (
+        "import sys\nfrom click.testing import CliRunner\nfrom crossfade.cli.app import app\n"
+        "assert CliRunner().invoke(app, ['new', '--help']).exit_code == 0\n"
+        "print([m for m in sys.modules if m in ('crossfade.sim', 'crossfade.demo', 'crossfade.cli.verify', 'boto3')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_without_the_extra_one_line_says_what_to_install(missing: str) -> None:
+    """No traceback, exit status 2."""
+    program = f"import sys\nsys.modules['{missing}'] = None\nfrom crossfade.cli import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == crossfade.cli.COULD_NOT_RUN
+    assert done.stderr == f"crossfade: the command line needs {missing}: pip install 'crossfade[cli]'\n"
+
+
+def test_commands_in_messages_get_the_file_and_the_options() -> None:
+    """What people are told to type works where they are; prose and commands without a file stay as they are."""
+    screen = Screen()
+    screen.arguments = "my.py --region eu-1"
+    text = "crossfade verify --repair, then crossfade verify; crossfade new x.py; crossfade itself"
+    assert screen.command(text) == (
+        "crossfade verify my.py --region eu-1 --repair, then crossfade verify my.py --region eu-1;"
+        " crossfade new x.py; crossfade itself"
+    )
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    """A misspelt command ends with status 2."""
+    result = CliRunner().invoke(app, ["stauts"])
+    assert result.exit_code == click.UsageError.exit_code
+    assert "No such command" in result.output
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(7.4, "7 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (4 * 86_400 + 3 * 3600, "4 d 3 h")],
+)
+def test_durations_are_readable(seconds: float, text: str) -> None:
+    """Two units at most."""
+    assert duration(seconds) == text

@@ -1,0 +1,107 @@
+"""The one screen: where we are, who takes part, what holds us back, what to type."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import pytest
+
+import crossfade
+from crossfade.drivers.sync import CallFunction, NoteFunction, SyncDriver
+from crossfade.migration import load
+from tests.cli.conftest import Shell
+
+
+@contextmanager
+def attached(shell: Shell) -> Generator[None, None, None]:
+    """An application in this process."""
+    router = crossfade.attach(shell.client, load(shell.file), poll_seconds=0.1, landing_seconds=1.0)
+    try:
+        yield
+    finally:
+        assert router.detach()
+
+
+def test_the_screen_answers_every_question(at_stage: Callable[[str], Shell]) -> None:
+    """The ladder with the place, the client, both jobs, the gates with what to do, the journal, the next command."""
+    shell = at_stage("shadow")
+    with attached(shell):
+        said = shell("status").output
+    assert " >  shadow " in said
+    assert "Clients (1)" in said
+    assert f"{os.getpid()}  app " in said
+    assert "in step" in said
+    assert "backfill  not begun" in said
+    assert "backfilled  CLOSED  no backfill has begun" in said
+    assert "dualwrite -> shadow" in said
+    assert said.rstrip().endswith("crossfade backfill --execute")
+    assert max(len(line) for line in said.splitlines()) <= 100
+
+
+def test_commands_on_the_screen_name_the_file(started: Shell) -> None:
+    """With a file of another name the next command can be typed as it is shown."""
+    other = started.file.rename(started.folder / "other name.py")
+    said = started("status", other.name).output
+    assert "crossfade advance 'other name.py' --to dualwrite --execute" in said
+
+
+def test_the_file_may_come_from_the_environment(started: Shell) -> None:
+    """CROSSFADE_MIGRATION names the file, and commands on the screen need not name it again."""
+    _ = started.file.rename(started.folder / "elsewhere.py")
+    started.environment["CROSSFADE_MIGRATION"] = "elsewhere.py"
+    assert "crossfade advance --to dualwrite --execute" in started("status").output
+
+
+def test_json_is_one_document(at_stage: Callable[[str], Shell]) -> None:
+    """Standard output holds the survey and nothing else; the epoch of each client is in it."""
+    shell = at_stage("dualwrite")
+    with attached(shell):
+        document = shell.json("status")
+    assert document["state"]["stage"] == "dualwrite"
+    assert document["up"]["to"] == "shadow"
+    assert [(client["epoch"], client["role"]) for client in document["clients"]] == [(2, "app")]
+    assert document["next_command"].startswith("crossfade backfill")
+
+
+def test_watch_looks_again_until_it_is_interrupted(started: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --json every look is a line."""
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("crossfade.cli.status.time.sleep", sleep)
+    lines = started.lines("status", "--watch")
+    assert [line["state"]["stage"] for line in lines] == ["off"] * 3
+
+
+def test_a_client_that_lags_is_what_holds_us_back(started: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a client is waited for: the state is whole, and what to type to go on is said."""
+    router = crossfade.attach(started.client, load(started.file), poll_seconds=3_600, landing_seconds=1.0)
+    sleeps: list[float] = []
+
+    def interrupt(seconds: float) -> None:
+        sleeps.append(seconds)
+        if len(sleeps) > 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("crossfade.cli.opened.SyncDriver", _driver_that_sleeps_with(interrupt))
+        said = started("advance", "--execute", status=130).output
+    assert "off -> dualwrite (epoch 2)" in said
+    assert "waiting for 1 client" in said
+    assert "has not acknowledged" in said
+    assert "To go on: crossfade advance --to dualwrite --execute" in said
+    shown = started("status").output
+    assert "What holds us back\n  " in shown
+    assert "crossfade advance --to dualwrite --execute   (waits" in shown
+    assert router.detach()
+    assert started.json("advance", "--to", "dualwrite", "--execute")["stage"] == "dualwrite"
+
+
+def _driver_that_sleeps_with(sleep: Callable[[float], None]) -> Callable[[CallFunction, NoteFunction], SyncDriver]:
+    return lambda call, note: SyncDriver(call, note, sleep=sleep)
