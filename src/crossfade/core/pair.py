@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from crossfade.core.effects import Call, Request, Routine, Stamp
-from crossfade.core.items import Item, canonical, same_item
+from crossfade.core.items import Item, canonical_value, same_item
 from crossfade.core.mapping import STAMP, CompiledMapping
 from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.core.stages import Side
@@ -177,5 +177,5 @@ def with_guard(request: Request, guard: Guard | None) -> Request:
 
 
 def key_name(key: Item) -> str:
-    """One name for one key, whatever form its numbers have."""
-    return repr(canonical(key))
+    """One name for one key, in every process, whatever form its numbers have."""
+    return repr([(name, canonical_value(key[name])) for name in sorted(key)])

@@ -1,0 +1,132 @@
+"""crossfade simulate: many simulated migrations with faults, and the seed of the one that went wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import click
+
+from crossfade.core.rules import RULE_NAMES, Rules
+from crossfade.sim.campaign import Tally, campaign
+from crossfade.sim.run import Outcome, run_seed
+
+PROGRESS_SECONDS = 0.5
+
+
+@click.command(help=__doc__)
+@click.option("--seeds", default=1_000, show_default=True, type=click.IntRange(min=1), help="How many worlds to play.")
+@click.option("--first-seed", default=0, show_default=True, help="The first of them.")
+@click.option("--seed", type=int, help="Play this one alone and print what happened.")
+@click.option("--everything", is_flag=True, help="With --seed: every item and the control table too.")
+@click.option("--drop", type=click.Choice(RULE_NAMES), help="Leave one rule of the protocol out: it must be noticed.")
+@click.option("--strategy", default="dual-write", show_default=True, type=click.Choice(["dual-write"]))
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processors to use.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def simulate(
+    seeds: int,
+    first_seed: int,
+    seed: int | None,
+    everything: bool,
+    drop: str | None,
+    strategy: str,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    rules = Rules.without(drop)
+    if seed is not None:
+        tally = replay(seed, rules, everything=everything, quiet=as_json)
+    else:
+        show = Progress(seeds, quiet=as_json or not sys.stderr.isatty())
+        tally = campaign(range(first_seed, first_seed + seeds), rules, jobs, show)
+        show.clear()
+    if as_json:
+        click.echo(json.dumps(facts(tally, strategy, drop)))
+    else:
+        report(tally, drop, replayed=seed is not None)
+    if tally.failed is not None:
+        sys.exit(1)
+
+
+def replay(seed: int, rules: Rules, *, everything: bool, quiet: bool) -> Tally:
+    """Play the seed once to see which items are concerned, and once more to show what happened to them."""
+    outcome = run_seed(seed, rules)
+    tally = Tally()
+    tally.add(outcome)
+    if not quiet:
+        keys = frozenset(key for violation in outcome.violations for key in violation.keys)
+        _ = run_seed(seed, rules, trace=click.echo, keys=None if everything or not keys else keys)
+    return tally
+
+
+class Progress:
+    """One line on standard error, while somebody watches."""
+
+    def __init__(self, total: int, *, quiet: bool) -> None:
+        self.total = total
+        self.quiet = quiet
+        self.began = self.shown = time.monotonic()
+
+    def __call__(self, tally: Tally) -> None:
+        now = time.monotonic()
+        if self.quiet or now - self.shown < PROGRESS_SECONDS:
+            return
+        self.shown = now
+        rate = tally.seeds / (now - self.began)
+        left = (self.total - tally.seeds) / rate
+        line = f"{tally.seeds:,} of {self.total:,} seeds, {rate:.0f}/s, {left:.0f} s left"
+        click.echo(f"\r{line}\033[K", err=True, nl=False)
+
+    def clear(self) -> None:
+        if not self.quiet:
+            click.echo("\r\033[K", err=True, nl=False)
+
+
+def report(tally: Tally, drop: str | None, *, replayed: bool) -> None:
+    if tally.failed is None:
+        click.echo(summary(tally))
+        return
+    for violation in tally.failed.violations:
+        concerned = f" [{', '.join(violation.keys)}]" if violation.keys else ""
+        click.echo(f"VIOLATION  {violation.invariant}{concerned}\n  {violation.what}")
+        for line in violation.details:
+            click.echo(f"  {line}")
+    if not replayed:
+        click.echo(f"seed {tally.failed.seed} failed, after {tally.seeds - 1:,} that did not; replay it with\n")
+        click.echo(f"    {command(tally.failed, drop)}")
+
+
+def command(outcome: Outcome, drop: str | None) -> str:
+    return f"crossfade simulate --seed {outcome.seed}" + (f" --drop {drop}" if drop else "")
+
+
+def summary(tally: Tally) -> str:
+    faults = ", ".join(f"{count:,} {fault}" for fault, count in sorted(tally.injected.items()))
+    undecided = f"; {tally.undecided} undecided (too entangled to judge)" if tally.undecided else ""
+    return (
+        f"no violation in {tally.seeds:,} seeds: {tally.operations:,} operations, {tally.moves:,} stage moves;"
+        f" faults: {faults or 'none'}{undecided}"
+    )
+
+
+def facts(tally: Tally, strategy: str, drop: str | None) -> dict[str, Any]:
+    failed = tally.failed
+    return {
+        "strategy": strategy,
+        "dropped": drop,
+        "seeds": tally.seeds,
+        "operations": tally.operations,
+        "stage_moves": tally.moves,
+        "undecided": tally.undecided,
+        "faults": {str(fault): count for fault, count in sorted(tally.injected.items())},
+        "failed_seed": None if failed is None else failed.seed,
+        "replay": None if failed is None else command(failed, drop),
+        "violations": []
+        if failed is None
+        else [
+            {"invariant": v.invariant, "what": v.what, "keys": list(v.keys), "details": list(v.details)}
+            for v in failed.violations
+        ],
+    }

@@ -1,0 +1,62 @@
+"""The background work of one simulated process: drivers/backlog.py decides what is next, the world carries it out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crossfade.control.agent import Agent, Ticket
+from crossfade.core.effects import Later
+from crossfade.drivers.backlog import Backlog, Job
+from crossfade.drivers.scope import TicketScope
+from crossfade.errors import CrossfadeError
+from crossfade.sim.processes import Process, Task
+from crossfade.sim.world import World
+
+WORKERS: Final = 4
+
+
+class Background:
+    def __init__(self, world: World, process: Process, agent: Agent) -> None:
+        self._world = world
+        self._process = process
+        self._agent = agent
+        self._backlog = Backlog(agent, lambda name, facts: world.note(process.name, name, facts), workers=WORKERS)
+        self._busy = 0
+
+    @property
+    def idle(self) -> bool:
+        return self._backlog.idle
+
+    def put(self, later: Later, ticket: Ticket) -> None:
+        self._backlog.put(later, ticket, self._world.now)
+        self._work()
+
+    def _work(self) -> None:
+        """Give every free worker something to do; come back when something that waits is due."""
+        while self._process.alive and self._busy < WORKERS:
+            found = self._backlog.take(self._world.now)
+            if isinstance(found, Job):
+                self._run(found)
+                continue
+            if found is not None:
+                self._world.after(found, self._work)
+            return
+
+    def _run(self, job: Job) -> None:
+        self._busy += 1
+
+        def done(_value: object, error: CrossfadeError | None) -> None:
+            self._busy -= 1
+            self._backlog.finished(job, error)
+            self._work()
+
+        scope = TicketScope(self._agent, job.ticket, self.put, lambda: self._world.now)
+        self._world.start(
+            Task(self._process, job.routine, f"{job.kind} {short(job.key)}", done, scope, job.kind, (short(job.key),))
+        )
+
+
+def short(key: str) -> str:
+    """`p0/a` for the long name of a key: what stands in its quotes, attribute names and type letters left out."""
+    texts = [text for text in key.split("'")[1::2] if text not in ("pk", "sk", "S", "")]
+    return "/".join(sorted(texts, reverse=True))  # partitions are p0, p1; sort keys a, b

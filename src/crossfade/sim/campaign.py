@@ -1,0 +1,75 @@
+"""Many seeds, one after the other or on several processors, until one fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+from crossfade.core.rules import Rules
+from crossfade.sim.faults import Fault
+from crossfade.sim.run import Outcome, run_seed
+
+BATCH_SEEDS = 20  # what one processor is given at once
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a campaign has seen. `undecided` counts worlds with an item whose history was too entangled to be judged."""
+
+    seeds: int = 0
+    operations: int = 0
+    moves: int = 0
+    undecided: int = 0
+    injected: Counter[Fault] = field(default_factory=Counter[Fault])
+    failed: Outcome | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        self.seeds += 1
+        self.operations += outcome.operations
+        self.moves += outcome.moves
+        self.undecided += outcome.undecided
+        self.injected += outcome.injected
+        if outcome.violations and self.failed is None:
+            self.failed = outcome
+
+
+def campaign(seeds: Iterable[int], rules: Rules, jobs: int, progress: Callable[[Tally], None]) -> Tally:
+    """Play seeds in order until one fails. `progress` is called now and then."""
+    tally = Tally()
+    outcomes = alone(seeds, rules) if jobs <= 1 else together(iter(seeds), rules, jobs)
+    for outcome in outcomes:
+        tally.add(outcome)
+        progress(tally)
+        if tally.failed is not None:
+            break
+    return tally
+
+
+def alone(seeds: Iterable[int], rules: Rules) -> Iterator[Outcome]:
+    for seed in seeds:
+        yield run_seed(seed, rules)
+
+
+def together(seeds: Iterator[int], rules: Rules, jobs: int) -> Iterator[Outcome]:
+    """In the order of the seeds all the same, so that the first that fails is always the same one."""
+    with ProcessPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(play, batch, rules) for batch in islice(batches(seeds), 2 * jobs)]
+        try:
+            while waiting:
+                yield from waiting.pop(0).result()
+                waiting += [pool.submit(play, batch, rules) for batch in islice(batches(seeds), 1)]
+        finally:
+            for future in waiting:
+                _ = future.cancel()
+
+
+def batches(seeds: Iterator[int]) -> Iterator[list[int]]:
+    while batch := list(islice(seeds, BATCH_SEEDS)):
+        yield batch
+
+
+def play(seeds: list[int], rules: Rules) -> list[Outcome]:
+    return [run_seed(seed, rules) for seed in seeds]

@@ -1,0 +1,212 @@
+"""The invariants of the protocol, checked on what the applications were told and on what the tables hold.
+
+    lost writes, items that came back, linearizability    histories.py's record, item by item
+    equality at rest                                      the tables themselves, both directions
+    callers never wait for the other side                 the calls of every caller's routine, as they are sent
+    mirrors are lost only where that is reported          equality at rest, wherever the state says "verified"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from crossfade.core.effects import Call
+from crossfade.core.items import Item
+from crossfade.core.pair import Pair, Stored
+from crossfade.core.stages import DUAL_WRITE, Stage, Writes
+from crossfade.sim.history import History, KeyName, Operation
+from crossfade.sim.linearizability import Stuck, linearize
+from crossfade.sim.model import Action, State
+from crossfade.sim.network import READS
+from crossfade.sim.processes import Task
+from crossfade.sim.tables import Database
+from crossfade.sim.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One invariant that did not hold. `keys` are the items concerned; `details` are lines for people."""
+
+    invariant: str
+    what: str
+    keys: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+
+
+# --- what applications were told -------------------------------------------------------------------------------------
+
+FORGETFUL = frozenset({"put", "create", "replace", "delete", "delete_if"})  # these may drop tokens by right
+
+
+def answers(history: History) -> list[Violation]:
+    """Whether every answer, and every final state, is that of one plain table, item by item.
+
+    The last operation of each item is a strongly consistent read of what is there at rest.
+    """
+    found: list[Violation] = []
+    for key in history.initial:
+        operations = history.of(key)
+        violation = (
+            odd_answer(key, operations)
+            or lost_write(key, operations)
+            or came_back(key, operations)
+            or not_linearizable(key, operations, history.initial[key])
+        )
+        if violation is not None:
+            found.append(violation)
+    return found
+
+
+def odd_answer(key: KeyName, operations: list[Operation]) -> Violation | None:
+    for operation in operations:
+        if operation.answer is not None and operation.answer[0] == "odd":
+            what = f"{operation.who} was told of {operation.action.name}: {operation.answer[1]}"
+            return Violation("answers are those of one plain table", what, (label(key),))
+    return None
+
+
+def lost_write(key: KeyName, operations: list[Operation]) -> Violation | None:
+    """A token whose append was acknowledged and that nothing had a right to drop is in the final read."""
+    if any(operation.action.name in FORGETFUL and not operation.void for operation in operations):
+        return None  # the general check decides
+    final = final_state(operations)
+    kept = set(final[1]) if final is not None else set[str]()
+    appends = ("append", "append_if")
+    acknowledged = [o for o in operations if o.action.name in appends and o.answer is not None and o.answer[0] == "ok"]
+    lost = [operation.action.token for operation in acknowledged if operation.action.token not in kept]
+    if not lost:
+        return None
+    return Violation("no acknowledged write is lost", f"tokens missing at rest: {', '.join(lost)}", (label(key),))
+
+
+def came_back(key: KeyName, operations: list[Operation]) -> Violation | None:
+    """An item is not there at rest if it was deleted after everything that could have made it had ended."""
+    if final_state(operations) is None:
+        return None
+    deletes = [o for o in operations if o.action.name == "delete" and o.answer is not None and o.answer[0] == "ok"]
+    last = max((o.called for o in deletes), default=None)
+    if last is None:
+        return None
+    makers = [o for o in operations if o.action.is_write and not o.action.name.startswith("delete") and not o.void]
+    if any(o.answered is None or o.twice or o.answered > last for o in makers):
+        return None
+    return Violation("no deleted item comes back", "an item is there at rest that was deleted last", (label(key),))
+
+
+def final_state(operations: list[Operation]) -> State:
+    """What the last read, at rest, has found."""
+    last = operations[-1]
+    if last.action.name != "get" or last.answer is None:
+        raise AssertionError("a history ends with a read at rest")
+    state: State = last.answer[1]
+    return state
+
+
+def not_linearizable(key: KeyName, operations: list[Operation], initial: State) -> Violation | None:
+    events = [event for operation in operations for event in operation.events()]
+    stuck = linearize(events, initial)
+    if stuck is None:
+        return None
+    return Violation(
+        "the history of an item is that of one plain item",
+        f"{len(stuck.order)} of {len(events)} operations can be put in order, and then none can follow",
+        (label(key),),
+        tuple(explain(stuck, operations)),
+    )
+
+
+def explain(stuck: Stuck, operations: list[Operation]) -> list[str]:
+    times = {operation.called: operation for operation in operations}
+    lines = ["the end of the longest order:"]
+    lines += [f"    {spell(times.get(event.called), event.action)} -> {event.answer}" for event in stuck.order[-6:]]
+    lines.append(f"then the item would be {stuck.state}, and next could come, but would have answered otherwise:")
+    for event in stuck.blocked:
+        would = event.action.apply(stuck.state)[0]
+        lines.append(f"    {spell(times.get(event.called), event.action)} -> {event.answer}, not {would}")
+    return lines
+
+
+def spell(operation: Operation | None, action: Action) -> str:
+    name = f"{action.name} {action.token}".strip()
+    if operation is None:
+        return name
+    until = "?" if operation.answered_at is None else f"{operation.answered_at:.3f}"
+    return f"{operation.called_at:9.3f} to {until:>9} s  {operation.who:8} {name}"
+
+
+def label(key: KeyName) -> str:
+    return f"{key[0]}/{key[1]}"
+
+
+# --- what the tables hold --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unequal:
+    """One key under which the two sides differ."""
+
+    key: str
+    source: Item | None
+    target: Item | None
+
+
+def differences(database: Database, pair: Pair) -> list[Unequal]:
+    """Every key for which target == mapping(source) does not hold, both directions."""
+    source, target = database.tables[pair.source.name], database.tables[pair.target.name]
+    found: list[Unequal] = []
+    keys: dict[str, Item] = {}
+    for item in source.items.values():
+        key = pair.source_key(item)
+        keys[name_of(key)] = key
+    for item in target.items.values():
+        key = pair.source_key(pair.mapping.backward(item))
+        keys[name_of(key)] = key
+    for name in sorted(keys):
+        key = keys[name]
+        here = source.items.get(source.key(key))
+        there = target.items.get(target.key(pair.key("target", key)))
+        if not pair.equal(Stored(here), pair.stored("target", there)):
+            found.append(Unequal(name, here, there))
+    return found
+
+
+def name_of(key: Item) -> str:
+    return "/".join(str(next(iter(value.values()))) for value in key.values())
+
+
+# --- who waits for what ----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Waits:
+    """A watcher: no caller's routine may ask the side that its answer does not come from."""
+
+    world: World
+    pair: Pair
+    found: list[Violation] = field(default_factory=list[Violation])
+    _sides: dict[int, str] = field(default_factory=dict[int, str])
+
+    def sent(self, task: Task, call: Call) -> None:
+        if task.kind != "caller" or self.found:
+            return
+        row = DUAL_WRITE[Stage(task.stage)]
+        writes = task.scope.forward is not None and task.scope.forward.operation not in READS
+        if writes and row.writes is Writes.LOCKSTEP:
+            return
+        table: str = call.request.get("TableName", "")
+        # Of a read, the first call says who serves it.
+        allowed = self.pair.table(row.authority).name if writes else self._sides.setdefault(id(task), table)
+        if table != allowed:
+            what = f"{task.name} in {task.stage} sent {call.operation} to {table or 'both tables'}"
+            self.found.append(Violation("a mirror or a shadow read never delays the caller", what, task.keys))
+
+    def landed(self, task: Task, call: Call, outcome: object, late: str) -> None:
+        del task, call, outcome, late
+
+    def ended(self, task: Task, outcome: object) -> None:
+        del outcome
+        _ = self._sides.pop(id(task), None)
+
+    def noted(self, who: str, name: str, facts: dict[str, Any]) -> None:
+        del who, name, facts

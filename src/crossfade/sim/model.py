@@ -1,0 +1,205 @@
+"""One item as a plain table would keep it: the sequential specification that recorded histories are checked against.
+
+Written apart from core/expressions on purpose: a fault there must not hide itself. A state is what an application can
+see of one item, or None for its absence; an action knows its request, and what it would answer and leave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from crossfade.core.effects import Reply, Request
+from crossfade.core.items import AttributeValue, Item
+from crossfade.errors import Rejected
+
+KEY_NAMES: Final = ("pk", "sk")
+
+# n (None: absent), log (empty: absent), status (None: no `detail`); or None when there is no item.
+State: TypeAlias = tuple[int | None, tuple[str, ...], str | None] | None
+# ok: carried out, with what was returned; refused: the condition failed, with what was shown; invalid: not a request
+# for this item; odd: an answer no plain table would give.
+Answer: TypeAlias = tuple[Literal["ok", "refused", "invalid", "odd"], Any]
+
+ActionName = Literal[
+    "put", "create", "replace", "append", "append_if", "add", "mark", "unmark", "delete", "delete_if", "get"
+]  # fmt: skip
+
+
+def item_of(key: tuple[str, str], state: State) -> Item | None:
+    """The item, in the source's form, that an application would see in this state."""
+    if state is None:
+        return None
+    n, log, status = state
+    item: Item = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+    if n is not None:
+        item["n"] = {"N": str(n)}
+    if log:
+        item["log"] = {"L": [{"S": token} for token in log]}
+    if status is not None:
+        item["detail"] = {"M": {"status": {"S": status}, "kind": {"S": "order"}}}
+    return item
+
+
+def state_of(item: Item) -> State:
+    """What an application sees of an item, or of a part of one. Raises ValueError where it should not be so."""
+    known = {"pk", "sk", "n", "log", "detail"}
+    if not item.keys() <= known:
+        raise ValueError(f"attributes nobody wrote: {sorted(item.keys() - known)}")
+    n = int(item["n"]["N"]) if "n" in item else None
+    log = tuple([entry["S"] for entry in item["log"]["L"]]) if "log" in item else ()
+    status: str | None = item["detail"]["M"]["status"]["S"] if "detail" in item else None
+    return n, log, status
+
+
+def seen(item: Item | None) -> State:
+    return None if item is None else state_of(item)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One operation on one item. `expected` is the n that a condition asks for; `shows` is ReturnValues."""
+
+    name: ActionName
+    token: str = ""
+    expected: int = 0
+    shows: str = "NONE"
+    shows_on_failure: bool = False
+
+    @property
+    def is_write(self) -> bool:
+        return self.name != "get"
+
+    def apply(self, state: State) -> tuple[Answer, State]:
+        """The answer of a plain table, and what it holds afterwards."""
+        name = self.name
+        if name == "get":
+            return ("ok", state), state
+        if not self._allowed(state):
+            return ("refused", state if self.shows_on_failure else None), state
+        if name in ("delete", "delete_if"):
+            return ("ok", state if self.shows == "ALL_OLD" else None), None
+        if name in ("put", "create", "replace"):
+            return ("ok", state if self.shows == "ALL_OLD" else None), (self.expected, (self.token,), self.token)
+        if state is None and name == "unmark":
+            return ("ok", None), None  # an update that only removes makes no item
+        n, log, status = (None, (), None) if state is None else state
+        if name == "mark":
+            if status is None:
+                return ("invalid", None), state
+            after: State = (n, log, self.token)
+        elif name == "unmark":
+            after = (n, log, None)
+        elif name == "add":
+            after = ((n or 0) + 1, log, status)
+        else:
+            after = ((n or 0) + 1, (*log, self.token), status)
+        return ("ok", self._shown(state, after)), after
+
+    def _allowed(self, state: State) -> bool:
+        match self.name:
+            case "create":
+                return state is None
+            case "append_if":
+                return state is not None
+            case "replace" | "delete_if":
+                return state is not None and state[0] == self.expected
+            case _:
+                return True
+
+    def _shown(self, before: State, after: State) -> State:
+        match self.shows:
+            case "ALL_OLD":
+                return before
+            case "ALL_NEW":
+                return after
+            case "UPDATED_OLD":
+                return self._touched(before)
+            case "UPDATED_NEW":
+                return self._touched(after)
+            case _:
+                return None
+
+    def _touched(self, state: State) -> State:
+        """The attributes that this update names, as far as they are there (mark and unmark never ask for this)."""
+        if state is None:
+            return None
+        n, log, _ = state
+        touched = (n, log if self.name != "add" else (), None)
+        return None if touched == (None, (), None) else touched
+
+    def request(self, table: str, key: tuple[str, str]) -> tuple[str, Request]:
+        """The operation and its request, as an application written for the source would make it."""
+        name = self.name
+        whole: Item = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+        if name == "get":
+            return "GetItem", {"TableName": table, "Key": whole, "ConsistentRead": True}
+        request: Request = {"TableName": table}
+        if self.shows != "NONE":
+            request["ReturnValues"] = self.shows
+        names: dict[str, str] = {}
+        values: dict[str, AttributeValue] = {}
+        if name in ("create", "append_if"):
+            request["ConditionExpression"] = f"attribute_{'not_' if name == 'create' else ''}exists(pk)"
+        elif name in ("replace", "delete_if"):
+            request["ConditionExpression"] = "n = :seen"
+            values[":seen"] = {"N": str(self.expected)}
+        if self.shows_on_failure:
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if name in ("put", "create", "replace"):
+            request["Item"] = item_of(key, (self.expected, (self.token,), self.token))
+            operation = "PutItem"
+        else:
+            request["Key"] = whole
+            operation = "DeleteItem" if name in ("delete", "delete_if") else "UpdateItem"
+        if operation == "UpdateItem":
+            request["UpdateExpression"] = UPDATES[name]
+            if name != "unmark":
+                names, more = self._placeholders()
+                values.update(more)
+        if names:
+            request["ExpressionAttributeNames"] = names
+        if values:
+            request["ExpressionAttributeValues"] = values
+        return operation, request
+
+    def _placeholders(self) -> tuple[dict[str, str], dict[str, AttributeValue]]:
+        if self.name == "mark":
+            return {"#status": "status"}, {":token": {"S": self.token}}
+        if self.name == "add":
+            return {}, {":one": {"N": "1"}}
+        return {"#log": "log"}, {":one": {"N": "1"}, ":none": {"L": []}, ":token": {"L": [{"S": self.token}]}}
+
+
+APPEND: Final = "SET #log = list_append(if_not_exists(#log, :none), :token) ADD n :one"
+UPDATES: Final[dict[str, str]] = {
+    "append": APPEND,
+    "append_if": APPEND,
+    "add": "ADD n :one",
+    "mark": "SET detail.#status = :token",
+    "unmark": "REMOVE detail",
+}
+
+
+def answer_of(action: Action, reply: Reply) -> Answer:
+    """What the application was told, in the terms of this model."""
+    item: Item | None = reply.get("Item") if action.name == "get" else reply.get("Attributes")
+    try:
+        return "ok", seen(item)
+    except (ValueError, KeyError, TypeError) as error:
+        return "odd", f"{item!r}: {error}"
+
+
+def answer_of_refusal(action: Action, error: Rejected) -> Answer | None:
+    """The same for DynamoDB's refusals; None where it was merely busy, so nothing happened."""
+    if error.code == "ValidationException":
+        return "invalid", None
+    if error.code != "ConditionalCheckFailedException":
+        return None
+    item: Item | None = error.response.get("Item")
+    if action.shows_on_failure:
+        try:
+            return "refused", seen(item)
+        except (ValueError, KeyError, TypeError) as odd:
+            return "odd", f"{item!r}: {odd}"
+    return ("odd", f"an item nobody asked for: {item!r}") if item is not None else ("refused", None)

@@ -1,0 +1,185 @@
+"""Between the processes and the database: how long a call takes, what befalls it, and when it lands.
+
+A call takes effect at a random moment between being sent and being answered. One whose answer is lost, or that was
+given up on, may land at any moment until `landing_seconds` after it was sent, whatever has become of its sender then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, Final, Protocol
+
+from crossfade.core.effects import Call, Reply, Request
+from crossfade.core.requests import WRITES
+from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
+from crossfade.sim.faults import NEVER_LANDS, Fault, Faults
+from crossfade.sim.processes import Answered, Flight, Process, Task, Watcher
+from crossfade.sim.tables import Database
+
+LATENCY_SECONDS: Final = (0.001, 0.020)
+SLOW_FACTOR_MAX: Final = 25.0
+LAGGING: Final = 0.2  # of the calls of mirrors: background work waits for its turn
+STALE_SECONDS_MAX: Final = 1.0  # how far back an eventually consistent read may look
+READS: Final = frozenset({"GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems"})
+
+
+class Clock(Protocol):
+    """What the network needs of the world."""
+
+    @property
+    def now(self) -> float: ...
+    def after(self, seconds: float, action: Callable[[], None]) -> None: ...
+    def deliver(self, process: Process, action: Callable[[], None]) -> None: ...
+
+
+class Network:
+    def __init__(
+        self, world: Clock, database: Database, faults: Faults, random: Random, landing_seconds: float,
+        watchers: list[Watcher],
+    ) -> None:  # fmt: skip
+        """`landing_seconds` covers the attempts of an SDK, so one attempt is given up on after a third of it."""
+        self.world = world
+        self.database = database
+        self.faults = faults
+        self.random = random
+        self.landing_seconds = landing_seconds
+        self.attempt_seconds = landing_seconds / 3
+        self.watchers = watchers
+
+    def send(self, task: Task, call: Call, answer: Answered, *, sdk: bool) -> None:
+        """Send one call; what befalls it is decided here. `sdk`: it goes through an SDK, which may send it twice."""
+        for watcher in self.watchers:
+            watcher.sent(task, call)
+        random, process = self.random, task.process
+        if call.place == "control" and process.cut_off_until > self.world.now:
+            cut_off = UnknownOutcome("cut off from the control table")
+            self.world.after(self.attempt_seconds, lambda: answer(None, cut_off))
+            return
+        latency = random.uniform(*LATENCY_SECONDS)
+        if process.slowed_until > self.world.now:
+            latency *= random.uniform(1.0, SLOW_FACTOR_MAX)
+        if task.kind == "mirror" and random.random() < LAGGING:
+            latency *= random.uniform(1.0, SLOW_FACTOR_MAX)
+        fault = self.faults.of_call(call.place, call.operation, retried_by_sdk=sdk)
+        if fault is Fault.SLOW:
+            latency *= random.uniform(1.0, SLOW_FACTOR_MAX)
+        if fault is None or fault is Fault.SLOW:
+            self._answered_call(task, call, min(latency, self.attempt_seconds), answer)
+        else:
+            self._befall(fault, task, call, latency, answer)
+
+    def _befall(self, fault: Fault, task: Task, call: Call, latency: float, answer: Answered) -> None:
+        random = self.random
+        match fault:
+            case Fault.THROTTLE:
+                self.world.after(latency, lambda: answer(None, throttled()))
+            case Fault.CONFLICT:
+                self.world.after(latency, lambda: answer(None, conflict(call.operation, call.request)))
+            case Fault.TIMEOUT:
+                if random.random() >= NEVER_LANDS:
+                    self._land(task, call, random.random() * self.landing_seconds, None, "late")
+                self.world.after(self.attempt_seconds, lambda: answer(None, UnknownOutcome("timed out")))
+            case Fault.LOST_REPLY:
+                self._land(task, call, latency * random.random(), None, "reply lost")
+                self.world.after(self.attempt_seconds, lambda: answer(None, UnknownOutcome("the reply was lost")))
+            case Fault.CLIENT_RETRY:
+                if random.random() >= NEVER_LANDS:
+                    self._land(task, call, random.random() * self.landing_seconds, None, "first attempt")
+                self.world.after(self.attempt_seconds, lambda: self._send_again(task, call, latency, answer))
+            case _:
+                raise AssertionError(f"{fault} befalls processes, not calls")
+
+    def _send_again(self, task: Task, call: Call, latency: float, answer: Answered) -> None:
+        """An SDK's second attempt. It too asks whether it may be sent; the answer says that it is not the first."""
+        task.twice = True
+
+        def second() -> None:
+            try:
+                task.scope.before(call)
+            except CrossfadeError as error:
+                answer(None, UnknownOutcome(f"given up after the first attempt: {error}"))
+                return
+            self._answered_call(task, call, latency, retried(task, call, answer))
+
+        self.world.deliver(task.process, second)
+
+    def _answered_call(self, task: Task, call: Call, latency: float, answer: Answered) -> None:
+        lands_in = latency * self.random.random()
+
+        def landed(value: Any, error: CrossfadeError | None) -> None:
+            self.world.after(latency - lands_in, lambda: answer(value, error))
+
+        self._land(task, call, lands_in, landed, "")
+
+    def _land(self, task: Task, call: Call, seconds: float, answer: Answered | None, late: str) -> None:
+        """Have a request carried out `seconds` from now, whatever becomes of who sent it."""
+
+        def lands() -> None:
+            if flight.landed:
+                return
+            flight.landed = True
+            task.process.in_flight.remove(flight)
+            value: Reply | None = None
+            error: Rejected | None = None
+            try:
+                as_of = self._as_of(call.operation, call.request)
+                value = self.database.perform(call.operation, call.request, self.world.now, as_of)
+            except Rejected as refused:
+                error = refused
+            for watcher in self.watchers:
+                watcher.landed(task, call, value if error is None else error, late)
+            if answer is not None:
+                answer(value, error)
+
+        flight = Flight(task, call, self.world.now)
+        task.process.in_flight.append(flight)
+        self.world.after(seconds, lands)
+
+    def _as_of(self, operation: str, request: Request) -> float | None:
+        if operation not in READS or request.get("ConsistentRead") or self.random.random() < 0.5:
+            return None
+        return self.world.now - STALE_SECONDS_MAX * self.random.random()
+
+    def sender_died(self, process: Process) -> None:
+        """What it had sent may still land, when it would have or at another moment that is possible, or never."""
+        for flight in list(process.in_flight):
+            dice = self.random.random()
+            if dice < NEVER_LANDS:
+                flight.landed = True
+                process.in_flight.remove(flight)
+            elif dice < 0.8:
+                # It is not carried out when it would have been, but at another moment that is still possible.
+                remaining = max(0.0, flight.sent_at + self.landing_seconds - self.world.now)
+                flight.landed = True
+                process.in_flight.remove(flight)
+                self._land(flight.task, flight.call, remaining * self.random.random(), None, "after the crash")
+
+
+def retried(task: Task, call: Call, answer: Answered) -> Answered:
+    """The answer of a second attempt, as the router's hooks make it known to a routine."""
+    write = call.operation in WRITES
+
+    def answered(value: Any, error: CrossfadeError | None) -> None:
+        if write:
+            task.scope.may_land = True
+        if value is not None:
+            value = {**value, "ResponseMetadata": {**value["ResponseMetadata"], "RetryAttempts": 1}}
+        elif write and isinstance(error, Rejected):
+            error = UnknownOutcome(f"refused after an earlier attempt: {error}")
+        answer(value, error)
+
+    return answered
+
+
+def throttled() -> Rejected:
+    return Rejected("ProvisionedThroughputExceededException", "The level of configured throughput was exceeded")
+
+
+def conflict(operation: str, request: Request) -> Rejected:
+    if operation != "TransactWriteItems":
+        return Rejected("TransactionConflictException", "Transaction is ongoing for the item")
+    reasons: list[dict[str, str]] = [{"Code": "None"} for _ in request["TransactItems"]]
+    reasons[-1] = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
+    code, text = "TransactionCanceledException", "Transaction cancelled [TransactionConflict]"
+    return Rejected(code, text, {"Error": {"Code": code, "Message": text}, "CancellationReasons": reasons})

@@ -1,0 +1,65 @@
+"""Simulated processes, the routines that they run, and the requests that they have sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from crossfade.core.effects import Call, Effect
+from crossfade.drivers.scope import Scope, TicketScope
+from crossfade.errors import CrossfadeError
+
+Answered: TypeAlias = Callable[[Any, CrossfadeError | None], None]
+AnyRoutine: TypeAlias = Generator[Effect[Any], Any, Any]
+
+
+@dataclass(slots=True)
+class Process:
+    """One simulated process; a restarted one is another."""
+
+    name: str
+    alive: bool = True
+    paused_until: float = 0.0
+    slowed_until: float = 0.0
+    cut_off_until: float = 0.0  # from the control table
+    held: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    in_flight: list[Flight] = field(default_factory=list["Flight"])
+
+
+@dataclass(slots=True)
+class Task:
+    """One routine under way, and what it obeys. `keys` are the names of the items concerned, for people."""
+
+    process: Process
+    routine: AnyRoutine
+    name: str
+    then: Answered
+    scope: Scope
+    kind: str  # caller, mirror, compare, agent, job
+    keys: tuple[str, ...] = ()
+    twice: bool = False  # an SDK sent the caller's request a second time
+
+    @property
+    def stage(self) -> str:
+        """The stage that this work obeys, if any."""
+        return self.scope.ticket.stage if isinstance(self.scope, TicketScope) else ""
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """A request that has been sent and has not landed."""
+
+    task: Task
+    call: Call
+    sent_at: float
+    landed: bool = False
+
+
+class Watcher(Protocol):
+    """Told of everything that happens; traces and checkers are watchers."""
+
+    def sent(self, task: Task, call: Call) -> None: ...
+    def landed(self, task: Task, call: Call, outcome: object, late: str) -> None: ...
+    def ended(self, task: Task, outcome: object) -> None: ...
+    def noted(self, who: str, name: str, facts: dict[str, Any]) -> None: ...

@@ -1,0 +1,357 @@
+"""One seed, from the first call to the verdict: safety while things go wrong, then healing, then convergence.
+
+While faults happen, applications must never be told a wrong answer. Then the faults end and everything drains: the two
+sides must be equal wherever the records say "verified", and after a repair wherever they do not. At the end each item's
+whole history, closed by a read of what is there, must be that of one plain item.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+from crossfade.control.agent import Agent
+from crossfade.control.coordinator import Coordinator
+from crossfade.control.gates import Evidence, findings
+from crossfade.control.records import CLIENTS, Job, Role, from_item
+from crossfade.control.records import State as Record
+from crossfade.control.starting import StartPlan
+from crossfade.control.store import Caller, Control
+from crossfade.core.effects import Call, Request
+from crossfade.core.items import Item
+from crossfade.core.pair import Pair
+from crossfade.core.rules import Rules
+from crossfade.core.stages import DUAL_WRITE, Gate, Writes
+from crossfade.drivers.scope import Scope
+from crossfade.errors import CrossfadeError
+from crossfade.sim.checkers import Violation, Waits, answers, differences
+from crossfade.sim.client import Client
+from crossfade.sim.faults import Fault, Faults
+from crossfade.sim.history import History, Operation
+from crossfade.sim.jobs import JobRun
+from crossfade.sim.linearizability import TooLong
+from crossfade.sim.model import Action, item_of, seen
+from crossfade.sim.operator import Operator
+from crossfade.sim.processes import Process, Task
+from crossfade.sim.scenario import Scenario, draw, migration
+from crossfade.sim.tables import Database
+from crossfade.sim.trace import Trace
+from crossfade.sim.workload import Workload, label
+from crossfade.sim.world import EndlessWorld, World
+
+CONTROL_TABLE: Final = "crossfade"
+FAULTY_SECONDS_MAX: Final = 30.0  # after so long with faults, they end
+HEALED_SECONDS_MAX: Final = 600.0  # without faults, everything must come to rest well within this
+QUIET_POLLS: Final = 3
+PAUSE_LEASES: Final = (0.2, 2.5)  # how long a process stands still, in leases
+
+
+@dataclass(slots=True)
+class Outcome:
+    seed: int
+    violations: list[Violation]
+    operations: int = 0
+    moves: int = 0
+    virtual_seconds: float = 0.0
+    injected: Counter[Fault] = field(default_factory=Counter[Fault])
+    undecided: bool = False  # a history was too entangled to be decided
+
+
+class Run:
+    """A scenario's world and everybody in it."""
+
+    def __init__(self, seed: int, rules: Rules) -> None:
+        random = Random(seed)  # noqa: S311 - chance, not secrets
+        self.scenario: Scenario = draw(random, rules)
+        self.migration = migration(self.scenario.mapping)
+        made = self.migration
+        self.pair = Pair(made.source, made.target, made.compiled, rules, self.scenario.landing_seconds)
+        tables = (self.migration.source, self.migration.target)
+        keys = {table.name: table.key_names for table in tables}
+        self.database = Database(keys | {CONTROL_TABLE: ("migration", "record")})
+        self.faults = Faults(self.scenario.rates, random)
+        self.world = World(seed, self.database, self.faults, random, self.scenario.landing_seconds)
+        self.control = Control(self.migration.name, self.migration.control_table)
+        self.caller = Caller("simulator", "simulated", lambda: f"{self.world.now:.3f}")
+        self.coordinator = Coordinator(self.control, self.caller, rules)
+        self.clients: list[Client] = []
+        self.operator_process = Process("operator")
+        self.operator = Operator(self.coordinator, list(self.scenario.goals), self._run_job)
+        self.history = History(dict(self.scenario.initial))
+        self.workload = Workload(
+            self.world, self.migration.source.name, list(self.scenario.keys), self.history,
+            self.scenario.query_share, self.scenario.delete_share,
+        )  # fmt: skip
+        self.waits = Waits(self.world, self.pair)
+        self.world.watchers += [self.waits, self]
+        self.moves = 0
+        self._names: Counter[str] = Counter()
+        self.violations: list[Violation] = []
+
+    # --- watching
+
+    def sent(self, task: Task, call: Call) -> None: ...
+
+    def landed(self, task: Task, call: Call, outcome: object, late: str) -> None: ...
+
+    def ended(self, task: Task, outcome: object) -> None: ...
+
+    def noted(self, who: str, name: str, facts: dict[str, Any]) -> None:
+        """A stage has moved: applications become busy, since now two stages are live at once."""
+        del who, facts
+        if name != "moved":
+            return
+        self.moves += 1
+        random = self.world.random
+        for _ in range(random.choice((1, 2, 3))):
+            delay = random.random() * (self.scenario.poll_seconds + 0.3)
+            self.world.after(delay, lambda: self.workload.burst(self._applications()))
+
+    # --- who is there
+
+    def _client(self, kind: str, role: Role) -> Client:
+        self._names[kind] += 1
+        name = f"{kind}-{self._names[kind]}"
+        agent = Agent(
+            self.migration.name,
+            name,
+            lease_seconds=self.scenario.lease_seconds,
+            landing_seconds=self.scenario.landing_seconds,
+            role=role,
+            host="simulated",
+            pid=0,
+            fingerprint=self.migration.compiled.fingerprint,
+            rules=self.scenario.rules,
+            new_id=lambda: self._new_id(name),
+        )
+        client = Client(self.world, self.pair, agent, name, self.scenario.poll_seconds)
+        self.clients.append(client)
+        return client
+
+    def _new_id(self, name: str) -> str:
+        self._names[name] += 1
+        return f"{name}.{self._names[name]}"
+
+    def _start_application(self) -> None:
+        client = self._client("app", Role.APP)
+        self._trouble(client.process, self._start_application)
+
+    def _applications(self) -> list[Client]:
+        return [client for client in self.clients if client.process.alive and client.agent.role is Role.APP]
+
+    def _start_operator(self) -> None:
+        self.operator_process = Process("operator")
+        self._operate(self.operator.work(), lambda: None)
+        self._trouble(self.operator_process, self._start_operator)
+
+    def _operate(self, routine: Any, then: Callable[[], None]) -> None:
+        def ended(_value: object, error: CrossfadeError | None) -> None:
+            if error is not None:
+                raise error
+            then()
+
+        self.world.start(Task(self.operator_process, routine, "operate", ended, Scope(), "job"))
+
+    def _run_job(self, job: Job, repair: bool) -> JobRun:
+        client = self._client(job.value, Role.BACKFILL if job is Job.BACKFILL else Role.VERIFY)
+        run = JobRun(client, self.caller, job, repair=repair)
+        run.start()
+        self._trouble(client.process, lambda: None)
+        return run
+
+    def _trouble(self, process: Process, restart: Callable[[], None]) -> None:
+        """Once a second, something may befall this process."""
+        world, random = self.world, self.world.random
+
+        def befall() -> None:
+            if not process.alive or self.faults.healed:
+                return
+            lease = self.scenario.lease_seconds
+            match self.faults.of_process():
+                case Fault.CRASH:
+                    world.crash(process)
+                    world.after(random.uniform(0.1, 2.0), restart)
+                    return
+                case Fault.PAUSE:
+                    world.pause(process, lease * random.uniform(*PAUSE_LEASES))
+                case Fault.SLOW_CLIENT:
+                    process.slowed_until = world.now + 2 * lease * random.random()
+                    world.note(process.name, "slow", {"until": round(process.slowed_until, 3)})
+                case Fault.LEASE_LOSS:
+                    process.cut_off_until = world.now + lease * random.uniform(0.5, 2.5)
+                    world.note(process.name, "cut off", {"until": round(process.cut_off_until, 3)})
+                case _:
+                    pass
+            world.after(random.uniform(0.5, 1.5), befall)
+
+        world.after(random.random(), befall)
+
+    # --- the phases
+
+    def perform(self) -> Outcome:
+        outcome = Outcome(self.world.seed, self.violations)
+        try:
+            self._prepare()
+            self._start_operator()
+            for _ in range(self.scenario.clients):
+                self._start_application()
+            self.workload.begin(self._applications, self.scenario.pause_seconds)
+            _ = self.world.run(lambda: self.operator.finished or bool(self.waits.found), FAULTY_SECONDS_MAX)
+            self.violations += self.waits.found
+            if not self.violations:
+                self._heal()
+            if not self.violations:
+                self._judge()
+        except EndlessWorld as endless:
+            self.violations.append(Violation("everything comes to rest", str(endless)))
+        except TooLong:
+            outcome.undecided = True
+        outcome.operations = len(self.history.operations)
+        outcome.moves = self.moves
+        outcome.virtual_seconds = self.world.now
+        outcome.injected = self.faults.injected
+        return outcome
+
+    def _prepare(self) -> None:
+        source = self.database.tables[self.migration.source.name]
+        for key, state in self.scenario.initial.items():
+            item = item_of(key, state)
+            if item is not None:
+                source.items[source.key(item)] = item
+        self.faults.healed = True
+        compiled = self.migration.compiled
+        plan = StartPlan("dual-write", source.name, self.migration.target.name, compiled.fingerprint)
+        started: list[object] = []
+        start = self.coordinator.start(plan)
+        task = Task(self.operator_process, start, "start", lambda value, _error: started.append(value), Scope(), "job")
+        self.world.start(task)
+        if not self.world.run(lambda: bool(started), HEALED_SECONDS_MAX):
+            raise AssertionError("the migration was never started")
+        self.faults.healed = False
+
+    def _heal(self) -> None:
+        """No more faults. Everybody goes on, the operator reaches the last goal, then everything drains."""
+        self.faults.healed = True
+        self.world.note("world", "heal", {})
+        for process in (self.operator_process, *(client.process for client in self.clients)):
+            process.cut_off_until = process.slowed_until = 0.0
+        if not self.world.run(lambda: self.operator.finished, HEALED_SECONDS_MAX):
+            goal = self.operator.goals[self.operator.done].stage
+            what = f"without faults, {goal} was not reached in {HEALED_SECONDS_MAX} s"
+            self._violate("everything comes to rest", what)
+            return
+        self.workload.stopped = True
+        self._drain()
+        if self.violations:
+            return
+        stage = self.state().stage
+        if DUAL_WRITE[stage].writes is Writes.PLAIN:
+            return  # the other side is not kept
+        if self.claims_equality() and (unequal := differences(self.database, self.pair)):
+            what = f"in {stage} the records say that both sides are equal, but {len(unequal)} keys are not"
+            details = tuple(f"{u.key}: source {u.source}, target {u.target}" for u in unequal)
+            self._violate("mirrors are lost only where that is reported", what, tuple(u.key for u in unequal), details)
+            return
+        self._make_equal()
+
+    def _make_equal(self) -> None:
+        equal: list[bool] = []
+        if not self.operator_process.alive:
+            self.operator_process = Process("operator")
+        self._operate(self.operator.make_equal(), lambda: equal.append(True))
+        if not self.world.run(lambda: bool(equal), HEALED_SECONDS_MAX):
+            self._violate("everything comes to rest", "without faults, no verify found nothing, however often repaired")
+            return
+        self._drain()
+        if unequal := differences(self.database, self.pair):
+            details = tuple(f"{u.key}: source {u.source}, target {u.target}" for u in unequal)
+            what = f"{len(unequal)} keys differ after a verify found nothing"
+            self._violate("at rest, target == mapping(source)", what, tuple(u.key for u in unequal), details)
+
+    def _drain(self) -> None:
+        """Until nothing is under way, twice, with some polls in between: a poll may find a stray write to put right."""
+
+        def at_rest() -> bool:
+            return not any(
+                client.process.in_flight or (client.process.alive and (client.process.held or client.agent.pending))
+                for client in self.clients
+            )
+
+        for _ in range(2):
+            if not self.world.run(at_rest, HEALED_SECONDS_MAX):
+                busy = [client.process.name for client in self.clients if client.agent.pending]
+                what = f"not drained after {HEALED_SECONDS_MAX} s: {', '.join(busy)}"
+                self._violate("everything comes to rest", what)
+                return
+            _ = self.world.run(lambda: False, QUIET_POLLS * self.scenario.poll_seconds)
+        self.world.note("world", "at rest", {"stage": self.state().stage.value})
+
+    def _judge(self) -> None:
+        side = DUAL_WRITE[self.state().stage].authority
+        table = self.database.tables[self.pair.table(side).name]
+        for key in self.scenario.keys:
+            source_key = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+            held = table.items.get(table.key(self.pair.key(side, source_key)))
+            image = self.pair.image(side, self.pair.stored(side, held))
+            place = self.world.order()
+            read = Operation("at rest", key, Action("get"), place, self.world.now, place, self.world.now)
+            read.answer = ("ok", seen(image))
+            self.history.operations.append(read)
+        self.violations += answers(self.history)
+
+    def _violate(self, invariant: str, what: str, keys: tuple[str, ...] = (), details: tuple[str, ...] = ()) -> None:
+        self.violations.append(Violation(invariant, what, keys, details))
+
+    # --- what the records say
+
+    def state(self) -> Record:
+        return from_item(Record, self.database.tables[CONTROL_TABLE].items[self.migration.name, "state"])
+
+    def claims_equality(self) -> bool:
+        """Whether, as the gates see it, the authority might cross right now: nobody who died is left to be counted."""
+        control = self.database.tables[CONTROL_TABLE].items
+        living = {client.agent.client_id for client in self.clients if client.process.alive}
+        for _, record in control:
+            if record.startswith(CLIENTS) and record.removeprefix(CLIENTS) not in living:
+                return False
+        found: list[Evidence] = []
+        routine = Evidence.read(self.control)
+        judge = Task(Process("judge"), routine, "judge", lambda value, _error: found.append(value), Scope(), "job")
+        self.world.start(judge)
+        _ = self.world.run(lambda: bool(found), HEALED_SECONDS_MAX)
+        judged = findings((Gate.BACKFILLED, Gate.VERIFIED), self.state(), found[0])
+        return all(finding.is_open for finding in judged)
+
+
+def run_seed(
+    seed: int, rules: Rules, *, trace: Callable[[str], None] | None = None, keys: frozenset[str] | None = None
+) -> Outcome:
+    """Play one seed. `trace` is given lines for people, on the items in `keys` (None: everything)."""
+    run = Run(seed, rules)
+    if trace is not None:
+        run.world.watchers.append(Trace(run.world, trace, keys, lambda call: named(run.pair, call)))
+    return run.perform()
+
+
+def named(pair: Pair, call: Call) -> tuple[str, ...]:
+    """The items that a call is about, by their source keys."""
+    if call.place == "control":
+        return ()
+    if call.operation == "TransactWriteItems":
+        requests: list[Request] = [next(iter(action.values())) for action in call.request["TransactItems"]]
+    else:
+        requests = [call.request]
+    names: list[str] = []
+    for request in requests:
+        key: Item | None = request.get("Key") or request.get("Item")
+        if key is None:
+            continue
+        table = pair.source if request["TableName"] == pair.source.name else pair.target
+        whole = {name: key[name] for name in table.key_names}
+        if table is pair.target:
+            whole = pair.mapping.backward_key(whole)
+        names.append(label((whole["pk"]["S"], whole["sk"]["S"])))
+    return tuple(names)

@@ -1,0 +1,110 @@
+"""What one seed stands for: the mapping, the keys, the pace, the way through the ladder, and how much goes wrong.
+
+Everything is drawn from the world's generator before the world begins, so a scenario can be printed and read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+from typing import Final
+
+from crossfade.core.rules import Rules
+from crossfade.core.stages import LADDERS, Ramp, Stage, ladder
+from crossfade.mapping import convert, identity, move, number_to_text, rename, suffix
+from crossfade.migration import Migration, Table
+from crossfade.sim.faults import Rates, draw_rates
+from crossfade.sim.history import KeyName
+from crossfade.sim.model import State
+from crossfade.sim.operator import Goal
+
+KEY: Final = {"pk": "S", "sk": "S"}
+MAPPINGS: Final = ("identity", "suffix", "rekey", "reshape", "all")
+
+
+@lru_cache(maxsize=len(MAPPINGS))
+def migration(mapping: str) -> Migration:
+    """One of the mappings of the worlds; they differ in who evaluates a write, and in how a query merges."""
+    source = Table("source", key={"pk": "S", "sk": "S"})
+    same = Table("target", key={"pk": "S", "sk": "S"})
+    renamed = Table("target", key={"customer": "S", "number": "S"})
+    reshape = (move("detail.status", "status"), convert("n", number_to_text), rename("log", "events"))
+    rekey = (rename("pk", "customer"), rename("sk", "number"))
+    match mapping:
+        case "identity":
+            return Migration("sim", source, same, identity())
+        case "suffix":
+            return Migration("sim", source, same, suffix("pk", count=3, by="sk"))
+        case "rekey":
+            return Migration("sim", source, renamed, [*rekey, suffix("customer", count=2, by="number")])
+        case "reshape":
+            return Migration("sim", source, same, reshape)
+        case _:
+            return Migration("sim", source, renamed, [*reshape, *rekey, suffix("customer", count=3, by="number")])
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`landing_seconds` and `lease_seconds` as in production, scaled down; `pause_seconds` lies between two bursts."""
+
+    mapping: str
+    keys: tuple[KeyName, ...]
+    initial: dict[KeyName, State]
+    clients: int
+    pause_seconds: float
+    query_share: float
+    delete_share: float
+    landing_seconds: float
+    lease_seconds: float
+    poll_seconds: float
+    goals: tuple[Goal, ...]
+    rates: Rates
+    rules: Rules
+
+
+def draw(random: Random, rules: Rules) -> Scenario:
+    keys = tuple((f"p{i % 2}", chr(ord("a") + i // 2)) for i in range(random.choice((1, 2, 3, 3, 4))))
+    return Scenario(
+        mapping=random.choice(MAPPINGS),
+        keys=keys,
+        initial={key: draw_state(random, i) for i, key in enumerate(keys)},
+        clients=random.choice((2, 2, 3)),
+        pause_seconds=random.choice((0.6, 1.0, 2.0)),
+        query_share=random.choice((0.0, 0.03, 0.1)),
+        delete_share=random.choice((0.0, 0.5, 1.0, 1.0, 3.0)),
+        landing_seconds=random.choice((0.3, 0.6, 1.2)),
+        lease_seconds=random.choice((1.4, 2.0)),
+        poll_seconds=random.choice((0.4, 0.7)),
+        goals=draw_goals(random, rules),
+        rates=draw_rates(random),
+        rules=rules,
+    )
+
+
+def draw_state(random: Random, i: int) -> State:
+    if random.random() < 0.3:
+        return None
+    return i, (f"old{i}",), f"old{i}" if random.random() < 0.7 else None
+
+
+def draw_goals(random: Random, rules: Rules) -> tuple[Goal, ...]:
+    """Up, and often down and up again, with stays of any length; now and then to the end, for good."""
+    stages = ladder("dual-write", lockstep=rules.lockstep)
+    rows = LADDERS["dual-write"]
+    goals: list[Goal] = []
+    highest = len(stages) - 2
+    at = 0
+    for _ in range(random.choice((1, 1, 2, 2, 3))):
+        up = at == 0 or (at < highest and random.random() < 0.6)
+        # Low goals are cheap and prove little: most ways up cross the change of authority.
+        at = random.randint(max(at + 1, min(3, highest)), highest) if up else random.randint(0, at - 1)
+        goals.append(goal(random, stages[at], rows[stages[at]].ramp))
+    if random.random() < 0.15:
+        goals.append(Goal(Stage.COMPLETE))
+    return tuple(goals)
+
+
+def goal(random: Random, stage: Stage, ramp: Ramp) -> Goal:
+    percent = random.choice((0, 50, 100)) if ramp is not Ramp.NONE else 0
+    return Goal(stage, random.choice((0.0, 0.5, 2.0)) * random.random(), percent)

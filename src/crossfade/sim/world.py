@@ -1,0 +1,208 @@
+"""A world in virtual time: the third driver, which performs the effects of the very routines that run in production.
+
+Everything happens in one heap of moments, and every chance comes from one seeded generator: the same seed is the same
+history, call by call. A process may stand still, lose its tasks, or be cut off; what becomes of its calls is the
+network's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from random import Random
+from typing import Any, Final
+
+from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Note, Now, Reply, Sleep, Stamp
+from crossfade.drivers.sync import JITTER
+from crossfade.errors import CrossfadeError
+from crossfade.sim.faults import Faults
+from crossfade.sim.network import Network
+from crossfade.sim.processes import Answered, Process, Task, Watcher
+from crossfade.sim.tables import Database
+
+EVENTS_MAX: Final = 400_000  # a world that needs more is going in circles
+
+
+class EndlessWorld(Exception):
+    """The world did not come to rest: something goes in circles."""
+
+
+class World:
+    def __init__(self, seed: int, database: Database, faults: Faults, random: Random, landing_seconds: float) -> None:
+        """`landing_seconds`: after this, a request that was sent has been carried out or never will be."""
+        self.seed = seed
+        self.database = database
+        self.random = random
+        self.now = 0.0
+        self.watchers: list[Watcher] = []
+        self.network = Network(self, database, faults, random, landing_seconds, self.watchers)
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = 0
+        self._stamps = 0
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        self._order += 1
+        heappush(self._heap, (when, self._order, action))
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        self.at(self.now + seconds, action)
+
+    def order(self) -> int:
+        """A fresh place in the one order of everything that happens."""
+        self._order += 1
+        return self._order
+
+    def run(self, until: Callable[[], bool], seconds_max: float) -> bool:
+        """Whether `until` came true within `seconds_max` of virtual time. Raises EndlessWorld."""
+        limit = self.now + seconds_max
+        heap = self._heap
+        while not until():
+            if not heap or heap[0][0] > limit:
+                return False
+            when, _, action = heappop(heap)
+            self.now = max(self.now, when)
+            if self._order > EVENTS_MAX:
+                raise EndlessWorld(f"more than {EVENTS_MAX} events at {self.now:.1f} s")
+            action()
+        return True
+
+    # --- tasks ----------------------------------------------------------------------------------------------------
+
+    def start(self, task: Task) -> None:
+        self.deliver(task.process, lambda: self._step(task, None, None))
+
+    def note(self, who: str, name: str, facts: dict[str, Any]) -> None:
+        for watcher in self.watchers:
+            watcher.noted(who, name, facts)
+
+    def deliver(self, process: Process, action: Callable[[], None]) -> None:
+        """Run something inside a process: now, when it goes on, or never."""
+        if not process.alive:
+            return
+        if process.paused_until > self.now:
+            process.held.append(action)
+        else:
+            action()
+
+    def _step(self, task: Task, value: Any, error: CrossfadeError | None) -> None:
+        """Go on with a routine until it has to wait."""
+        routine = task.routine
+        while True:
+            try:
+                effect = routine.send(value) if error is None else routine.throw(error)
+            except StopIteration as stop:
+                self._end(task, stop.value, None)
+                return
+            except CrossfadeError as raised:
+                self._end(task, None, raised)
+                return
+            value, error = None, None
+            try:
+                if self._waits(task, effect):
+                    return
+                value = self._at_once(task, effect)
+            except CrossfadeError as refused:  # by the scope, before anything was sent
+                error = refused
+
+    def _waits(self, task: Task, effect: Effect[Any]) -> bool:
+        """Whether the effect takes time; then it has begun, and its answer goes on with the task."""
+        match effect:
+            case Call():
+                self._call(task, effect, sdk=False)
+            case Forward():
+                if task.scope.forward is None:
+                    raise AssertionError(f"{task.name} forwards, but is not a caller's request")
+                self._call(task, task.scope.forward, sdk=True)
+            case Gather():
+                self._gather(task, effect)
+            case Sleep():
+                seconds = effect.seconds * (1.0 + JITTER * self.random.random())
+                self.after(seconds, lambda: self.deliver(task.process, lambda: self._step(task, None, None)))
+            case _:
+                return False
+        return True
+
+    def _at_once(self, task: Task, effect: Effect[Any]) -> Any:
+        match effect:
+            case Now():
+                return self.now
+            case Stamp():
+                self._stamps += 1
+                return f"stamp-{self._stamps}"
+            case Note():
+                self.note(task.process.name, effect.name, effect.facts)
+            case Later():
+                task.scope.later(effect)
+            case _:
+                raise AssertionError(f"{task.name} yielded {effect!r}, which is no effect")
+        return None
+
+    def _end(self, task: Task, value: Any, error: CrossfadeError | None) -> None:
+        for watcher in self.watchers:
+            watcher.ended(task, value if error is None else error)
+        task.then(value, error)
+
+    def _call(self, task: Task, call: Call, *, sdk: bool) -> None:
+        task.scope.before(call)
+        self.network.send(task, call, self._resume(task, call), sdk=sdk)
+
+    def _resume(self, task: Task, call: Call | None) -> Answered:
+        def answered(value: Any, error: CrossfadeError | None) -> None:
+            if error is not None and call is not None and task.process.alive:
+                task.scope.failed(call, error)
+            self.deliver(task.process, lambda: self._step(task, value, error))
+
+        return answered
+
+    def _gather(self, task: Task, gather: Gather) -> None:
+        for call in gather.calls:
+            task.scope.before(call)
+        waiting = len(gather.calls)
+        replies: list[Reply | None] = [None] * waiting
+        errors: list[CrossfadeError | None] = [None] * waiting
+        resume = self._resume(task, None)
+        if not waiting:
+            self.after(0.0, lambda: resume((), None))
+            return
+
+        def answer(i: int) -> Answered:
+            def answered(value: Any, error: CrossfadeError | None) -> None:
+                nonlocal waiting
+                replies[i], errors[i] = value, error
+                if error is not None and task.process.alive:
+                    task.scope.failed(gather.calls[i], error)
+                waiting -= 1
+                if not waiting:
+                    first = next((error for error in errors if error is not None), None)
+                    resume(tuple(replies) if first is None else None, first)
+
+            return answered
+
+        for i, call in enumerate(gather.calls):
+            self.network.send(task, call, answer(i), sdk=False)
+
+    # --- what happens to processes --------------------------------------------------------------------------------
+
+    def crash(self, process: Process) -> None:
+        """Its tasks vanish. What it had sent may still land, until it no longer can, or never."""
+        process.alive = False
+        process.held.clear()
+        self.note(process.name, "crash", {"in_flight": len(process.in_flight)})
+        self.network.sender_died(process)
+
+    def pause(self, process: Process, seconds: float) -> None:
+        """It stands still; what it had sent is carried out; then it goes on as if nothing had been."""
+        process.paused_until = max(process.paused_until, self.now + seconds)
+        self.note(process.name, "pause", {"seconds": round(seconds, 1)})
+        self.at(process.paused_until, lambda: self._wake(process))
+
+    def _wake(self, process: Process) -> None:
+        if not process.alive or process.paused_until > self.now:
+            return
+        held, process.held = process.held, []
+        self.note(process.name, "goes on", {})
+        self.random.shuffle(held)
+        for action in held:
+            self.deliver(process, action)
