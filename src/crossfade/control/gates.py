@@ -71,7 +71,12 @@ def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool) -> Fin
             return _verified(state, evidence)
         case Gate.CONFIRMED:
             found = "confirmed" if confirmed else "not confirmed: there is no way back from complete"
-            return Finding(gate, confirmed, found, "" if confirmed else "crossfade complete --execute, and say yes")
+            return Finding(
+                gate,
+                confirmed,
+                found,
+                "" if confirmed else "crossfade complete --execute --confirm NAME, with the name of the migration",
+            )
         case _:
             assert_never(gate)
 
