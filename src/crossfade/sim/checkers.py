@@ -1,9 +1,9 @@
 """The invariants of the protocol, checked on what the applications were told and on what the tables hold.
 
-    lost writes, items that came back, linearizability    histories.py's record, item by item
-    equality at rest                                      the tables themselves, both directions
-    callers never wait for the other side                 the calls of every caller's routine, as they are sent
-    mirrors are lost only where that is reported          equality at rest, wherever the state says "verified"
+lost writes, items that came back, linearizability    histories.py's record, item by item
+equality at rest                                      the tables themselves, both directions
+callers never wait for the other side                 the calls of every caller's routine, as they are sent
+mirrors are lost only where that is reported          equality at rest, wherever the state says "verified"
 """
 
 from __future__ import annotations

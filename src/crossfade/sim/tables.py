@@ -169,9 +169,7 @@ class Database:
             rows = [row for row in rows if row[0] % total == request["Segment"]]
         return self._page(table, rows, request, None if request.get("ConsistentRead") else as_of)
 
-    def _page(
-        self, table: SimTable, rows: list[tuple[int, Key, Item]], request: Request, as_of: float | None
-    ) -> Reply:
+    def _page(self, table: SimTable, rows: list[tuple[int, Key, Item]], request: Request, as_of: float | None) -> Reply:
         """One page of rows in order, after ExclusiveStartKey; Limit counts what was looked at, before the filter."""
         start: Item | None = request.get("ExclusiveStartKey")
         if start is not None:
