@@ -84,6 +84,6 @@ class Rejected(DatabaseError):
 
 
 class UnknownOutcome(DatabaseError):
-    """A timeout or a broken connection: the request may have been carried out, or may be until it can no longer land."""
+    """No answer: the request may have been carried out, or may be until it can no longer land."""
 
     retryable = True

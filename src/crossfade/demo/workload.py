@@ -22,8 +22,9 @@ from crossfade.demo.shop import Document, Shop
 
 SLOT_SECONDS = 0.5  # how long the same documents are hot
 SLOT_SECONDS_BURSTS = 0.25
-HOT_DOCUMENTS = 2  # of each kind; in bursts one
+HOT_DOCUMENTS = 2  # of each kind; in bursts one, and mostly writes
 HOT_SHARE = 0.7
+HOT_SHARE_BURSTS = 0.9
 FRESH_SHARE = 0.25  # of the hot holds, those that are not there at the beginning
 BEHIND_SECONDS_MAX = 0.5  # what could not be done in time is not made up for
 PAGE_LIMIT = 10
@@ -39,6 +40,7 @@ RETRYABLE = frozenset(  # DynamoDB's errors after which nothing was written and 
     }
 )
 READS = {"look_up": 38, "browse": 4}
+READS_BURSTS = {"look_up": 12, "browse": 2}
 WRITES = {"cart": 18, "invoice": 16, "hold": 12, "note": 12}
 
 
@@ -66,12 +68,14 @@ class User:
         self._chance = random.Random(f"{plan.seed}.{self._prefix}")  # noqa: S311 - traffic, not a secret
         self._written = 0
         self._slot_seconds = SLOT_SECONDS_BURSTS if plan.bursts else SLOT_SECONDS
+        self._hot_share = HOT_SHARE_BURSTS if plan.bursts else HOT_SHARE
         self._hot_documents = 1 if plan.bursts else HOT_DOCUMENTS
 
     def run(self) -> None:
         """Until told to stop."""
         due = time.monotonic()
-        actions, weights = zip(*(READS | WRITES).items(), strict=True)
+        reads = READS_BURSTS if self._plan.bursts else READS
+        actions, weights = zip(*(reads | WRITES).items(), strict=True)
         while not self._stop.is_set():
             self._act(self._chance.choices(actions, weights)[0])
             due = max(due + self._chance.expovariate(self._plan.rate), time.monotonic() - BEHIND_SECONDS_MAX)
@@ -98,7 +102,7 @@ class User:
 
     def _draw(self, kind: Kind) -> Key:
         blocks = blocks_of_a_kind(self._plan.items)
-        if self._chance.random() < HOT_SHARE:
+        if self._chance.random() < self._hot_share:
             slot = int(time.monotonic() / self._slot_seconds)
             which = random.Random(f"{self._plan.seed}.{slot}.{kind}.{self._chance.randrange(self._hot_documents)}")  # noqa: S311
         else:
