@@ -66,6 +66,8 @@ class Fleet:
             if application.process.poll() is None:
                 application.process.kill()
                 _ = application.process.wait()
+            if application.process.stdout is not None:
+                application.process.stdout.close()
 
     @property
     def journals(self) -> tuple[Path, ...]:
