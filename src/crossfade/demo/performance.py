@@ -28,7 +28,7 @@ from crossfade.migration import load
 
 MIGRATION = Path(__file__).with_name("shop_migration.py")
 CONTROL = "crossfade"
-PACE = Pace(stay_seconds=2.0)
+PACE = Pace(stay_seconds=1.5)
 
 
 @dataclass(frozen=True, slots=True)
