@@ -14,9 +14,9 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.expressions import bind, condition, update
 from crossfade.core.expressions.updates import ReturnMode
 from crossfade.core.items import Item, validate_item
+from crossfade.core.pair import Image
 from crossfade.errors import Refused, Rejected
 
-Image = Item | None
 WriteName = Literal["PutItem", "UpdateItem", "DeleteItem"]
 
 # The parameters that expressions replaced in 2014; only a plain call carries them.
