@@ -10,6 +10,7 @@ from crossfade.aws.router import Router, Settings
 from crossfade.aws.sync_router import SyncRouter
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS
 from crossfade.core.rules import Rules
+from crossfade.core.stages import Side
 from crossfade.migration import Migration
 from crossfade.observe import Observer, Watch
 
@@ -21,6 +22,7 @@ def attach(
     lease_seconds: float = LEASE_SECONDS,
     poll_seconds: float = POLL_SECONDS,
     landing_seconds: float | None = None,
+    view: Side = "source",
     background: Any = None,
     observer: Observer | None = None,
     rules: Rules = Rules(),  # noqa: B008 - frozen
@@ -32,6 +34,8 @@ def attach(
     `lease_seconds`: how long this process may be silent before the fleet goes on without it.
     `landing_seconds`: how long after it was sent a request may still be carried out; by default one attempt's connect
     and read timeouts, as the client is configured.
+    `view`: whose table name and key shape the application speaks: the source's, or already the target's. A key may then
+    carry attributes of both.
     `background`: another client for crossfade's own calls; by default `thing`'s own.
     `observer`: called with the name and the facts of every event; what it raises is counted and goes no further.
 
@@ -40,7 +44,7 @@ def attach(
     """
     found = attached(thing, background)
     landing = landing_seconds_of(found.client) if landing_seconds is None else landing_seconds
-    settings = Settings(migration, landing, lease_seconds, poll_seconds, rules)
+    settings = Settings(migration, landing, lease_seconds, poll_seconds, rules, view)
     watch = Watch(observer)
     if found.asynchronous:
         return AioRouter(found, settings, watch)

@@ -82,6 +82,8 @@ class Migration:
     mapping: Piece | Sequence[Piece] | None = field(default=None, hash=False)
     strategy: Strategy = "dual-write"
     control_table: str = "crossfade"
+    indexes: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    """Of the source -> of the target, where an index has another name there."""
     compiled: CompiledMapping = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

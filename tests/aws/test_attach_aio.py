@@ -140,13 +140,13 @@ def test_ready_says_what_is_wrong_and_calls_do_too(world: World) -> None:
 
 
 def test_what_a_stage_cannot_do_right_is_refused(world: World) -> None:
-    """A scan in live raises Refused out of the awaited call, and nothing stays open."""
+    """PartiQL in live raises Refused out of the awaited call, and nothing stays open."""
 
     async def scenario(client: Any) -> None:
         async with attach(world, client) as router:
             await enter(world, router, *UP[1 : UP.index(Stage.LIVE) + 1])
-            with pytest.raises(Refused, match="Scan"):
-                await client.scan(TableName=world.migration.source.name)
+            with pytest.raises(Refused, match="ExecuteStatement"):
+                await client.execute_statement(Statement=f'SELECT * FROM "{world.migration.source.name}"')  # noqa: S608
             assert router.pending == 0
 
     with_client(world, scenario)

@@ -187,7 +187,7 @@ def test_requests_on_other_tables_are_not_touched(world: World, monkeypatch: pyt
     key = {"migration": {"S": "other"}, "record": {"S": "r"}}
     client.put_item(TableName=world.migration.control_table, Item=key)
     assert client.get_item(TableName=world.migration.control_table, Key=key)["Item"] == key
-    assert client.describe_table(TableName=world.migration.source.name)["Table"]["TableStatus"] == "ACTIVE"
+    assert client.describe_table(TableName=world.migration.control_table)["Table"]["TableStatus"] == "ACTIVE"
     assert begun == []
     client.put_item(TableName=world.migration.source.name, Item=world.key("c", "o1"))
     assert begun == [True]
@@ -204,16 +204,17 @@ def test_the_tables_arn_means_the_table(world: World) -> None:
 
 
 def test_what_a_stage_cannot_do_right_is_refused_before_anything_is_written(world: World) -> None:
-    """A batch over the source in dualwrite, and a write to the target, raise Refused; the ticket is given back."""
+    """PartiQL over the source in dualwrite, and a write to the target, raise Refused; the ticket is given back."""
     client = world.boto3_client()
     router = world.attach(client)
     source, target = world.migration.source.name, world.migration.target.name
-    entry = {"PutRequest": {"Item": world.key("c", "o1")}}
-    client.batch_write_item(RequestItems={source: [entry]})  # off: one table is enough
+    names = tuple(world.key("c", "o1"))
+    statement = f"INSERT INTO \"{source}\" VALUE {{'{names[0]}': 'c', '{names[1]}': '%s'}}"
+    client.execute_statement(Statement=statement % "o1")  # off: one table is enough
     assert world.source_item("c", "o1") is not None
     world.set_stage(Stage.DUALWRITE)
-    with pytest.raises(Refused, match="BatchWriteItem"):
-        client.batch_write_item(RequestItems={source: [{"PutRequest": {"Item": world.key("c", "o2")}}]})
+    with pytest.raises(Refused, match="ExecuteStatement"):
+        client.execute_statement(Statement=statement % "o2")
     with pytest.raises(Refused, match="crossfade itself writes"):
         client.put_item(TableName=target, Item=world.key("c", "o2"))
     assert world.source_item("c", "o2") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from crossfade.core.effects import (
     Routine,
     Sleep,
     Stamp,
+    Today,
 )
 from crossfade.errors import UnknownOutcome
 from tests.conftest import Database
@@ -69,7 +71,8 @@ class Bench:
                 return tuple(self.send(one) for one in effect.calls)
             case Forward():
                 assert forward is not None
-                return self.send(forward)
+                request = forward.request if effect.request is None else effect.request
+                return self.send(Call(forward.place, forward.operation, request))
             case Later():
                 self.later.append(effect)
             case Note():
@@ -78,6 +81,8 @@ class Bench:
                 self.now += effect.seconds
             case Now():
                 return self.now
+            case Today():
+                return int(time.time())
             case Stamp():
                 return uuid.uuid4().hex  # DynamoDB remembers the tokens of transactions for ten minutes
             case _:

@@ -48,6 +48,8 @@ SCRIPT: list[tuple[str, Request]] = [
     update("SET detail.state = :s REMOVE tags", {":s": {"S": "shut"}}, ReturnValues="ALL_NEW"),
     update("SET log_ = list_append(if_not_exists(log_, :e), :t)", {":e": {"L": []}, ":t": {"L": [{"S": "x"}]}}),
     update("SET price = :p", {":p": {"S": "13"}, ":q": {"S": "12"}}, ConditionExpression="price = :q"),
+    update("SET price = :p", {":p": {"S": "13"}, ":q": {"S": "13"}}, ConditionExpression="(price = :q AND n > n)"),
+    update("SET price = :p", {":p": {"S": "13"}, ":q": {"S": "13"}}, ConditionExpression=" (price = :q) OR (n = n)"),
     update("SET price = :p", {":p": {"S": "14"}, ":q": {"S": "12"}}, ConditionExpression="price = :q",
            ReturnValuesOnConditionCheckFailure="ALL_OLD"),
     update("SET copied = pk", ReturnValues="ALL_NEW"),
@@ -257,20 +259,21 @@ def test_an_update_that_only_removes_makes_no_item(bench: Bench, stage: Stage) -
     assert twins.item(twins.pair.target.name, twins.pair.mapping.forward_key(KEY)) is None
 
 
-@pytest.mark.parametrize("operation", ["BatchWriteItem", "TransactWriteItems", "ExecuteStatement", "Scan"])
-def test_what_cannot_be_done_is_refused_before_anything_is_written(bench: Bench, operation: str) -> None:
-    """The remaining operations are refused where they would be wrong and pass where one table is enough."""
+@pytest.mark.parametrize("operation", ["ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"])
+def test_partiql_is_refused_before_anything_is_written(bench: Bench, operation: str) -> None:
+    """A statement over the table passes where one table is enough, and is refused by name where it would be wrong."""
     twins = Twins(bench, SUFFIX)
     name = twins.pair.source.name
+    statement: Request = {"Statement": f"INSERT INTO \"{name}\" VALUE {{'pk': 'a', 'sk': 'b'}}"}
     requests: dict[str, Request] = {
-        "BatchWriteItem": {"RequestItems": {name: [{"PutRequest": {"Item": ITEM}}]}},
-        "TransactWriteItems": {"TransactItems": [{"Put": {"TableName": name, "Item": ITEM}}]},
-        "ExecuteStatement": {"Statement": f"INSERT INTO \"{name}\" VALUE {{'pk': 'a', 'sk': 'b'}}"},
-        "Scan": {"TableName": f"arn:aws:dynamodb:eu-west-1:123456789012:table/{name}"},
+        "ExecuteStatement": statement,
+        "BatchExecuteStatement": {"Statements": [statement]},
+        "ExecuteTransaction": {"TransactStatements": [statement]},
     }
     assert route(twins.pair, Stage.OFF, 0, operation, requests[operation]) is None
-    with pytest.raises(Refused, match=name):
-        _ = route(twins.pair, Stage.LIVE, 0, operation, requests[operation])
+    for stage in (Stage.DUALWRITE, Stage.LOCKSTEP_SOURCE, Stage.LIVE, Stage.COMPLETE):
+        with pytest.raises(Refused, match=name):
+            _ = route(twins.pair, stage, 0, operation, requests[operation])
 
 
 def test_the_target_is_not_written_past_crossfade(bench: Bench) -> None:

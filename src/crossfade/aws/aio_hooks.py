@@ -46,7 +46,7 @@ class AioHooks(Hooks):
         except StopIteration as stop:
             return self.short(stop.value, operation)
         if isinstance(effect, Forward):
-            self._watch_caller(self.forwards(passage, operation, context))
+            self._watch_caller(self.forwards(passage, operation, effect, params, context))
             return None
         return self.short(await self._carry_on(passage, effect=effect), operation)
 

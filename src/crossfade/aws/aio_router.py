@@ -33,6 +33,7 @@ class TaskEngine:
 
     def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
         self._client = attached.client
+        self._name = settings.migration.name
         self._watch = watch
         self.pair: Pair = settings.pair()
         self.agent: Agent = settings.agent()
@@ -76,7 +77,7 @@ class TaskEngine:
         return not left
 
     async def _call(self, _place: Place, operation: str, request: Request) -> Reply:
-        return await calls.call_async(self._client, operation, request)
+        return await calls.call_async(self._client, operation, request, self._name)
 
 
 class AioRouter(Router):
@@ -90,7 +91,7 @@ class AioRouter(Router):
         self._wake = asyncio.Event()
         self._closed = False
         self._register_own()
-        self._register(self._hooks)
+        self._line.add(self._hooks)
 
     @property
     def agent(self) -> Agent:
@@ -115,7 +116,7 @@ class AioRouter(Router):
         try:
             return self._keeper is None or await self._end(self._keeper, timeout_seconds)
         finally:
-            self._unregister(self._hooks)
+            self._line.remove(self._hooks)
             self._unregister_own()
 
     async def _end(self, keeper: asyncio.Task[None], timeout_seconds: float) -> bool:

@@ -7,12 +7,14 @@ a mirror or a comparison still looks at the same items.
 from __future__ import annotations
 
 import uuid
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
+import orjson
 from botocore.exceptions import ClientError
 
-from crossfade.core.effects import Reply
+from crossfade.core.effects import Reply, Request
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
 
 OK: Final = 200
@@ -43,6 +45,17 @@ def fresh(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [fresh(inner) for inner in cast("list[Any]", value)]
     return value
+
+
+def encoded(request: Request) -> bytes:
+    """A request as DynamoDB reads it."""
+    return orjson.dumps(request, default=binary)
+
+
+def binary(value: Any) -> str:
+    if isinstance(value, (bytes, bytearray)):
+        return b64encode(value).decode("ascii")
+    raise TypeError(f"{value!r} is no part of an attribute value")
 
 
 def as_bytes(value: Any) -> Any:

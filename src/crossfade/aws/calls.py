@@ -28,8 +28,11 @@ SERVER_ERROR: Final = 500
 
 @dataclass(slots=True)
 class OwnCall:
+    """`names`: the migrations on whose behalf it is made; to the others it is a caller's."""
+
     operation: str
     request: Request
+    names: frozenset[str]
     reply: Reply | None = None
 
 
@@ -37,9 +40,11 @@ OWN: ContextVar[OwnCall | None] = ContextVar("crossfade_own_call", default=None)
 
 
 @contextmanager
-def own_call(operation: str, request: Request) -> Generator[OwnCall, None, None]:
+def own_call(operation: str, request: Request, name: str) -> Generator[OwnCall, None, None]:
     """Within it, calls are ours; errors come out as Rejected or UnknownOutcome."""
-    own = OwnCall(operation, request)
+    outer = OWN.get()
+    names = frozenset({name}) if outer is None else outer.names | {name}
+    own = OwnCall(operation, request, names)
     token = OWN.set(own)
     try:
         yield own
@@ -51,17 +56,17 @@ def own_call(operation: str, request: Request) -> Generator[OwnCall, None, None]
         OWN.reset(token)
 
 
-def call(client: Any, operation: str, request: Request) -> Reply:
-    """Carry out one request, blocking. Raises Rejected or UnknownOutcome."""
-    with own_call(operation, request) as own:
+def call(client: Any, operation: str, request: Request, name: str = "") -> Reply:
+    """Carry out one request on behalf of the migration `name`, blocking. Raises Rejected or UnknownOutcome."""
+    with own_call(operation, request, name) as own:
         method = cast("Callable[..., Reply]", getattr(client, method_name(operation)))
         reply = method(**request)
         return reply if own.reply is None else own.reply
 
 
-async def call_async(client: Any, operation: str, request: Request) -> Reply:
+async def call_async(client: Any, operation: str, request: Request, name: str = "") -> Reply:
     """The same with a client of aiobotocore."""
-    with own_call(operation, request) as own:
+    with own_call(operation, request, name) as own:
         method = cast("Callable[..., Awaitable[Reply]]", getattr(client, method_name(operation)))
         reply = await method(**request)
         return reply if own.reply is None else own.reply

@@ -1,8 +1,9 @@
 """botocore's events: taking an operation over, letting it pass, and going on when its answer is there.
 
     before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context
-    before-call              open the operation. A routine that starts with Forward: the request passes untouched, and
-                             the routine waits in the context. Otherwise it runs here, and its outcome is the answer
+    before-call              open the operation. A routine that starts with Forward: the call goes out, with the
+                             routine's own request if it gives one, and the routine waits in the context. Otherwise it
+                             runs here, and its outcome is the answer
     request-created          once an attempt, after signing: not sent when the lease has ended meanwhile
     after-call               first, before a resource converts the answer: the waiting routine goes on with it
     after-call-error         the waiting routine goes on with an unknown outcome
@@ -23,6 +24,7 @@ from typing import Any, Final, Protocol
 from crossfade.aws.answers import (
     ShortAnswer,
     client_error,
+    encoded,
     fresh,
     parsed_answer,
     raise_as_botocore_would,
@@ -30,7 +32,7 @@ from crossfade.aws.answers import (
 from crossfade.aws.calls import OWN, outcome_of
 from crossfade.aws.passage import Outcome, Passage, Passages, abandoned
 from crossfade.control.agent import Agent, Ticket
-from crossfade.core.effects import Later, Reply, Request
+from crossfade.core.effects import Forward, Later, Reply, Request
 from crossfade.core.pair import Pair
 from crossfade.core.requests import READS, WRITES, names_any, plain_name
 from crossfade.errors import CrossfadeError, Rejected, StageUncertain, UnknownOutcome
@@ -39,7 +41,9 @@ SERVICE: Final = "dynamodb"
 # How much longer than the last attempt can take a call may last before it counts as abandoned: botocore's longest pause
 # between attempts is 25.6 s (legacy mode) or 20 s.
 PAUSE_SECONDS_MAX: Final = 60.0
-SINGLE: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
+SINGLE: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "DescribeTable"})
+PARAMETERS: Final = "crossfade:parameters"  # in a call's context: its parameters, as attribute values
+CHOSEN: Final = "crossfade:chosen"  # there if the caller chose the token of its transaction
 MULTI: Final = (READS | WRITES) - SINGLE
 Short = tuple[ShortAnswer, Reply]
 
@@ -119,22 +123,12 @@ class Hooks:
 
     def __init__(self, name: str, engine: Engine, is_here: Callable[[str, str | None], bool] | None = None) -> None:
         """`is_here` tells whether a request goes to the tables that we mean; None where there is but one client."""
+        self.name = name
         self.engine: Engine = engine
         self.taking = True  # False lets all new operations pass
         self._is_here = is_here
         self._tables = frozenset({engine.pair.source.name, engine.pair.target.name})
-        self._parameters_key = f"crossfade:{name}:parameters"
-        self._claim_key = f"crossfade:{name}:claim"
-
-    def events(self) -> list[tuple[str, str, Callable[..., Any]]]:
-        """How to register, for which event, and what."""
-        return [
-            ("register_last", "before-parameter-build", self.before_parameter_build),
-            ("register", "before-call", self.before_call),
-            ("register_last", "request-created", self.request_created),
-            ("register_first", "after-call", self.after_call),
-            ("register_first", "after-call-error", self.after_call_error),
-        ]
+        self._claim_key = f"crossfade:{name}:{engine.pair.view}:claim"
 
     # --- events that run routines: what they return is for botocore, and may be a coroutine
 
@@ -148,9 +142,6 @@ class Hooks:
         raise NotImplementedError
 
     # --- events that run no routine
-
-    def before_parameter_build(self, params: Request, context: dict[str, Any], **_: Any) -> None:
-        context[self._parameters_key] = params
 
     def request_created(self, request: Any, **_: Any) -> None:
         claim: Claim | None = request.context.get(self._claim_key)
@@ -170,17 +161,22 @@ class Hooks:
 
     def about_us(self, operation: str, params: dict[str, Any], context: dict[str, Any]) -> Request | None:
         """The parameters, if the request is by the caller and names one of our tables."""
-        parameters: Request | None = context.pop(self._parameters_key, None)
-        if parameters is None or not self.taking or OWN.get() is not None or self._claim_key in context:
+        parameters: Request | None = context.get(PARAMETERS)
+        if parameters is None or not self.taking or self._claim_key in context:
+            return None
+        own = OWN.get()
+        if own is not None and self.name in own.names:
             return None
         if operation in SINGLE:
-            name: str = parameters["TableName"]
+            name: str = parameters.get("TableName", "")  # without one the service refuses it
             if name not in self._tables and plain_name(name) not in self._tables:
                 return None
         elif operation not in MULTI or not names_any(operation, parameters, self._tables):
             return None
         if self._is_here is not None and not self._is_here(params["url"], context.get("client_region")):
             return None
+        if operation == "TransactWriteItems" and not context.get(CHOSEN):
+            return {name: value for name, value in parameters.items() if name != "ClientRequestToken"}
         return parameters
 
     def opened(self, operation: str, parameters: Request) -> Passage | Short:
@@ -190,9 +186,14 @@ class Hooks:
         except (Rejected, StageUncertain) as error:
             return self.short(error, operation)
 
-    def forwards(self, passage: Passage, operation: str, context: dict[str, Any]) -> Forwarded:
+    def forwards(
+        self, passage: Passage, operation: str, effect: Forward, params: dict[str, Any], context: dict[str, Any]
+    ) -> Forwarded:
         forwarded = Forwarded(passage, operation, self.engine.clock())
         context[self._claim_key] = self.engine.in_flight.add(forwarded)
+        if effect.request is not None:
+            params["body"] = encoded(effect.request)
+            context[PARAMETERS] = effect.request
         return forwarded
 
     def short(self, outcome: Outcome, operation: str) -> Short:

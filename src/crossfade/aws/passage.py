@@ -22,13 +22,11 @@ from crossfade.core.mirroring import sync
 from crossfade.core.pair import Pair, key_name
 from crossfade.core.requests import WRITES, is_strict, plain_name
 from crossfade.core.routing import route
-from crossfade.core.stages import LADDERS, Stage, Writes
+from crossfade.core.stages import LADDERS, Writes
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain, UnknownOutcome
 
 STRAYS_MAX: Final = 10_000  # keys; beyond that a verify finds them, and `status` says that one is needed
-# Stages in which one side alone is used: the request is not changed, nothing follows it, so it need not be copied.
-PLAIN_STAGES: Final = frozenset({Stage.OFF, Stage.COMPLETE})
 
 Outcome = Reply | CrossfadeError
 Put = Callable[[Later, Ticket], None]
@@ -64,9 +62,10 @@ class Passages:
         strict = is_strict(operation, request)
         ticket = self._agent.begin(strict, self._clock())
         try:
-            if ticket.stage not in PLAIN_STAGES:
+            routine = self._route(ticket, operation, request)
+            if routine is not None:  # it looks at the request for longer than the call lasts: at one of its own
                 request = fresh(request)
-            routine = route(self._pair, ticket.stage, ticket.ramp_percent, operation, request, strategy=self._strategy)
+                routine = self._route(ticket, operation, request)
         except BaseException:
             self._agent.release(ticket)
             raise
@@ -74,6 +73,9 @@ class Passages:
         scope = TicketScope(self._agent, ticket, self._put, self._clock, forward)
         whole = self._carried_out(routine or passing(), scope, operation, request)
         return Passage(whole, scope, plain=routine is None)
+
+    def _route(self, ticket: Ticket, operation: str, request: Request) -> Routine[Reply] | None:
+        return route(self._pair, ticket.stage, ticket.ramp_percent, operation, request, strategy=self._strategy)
 
     def _carried_out(
         self, routine: Routine[Reply], scope: TicketScope, operation: str, request: Request
@@ -164,19 +166,19 @@ def source_keys(pair: Pair, operation: str, request: Request) -> Iterator[Item]:
     """The source keys that a write names. PartiQL names them in its text: there only a verify can tell."""
     if operation == "BatchWriteItem":
         for name, entries in request["RequestItems"].items():
-            if plain_name(name) == pair.source.name:
+            if plain_name(name) == pair.caller.name:
                 for entry in entries:
                     yield from key_of(pair, next(iter(entry.values())))
     elif operation == "TransactWriteItems":
         for action in request["TransactItems"]:
             for inner in action.values():
-                if plain_name(inner["TableName"]) == pair.source.name:
+                if plain_name(inner["TableName"]) == pair.caller.name:
                     yield from key_of(pair, inner)
-    elif plain_name(request.get("TableName", "")) == pair.source.name:
+    elif plain_name(request.get("TableName", "")) == pair.caller.name:
         yield from key_of(pair, request)
 
 
 def key_of(pair: Pair, named: Request) -> Iterator[Item]:
     given: Item = named.get("Item") or named.get("Key") or {}
-    if all(name in given for name in pair.source.key_names):
-        yield pair.source_key(given)
+    if all(name in given for name in pair.caller.key_names):
+        yield pair.callers_key(given)

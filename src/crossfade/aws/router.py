@@ -11,11 +11,11 @@ from typing import Any, Final, Self
 
 from crossfade.aws import calls
 from crossfade.aws.clients import SERVICE, Attached, same_place
-from crossfade.aws.hooks import Hooks
+from crossfade.aws.line import line_of
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Agent
-from crossfade.core.pair import Pair
+from crossfade.core.pair import Ledger, Pair
 from crossfade.core.rules import Rules
-from crossfade.core.stages import Stage
+from crossfade.core.stages import Side, Stage
 from crossfade.errors import ConfigurationError
 from crossfade.migration import Migration
 from crossfade.observe import Watch
@@ -32,10 +32,20 @@ class Settings:
     lease_seconds: float = LEASE_SECONDS
     poll_seconds: float = POLL_SECONDS
     rules: Rules = field(default_factory=Rules)
+    view: Side = "source"
 
     def pair(self) -> Pair:
         migration = self.migration
-        return Pair(migration.source, migration.target, migration.compiled, self.rules, self.landing_seconds)
+        return Pair(
+            migration.source,
+            migration.target,
+            migration.compiled,
+            self.rules,
+            self.landing_seconds,
+            self.view,
+            Ledger(migration.control_table, migration.name),
+            migration.indexes,
+        )
 
     def agent(self) -> Agent:
         return Agent(
@@ -64,6 +74,7 @@ class Router:
         self._attached = attached
         self._settings = settings
         self._watch = watch
+        self._line = line_of(attached.events, asynchronous=attached.asynchronous)
 
     @property
     def agent(self) -> Agent:
@@ -121,16 +132,6 @@ class Router:
         for how, event, handler in calls.own_events():
             name, unique = f"{event}.{SERVICE}", f"crossfade:own:{event}"
             getattr(events, how)(name, handler, unique_id=unique, unique_id_uses_count=True)
-
-    def _register(self, hooks: Hooks) -> None:
-        for how, event, handler in hooks.events():
-            name, unique = f"{event}.{SERVICE}", f"crossfade:{self.migration.name}:{event}"
-            getattr(self._attached.events, how)(name, handler, unique_id=unique)
-
-    def _unregister(self, hooks: Hooks) -> None:
-        for _, event, _ in hooks.events():
-            name, unique = f"{event}.{SERVICE}", f"crossfade:{self.migration.name}:{event}"
-            self._attached.events.unregister(name, unique_id=unique)
 
     def _unregister_own(self) -> None:
         events: Any = self._attached.client.meta.events

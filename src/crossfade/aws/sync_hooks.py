@@ -44,7 +44,7 @@ class SyncHooks(Hooks):
         except StopIteration as stop:
             return self.short(stop.value, operation)
         if isinstance(effect, Forward):
-            _forwarded = self.forwards(passage, operation, context)
+            _forwarded = self.forwards(passage, operation, effect, params, context)
             return None
         return self.short(self._carry_on(passage, effect=effect), operation)
 

@@ -39,6 +39,7 @@ class ThreadEngine:
 
     def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
         self._client = attached.client
+        self._name = settings.migration.name
         self._watch = watch
         self.pair: Pair = settings.pair()
         self.agent: Agent = settings.agent()
@@ -86,7 +87,7 @@ class ThreadEngine:
         return not left
 
     def _call(self, _place: Place, operation: str, request: Request) -> Reply:
-        return calls.call(self._client, operation, request)
+        return calls.call(self._client, operation, request, self._name)
 
 
 class SyncRouter(Router):
@@ -109,7 +110,7 @@ class SyncRouter(Router):
             self._unregister_own()
             raise
         self._thread.start()
-        self._register(self._hooks)
+        self._line.add(self._hooks)
         _ = atexit.register(self.detach)
         _ROUTERS.add(self)
 
@@ -127,7 +128,7 @@ class SyncRouter(Router):
         try:
             return self._forked or self._end(timeout_seconds)
         finally:
-            self._unregister(self._hooks)
+            self._line.remove(self._hooks)
             self._unregister_own()
 
     async def aclose(self, timeout_seconds: float = DETACH_SECONDS) -> bool:

@@ -4,12 +4,14 @@ A routine is a generator that yields effects and returns a result; it does no I/
 A driver performs each effect and sends its value (or throws its error) back in. `yield from` an effect and the type
 checkers know what comes back: `reply = yield from Call("source", "GetItem", request)`.
 
-    Forward    the caller's own request, exactly as it was made   -> Reply, or raises Rejected / UnknownOutcome
+    Forward    the caller's own call, as it was made or with      -> Reply, or raises Rejected / UnknownOutcome
+               another request in it
     Call       one request to one of the tables                   -> Reply, or raises Rejected / UnknownOutcome
     Gather     several calls at once                              -> their replies, in order; the first error is raised
     Later      run a routine in the background, after the answer  -> None
     Sleep      wait; drivers add jitter                           -> None
     Now        monotonic seconds                                  -> float
+    Today      seconds since 1970, for what others are to forget  -> int
     Stamp      a fresh unique stamp                               -> str
     Note       tell whoever watches                               -> None
 """
@@ -39,7 +41,12 @@ Routine: TypeAlias = Generator[Effect[Any], Any, T_co]
 
 @dataclass(frozen=True, slots=True)
 class Forward(Effect[Reply]):
-    """Let the caller's request go through untouched; resume with its answer. At most one a routine."""
+    """Let the caller's own call go out, untouched or with another request in it; resume with its answer.
+
+    One call where `Call` would make a second one inside it. At most one a routine.
+    """
+
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,11 @@ class Sleep(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Now(Effect[float]):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Today(Effect[int]):
     pass
 
 

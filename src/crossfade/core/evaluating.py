@@ -1,33 +1,27 @@
 """What one plain table would do with a PutItem, UpdateItem or DeleteItem: the new item, and the answer.
 
 Used where the stored form differs from the caller's view, or where one write goes to two sides: the item is read, the
-caller's own request is evaluated here over the image, and the result is written under an optimistic lock.
+caller's own request is evaluated here over the image, and the result is written under an optimistic lock. A request is
+read once (`prepare` raises what is wrong with it, whatever the item) and may be tried on several images (`on` raises
+what does not fit the item).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from crossfade.core.effects import Reply, Request
-from crossfade.core.expressions import bind, condition, update
+from crossfade.core.expressions import Bindings, Condition, bind, condition, update
 from crossfade.core.expressions.updates import ReturnMode
 from crossfade.core.items import Item, validate_item
+from crossfade.core.legacy import modern
 from crossfade.core.pair import Image
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import Rejected
 
 WriteName = Literal["PutItem", "UpdateItem", "DeleteItem"]
-
-# The parameters that expressions replaced in 2014; only a plain call carries them.
-LEGACY: Final = (
-    "Expected",
-    "ConditionalOperator",
-    "AttributeUpdates",
-    "AttributesToGet",
-    "KeyConditions",
-    "QueryFilter",
-)
+ActionName = Literal["PutItem", "UpdateItem", "DeleteItem", "ConditionCheck"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +34,59 @@ class Evaluated:
     shown: frozenset[str]
 
 
-def evaluate(operation: WriteName, request: Request, before: Image, key_names: Collection[str]) -> Evaluated:
-    """Raises Rejected exactly as DynamoDB would (the conditional check, a malformed expression, a wrong operand)."""
-    refuse_legacy(request)
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that has been read. `request` has no legacy parameters any more."""
+
+    request: Request
+    _condition: Condition | None
+    _result: Callable[[Image], Evaluated]
+
+    def on(self, before: Image) -> Evaluated:
+        """Raises Rejected as DynamoDB would: the conditional check, a wrong operand, an item that grew too large."""
+        if self._condition is not None and not self._condition.holds(before):
+            raise failed_check(self.request, before)
+        return self._result(before)
+
+
+def prepare(operation: ActionName, request: Request, key_names: Collection[str]) -> Prepared:
+    """`key_names`: the caller's. Raises Rejected for what DynamoDB refuses whatever the item."""
+    request = modern(operation, request)
     bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
     text: str | None = request.get("ConditionExpression")
     parsed = None if text is None else condition(text, bindings)
-    result = EVALUATORS[operation](request, before, key_names, bindings)
+    result = PREPARERS[operation](request, key_names, bindings)
     bindings.finish()
-    if parsed is not None and not parsed.holds(before):
-        raise failed_check(request, before)
-    return result()
+    return Prepared(request, parsed, result)
 
 
-def put(request: Request, before: Image, _key_names: Collection[str], _bindings: Any) -> Callable[[], Evaluated]:
+def evaluate(operation: WriteName, request: Request, before: Image, key_names: Collection[str]) -> Evaluated:
+    """Both steps at once."""
+    return prepare(operation, request, key_names).on(before)
+
+
+def put(request: Request, _key_names: Collection[str], _bindings: Bindings) -> Callable[[Image], Evaluated]:
     item: Item = request["Item"]
-
-    def result() -> Evaluated:
-        validate_item(item)
-        return Evaluated(item, returned_old(request, before), shown_whole(request, before))
-
-    return result
+    validate_item(item)
+    return lambda before: Evaluated(item, returned_old(request, before), shown_whole(request, before))
 
 
-def delete(request: Request, before: Image, _key_names: Collection[str], _bindings: Any) -> Callable[[], Evaluated]:
-    return lambda: Evaluated(None, returned_old(request, before), shown_whole(request, before))
+def delete(request: Request, _key_names: Collection[str], _bindings: Bindings) -> Callable[[Image], Evaluated]:
+    return lambda before: Evaluated(None, returned_old(request, before), shown_whole(request, before))
 
 
-def change(request: Request, before: Image, key_names: Collection[str], bindings: Any) -> Callable[[], Evaluated]:
+def check(_request: Request, _key_names: Collection[str], _bindings: Bindings) -> Callable[[Image], Evaluated]:
+    return lambda before: Evaluated(before, {}, frozenset())
+
+
+def change(request: Request, key_names: Collection[str], bindings: Bindings) -> Callable[[Image], Evaluated]:
     mode: ReturnMode = request.get("ReturnValues", "NONE")
     text: str | None = request.get("UpdateExpression")
     parsed = None if text is None else update(text, bindings)
+    key: Item = {name: request["Key"][name] for name in key_names}
 
-    def result() -> Evaluated:
-        start: Item = request["Key"] if before is None else before
+    def result(before: Image) -> Evaluated:
+        start = key if before is None else before
         if parsed is None:
             attributes = returned_unchanged(mode, before, start)
             return Evaluated(start, as_reply(attributes), shown_whole(request, before))
@@ -88,10 +101,11 @@ def change(request: Request, before: Image, key_names: Collection[str], bindings
     return result
 
 
-EVALUATORS: Final[dict[str, Callable[..., Callable[[], Evaluated]]]] = {
+PREPARERS: Final[dict[str, Callable[[Request, Collection[str], Bindings], Callable[[Image], Evaluated]]]] = {
     "PutItem": put,
     "UpdateItem": change,
     "DeleteItem": delete,
+    "ConditionCheck": check,
 }
 
 
@@ -124,13 +138,3 @@ def failed_check(request: Request, before: Image) -> Rejected:
     if request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and before is not None:
         response["Item"] = before
     return Rejected("ConditionalCheckFailedException", text, response)
-
-
-def refuse_legacy(request: Request) -> None:
-    """Legacy parameters are carried by plain calls only."""
-    found = [name for name in LEGACY if name in request]
-    if found:
-        raise Refused(
-            f"{', '.join(found)}: these parameters cannot be carried out on two tables; nothing was written",
-            next_step="write the request with an expression (ConditionExpression, UpdateExpression, ...)",
-        )

@@ -1,12 +1,14 @@
 """The two tables of a migration and the mapping between them, as a routine sees them.
 
-Inside the core an item is always an **image**: the item as the source would hold it, or None for its absence. What the
-target stores is the mapped image plus a stamp, and only this file turns one into the other.
+Inside the core an item is always an **image**: the item as the caller sees it, or None for its absence. A caller speaks
+the source's key shape (the usual view) or already the target's. What the target stores carries a stamp besides, and
+only this file turns one form into the other. Whatever the view, an item is told by its source key.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from crossfade.core.effects import Call, Request, Routine, Stamp
@@ -22,7 +24,7 @@ Image = Item | None
 # one attempt's connect and read timeouts in botocore's defaults (60 s each).
 LANDING_SECONDS_DEFAULT: Final = 120.0
 
-# A guard names at most this many attributes: DynamoDB takes 300 operators and 4 KB an expression.
+# A guard names at most this many attributes: DynamoDB takes 300 operators (two a clause) and 4 KB an expression.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 GUARDED_MAX: Final = 60
 
@@ -58,36 +60,59 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class Ledger:
+    """The control table, where the tokens of the caller's transactions are kept while they count."""
+
+    table: str
+    migration: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     source: TableShape
     target: TableShape
     mapping: CompiledMapping
     rules: Rules = ALL_RULES
     landing_seconds: float = LANDING_SECONDS_DEFAULT
+    view: Side = "source"  # whose key shape and table name the caller speaks
+    ledger: Ledger | None = None  # where tokens of transactions are kept; None: nowhere
+    indexes: Mapping[str, str] = field(
+        default_factory=dict[str, str]
+    )  # of the source -> of the target, where they differ
+
+    @property
+    def caller(self) -> TableShape:
+        """The table that the caller means to speak to."""
+        return self.table(self.view)
 
     def table(self, side: Side) -> TableShape:
         return self.source if side == "source" else self.target
 
     def source_key(self, item: Item) -> Item:
-        """The key of an image. KeyError where an attribute is missing: callers have validated by then."""
+        """The key of an item of the source. KeyError where an attribute is missing: callers have validated by then."""
         return {name: item[name] for name in self.source.key_names}
+
+    def callers_key(self, given: Item) -> Item:
+        """The source key of an image, or of a key as the caller gives it; other attributes do not matter."""
+        key = {name: given[name] for name in self.caller.key_names}
+        return key if self.view == "source" else self.mapping.backward_key(key)
 
     def key(self, side: Side, source_key: Item) -> Item:
         return source_key if side == "source" else self.mapping.forward_key(source_key)
 
     def stored(self, side: Side, item: Item | None) -> Stored:
-        """What was read, its stamp apart."""
-        if side == "source" or item is None:
+        """What was read, its stamp apart. A stamp in the source is what an earlier migration left: nobody's data."""
+        if item is None or STAMP not in item:
             return Stored(item)
         rest = dict(item)
-        stamp = rest.pop(STAMP, None)
-        return Stored(rest, None if stamp is None else stamp.get("S"))
+        stamp = rest.pop(STAMP)
+        return Stored(rest, stamp.get("S") if side == "target" else None)
 
     def image(self, side: Side, stored: Stored) -> Image:
-        """As the source would hold it. Raises MappingError for a target item that no source item maps to."""
-        if side == "source" or stored.item is None:
+        """As the caller sees it. Raises MappingError for an item that has no counterpart."""
+        if side == self.view or stored.item is None:
             return stored.item
-        return self.mapping.backward(stored.item)
+        return self.mapping.backward(stored.item) if side == "target" else self.mapping.forward(stored.item)
 
     def equal(self, source: Stored, target: Stored) -> bool:
         """Whether target == mapping(source), which is what must hold at rest. Sets, numbers: by meaning."""
@@ -111,9 +136,9 @@ class Pair:
     def stored_form(self, side: Side, image: Item) -> Routine[Item]:
         """The image as `side` holds it; a fresh stamp goes with every write to the target."""
         if side == "source":
-            return image
+            return image if self.view == "source" else self.mapping.backward(image)
         stamp = yield from Stamp()
-        return {**self.mapping.forward(image), STAMP: {"S": stamp}}
+        return {**(image if self.view == "target" else self.mapping.forward(image)), STAMP: {"S": stamp}}
 
     def put_or_delete(self, side: Side, source_key: Item, image: Image, guard: Guard | None = None) -> Routine[Request]:
         """The request that makes `side` hold this image. As a transaction's action it is a Put or a Delete."""
@@ -130,7 +155,7 @@ class Pair:
         On the target the stamp tells, which is fresh with every write. The source has none, so there the attributes do.
         """
         if side == "source":
-            return self.still(before.item, frozenset(before.item or ()))
+            return self.as_it_was(side, before.item)
         if before.item is None:
             return Guard("attribute_not_exists(#xf_key)", {"#xf_key": self.target.partition_key}, {})
         if before.stamp is None:  # an item that crossfade has not written yet
@@ -141,21 +166,36 @@ class Pair:
             )
         return Guard("#xf_stamp = :xf_stamp", {"#xf_stamp": STAMP}, {":xf_stamp": {"S": before.stamp}})
 
+    def as_it_was(self, side: Side, item: Item | None) -> Guard:
+        """The item is there (or not) with these very attributes."""
+        return attributes_guard(self.table(side), item, frozenset(item or ()))
+
     def still(self, image: Image, attributes: frozenset[str]) -> Guard:
         """The source still has (or has not) the item, and these attributes of it are as they were."""
-        names = {"#xf_key": self.source.partition_key}
-        if image is None:
-            return Guard("attribute_not_exists(#xf_key)", names, {})
-        clauses = ["attribute_exists(#xf_key)"]
-        values: Item = {}
-        for n, name in enumerate(sorted(attributes.difference(self.source.key_names))[:GUARDED_MAX]):
-            names[f"#xf{n}"] = name
-            if name in image:
-                values[f":xf{n}"] = image[name]
-                clauses.append(f"#xf{n} = :xf{n}")
-            else:
-                clauses.append(f"attribute_not_exists(#xf{n})")
-        return Guard(" AND ".join(clauses), names, values)
+        return attributes_guard(self.source, image, attributes)
+
+
+def attributes_guard(table: TableShape, item: Item | None, attributes: frozenset[str]) -> Guard:
+    names = {"#xf_key": table.partition_key}
+    if item is None:
+        return Guard("attribute_not_exists(#xf_key)", names, {})
+    clauses = ["attribute_exists(#xf_key)"]
+    values: Item = {}
+    for n, name in enumerate(sorted(attributes.difference(table.key_names))[:GUARDED_MAX]):
+        names[f"#xf{n}"] = name
+        if name in item:
+            values[f":xf{n}"] = item[name]
+            clauses.append(f"#xf{n} = :xf{n}")
+        else:
+            clauses.append(f"attribute_not_exists(#xf{n})")
+    return Guard(" AND ".join(clauses), names, values)
+
+
+def joined(left: Guard, right: Guard) -> Guard:
+    """Both at once."""
+    return Guard(
+        f"{left.expression} AND {right.expression}", {**left.names, **right.names}, {**left.values, **right.values}
+    )
 
 
 def operation_name(request: Request) -> str:
@@ -168,12 +208,24 @@ def with_guard(request: Request, guard: Guard | None) -> Request:
     if guard is None:
         return request
     own = request.get("ConditionExpression")
-    guarded = {**request, "ConditionExpression": f"({own}) AND {guard.expression}" if own else guard.expression}
+    expression = f"{in_parentheses(own)} AND {guard.expression}" if own else guard.expression
+    guarded = {**request, "ConditionExpression": expression}
     if guard.names:
         guarded["ExpressionAttributeNames"] = {**request.get("ExpressionAttributeNames", {}), **guard.names}
     if guard.values:
         guarded["ExpressionAttributeValues"] = {**request.get("ExpressionAttributeValues", {}), **guard.values}
     return guarded
+
+
+def in_parentheses(expression: str) -> str:
+    """The expression in one pair of parentheses: DynamoDB refuses a second pair as redundant."""
+    text = expression.strip()
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if not depth and place < len(text) - 1:
+            return f"({text})"
+    return text
 
 
 def key_name(key: Item) -> str:

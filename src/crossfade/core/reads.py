@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import blake2b
 
-from crossfade.core.effects import Call, Forward, Later, Reply, Request, Routine
-from crossfade.core.evaluating import refuse_legacy
+from crossfade.core.accounting import capacity_asked, consumed
+from crossfade.core.effects import Forward, Later, Reply, Request, Routine
 from crossfade.core.expressions import Bindings, bind, projection
 from crossfade.core.items import Item
+from crossfade.core.legacy import modern
+from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import shadow_compare
-from crossfade.core.pair import Pair, Stored, key_name
+from crossfade.core.pair import Pair, key_name
 from crossfade.core.requests import checked_key
 from crossfade.core.stages import Ramp, Row, Side
 from crossfade.errors import Rejected
+
+PROJECTING = ("ProjectionExpression", "AttributesToGet")
 
 
 def serving_side(row: Row, ramp_percent: int, request: Request, name: str) -> Side:
@@ -32,39 +36,43 @@ def ramp_bucket(name: str) -> int:
 
 def get_item(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
     """One read of one item; after the answer, the comparison with the other side."""
-    key = compare_later_key(pair, request)
-    side: Side = row.authority if key is None else serving_side(row, ramp_percent, request, key_name(key))
-    if side == "source":
-        reply = yield from Forward()
+    try:
+        key = checked_key(pair, request)
+    except Rejected:
+        if row.authority != pair.view:
+            raise
+        return (yield from Forward())  # a malformed request: the service words its own error
+    side = serving_side(row, ramp_percent, request, key_name(key))
+    if side == pair.view:
+        reply = without_stamp((yield from Forward()))
     else:
-        reply = yield from get_from_target(pair, request)
-    if row.compare and key is not None:
-        whole = side == "source" and "ProjectionExpression" not in request and "AttributesToGet" not in request
-        served = Stored(reply.get("Item")) if whole else None
+        reply = yield from get_from(pair, side, request, key)
+    if row.compare:
+        whole = side == pair.view == "source" and not any(name in request for name in PROJECTING)
+        served = pair.stored(side, reply.get("Item")) if whole else None
         yield from Later("compare", key_name(key), shadow_compare(pair, key, served))
     return reply
 
 
-def compare_later_key(pair: Pair, request: Request) -> Item | None:
-    """The key, or None for a malformed request, which the serving side will refuse."""
-    try:
-        return checked_key(pair, request)
-    except Rejected:
-        return None
+def without_stamp(reply: Reply) -> Reply:
+    item: Item | None = reply.get("Item")
+    if item is None or STAMP not in item:
+        return reply
+    return {**reply, "Item": {name: value for name, value in item.items() if name != STAMP}}
 
 
-def get_from_target(pair: Pair, request: Request) -> Routine[Reply]:
-    refuse_legacy(request)
-    key = checked_key(pair, request)
-    keep = ("ConsistentRead", "ReturnConsumedCapacity")
-    moved: Request = {name: request[name] for name in keep if name in request}
-    moved |= {"TableName": pair.target.name, "Key": pair.key("target", key)}
+def get_from(pair: Pair, side: Side, request: Request, key: Item) -> Routine[Reply]:
+    """The caller's own call to the other table, and what it finds as the caller sees it."""
+    request = modern("GetItem", request)
+    moved: Request = {name: request[name] for name in ("ConsistentRead",) if name in request}
+    moved |= {"TableName": pair.table(side).name, "Key": pair.key(side, key), **capacity_asked(request)}
     bindings = bind(request.get("ExpressionAttributeNames"), None)
     wanted = projector(request, bindings)
     bindings.finish()
-    reply = yield from Call("target", "GetItem", moved)
-    image = pair.image("target", pair.stored("target", reply.get("Item")))
-    answer = in_callers_capacity(pair, {name: value for name, value in reply.items() if name != "Item"})
+    reply = yield from Forward(moved)
+    image = pair.image(side, pair.stored(side, reply.get("Item")))
+    answer: Reply = {name: value for name, value in reply.items() if name != "Item"}
+    answer |= consumed(pair, [reply], request["TableName"])
     return answer if image is None else {**answer, "Item": wanted(image)}
 
 
@@ -74,11 +82,3 @@ def projector(request: Request, bindings: Bindings) -> Callable[[Item], Item]:
     if text is None:
         return lambda image: image
     return projection(text, bindings).apply
-
-
-def in_callers_capacity(pair: Pair, reply: Reply) -> Reply:
-    """What was consumed, under the name of the table that the caller asked."""
-    consumed: Reply | None = reply.get("ConsumedCapacity")
-    if consumed is None:
-        return reply
-    return {**reply, "ConsumedCapacity": {**consumed, "TableName": pair.source.name}}

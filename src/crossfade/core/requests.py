@@ -29,10 +29,10 @@ def table_names(operation: str, request: Request) -> Iterator[str]:
     if "TableName" in request:
         yield plain_name(request["TableName"])
     elif operation in ("BatchGetItem", "BatchWriteItem"):
-        yield from (plain_name(name) for name in request["RequestItems"])
+        yield from (plain_name(name) for name in request.get("RequestItems", ()))
     elif operation in ("TransactGetItems", "TransactWriteItems"):
-        for action in request["TransactItems"]:
-            yield from (plain_name(inner["TableName"]) for inner in action.values())
+        for action in request.get("TransactItems", ()):
+            yield from (plain_name(inner.get("TableName", "")) for inner in action.values())
 
 
 def statements(operation: str, request: Request) -> list[str]:
@@ -63,14 +63,23 @@ def is_strict(operation: str, request: Request) -> bool:
 
 
 def checked_key(pair: Pair, request: Request) -> Item:
-    """The source key that a request on single items names. Raises Rejected in DynamoDB's words."""
+    """The source key that a request on single items names. Raises Rejected in DynamoDB's words.
+
+    A key may carry attributes of both shapes, as applications do that write to both tables: each side takes its own.
+    """
     whole: Any = request.get("Item")
     given: Item = request.get("Key", {}) if whole is None else whole
-    if whole is None and len(given) != len(pair.source.key_names):
+    schema = pair.mapping.source_key if pair.view == "source" else pair.mapping.target_key
+    if whole is None and len(given) != len(schema) and not is_of_both(pair, given):
         raise Rejected("ValidationException", "The number of conditions on the keys is invalid")
-    for name, kind in pair.mapping.source_key:
+    for name, kind in schema:
         check_key_value(name, kind, given.get(name), in_item=whole is not None)
-    return pair.source_key(given)
+    return pair.callers_key(given)
+
+
+def is_of_both(pair: Pair, key: Item) -> bool:
+    """Whether a key holds the attributes of both shapes and nothing else."""
+    return key.keys() == {*pair.source.key_names, *pair.target.key_names}
 
 
 def check_key_value(name: str, kind: str, value: AttributeValue | None, *, in_item: bool) -> None:

@@ -5,72 +5,92 @@ Where one plain call is right and nothing follows it, the answer is None: the ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, cast
+from typing import cast
 
+from crossfade.core.batches import batch_get, batch_write
+from crossfade.core.describing import DESCRIBING, describe
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
+from crossfade.core.ordering import is_marked, scan
 from crossfade.core.pair import Pair
 from crossfade.core.query import query
 from crossfade.core.reads import get_item
-from crossfade.core.requests import READS, WRITES, names_any
-from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes
+from crossfade.core.requests import PARTIQL, READS, WRITES, names_any
+from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
+from crossfade.core.transactions import transact_get, transact_write
 from crossfade.core.writes import write
 from crossfade.errors import MappingError, Refused, Rejected
-
-ROUTED_WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
-ROUTED_READS: Final[dict[str, Callable[[Pair, Row, int, Request], Routine[Reply]]]] = {
-    "GetItem": get_item,
-    "Query": query,
-}
 
 
 def route(
     pair: Pair, stage: Stage, ramp_percent: int, operation: str, request: Request, *, strategy: str = "dual-write"
 ) -> Routine[Reply] | None:
     """The routine for one request, or None to let it pass untouched. Raises Refused before anything is written."""
-    if operation not in WRITES and operation not in READS:
+    if operation not in WRITES and operation not in READS and operation not in DESCRIBING:
         return None  # operations on whole tables
     row = LADDERS[strategy][stage]
-    if names_any(operation, request, frozenset({pair.source.name})):
-        return on_source_table(pair, stage, row, ramp_percent, operation, request)
-    ours_alone = operation in WRITES and stage not in (Stage.OFF, Stage.COMPLETE)
-    if ours_alone and names_any(operation, request, frozenset({pair.target.name})):
-        raise Refused(
-            f"{operation} on {pair.target.name}: crossfade itself writes this table until the stage is complete;"
-            " nothing was written",
-            next_step=f"write to {pair.source.name}: both tables get it",
-        )
+    if names_any(operation, request, frozenset({pair.caller.name})):
+        return on_callers_table(pair, stage, row, ramp_percent, operation, request)
+    if operation in WRITES and stage is not Stage.OFF:
+        refuse_other_table(pair, stage, operation, request)
     return None
 
 
-def on_source_table(
+def on_callers_table(
     pair: Pair, stage: Stage, row: Row, ramp_percent: int, operation: str, request: Request
 ) -> Routine[Reply] | None:
-    alone = row.authority == "source"
-    if operation in ROUTED_WRITES:
-        if alone and row.writes is Writes.PLAIN:
-            return None
-        return in_callers_terms(write(pair, row, cast("WriteName", operation), request))
-    if operation in ROUTED_READS:
-        if alone and not row.compare and (row.ramp is Ramp.NONE or not ramp_percent):
-            return None
-        return in_callers_terms(ROUTED_READS[operation](pair, row, ramp_percent, request))
-    if alone and (operation in READS or row.writes is Writes.PLAIN):
+    alone = row.authority == pair.view
+    reads = operation in READS or operation in DESCRIBING
+    if alone and not reads and row.writes is Writes.PLAIN and (pair.view == "source" or operation not in PARTIQL):
         return None
+    if operation in PARTIQL:
+        raise Refused(
+            f"{operation}: PartiQL on {pair.caller.name}, which is being migrated (stage {stage}), cannot be carried"
+            " out; nothing was read or written",
+            next_step="use the operations on items (GetItem, PutItem, UpdateItem, Query, TransactWriteItems, ...)",
+        )
+    if reads and alone and pair.view == "source" and passes(row, ramp_percent, request):
+        return None
+    return in_callers_terms(routine_of(pair, row, ramp_percent, operation, request))
+
+
+def passes(row: Row, ramp_percent: int, request: Request) -> bool:
+    """Whether the source alone answers a read, and nothing follows."""
+    return not row.compare and (row.ramp is Ramp.NONE or not ramp_percent) and not is_marked(request)
+
+
+def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:
+    match operation:
+        case "GetItem":
+            return get_item(pair, row, ramp_percent, request)
+        case "Query":
+            return query(pair, row, ramp_percent, request)
+        case "Scan":
+            return scan(pair, row, request)
+        case "BatchGetItem":
+            return batch_get(pair, row, ramp_percent, request)
+        case "TransactGetItems":
+            return transact_get(pair, row, request)
+        case "BatchWriteItem":
+            return batch_write(pair, row, request)
+        case "TransactWriteItems":
+            return transact_write(pair, row, request)
+        case "DescribeTable":
+            return describe(pair, row, request)
+        case _:
+            return write(pair, row, cast("WriteName", operation), request)
+
+
+def refuse_other_table(pair: Pair, stage: Stage, operation: str, request: Request) -> None:
+    """A write to the table that only crossfade writes, by an application that speaks the other's key shape."""
+    other = other_side(pair.view)
+    if stage is Stage.COMPLETE or not names_any(operation, request, frozenset({pair.table(other).name})):
+        return
     raise Refused(
-        f"{operation} on {pair.source.name} cannot be carried out in stage {stage}; nothing was read or written",
-        next_step=INSTEAD.get(operation, "use GetItem, PutItem, UpdateItem, DeleteItem or Query"),
+        f"{operation} on {pair.table(other).name}: crossfade itself writes this table until the stage is complete;"
+        " nothing was written",
+        next_step=f"write to {pair.caller.name}: both tables get it; or attach with view={other!r}",
     )
-
-
-INSTEAD: Final = {
-    "BatchGetItem": "read the items with GetItem, or with Query",
-    "BatchWriteItem": "write the items one by one with PutItem and DeleteItem",
-    "TransactWriteItems": "write the items one by one, each under its own condition",
-    "TransactGetItems": "read the items with strongly consistent GetItem",
-    "Scan": "query the partitions, or scan the table itself with a client that crossfade is not attached to",
-}
 
 
 def in_callers_terms(routine: Routine[Reply]) -> Routine[Reply]:

@@ -40,6 +40,15 @@ class Ramp(StrEnum):
     EVERY = "every"  # all: both sides are equal
 
 
+class Order(StrEnum):
+    """In whose order a Scan, or a Query of an index, goes through the items, so that its pages stay good from stage to
+    stage. Tokens have the caller's key shape and say nothing of it, but for one stage."""
+
+    SOURCE = "source"
+    SOURCE_MARKED = "source, and tokens say so"  # for pages begun here and ended in the next stage
+    TARGET = "target"
+
+
 class Gate(StrEnum):
     """What must hold before a stage may be entered on the way up."""
 
@@ -58,6 +67,7 @@ class Row:
     ramp: Ramp
     gates: tuple[Gate, ...]
     summary: str
+    order: Order = Order.SOURCE
 
     @property
     def other(self) -> Side:
@@ -96,10 +106,22 @@ DUAL_WRITE: dict[Stage, Row] = {
         "target", Writes.MIRRORED, True, Ramp.NONE, (), "writes to the target are mirrored back; reads are compared"
     ),
     Stage.RAMPDOWN: Row(
-        "target", Writes.MIRRORED, False, Ramp.NONE, (), "the target serves; the source is kept equal as the way back"
+        "target",
+        Writes.MIRRORED,
+        False,
+        Ramp.NONE,
+        (),
+        "the target serves; the source is kept equal as the way back",
+        Order.SOURCE_MARKED,
     ),
     Stage.COMPLETE: Row(
-        "target", Writes.PLAIN, False, Ramp.NONE, (Gate.VERIFIED, Gate.CONFIRMED), "the target alone; no way back"
+        "target",
+        Writes.PLAIN,
+        False,
+        Ramp.NONE,
+        (Gate.VERIFIED, Gate.CONFIRMED),
+        "the target alone; no way back",
+        Order.TARGET,
     ),
 }
 

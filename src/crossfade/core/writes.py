@@ -1,11 +1,9 @@
 """PutItem, UpdateItem and DeleteItem in every stage: one routine for each way of writing in the table of stages.
 
-plain, source       the caller's request goes through untouched
-mirrored, source    the caller's request goes through untouched, then its key is mirrored
-lockstep            read, evaluate, then one transaction writes both sides
-mirrored, target    as `plain, target`, then its key is mirrored back
-plain, target       where the mapping changes keys alone, the server evaluates the caller's request on the target's
-                    key; else it is evaluated here, and the result is put conditionally on the stamp
+lockstep             read, evaluate, then one transaction writes both sides
+plain or mirrored    on the authority alone: the caller's own call goes out, rekeyed where the authority is not the
+                     table that the caller speaks to, if the server then evaluates its expressions rightly; else it is
+                     evaluated here, and the result is put under a lock. If mirrored, the mirror of its key follows
 """
 
 from __future__ import annotations
@@ -13,13 +11,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from crossfade.core.accounting import consumed, with_metrics
 from crossfade.core.effects import Call, Effect, Forward, Later, Reply, Request, Routine, Sleep, Stamp
-from crossfade.core.evaluating import Evaluated, WriteName, as_reply, evaluate
+from crossfade.core.evaluating import ActionName, Evaluated, WriteName, as_reply, prepare
 from crossfade.core.items import Item
+from crossfade.core.legacy import modern
 from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import TRANSIENT, backoff_seconds, sync
-from crossfade.core.pair import Guard, Image, Pair, Stored, key_name, operation_name, with_guard
-from crossfade.core.reads import in_callers_capacity
+from crossfade.core.pair import Guard, Pair, Stored, joined, key_name, operation_name, with_guard
 from crossfade.core.requests import checked_key
 from crossfade.core.stages import Row, Side, Writes
 from crossfade.errors import DatabaseError, Rejected, UnknownOutcome
@@ -32,28 +31,33 @@ def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routi
     """One write by the caller, in the stage that `row` describes."""
     if row.writes is Writes.LOCKSTEP:
         return (yield from in_lockstep(pair, row.authority, operation, request))
-    if row.authority == "target":
-        return (yield from on_target(pair, row, operation, request))
-    return (yield from on_source(pair, operation, request))
-
-
-def on_source(pair: Pair, operation: WriteName, request: Request) -> Routine[Reply]:
-    """The caller's own request, then the mirror of its key."""
     try:
-        key = pair.source_key(request.get("Item") or request["Key"])
-    except KeyError:
+        key = checked_key(pair, request)
+    except Rejected:
+        if row.authority != pair.view:
+            raise
         return (yield from Forward())  # a malformed request: the service words its own error
+    mirrored = row.writes is Writes.MIRRORED
     try:
-        reply = yield from forward_calmly(operation, request)
+        reply = yield from on_authority(pair, row, operation, request, key)
     except UnknownOutcome:
-        yield from mirror_later(pair, "source", key, may_land=True)
+        if mirrored:
+            yield from mirror_later(pair, row.authority, key, may_land=True)
         raise
-    yield from mirror_later(pair, "source", key, may_land=was_retried(reply))
+    if mirrored:
+        yield from mirror_later(pair, row.authority, key, may_land=was_retried(reply))
     return reply
 
 
-def forward_calmly(operation: WriteName, request: Request) -> Routine[Reply]:
-    return (yield from calmly(Forward(), Call("source", operation, request)))
+def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
+    side = row.authority
+    if side == pair.view and (side == "source" or row.writes is Writes.PLAIN):
+        reply = yield from calmly(Forward(), Call(side, operation, request))
+        return answered(pair, side, request, reply)
+    request = modern(operation, request)
+    if server_evaluates(pair, side, request):
+        return (yield from rekeyed(pair, side, operation, request, key))
+    return (yield from evaluated_here(pair, side, operation, request, key))
 
 
 def calmly(first: Effect[Reply], again: Call) -> Routine[Reply]:
@@ -83,24 +87,7 @@ def was_retried(reply: Reply) -> bool:
     return bool(reply.get("ResponseMetadata", {}).get("RetryAttempts", 0))
 
 
-# --- the target is the authority, or will be --------------------------------------------------------------------------
-
-
-def on_target(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
-    """The write on the target, then, while the source is kept as the way back, the mirror of its key."""
-    key = checked_key(pair, request)
-    mirrored = row.writes is Writes.MIRRORED
-    carry_out = rekeyed if server_evaluates(pair, request) else evaluated_here
-    try:
-        reply = yield from carry_out(pair, operation, request, key)
-    except UnknownOutcome:
-        if mirrored:
-            yield from mirror_later(pair, "target", key, may_land=True)
-        raise
-    if mirrored:
-        yield from mirror_later(pair, "target", key, may_land=was_retried(reply))
-    return reply
-
+# --- the caller's request on a table that is not the one it names, or with a stamp ------------------------------------
 
 EXISTENCE: Final = re.compile(r"attribute_(?:not_)?exists\s*\(\s*([#\w]+)\s*\)")
 NAME: Final = re.compile(r"[#\w]+")
@@ -108,14 +95,17 @@ NAME: Final = re.compile(r"[#\w]+")
 MAKES_ITEMS: Final = re.compile(r"(?<![#:\w.])(?:SET|ADD)\b", re.IGNORECASE)
 
 
-def server_evaluates(pair: Pair, request: Request) -> bool:
-    """Whether the caller's expressions mean the same on the target's item: only keys differ, and nothing looks at the
-    value of a key (whether it exists is the same on both sides, where its name is). When in doubt, no."""
+def server_evaluates(pair: Pair, side: Side, request: Request) -> bool:
+    """Whether the caller's expressions mean the same on the item that `side` holds: it holds what the caller sees, or
+    only keys differ and nothing looks at the value of a key (whether it exists is the same on both sides, where its
+    name is). When in doubt, no."""
+    change: str = request.get("UpdateExpression", "")
+    if side == "target" and change and not MAKES_ITEMS.search(change):
+        return False  # of an absent item such an update makes none; with the stamp's SET it would
+    if side == pair.view:
+        return True
     if not pair.mapping.keys_only:
         return False
-    change: str = request.get("UpdateExpression", "")
-    if change and not MAKES_ITEMS.search(change):
-        return False  # of an absent item such an update makes none; with the stamp's SET it would
     names: dict[str, str] = request.get("ExpressionAttributeNames", {})
     keys = {*pair.source.key_names, *pair.target.key_names}
     kept = set(pair.source.key_names) & set(pair.target.key_names)
@@ -127,22 +117,27 @@ def server_evaluates(pair: Pair, request: Request) -> bool:
     return not any(names.get(word, word) in keys for word in words)
 
 
-def rekeyed(pair: Pair, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
-    """The caller's request with the target's table, key and a fresh stamp; the answer in the caller's terms."""
-    moved: Request = {**request, "TableName": pair.target.name}
+def rekeyed(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
+    """The caller's own call with `side`'s table and key, and a fresh stamp on the target; answered in its terms."""
+    moved = yield from moved_action(pair, side, operation, request, key)
+    try:
+        reply = yield from calmly(Forward(moved), Call(side, operation, moved))
+    except Rejected as error:
+        raise in_callers_terms(pair, side, error) from None
+    return answered(pair, side, request, reply)
+
+
+def moved_action(pair: Pair, side: Side, operation: ActionName, request: Request, key: Item) -> Routine[Request]:
+    """The same write for `side`'s table, as a request or as an action of a transaction."""
+    moved: Request = {**request, "TableName": pair.table(side).name}
     if operation == "PutItem":
-        moved["Item"] = yield from pair.stored_form("target", request["Item"])
+        moved["Item"] = yield from pair.stored_form(side, request["Item"])
     else:
-        moved["Key"] = pair.key("target", key)
-    if operation == "UpdateItem":
+        moved["Key"] = pair.key(side, key)
+    if operation == "UpdateItem" and side == "target":
         stamp = yield from Stamp()
         moved = stamped_update(moved, stamp)
-    call = Call("target", operation, moved)
-    try:
-        reply = yield from calmly(call, call)
-    except Rejected as error:
-        raise in_source_terms(pair, error) from None
-    return answered(pair, request, reply)
+    return moved
 
 
 SET_CLAUSE: Final = re.compile(r"(?<![#:\w.])SET\b", re.IGNORECASE)
@@ -164,58 +159,93 @@ def stamped_update(request: Request, stamp: str) -> Request:
     }
 
 
-def answered(pair: Pair, request: Request, reply: Reply) -> Reply:
-    """The target's answer in the caller's terms: whole items mapped back, the stamp never shown."""
-    reply = in_callers_capacity(pair, reply)
+def answered(pair: Pair, side: Side, request: Request, reply: Reply) -> Reply:
+    """The answer of `side` in the caller's terms: whole items mapped, the stamp never shown."""
+    if side != pair.view:
+        reply = {**reply, **consumed(pair, [reply], request.get("TableName"))}
+        reply = with_metrics(pair, reply, request.get("Item") or request["Key"])
     attributes: Item | None = reply.get("Attributes")
-    if attributes is None:
+    if attributes is None or (side == pair.view and STAMP not in attributes):
         return reply
     rest = {name: value for name, value in reply.items() if name != "Attributes"}
-    if request.get("ReturnValues") in ("ALL_OLD", "ALL_NEW"):
-        return {**rest, "Attributes": pair.mapping.backward(attributes)}
-    return {**rest, **as_reply({name: value for name, value in attributes.items() if name != STAMP})}
+    stored = pair.stored(side, attributes)
+    if side != pair.view and request.get("ReturnValues") in ("ALL_OLD", "ALL_NEW"):
+        return {**rest, "Attributes": pair.image(side, stored)}
+    return {**rest, **as_reply(stored.item)}
 
 
-def in_source_terms(pair: Pair, error: Rejected) -> Rejected:
-    """The target's refusal, with the item that it shows as the caller would see it."""
+def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
+    """A refusal, with the item that it shows as the caller would see it."""
     item: Item | None = error.response.get("Item")
     if item is None:
         return error
-    return Rejected(error.code, error.text, {**error.response, "Item": pair.mapping.backward(item)})
+    shown = pair.image(side, pair.stored(side, item))
+    return Rejected(error.code, error.text, {**error.response, "Item": shown})
 
 
-def evaluated_here(pair: Pair, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
-    """Read the target, evaluate over the image, write conditionally on the stamp; again when somebody was quicker.
+def evaluated_here(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
+    """Read the item, evaluate over the image, write under a lock; again when somebody was quicker.
 
+    The lock is the stamp and the attributes: an application that has left the source behind sets no stamps any more.
     After an unknown outcome the next read tells: our own stamp there means that it was carried out.
     """
+    prepared = prepare(operation, request, pair.caller.key_names)
+    asked = accounting_asked(request)
+    replies: list[Reply] = []
     for attempt in range(TRIES_MAX):
-        before = yield from pair.read("target", key)
-        image = pair.image("target", before)
-        done = evaluate(operation, request, image, pair.source.key_names)
+        before = yield from read_counting(pair, side, key, asked, replies)
+        done = prepared.on(pair.image(side, before))
         if done.image is None and before.item is None:
-            return done.reply
-        change = yield from pair.put_or_delete("target", key, done.image, pair.unchanged("target", before))
-        outcome = yield from attempt_locked(pair, key, change)
-        if outcome:
-            return done.reply
+            return whole_answer(pair, request, done, replies)
+        guard = pair.unchanged(side, before)
+        if side == "target":
+            guard = joined(guard, pair.as_it_was(side, before.item))
+        change = yield from pair.put_or_delete(side, key, done.image, guard)
+        if (yield from attempt_locked(pair, side, key, {**change, **asked}, replies)):
+            return whole_answer(pair, request, done, replies)
         yield from Sleep(backoff_seconds(attempt))
     raise too_busy()
 
 
-def attempt_locked(pair: Pair, key: Item, change: Request) -> Routine[bool]:
+def accounting_asked(request: Request) -> Request:
+    """What the caller asks to be told beside the item itself."""
+    return {
+        name: request[name] for name in ("ReturnConsumedCapacity", "ReturnItemCollectionMetrics") if name in request
+    }
+
+
+def read_counting(pair: Pair, side: Side, key: Item, asked: Request, replies: list[Reply]) -> Routine[Stored]:
+    """One strongly consistent read; what it consumed is kept for the answer."""
+    counted = {name: value for name, value in asked.items() if name == "ReturnConsumedCapacity"}
+    request: Request = {
+        "TableName": pair.table(side).name, "Key": pair.key(side, key), "ConsistentRead": True, **counted,
+    }  # fmt: skip
+    reply = yield from Call(side, "GetItem", request)
+    replies.append(reply)
+    return pair.stored(side, reply.get("Item"))
+
+
+def whole_answer(pair: Pair, request: Request, done: Evaluated, replies: list[Reply]) -> Reply:
+    reply: Reply = {**done.reply, **consumed(pair, replies, request.get("TableName"))}
+    metrics = [part["ItemCollectionMetrics"] for part in replies if part.get("ItemCollectionMetrics")]
+    if metrics:
+        reply["ItemCollectionMetrics"] = metrics[-1]
+    return with_metrics(pair, reply, request.get("Item") or request["Key"])
+
+
+def attempt_locked(pair: Pair, side: Side, key: Item, change: Request, replies: list[Reply]) -> Routine[bool]:
     """Whether the locked write was carried out. Raises UnknownOutcome where that cannot be told."""
     try:
-        _ = yield from Call("target", operation_name(change), change)
+        replies.append((yield from Call(side, operation_name(change), change)))
     except Rejected as error:
         if error.code not in ("ConditionalCheckFailedException", "TransactionConflictException"):
             raise
         return False
     except UnknownOutcome as unknown:
-        if "Item" not in change:
-            raise  # an absence carries no stamp
+        if side == "source" or "Item" not in change:
+            raise  # neither the source nor an absence carries a stamp
         try:
-            now = yield from pair.read("target", key)
+            now = yield from pair.read(side, key)
         except DatabaseError:
             raise unknown from None
         if now.stamp != change["Item"][STAMP]["S"]:
@@ -234,20 +264,25 @@ def in_lockstep(pair: Pair, authority: Side, operation: WriteName, request: Requ
     an item deleted and mirrored between our reads would come back in the target: an absence has no stamp).
     """
     key = checked_key(pair, request)
+    prepared = prepare(operation, request, pair.caller.key_names)
+    asked = accounting_asked(request)
+    replies: list[Reply] = []
     for attempt in range(TRIES_MAX):
-        before = yield from pair.read("target", key)
-        source = (yield from pair.read("source", key)) if authority == "source" else None
-        image = pair.image("target", before) if source is None else source.item
-        done = evaluate(operation, request, image, pair.source.key_names)
-        if done.image is None and image is None and before.item is None:
-            return done.reply
+        before = yield from read_counting(pair, "target", key, asked, replies)
+        decides = before
         if authority == "source":
-            source_action = yield from deciding_action(pair, operation, request, image, done)
+            decides = yield from read_counting(pair, "source", key, asked, replies)
+        image = pair.image(authority, decides)
+        done = prepared.on(image)
+        if done.image is None and image is None and before.item is None:
+            return whole_answer(pair, request, done, replies)
+        if authority == "source":
+            source_action = yield from deciding_action(pair, operation, prepared.request, decides, done, key)
         else:
             source_action = as_action((yield from pair.put_or_delete("source", key, done.image)))
         target = yield from pair.put_or_delete("target", key, done.image, lock(pair, before))
-        if (yield from transact(source_action, as_action(target))):
-            return done.reply
+        if (yield from transact(source_action, as_action(target), asked, replies)):
+            return whole_answer(pair, request, done, replies)
         yield from Sleep(backoff_seconds(attempt))
     raise too_busy()
 
@@ -273,20 +308,26 @@ OWN_PARAMETERS: Final = (
 
 
 def deciding_action(
-    pair: Pair, operation: WriteName, request: Request, image: Image, done: Evaluated
+    pair: Pair, operation: ActionName, request: Request, before: Stored, done: Evaluated, key: Item
 ) -> Routine[Request]:
-    """What the transaction does to a source that decides. Where there is no item the outcome is written as it was
-    evaluated: the guard keeps it right. Else the caller's own request is carried out, on what the source then holds."""
-    guard = pair.still(image, done.shown)
-    if image is None:
-        return as_action((yield from pair.put_or_delete("source", checked_key(pair, request), done.image, guard)))
-    own: Request = with_guard({name: request[name] for name in OWN_PARAMETERS if name in request}, guard)
+    """What the transaction does to a source that decides. Where there is no item, or the caller speaks of another form,
+    the outcome is written as it was evaluated: the guard keeps it right. Else the caller's own request is carried out,
+    on what the source then holds."""
+    if pair.view == "target":
+        return as_action((yield from pair.put_or_delete("source", key, done.image, pair.unchanged("source", before))))
+    guard = pair.still(before.item, done.shown)
+    if before.item is None:
+        return as_action((yield from pair.put_or_delete("source", key, done.image, guard)))
+    given: Request = {name: request[name] for name in OWN_PARAMETERS if name in request}
+    own: Request = with_guard({**given, "TableName": pair.source.name}, guard)
+    if "Key" in own:
+        own["Key"] = key
     if operation == "UpdateItem" and "UpdateExpression" not in request:
         return {"ConditionCheck": own}
     return {operation.removesuffix("Item"): own}
 
 
-def transact(source_action: Request, target_action: Request) -> Routine[bool]:
+def transact(source_action: Request, target_action: Request, asked: Request, replies: list[Reply]) -> Routine[bool]:
     """Whether both sides were written. False: somebody was quicker, so look again.
 
     After an unknown outcome the same token is sent again, which writes once; and until it is known that the first
@@ -294,11 +335,11 @@ def transact(source_action: Request, target_action: Request) -> Routine[bool]:
     would have been.
     """
     token = yield from Stamp()
-    request: Request = {"TransactItems": [source_action, target_action], "ClientRequestToken": token}
+    request: Request = {"TransactItems": [source_action, target_action], "ClientRequestToken": token, **asked}
     unsure: UnknownOutcome | None = None
     for attempt in range(TRIES_MAX):
         try:
-            _ = yield from Call("target", "TransactWriteItems", request)
+            reply = yield from Call("target", "TransactWriteItems", request)
         except UnknownOutcome as unknown:
             unsure = unknown
         except Rejected as error:
@@ -312,9 +353,18 @@ def transact(source_action: Request, target_action: Request) -> Routine[bool]:
             if unsure is not None and not merely_busy(error):
                 raise unsure from error
         else:
+            replies.append(as_of_one(reply))
             return True
         yield from Sleep(backoff_seconds(attempt))
     raise unsure or too_busy()
+
+
+def as_of_one(reply: Reply) -> Reply:
+    """What a transaction tells beside its success, as an operation on one item tells it."""
+    told = {name: reply[name] for name in ("ConsumedCapacity",) if name in reply}
+    metrics: dict[str, list[Reply]] = reply.get("ItemCollectionMetrics") or {}
+    of_any = [entry for entries in metrics.values() for entry in entries]
+    return {**told, "ItemCollectionMetrics": of_any[0]} if of_any else told
 
 
 def stamp_has_changed(target_action: Request, error: Rejected) -> bool:

@@ -23,6 +23,7 @@ from crossfade.core.effects import (
     Routine,
     Sleep,
     Stamp,
+    Today,
 )
 from crossfade.drivers.backlog import Backlog, Job
 from crossfade.drivers.scope import Scope, TicketScope
@@ -91,14 +92,14 @@ class AioDriver:
                 await self._sleep(effect.seconds * (1.0 + JITTER * self._jitter()))
             case Now():
                 return self.clock()
+            case Today():
+                return int(time.time())
             case Stamp():
                 return self._new_stamp()
             case Note():
                 self._note(effect.name, effect.facts)
             case Forward():
-                if scope.forward is None:
-                    raise AssertionError("only a caller's operation can forward")
-                return await self._send(scope.forward, scope)
+                return await self._send(scope.forwarded(effect), scope)
             case _:
                 raise AssertionError(f"{effect!r} is no effect")
         return None

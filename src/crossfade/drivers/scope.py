@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from crossfade.control.agent import Agent, Ticket
-from crossfade.core.effects import Call, Later
+from crossfade.core.effects import Call, Forward, Later
 from crossfade.core.requests import WRITES
 from crossfade.errors import CrossfadeError, UnknownOutcome
 
@@ -32,6 +32,14 @@ class Scope:
     def failed(self, call: Call, error: CrossfadeError) -> None:
         if isinstance(error, UnknownOutcome) and call.operation in WRITES:
             self.may_land = True
+
+    def forwarded(self, effect: Forward) -> Call:
+        """The caller's own call, with the request that the routine gives it."""
+        if self.forward is None:
+            raise AssertionError("only a caller's operation can forward")
+        if effect.request is None:
+            return self.forward
+        return Call(self.forward.place, self.forward.operation, effect.request)
 
     def later(self, later: Later) -> None:
         raise AssertionError(f"background work {later.key} belongs to no operation")

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any, Final
 
-from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Note, Now, Reply, Sleep, Stamp
+from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Note, Now, Reply, Sleep, Stamp, Today
 from crossfade.drivers.sync import JITTER
 from crossfade.errors import CrossfadeError
 from crossfade.sim.faults import Faults
@@ -112,9 +112,7 @@ class World:
             case Call():
                 self._call(task, effect, sdk=False)
             case Forward():
-                if task.scope.forward is None:
-                    raise AssertionError(f"{task.name} forwards, but is not a caller's request")
-                self._call(task, task.scope.forward, sdk=True)
+                self._call(task, task.scope.forwarded(effect), sdk=True)
             case Gather():
                 self._gather(task, effect)
             case Sleep():
@@ -128,6 +126,8 @@ class World:
         match effect:
             case Now():
                 return self.now
+            case Today():
+                return int(self.now)
             case Stamp():
                 self._stamps += 1
                 return f"stamp-{self._stamps}"

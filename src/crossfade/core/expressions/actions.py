@@ -14,6 +14,7 @@ from crossfade.core.expressions.errors import incorrect_data_type, invalid, no_s
 from crossfade.core.expressions.operands import check_distinct, path_required, wrong_operand_count
 from crossfade.core.expressions.paths import Path, getter
 from crossfade.core.expressions.syntax import ActionNode, FunctionNode, Operand, PathNode, SumNode, ValueNode
+from crossfade.core.expressions.translated import in_legacy_words, is_translated
 from crossfade.core.items import AttributeValue, Item, add_numbers, subtract_numbers
 
 KIND = "UpdateExpression"
@@ -28,6 +29,13 @@ _TYPE_NAMES = {
 
 def outcome(action: ActionNode, bindings: Bindings) -> Outcome:
     """What an action writes; ExpressionError for what can be told from the request alone."""
+    act = _outcome(action, bindings)
+    if is_translated(action.path):
+        return lambda item, held: in_legacy_words(lambda: act(item, held))
+    return act
+
+
+def _outcome(action: ActionNode, bindings: Bindings) -> Outcome:
     match action.source:
         case None:
             return _removed

@@ -32,6 +32,7 @@ from crossfade.core.expressions.syntax import (
     NotNode,
     Operand,
 )
+from crossfade.core.expressions.translated import is_translated
 from crossfade.core.items import AttributeValue, Item, same
 
 Test: TypeAlias = Callable[[Mapping[str, AttributeValue]], bool]
@@ -61,7 +62,7 @@ def condition(text: str, bindings: Bindings, *, kind: str = "ConditionExpression
     tree, operators = parsed_condition(kind, text)
     resolver = Resolver(kind, bindings)
     test = resolver.test(tree)
-    if operators > OPERATORS_MAX:
+    if operators > OPERATORS_MAX and not is_translated(text):
         raise too_many_operators(kind)
     return Condition(frozenset(resolver.operands.attributes), test)
 

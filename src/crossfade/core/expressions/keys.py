@@ -91,10 +91,10 @@ def _structured(tree: ConditionNode, bindings: Bindings, key_names: tuple[str, s
         raise ExpressionError("Conditions can be of length 1 or 2 only")
     partition_name, sort_name = key_names or _guessed_names(parts)
     partition = parts.pop(partition_name, None)
+    if partition is not None and partition.operator != "=":
+        raise ExpressionError("Query key condition not supported")
     if partition is None or (parts and sort_name not in parts):
         raise ExpressionError("Query condition missed key schema element")
-    if partition.operator != "=":
-        raise ExpressionError("Query key condition not supported")
     sort = parts[sort_name] if parts and sort_name is not None else None
     return KeyCondition((partition.name, partition.operands[0]), sort)
 

@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from crossfade.core.expressions.errors import ExpressionError, invalid
+from crossfade.core.expressions.translated import is_translated
 
 CHARACTERS_MAX = 4096  # "the maximum length of any expression string is 4 KB"
 KEYWORDS = frozenset({"SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "BETWEEN", "IN"})
@@ -37,7 +38,7 @@ def tokenize(kind: str, text: str) -> list[Token]:
     """The tokens of `text`, ended by one of sort `end`; ExpressionError if it is empty or too long."""
     if not text:
         raise invalid(kind, "The expression can not be empty;")
-    if len(text) > CHARACTERS_MAX:
+    if len(text) > CHARACTERS_MAX and not is_translated(text):
         size = "" if kind in _SIZE_UNTOLD else f" expression size: {len(text)}"
         raise invalid(kind, f"Expression size has exceeded the maximum allowed size;{size}")
     tokens: list[Token] = []

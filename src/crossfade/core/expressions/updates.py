@@ -19,6 +19,7 @@ from crossfade.core.expressions.errors import ExpressionError, invalid_document_
 from crossfade.core.expressions.parser import OPERATORS_MAX, parse_update, too_many_operators
 from crossfade.core.expressions.paths import Path, Tree, project, tree_of
 from crossfade.core.expressions.syntax import FunctionNode, Operand, SumNode, UpdateNode
+from crossfade.core.expressions.translated import is_translated
 from crossfade.core.items import (
     CONTAINERS_MAX,
     ITEM_BYTES_MAX,
@@ -109,7 +110,7 @@ def update(text: str, bindings: Bindings) -> Update:
     # From the last action to the first, and paths before operands: so the service reports the same fault of several.
     paths, planted = tree_of(KIND, [action.path for action in actions], bindings)
     outcomes = [outcome(action, bindings) for action in reversed(actions)]
-    if operators > OPERATORS_MAX:
+    if operators > OPERATORS_MAX and not is_translated(text):
         raise too_many_operators(KIND)
     return Update(
         frozenset(str(path[0]) for path in paths),

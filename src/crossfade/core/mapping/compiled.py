@@ -59,13 +59,12 @@ class CompiledMapping:
         return self.target_key[1][0] if len(self.target_key) > 1 else None
 
     def forward(self, item: Item) -> Item:
-        """A whole source item as a whole target item, without a stamp. Raises MappingError."""
-        if STAMP in item:
-            raise MappingError(
-                f"attribute {STAMP!r} is in an item of the source, and is crossfade's own name in the target",
-                next_step="rename that attribute in the source, or leave the item behind",
-            )
+        """A whole source item as a whole target item, without a stamp. Raises MappingError.
+
+        A stamp in the source is what an earlier migration left, whose target this table was: nobody's data.
+        """
         fresh = dict(item)
+        _ = fresh.pop(STAMP, None)
         _check_key(fresh, self.source_key, "source")
         for piece in self.pieces:
             piece.forward(fresh)
@@ -90,26 +89,42 @@ class CompiledMapping:
         """The source key of a target key (exactly the key attributes). Raises MappingError."""
         return _map_key(key, self.target_key, "target", self._keys_back, self.source_key, "source", back=True)
 
-    def partitions(self, value: AttributeValue) -> tuple[AttributeValue, ...]:
-        """Every target partition that may hold items of one source partition, without repeats.
+    def partitions(self, value: AttributeValue, *, back: bool = False) -> tuple[AttributeValue, ...]:
+        """Every target partition that may hold items of one source partition, without repeats; `back`: the reverse.
 
-        With `sort == "same"` these hold nothing else; otherwise they may also hold items of other source partitions.
-        Raises Refused where they cannot be listed, MappingError where the value cannot be a source partition.
+        They may hold items of other partitions too. Raises Refused where they cannot be listed, MappingError where the
+        value cannot be a partition.
         """
-        key: Item = {self.source_partition_key: value}
-        _check_key(key, self.source_key[:1], "source")
+        here, there = (self.target_key, self.source_key) if back else (self.source_key, self.target_key)
+        key: Item = {here[0][0]: value}
+        _check_key(key, here[:1], "target" if back else "source")
         partials: tuple[Item, ...] = (key,)
-        for piece in self.key_pieces:
-            partials = tuple(made for partial in partials for made in piece.spread(partial))
-        name = self.target_partition_key
+        for piece in self._keys_back if back else self.key_pieces:
+            spread = piece.spread_back if back else piece.spread
+            partials = tuple(made for partial in partials for made in spread(partial))
+        name = there[0][0]
         if any(name not in partial for partial in partials):
             raise Refused(
-                f"the target partition of {self.source_partition_key} = {show_value(value)} cannot be told: {name!r} is"
-                f" also made from {self.source_sort_key!r}",
+                f"where the items of {here[0][0]} = {show_value(value)} are stored cannot be told: {name!r} is also"
+                " made from the rest of the key",
                 next_step="ask for single items by their whole key, or choose a target key whose partition follows from"
                 " the source's partition",
             )
         return tuple(partial[name] for partial in partials)
+
+    def arrives(self, name: str) -> str | None:
+        """Where a root attribute of the source is found in the target, its value untouched; None where it is not."""
+        found: str | None = name
+        for piece in self.pieces:
+            found = None if found is None else piece.arrives(found)
+        return found
+
+    def came_from(self, name: str) -> str | None:
+        """The reverse: where a root attribute of the target is found in the source."""
+        found: str | None = name
+        for piece in self._back:
+            found = None if found is None else piece.came_from(found)
+        return found
 
     def describe(self) -> list[str]:
         """One readable line a piece, in order."""

@@ -95,6 +95,27 @@ class Piece:
                 _ = fresh.pop(name, None)
         return (fresh,)
 
+    def spread_back(self, partial: Item) -> tuple[Item, ...]:
+        """All that `backward` can make of one, likewise."""
+        needed = [path[0] for path in (*self.gives, *self.alters)]
+        fresh = dict(partial)
+        if all(name in partial for name in needed):
+            self.backward(fresh)
+        else:
+            for name in needed:
+                _ = fresh.pop(name, None)
+        return (fresh,)
+
+    def arrives(self, name: str) -> str | None:
+        """Where a root attribute is found after this piece, its value untouched; None where that cannot be said."""
+        if self.opaque or any(path[0] == name for path in (*self.takes, *self.gives, *self.alters)):
+            return None
+        return name
+
+    def came_from(self, name: str) -> str | None:
+        """The reverse: where a root attribute was before this piece."""
+        return Piece.arrives(self, name)
+
     def describe(self) -> str:
         """One readable line."""
         raise NotImplementedError

@@ -60,6 +60,12 @@ class Rename(Piece):
         if value is not None:
             item[self.old] = value
 
+    def arrives(self, name: str) -> str | None:
+        return self.new if name == self.old else Piece.arrives(self, name)
+
+    def came_from(self, name: str) -> str | None:
+        return self.old if name == self.new else Piece.came_from(self, name)
+
     def describe(self) -> str:
         return f"rename: {self.old} -> {self.new}"
 

@@ -124,6 +124,15 @@ class Suffix(Piece):
         stem = cast("str", partial[self.key]["S"])
         return tuple({**partial, self.key: {"S": f"{stem}{self.separator}{number}"}} for number in range(self.count))
 
+    def spread_back(self, partial: Item) -> tuple[Item, ...]:
+        """The stem alone: whether the suffix is the right one, only the rest of the key can tell."""
+        if self.key not in partial or all(name in partial for name in self.by):
+            return Piece.spread_back(self, partial)
+        stem, _, number = cast("str", partial[self.key]["S"]).rpartition(self.separator)
+        if not stem or not number.isdecimal() or str(int(number)) != number or int(number) >= self.count:
+            raise unmappable(self, self.key, f"is {show_value(partial[self.key])}: no suffix of this mapping")
+        return ({**partial, self.key: {"S": stem}},)
+
     def number(self, item: Item) -> int:
         """The suffix of an item, as it is at this point of the mapping. Raises MappingError."""
         values: list[AttributeValue] = []

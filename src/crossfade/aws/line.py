@@ -1,0 +1,132 @@
+"""The migrations attached to one emitter, in a row: a request goes down the row, its answer comes back up.
+
+So one request may be about tables of several migrations, and a table may be the target of one that is complete and the
+source of the next: what the first makes of a request is what the second gets to see.
+
+    provide-client-params    note whether the caller chose the token of its transaction: botocore makes one up later
+    before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context
+    before-call              each in turn may take the operation over, or let it go on with another request
+    request-created          once an attempt
+    after-call               first, before a resource converts the answer; each in turn, the last one first
+    after-call-error         likewise
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+from crossfade.aws.aio_hooks import AioHooks
+from crossfade.aws.hooks import CHOSEN, PARAMETERS, SERVICE, Hooks, Short
+from crossfade.aws.sync_hooks import SyncHooks
+from crossfade.core.effects import Reply, Request
+
+TRANSACT: Final = "TransactWriteItems"
+
+
+class Line:
+    def __init__(self, emitter: Any) -> None:
+        self._emitter = emitter
+        self._hooks: tuple[Hooks, ...] = ()
+
+    def add(self, hooks: Hooks) -> None:
+        """The first one registers the events. A migration comes before the one that its target is the source of."""
+        if not self._hooks:
+            _LINES[self._emitter] = self
+            for how, event, handler in self._events():
+                getattr(self._emitter, how)(event, handler, unique_id=f"crossfade:{event}")
+        target = hooks.engine.pair.target.name
+        behind = [n for n, other in enumerate(self._hooks) if other.engine.pair.source.name == target]
+        place = min(behind, default=len(self._hooks))
+        self._hooks = (*self._hooks[:place], hooks, *self._hooks[place:])
+
+    def remove(self, hooks: Hooks) -> None:
+        self._hooks = tuple(other for other in self._hooks if other is not hooks)
+        if not self._hooks:
+            _ = _LINES.pop(self._emitter, None)
+            for _, event, _ in self._events():
+                self._emitter.unregister(event, unique_id=f"crossfade:{event}")
+
+    @property
+    def hooks(self) -> tuple[Hooks, ...]:
+        return self._hooks
+
+    def _events(self) -> list[tuple[str, str, Callable[..., Any]]]:
+        """How to register, for which event, and what."""
+        return [
+            ("register_first", f"provide-client-params.{SERVICE}.{TRANSACT}", self.provide_client_params),
+            ("register_last", f"before-parameter-build.{SERVICE}", self.before_parameter_build),
+            ("register", f"before-call.{SERVICE}", self.before_call),
+            ("register_last", f"request-created.{SERVICE}", self.request_created),
+            ("register_first", f"after-call.{SERVICE}", self.after_call),
+            ("register_first", f"after-call-error.{SERVICE}", self.after_call_error),
+        ]
+
+    def provide_client_params(self, params: Request, context: dict[str, Any], **_: Any) -> None:
+        context[CHOSEN] = "ClientRequestToken" in params
+
+    def before_parameter_build(self, params: Request, context: dict[str, Any], **_: Any) -> None:
+        context[PARAMETERS] = params
+
+    def request_created(self, request: Any, **_: Any) -> None:
+        for hooks in self._hooks:
+            hooks.request_created(request)
+
+    # --- events that run routines: what they return is for botocore, and may be a coroutine
+
+    def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Any:
+        raise NotImplementedError
+
+    def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> Any:
+        raise NotImplementedError
+
+    def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> Any:
+        raise NotImplementedError
+
+
+class SyncLine(Line):
+    def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
+        for hooks in self._hooks:
+            if isinstance(hooks, SyncHooks) and (short := hooks.before_call(model, params, context)) is not None:
+                return short
+        return None
+
+    def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
+        for hooks in reversed(self._hooks):
+            hooks.after_call(http_response, parsed, context)
+
+    def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
+        for hooks in reversed(self._hooks):
+            hooks.after_call_error(exception, context)
+
+
+class AioLine(Line):
+    async def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
+        for hooks in self._hooks:
+            if isinstance(hooks, AioHooks):
+                short = await hooks.before_call(model, params, context)
+                if short is not None:
+                    return short
+        return None
+
+    async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
+        for hooks in reversed(self._hooks):
+            if isinstance(hooks, AioHooks):
+                await hooks.after_call(http_response, parsed, context)
+
+    async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
+        for hooks in reversed(self._hooks):
+            if isinstance(hooks, AioHooks):
+                await hooks.after_call_error(exception, context)
+
+
+def line_of(emitter: Any, *, asynchronous: bool) -> Line:
+    """The line of an emitter; one for each."""
+    found = _LINES.get(emitter)
+    if found is None:
+        found = _LINES[emitter] = AioLine(emitter) if asynchronous else SyncLine(emitter)
+    return found
+
+
+_LINES: Final[weakref.WeakKeyDictionary[Any, Line]] = weakref.WeakKeyDictionary()

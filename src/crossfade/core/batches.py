@@ -1,0 +1,259 @@
+"""BatchGetItem and BatchWriteItem in every stage. What they say of other tables passes along untouched.
+
+A batch is not one operation but many, so in lockstep each of our writes is a transaction of its own, as PutItem or
+DeleteItem would be; what the whole batch would be refused for is looked for first, before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from crossfade.core.accounting import consumed_by_table
+from crossfade.core.effects import Forward, Later, Reply, Request, Routine
+from crossfade.core.evaluating import WriteName
+from crossfade.core.expressions import bind
+from crossfade.core.items import Item, validate_item
+from crossfade.core.legacy import modern
+from crossfade.core.mapping import STAMP
+from crossfade.core.mirroring import TRANSIENT, shadow_compare
+from crossfade.core.pair import Pair, Stored, key_name
+from crossfade.core.reads import PROJECTING, projector, serving_side
+from crossfade.core.requests import checked_key, plain_name
+from crossfade.core.stages import Row, Side, Writes
+from crossfade.core.writes import accounting_asked, in_lockstep, mirror_later, was_retried
+from crossfade.errors import Refused, Rejected, UnknownOutcome
+
+BATCH_WRITE_ITEMS_MAX: Final = (
+    25  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+)
+DUPLICATES: Final = "Provided list of item keys contains duplicates"
+
+
+def name_in(pair: Pair, request: Request) -> str:
+    """The caller's table as this batch names it: by its name or by its ARN."""
+    names: Iterable[str] = request["RequestItems"]
+    return next(name for name in names if plain_name(name) == pair.caller.name)
+
+
+def elsewhere(pair: Pair, request: Request, side: Side, name: str, entry: Any) -> Request:
+    """The batch with our part in the other table."""
+    others = {other: given for other, given in request["RequestItems"].items() if other != name}
+    table = pair.table(side).name
+    if any(plain_name(other) == table for other in others):
+        raise Refused(
+            f"a batch on {pair.caller.name} and {table} at once: they are two sides of one migration",
+            next_step="put what is for each of them into a batch of its own",
+        )
+    return {**request, "RequestItems": {**others, table: entry}}
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def batch_get(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
+    """One BatchGetItem; after the answer, the comparison of our keys with the other side."""
+    name = name_in(pair, request)
+    entry: Request = request["RequestItems"][name]
+    try:
+        keys = [checked_key(pair, {"Key": key}) for key in entry["Keys"]]
+    except Rejected:
+        if row.authority != pair.view:
+            raise
+        return (yield from Forward())  # the service words its own error
+    side = serving_side(row, ramp_percent, entry, key_name(keys[0])) if keys else row.authority
+    if side == pair.view:
+        reply = batch_without_stamps(name, (yield from Forward()))
+    else:
+        reply = yield from get_elsewhere(pair, side, request, name, keys)
+    if row.compare and keys:
+        whole = side == pair.view == "source" and not any(parameter in entry for parameter in PROJECTING)
+        served = (
+            {key_name(pair.callers_key(item)): item for item in reply["Responses"].get(name, ())} if whole else None
+        )
+        left = len(reply.get("UnprocessedKeys", {}).get(name, {}).get("Keys", ()))
+        compared = compare_keys(pair, keys, served if not left else None)
+        yield from Later("compare", f"batch {key_name(keys[0])}", compared)
+    return reply
+
+
+def batch_without_stamps(name: str, reply: Reply) -> Reply:
+    items: list[Item] = reply.get("Responses", {}).get(name, [])
+    if not any(STAMP in item for item in items):
+        return reply
+    shown = [{attribute: value for attribute, value in item.items() if attribute != STAMP} for item in items]
+    return {**reply, "Responses": {**reply["Responses"], name: shown}}
+
+
+def get_elsewhere(pair: Pair, side: Side, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:
+    given: Request = request["RequestItems"][name]
+    entry = modern("BatchGetItem", given)
+    bindings = bind(entry.get("ExpressionAttributeNames"), None)
+    wanted = projector(entry, bindings)
+    bindings.finish()
+    moved: Request = {"Keys": [pair.key(side, key) for key in keys]}
+    moved |= {parameter: entry[parameter] for parameter in ("ConsistentRead",) if parameter in entry}
+    reply = yield from Forward(elsewhere(pair, request, side, name, moved))
+    table = pair.table(side).name
+    answer: Reply = {**reply, **consumed_by_table(pair, [reply], name)}
+    images = [pair.image(side, pair.stored(side, item)) for item in reply["Responses"].get(table, ())]
+    others = {other: items for other, items in reply["Responses"].items() if other != table}
+    answer["Responses"] = {**others, name: [wanted(image) for image in images if image is not None]}
+    left: dict[str, Request] = {**reply.get("UnprocessedKeys", {})}
+    ours = left.pop(table, None)
+    if ours is not None:
+        again = {key_name(key) for key in ours["Keys"]}
+        pairs = zip(given["Keys"], moved["Keys"], strict=True)
+        left[name] = {**given, "Keys": [key for key, there in pairs if key_name(there) in again]}
+    answer["UnprocessedKeys"] = left
+    return answer
+
+
+def compare_keys(pair: Pair, keys: Sequence[Item], served: dict[str, Item] | None) -> Routine[None]:
+    """`served`: what the source has just answered, by key; None where that does not tell."""
+    for key in keys:
+        name = key_name(key)
+        held = None if served is None else Stored(served.get(name))
+        yield from shadow_compare(pair, key, held)
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
+    """One BatchWriteItem, and the mirrors of our keys."""
+    name = name_in(pair, request)
+    entries: list[Request] = request["RequestItems"][name]
+    try:
+        keys = [checked_key(pair, single(entry)[1]) for entry in entries]
+    except Rejected:
+        if row.authority != pair.view:
+            raise
+        return (yield from Forward())  # the service words its own error
+    if row.writes is Writes.LOCKSTEP:
+        return (yield from batch_in_lockstep(pair, row.authority, request, name, keys))
+    mirrored = row.writes is Writes.MIRRORED
+    try:
+        reply = yield from on_authority(pair, row, request, name, keys)
+    except UnknownOutcome:
+        if mirrored:
+            yield from mirrors(pair, row.authority, keys, may_land=True)
+        raise
+    if mirrored:
+        yield from mirrors(pair, row.authority, keys, may_land=was_retried(reply))
+    return reply
+
+
+def single(entry: Request) -> tuple[WriteName, Request]:
+    """A part of a batch as the operation that it stands for."""
+    if "PutRequest" in entry:
+        return "PutItem", entry["PutRequest"]
+    return "DeleteItem", entry["DeleteRequest"]
+
+
+def mirrors(pair: Pair, authority: Side, keys: Iterable[Item], *, may_land: bool) -> Routine[None]:
+    for key in keys:
+        yield from mirror_later(pair, authority, key, may_land=may_land)
+
+
+def on_authority(pair: Pair, row: Row, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:
+    side = row.authority
+    if side == pair.view and (side == "source" or row.writes is Writes.PLAIN):
+        return (yield from Forward())
+    entries: list[Request] = request["RequestItems"][name]
+    moved: list[Request] = []
+    for entry, key in zip(entries, keys, strict=True):
+        operation, given = single(entry)
+        if operation == "PutItem":
+            validate_item(given["Item"])
+            moved.append({"PutRequest": {"Item": (yield from pair.stored_form(side, given["Item"]))}})
+        else:
+            moved.append({"DeleteRequest": {"Key": pair.key(side, key)}})
+    table = pair.table(side).name
+    elsewhere_too = side == pair.view
+    changed = (
+        {**request, "RequestItems": {**request["RequestItems"], name: moved}}
+        if elsewhere_too
+        else elsewhere(pair, request, side, name, moved)
+    )
+    reply = yield from Forward(changed)
+    return written_answer(pair, reply, name, name if elsewhere_too else table, entries, moved)
+
+
+def written_answer(
+    pair: Pair, reply: Reply, name: str, table: str, entries: Sequence[Request], moved: Sequence[Request]
+) -> Reply:
+    answer: Reply = {**reply, **consumed_by_table(pair, [reply], name)}
+    left: dict[str, Any] = {**reply.get("UnprocessedItems", {})}
+    ours = left.pop(table, None)
+    if ours:
+        # Told by their keys alone: the service may write a number in another form than we did.
+        again = {entry_name(pair, table, entry) for entry in ours}
+        both = zip(entries, moved, strict=True)
+        left[name] = [entry for entry, there in both if entry_name(pair, table, there) in again]
+    answer["UnprocessedItems"] = left
+    metrics: dict[str, list[Reply]] = {**(reply.get("ItemCollectionMetrics") or {})}
+    told = metrics.pop(table, None)
+    if told is not None:
+        metrics[name] = [callers_metrics(pair, table, entry) for entry in told]
+    if "ItemCollectionMetrics" in reply:
+        answer["ItemCollectionMetrics"] = metrics
+    return answer
+
+
+def entry_name(pair: Pair, table: str, entry: Request) -> str:
+    shape = pair.source if plain_name(table) == pair.source.name else pair.target
+    _, given = single(entry)
+    held: Item = given.get("Item") or given["Key"]
+    return key_name({part: held[part] for part in shape.key_names})
+
+
+def callers_metrics(pair: Pair, table: str, entry: Reply) -> Reply:
+    """Metrics of a partition of the other table, about the caller's partition that its items belong to."""
+    key: Item = entry.get("ItemCollectionKey") or {}
+    if plain_name(table) == pair.caller.name or not key:
+        return entry
+    (value,) = key.values()
+    (back,) = pair.mapping.partitions(value, back=pair.view == "source")[:1]
+    return {**entry, "ItemCollectionKey": {pair.caller.partition_key: back}}
+
+
+def batch_in_lockstep(pair: Pair, authority: Side, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:
+    entries: list[Request] = request["RequestItems"][name]
+    check_batch(request, keys, entries)
+    others = {other: given for other, given in request["RequestItems"].items() if other != name}
+    sent: list[Reply] = []
+    left: dict[str, list[Request]] = {}
+    metrics: dict[str, list[Reply]] = {}
+    if others:  # first: what is wrong with them is then said before any of ours is written
+        reply = yield from Forward({**request, "RequestItems": others})
+        sent.append(reply)
+        left |= reply.get("UnprocessedItems", {})
+        metrics |= reply.get("ItemCollectionMetrics") or {}
+    for entry in entries:
+        operation, given = single(entry)
+        one: Request = {**given, "TableName": name, **accounting_asked(request)}
+        try:
+            reply = yield from in_lockstep(pair, authority, operation, one)
+        except Rejected as error:
+            if error.code not in TRANSIENT:
+                raise
+            left.setdefault(name, []).append(entry)
+        else:
+            sent.append(reply)
+            if "ItemCollectionMetrics" in reply:
+                metrics.setdefault(name, []).append(reply["ItemCollectionMetrics"])
+    answer: Reply = {"UnprocessedItems": left, **consumed_by_table(pair, sent, name)}
+    return {**answer, "ItemCollectionMetrics": metrics} if metrics else answer
+
+
+def check_batch(request: Request, keys: Sequence[Item], entries: Sequence[Request]) -> None:
+    """What DynamoDB refuses a whole batch for. Raises Rejected."""
+    if sum(len(given) for given in request["RequestItems"].values()) > BATCH_WRITE_ITEMS_MAX:
+        raise Rejected("ValidationException", "Too many items requested for the BatchWriteItem call")
+    if len({key_name(key) for key in keys}) < len(keys):
+        raise Rejected("ValidationException", DUPLICATES)
+    for entry in entries:
+        operation, given = single(entry)
+        if operation == "PutItem":
+            validate_item(given["Item"])

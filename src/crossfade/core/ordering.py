@@ -1,0 +1,227 @@
+"""Scan, and Query of an index: where the order is the table's own, and a page begun in one stage goes on in the next.
+
+Two tables keep the same items in different orders, so whoever goes on with a page must do so in the order in which it
+was begun. That order is the source's in every stage before `complete`: it is there from the start, and is kept equal
+to the end, so an eventually consistent request is simply answered by the source. In `complete` it is the target's. A
+strongly consistent request must see what has just been created, so one that begins while the target is the authority
+goes by the target's order at once.
+
+A token whose order is not that of every request in its stage, or of the next stage's, carries a mark. Whoever goes on
+in the order of the side that is not the authority takes from it which items there are, and each item from the
+authority.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crossfade.core.accounting import capacity_asked
+from crossfade.core.effects import Forward, Reply, Request, Routine
+from crossfade.core.items import Item
+from crossfade.core.legacy import modern
+from crossfade.core.mapping import STAMP
+from crossfade.core.pages import Asked, compare_items_later, look_up, page, understood, without_stamps
+from crossfade.core.pair import Image, Pair
+from crossfade.core.stages import Order, Row, Side, Writes
+from crossfade.errors import Refused, Rejected
+
+MARK: Final = STAMP  # the attribute that marks a token; no attribute of the caller's has this name
+PAGING: Final = ("Limit", "ConsistentRead", "ScanIndexForward", "Segment", "TotalSegments")
+
+
+def scan(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
+    """One page of a Scan by the caller."""
+    return (yield from in_its_order(pair, row, "Scan", request))
+
+
+def in_its_order(pair: Pair, row: Row, operation: str, request: Request) -> Routine[Reply]:
+    """One page; after the answer, the comparison of its items with the other side."""
+    side, marks = order_of(row, request)
+    own = None
+    if is_marked(request):
+        token: Item = request["ExclusiveStartKey"]
+        own = request = {**request, "ExclusiveStartKey": {name: token[name] for name in token if name != MARK}}
+    if side == pair.view and (side == row.authority or is_kept_equal(row, request)):
+        reply = without_stamps((yield from Forward(own)))
+        if row.compare:
+            yield from compare_items_later(pair, side, request, reply, f"{operation} {request.get('Segment', '')}")
+    else:
+        reply = yield from in_terms_of(pair, row, side, operation, modern(operation, request))
+    last: Item | None = reply.get("LastEvaluatedKey")
+    return {**reply, "LastEvaluatedKey": {**last, MARK: {"S": side}}} if marks and last else reply
+
+
+def order_of(row: Row, request: Request) -> tuple[Side, bool]:
+    """In whose order the pages go, and whether the token has to say so."""
+    if is_marked(request):
+        side: Side = "target" if request["ExclusiveStartKey"][MARK] == {"S": "target"} else "source"
+    elif row.order is Order.TARGET or (
+        row.authority == "target" and request.get("ConsistentRead") and "ExclusiveStartKey" not in request
+    ):
+        side = "target"
+    else:
+        side = "source"
+    if side == "target":
+        return side, row.order is not Order.TARGET
+    return side, row.order is not Order.SOURCE
+
+
+def is_marked(request: Request) -> bool:
+    """Whether the token says in whose order its pages go."""
+    return MARK in request.get("ExclusiveStartKey", ())
+
+
+def is_kept_equal(row: Row, request: Request) -> bool:
+    """Whether the side that is not the authority will do."""
+    return row.writes is not Writes.PLAIN and not request.get("ConsistentRead")
+
+
+# --- the request in the terms of the side whose order it goes by ------------------------------------------------------
+
+
+def in_terms_of(pair: Pair, row: Row, side: Side, operation: str, request: Request) -> Routine[Reply]:
+    asked = understood(operation, request, None)
+    index: str | None = request.get("IndexName")
+    moved: Request = {name: request[name] for name in PAGING if name in request} | capacity_asked(request)
+    moved["TableName"] = pair.table(side).name
+    if index is not None:
+        moved["IndexName"] = index_of(pair, side, index)
+    if operation == "Query":
+        moved |= condition_of(pair, side, asked, request)
+    if "ExclusiveStartKey" in request:
+        moved["ExclusiveStartKey"] = translated(pair, request["ExclusiveStartKey"], pair.view, side)
+    reply = yield from sent(pair, row, side, operation, moved)
+    found: list[Item] = reply["Items"]
+    replies = [reply]
+    if side == row.authority or (index is None and row.authority != side and is_kept_equal(row, request)):
+        images = [pair.image(side, pair.stored(side, item)) for item in found]
+    else:
+        keys = [pair.mapping.backward_key(key_of(pair, side, item)) if side == "target" else key_of(pair, side, item)
+                for item in found]  # fmt: skip
+        held = yield from look_up(pair, row.authority, keys, replies, capacity_asked(request))
+        images = [pair.image(row.authority, stored) for stored in held]
+        if index is not None and request.get("Select") != "ALL_ATTRIBUTES":
+            images = [as_projected(pair, side, image, item) for image, item in zip(images, found, strict=True)]
+    there = [image for image in images if image is not None and still_asked(asked, image)]
+    kept = [image for image in there if asked.keep(image)]
+    last: Item | None = reply.get("LastEvaluatedKey")
+    if last is not None:
+        last = translated(pair, last, side, pair.view)
+    metadata = {name: reply[name] for name in ("ResponseMetadata",) if name in reply}
+    return {**metadata, **page(pair, asked, request, kept, len(there), last, replies)}
+
+
+def sent(pair: Pair, row: Row, side: Side, operation: str, moved: Request) -> Routine[Reply]:
+    """The caller's own call. A side that is not used any more may be gone."""
+    try:
+        return (yield from Forward(moved))
+    except Rejected as error:
+        if row.writes is not Writes.PLAIN or side == row.authority or error.code != "ResourceNotFoundException":
+            raise
+        raise Rejected(
+            "ValidationException",
+            f"The provided starting key is invalid: it was given in an earlier stage of the migration, and"
+            f" {pair.table(side).name} is gone; begin the {operation} anew",
+        ) from error
+
+
+def key_of(pair: Pair, side: Side, item: Item) -> Item:
+    return {name: item[name] for name in pair.table(side).key_names}
+
+
+def condition_of(pair: Pair, side: Side, asked: Asked, request: Request) -> Request:
+    """The caller's key condition in the terms of one side."""
+    where = asked.where
+    if where is None:
+        raise AssertionError("a Query has a key condition")
+    if side == pair.view:
+        text: str = request["KeyConditionExpression"]
+        return {"KeyConditionExpression": text, **used_by(text, request)}
+    if "IndexName" not in request:
+        raise Refused(
+            f"this Query of {pair.caller.name} cannot be answered from {pair.table(side).name}: the sort key is stored"
+            " in another form, and so in another order",
+            next_step="read the items by their whole key, or query the other table in its own terms",
+        )
+    names = {"#xf_p": name_in(pair, side, where.partition[0])}
+    values: Item = {":xf_p": where.partition[1]}
+    text = "#xf_p = :xf_p"
+    if where.sort is not None:
+        names["#xf_s"] = name_in(pair, side, where.sort.name)
+        values |= {f":xf_s{n}": operand for n, operand in enumerate(where.sort.operands)}
+        text += f" AND {SORT_FORMS.get(where.sort.operator, '#xf_s {} :xf_s0').format(where.sort.operator)}"
+    return {"KeyConditionExpression": text, "ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
+
+
+SORT_FORMS: Final = {"BETWEEN": "#xf_s {} :xf_s0 AND :xf_s1", "begins_with": "{}(#xf_s, :xf_s0)"}
+
+
+def used_by(text: str, request: Request) -> Request:
+    """The placeholders that this text uses: DynamoDB refuses any others."""
+    used: Request = {}
+    for parameter in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+        given: Request = request.get(parameter, {})
+        found = {name: value for name, value in given.items() if uses(text, name)}
+        if found:
+            used[parameter] = found
+    return used
+
+
+def uses(text: str, placeholder: str) -> bool:
+    start = text.find(placeholder)
+    while start >= 0:
+        following = text[start + len(placeholder) : start + len(placeholder) + 1]
+        if not (following.isalnum() or following == "_"):
+            return True
+        start = text.find(placeholder, start + 1)
+    return False
+
+
+def as_projected(pair: Pair, side: Side, image: Image, entry: Item) -> Image:
+    """What the index shows of the item: the attributes that its entry has."""
+    if image is None:
+        return None
+    if side == pair.view:
+        shown = entry.keys()
+    else:
+        shown = (pair.mapping.backward(entry) if side == "target" else pair.mapping.forward(entry)).keys()
+    return {name: value for name, value in image.items() if name in shown}
+
+
+def still_asked(asked: Asked, image: Item) -> bool:
+    """An item may have left the part that was asked for between the two reads."""
+    return asked.where is None or asked.where.holds(image)
+
+
+# --- names and tokens -------------------------------------------------------------------------------------------------
+
+
+def name_in(pair: Pair, side: Side, name: str) -> str:
+    """The name that a root attribute of the other side has on this one, its value untouched."""
+    found = pair.mapping.arrives(name) if side == "target" else pair.mapping.came_from(name)
+    if found is None:
+        raise Refused(
+            f"an index by {name!r} is not the same in {pair.source.name} and {pair.target.name}: {name!r} is stored in"
+            " another form",
+            next_step="query an index of the other table in its own terms",
+        )
+    return found
+
+
+def index_of(pair: Pair, side: Side, index: str) -> str:
+    """The name on one side of an index that the caller names."""
+    if side == pair.view:
+        return index
+    if side == "target":
+        return pair.indexes.get(index, index)
+    return next((source for source, target in pair.indexes.items() if target == index), index)
+
+
+def translated(pair: Pair, token: Item, given: Side, wanted: Side) -> Item:
+    """A token of one side in the terms of another: a base key and, for an index, the attributes of its key."""
+    if given == wanted:
+        return token
+    key = key_of(pair, given, token)
+    key = pair.mapping.forward_key(key) if wanted == "target" else pair.mapping.backward_key(key)
+    rest = {name: value for name, value in token.items() if name not in pair.table(given).key_names}
+    return {**{name_in(pair, wanted, name): value for name, value in rest.items()}, **key}

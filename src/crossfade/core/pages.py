@@ -1,0 +1,125 @@
+"""A page of a Query or a Scan that is made here: what was asked for, apart from its paging, and the answer.
+
+Filters and projections are evaluated over the image, because what a filter drops still counts towards the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from crossfade.core.accounting import consumed
+from crossfade.core.effects import Call, Later, Note, Reply, Request, Routine
+from crossfade.core.expressions import KeyCondition, bind, condition, key_condition
+from crossfade.core.items import Item
+from crossfade.core.mapping import STAMP
+from crossfade.core.mirroring import shadow_compare
+from crossfade.core.pair import Pair, Stored, key_name
+from crossfade.core.reads import PROJECTING, projector
+from crossfade.core.selecting import selected
+from crossfade.core.stages import Side
+from crossfade.errors import Rejected
+
+COMPARED_MAX: Final = 25  # keys of one page that are compared one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A Query's or Scan's meaning, apart from its paging. `where` is None for a Scan."""
+
+    where: KeyCondition | None
+    keep: Callable[[Item], bool]
+    project: Callable[[Item], Item]
+
+
+def understood(operation: str, request: Request, key_names: tuple[str, str | None] | None) -> Asked:
+    """`request` has no legacy parameters. Raises Rejected for what DynamoDB would not take either.
+
+    `key_names` are those of the table or index that is queried; None where they are not known.
+    """
+    bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
+    text: str | None = request.get("FilterExpression")
+    keep = None if text is None else condition(text, bindings, kind="FilterExpression")
+    where = None
+    if operation == "Query":
+        where = key_condition(request.get("KeyConditionExpression", ""), bindings, key_names=key_names)
+    project = projector(request, bindings)
+    bindings.finish()
+    if where is not None and key_names is not None and where.partition[0] != key_names[0]:
+        raise Rejected("ValidationException", f"Query condition missed key schema element: {key_names[0]}")
+    chosen = selected(request)
+    return Asked(
+        where, (lambda image: keep.holds(image)) if keep is not None else everything, lambda item: chosen(project(item))
+    )
+
+
+def everything(_image: Item) -> bool:
+    return True
+
+
+def page(
+    pair: Pair,
+    asked: Asked,
+    request: Request,
+    kept: Sequence[Item],
+    looked_at: int,
+    last: Item | None,
+    sent: Iterable[Reply],
+) -> Reply:
+    """The answer: `kept` are the images that passed the filter, `last` the token in the caller's terms."""
+    reply: Reply = {"Count": len(kept), "ScannedCount": looked_at}
+    if request.get("Select") != "COUNT":
+        reply["Items"] = [asked.project(image) for image in kept]
+    if last is not None:
+        reply["LastEvaluatedKey"] = last
+    return {**reply, **consumed(pair, sent, request.get("TableName"))}
+
+
+def without_stamps(reply: Reply) -> Reply:
+    """The answer of a forwarded Query or Scan, the stamps not shown."""
+    items: list[Item] | None = reply.get("Items")
+    if not items or not any(STAMP in item for item in items):
+        return reply
+    return {**reply, "Items": [{name: value for name, value in item.items() if name != STAMP} for item in items]}
+
+
+def look_up(pair: Pair, side: Side, keys: Sequence[Item], sent: list[Reply], counted: Request) -> Routine[list[Stored]]:
+    """What `side` holds under these source keys, in their order, strongly consistent; for an answer under way."""
+    table = pair.table(side)
+    found: dict[str, Item] = {}
+    wanted = [pair.key(side, key) for key in keys]
+    names = [key_name(key) for key in wanted]
+    left = list(dict(zip(names, wanted, strict=True)).values())
+    while left:
+        some, left = left[:BATCH_GET_KEYS_MAX], left[BATCH_GET_KEYS_MAX:]
+        request: Request = {"RequestItems": {table.name: {"Keys": some, "ConsistentRead": True}}, **counted}
+        reply = yield from Call(side, "BatchGetItem", request)
+        sent.append(reply)
+        for item in reply.get("Responses", {}).get(table.name, ()):
+            found[key_name({name: item[name] for name in table.key_names})] = item
+        left = [*reply.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", ()), *left]
+    return [pair.stored(side, found.get(name)) for name in names]
+
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+BATCH_GET_KEYS_MAX: Final = 100
+
+
+def compare_items_later(pair: Pair, side: Side, request: Request, reply: Reply, name: str) -> Routine[None]:
+    """After the answer: what the page shows is compared, key by key. Items that show no key say nothing."""
+    whole = side == pair.view == "source" and "IndexName" not in request
+    whole = whole and not any(parameter in request for parameter in PROJECTING)
+    items: list[Item] = reply.get("Items", [])
+    shown = [item for item in items if all(part in item for part in pair.caller.key_names)][:COMPARED_MAX]
+    if shown:
+        yield from Later("compare", name, compare_items(pair, shown, whole=whole))
+
+
+def compare_items(pair: Pair, shown: Sequence[Item], *, whole: bool) -> Routine[None]:
+    for item in shown:
+        yield from shadow_compare(pair, pair.callers_key(item), Stored(item) if whole else None)
+
+
+def note_matching() -> Routine[None]:
+    yield from Note("compare", {"outcome": "matching"})
