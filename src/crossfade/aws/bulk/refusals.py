@@ -1,0 +1,56 @@
+"""What an answer that is not a success means: the error in botocore's shape, as Rejected or UnknownOutcome."""
+
+from __future__ import annotations
+
+from http.client import responses as status_texts
+from typing import Any, Final
+
+from crossfade.aws.bulk.connection import Answer
+from crossfade.aws.bulk.decoding import decode_binary, json_object
+from crossfade.aws.bulk.encoding import BINARY
+from crossfade.aws.bulk.failures import Failure, Kind
+from crossfade.aws.bulk.operations import Operation
+from crossfade.aws.calls import SERVER_ERROR, outcome_of
+from crossfade.core.effects import Reply
+
+
+def refused(operation: Operation, answer: Answer, metadata: Reply) -> Failure:
+    """The failure for an answer of 300 and more."""
+    status_code = answer.status_code
+    parsed = parsed_error(operation, status_code, answer.body)
+    parsed["ResponseMetadata"] = metadata
+    kind = Kind.SERVER if status_code >= SERVER_ERROR else Kind.REFUSED
+    code: str = parsed["Error"]["Code"]
+    return Failure(kind, outcome_of(status_code, parsed), code, status_code, answer.headers.get("date", ""))
+
+
+def parsed_error(operation: Operation, status_code: int, body: bytes) -> Reply:
+    """`Error`, and whatever else the model has for this error: `Item`, `CancellationReasons`, `message`."""
+    if status_code >= SERVER_ERROR and (not body.strip() or body.lstrip().startswith(b"<html>")):  # a proxy's
+        return {"Error": {"Code": str(status_code), "Message": status_texts.get(status_code, "")}}
+    given = _given(body)
+    code = _code(given.get("__type", str(status_code)))
+    parsed: Reply = {"Error": {"Message": given.get("message", given.get("Message", "")), "Code": code}}
+    shape: Any = operation.model.service_model.shape_for_error_code(code)
+    if shape is not None:
+        if BINARY.search(body) is not None:
+            decode_binary(given)
+        parsed.update({name: given[name] for name in shape.members if given.get(name) is not None})
+    return parsed
+
+
+NO_BODY: Final = b""
+
+
+def _given(body: bytes) -> Reply:
+    if body == NO_BODY:
+        return {}
+    try:
+        return json_object(body)
+    except ValueError:  # whatever stands between us and the service says, it is the message
+        return {"message": body.decode("utf-8", "replace")}
+
+
+def _code(kind: str) -> str:
+    """From `com.amazonaws.dynamodb.v20120810#ResourceNotFoundException`, with or without what is around the name."""
+    return kind.partition(":")[0].rpartition("#")[2]

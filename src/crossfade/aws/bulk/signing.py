@@ -1,0 +1,139 @@
+"""Signature version 4, with everything that stays the same kept.
+
+What is signed of two requests of one operation differs in the second and in the digest of the body; the key is a day's.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
+from typing import Final
+
+from crossfade.aws.bulk.endpoints import Endpoint
+from crossfade.aws.bulk.failures import Failure
+from crossfade.aws.bulk.identity import Keys
+
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+DATE: Final = "X-Amz-Date"
+SIGNING_KEYS_MAX: Final = 16  # a day sees few: credentials live for an hour, often for longer
+# Refusals that a wrong clock brings about. DynamoDB takes a date that is five minutes off.
+CLOCK_CODES: Final = frozenset({"InvalidSignatureException", "RequestExpired", "RequestInTheFuture"})
+SKEW_SECONDS_MIN: Final = 240.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """A request of one operation to one endpoint, but for its date, signature and body."""
+
+    endpoint: Endpoint
+    keys: Keys | None
+    before_date: str  # the canonical request up to the value of its date
+    after_date: str  # and from there to the digest of the body
+    head: str  # the request line and the headers that stay, each line ended
+    credential: str  # up to the scope's date
+    signed_names: str
+
+
+def template_of(
+    endpoint: Endpoint, keys: Keys | None, target: str, content_type: str, user_agent: str, proxy_headers: str = ""
+) -> Template:
+    """`keys` None: not signed. `proxy_headers`: lines for a proxy that the request is addressed to."""
+    headers = {"X-Amz-Target": target, "Content-Type": content_type, **dict(endpoint.headers)}
+    if keys is not None and keys.token is not None:
+        headers["X-Amz-Security-Token"] = keys.token
+    lines = [
+        f"POST {endpoint.request_target} HTTP/1.1",
+        f"Host: {endpoint.host_header}",
+        "Accept-Encoding: identity",
+        f"User-Agent: {user_agent}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    head = "\r\n".join(lines) + "\r\n" + proxy_headers
+    canonical = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
+    canonical["host"] = endpoint.host_header
+    names = sorted([*canonical, DATE.lower()])
+    at = names.index(DATE.lower())
+    before = "".join(f"{name}:{canonical[name]}\n" for name in names[:at])
+    after = "".join(f"{name}:{canonical[name]}\n" for name in names[at + 1 :])
+    signed = ";".join(names)
+    return Template(
+        endpoint=endpoint,
+        keys=keys,
+        before_date=f"POST\n{endpoint.canonical_path}\n{endpoint.canonical_query}\n{before}{DATE.lower()}:",
+        after_date=f"\n{after}\n{signed}\n",
+        head=head,
+        credential="" if keys is None else f"{ALGORITHM} Credential={keys.access_key}/",
+        signed_names=signed,
+    )
+
+
+class Signer:
+    """`clock` gives the seconds since 1970, `skew_seconds` what the service's clock is ahead of it."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self.skew_seconds = 0.0
+        self._second = -1
+        self._date = ""
+        self._signing_keys: dict[tuple[str, str, str], bytes] = {}  # by secret, region and service, of one day
+
+    def now(self) -> float:
+        return self._clock() + self.skew_seconds
+
+    def signed(self, template: Template, body: bytes, retry_headers: str) -> bytes:
+        """The whole request, as it goes out. `retry_headers` are not signed, as botocore has it."""
+        keys = template.keys
+        length = f"Content-Length: {len(body)}\r\n\r\n"
+        if keys is None:
+            return f"{template.head}{retry_headers}{length}".encode("latin-1") + body
+        date = self._date_now()
+        endpoint = template.endpoint
+        scope = f"{date[:8]}/{endpoint.region}/{endpoint.signing_name}/aws4_request"
+        canonical = f"{template.before_date}{date}{template.after_date}{sha256(body).hexdigest()}"
+        to_sign = f"{ALGORITHM}\n{date}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+        signature = hmac.digest(self._signing_key(keys, endpoint), to_sign.encode(), "sha256").hex()
+        head = (
+            f"{template.head}{DATE}: {date}\r\n"
+            f"Authorization: {template.credential}{scope}, SignedHeaders={template.signed_names}, "
+            f"Signature={signature}\r\n{retry_headers}{length}"
+        )
+        return head.encode("latin-1") + body
+
+    def corrected(self, failure: Failure) -> bool:
+        """Whether the service refused for the sake of our clock, and it is put right now."""
+        if failure.code not in CLOCK_CODES or not failure.date:
+            return False
+        try:
+            theirs = parsedate_to_datetime(failure.date).timestamp()
+        except ValueError:
+            return False
+        if abs(theirs - self.now()) < SKEW_SECONDS_MIN:
+            return False  # it was something else
+        self.skew_seconds = theirs - self._clock()
+        return True
+
+    def _date_now(self) -> str:
+        second = int(self.now())
+        if second != self._second:
+            date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
+            if date[:8] != self._date[:8]:
+                self._signing_keys.clear()
+            self._second, self._date = second, date
+        return self._date
+
+    def _signing_key(self, keys: Keys, endpoint: Endpoint) -> bytes:
+        name = (keys.secret_key, endpoint.region, endpoint.signing_name)
+        key = self._signing_keys.get(name)
+        if key is None:
+            key = f"AWS4{keys.secret_key}".encode()
+            for part in (self._date[:8], endpoint.region, endpoint.signing_name, "aws4_request"):
+                key = hmac.digest(key, part.encode(), "sha256")
+            if len(self._signing_keys) >= SIGNING_KEYS_MAX:
+                self._signing_keys.clear()
+            self._signing_keys[name] = key
+        return key
