@@ -41,10 +41,10 @@ def understood(operation: str, request: Request, key_names: tuple[str, str | Non
     bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
     text: str | None = request.get("FilterExpression")
     keep = None if text is None else condition(text, bindings, kind="FilterExpression")
-    where = None
-    if operation == "Query":
-        where = key_condition(request.get("KeyConditionExpression", ""), bindings, key_names=key_names)
     project = projector(request, bindings)
+    where = None
+    if operation == "Query":  # read last, as DynamoDB does
+        where = key_condition(request.get("KeyConditionExpression", ""), bindings, key_names=key_names)
     bindings.finish()
     if where is not None and key_names is not None and where.partition[0] != key_names[0]:
         raise Rejected("ValidationException", f"Query condition missed key schema element: {key_names[0]}")

@@ -42,7 +42,7 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
     else:
         if asked is None:
             raise AssertionError("a request that the other table serves has been understood")
-        reply = yield from query_other(pair, asked, modern("Query", request), side)
+        reply = yield from query_other(pair, asked, modern_query(pair, request), side)
     if row.compare and asked is not None:
         comparison = compare_page(pair, asked, side, request, reply)
         yield from Later("compare", key_name({"": partition_of(asked)}), comparison)
@@ -52,14 +52,21 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
 def asked_of(pair: Pair, request: Request, authority: Side) -> Asked | None:
     """None for what only the table itself can make sense of, while it is the one that answers."""
     try:
-        caller = pair.caller
-        asked = understood("Query", modern("Query", request), (caller.partition_key, caller.sort_key))
+        asked = understood("Query", modern_query(pair, request), key_names(pair))
         _ = partitions(pair, asked, other_side(pair.view))
     except (Rejected, Refused, MappingError):
         if authority == pair.view:
             return None
         raise
     return asked
+
+
+def modern_query(pair: Pair, request: Request) -> Request:
+    return modern("Query", request, key_names(pair))
+
+
+def key_names(pair: Pair) -> tuple[str, str | None]:
+    return pair.caller.partition_key, pair.caller.sort_key
 
 
 def partition_of(asked: Asked) -> AttributeValue:
@@ -226,7 +233,7 @@ def compare_page(pair: Pair, asked: Asked, served_by: Side, request: Request, re
     if side == pair.view:
         other = without_stamps((yield from Call(side, "Query", {**plain, "TableName": pair.caller.name})))
     else:
-        other = yield from query_other(pair, asked, modern("Query", plain), side)
+        other = yield from query_other(pair, asked, modern_query(pair, plain), side)
     served: list[Item] | None = reply.get("Items")
     found: list[Item] = other["Items"]
     if (served == found) if served is not None else (reply["Count"] == other["Count"]):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from crossfade.core.evaluating import evaluate
+from crossfade.core.expressions import bind, key_condition
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern, reworded
 from crossfade.errors import Rejected
@@ -133,6 +134,28 @@ def test_a_sort_key_condition_that_no_index_can_follow(operator: str) -> None:
     }
     text = "Attempted conditional constraint is not an indexable operation"
     assert refusal("Query", KeyConditions=conditions) == text
+
+
+@pytest.mark.parametrize(
+    ("conditions", "text"),
+    [
+        ({"sk": "LE"}, "Query condition missed key schema element"),
+        ({"pk": "LE", "a": "LE"}, "Query key condition not supported"),
+        ({"pk": "EQ", "a": "EQ"}, "Query condition missed key schema element"),
+    ],
+)
+def test_keys_that_are_known_later(conditions: dict[str, str], text: str) -> None:
+    """Without the names of the keys the translation leaves to its reader what only they can tell; the words are one."""
+    given = {
+        name: {"ComparisonOperator": operator, "AttributeValueList": [{"S": "x"}]}
+        for name, operator in conditions.items()
+    }
+    assert refusal("Query", KeyConditions=given) == text
+    asked = modern("Query", {"KeyConditions": given})
+    bindings = bind(asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"])
+    with pytest.raises(Rejected) as refused:
+        _ = key_condition(asked["KeyConditionExpression"], bindings, key_names=("pk", "sk"))
+    assert refused.value.text == text
 
 
 def test_a_query_may_have_key_conditions_beside_expressions() -> None:
