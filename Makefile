@@ -3,13 +3,16 @@
 # the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof lint types constraints ready clean
+.PHONY: help demo test proof contract histories clients lint types constraints ready clean
 BIN := .venv/bin
 
 help:
 	@echo 'make demo    migrate a table under live traffic, there and back  [ITEMS=50000] [SEED=1]'
 	@echo 'make test    lint, types, import contract and every test          [PYTEST="-k name"]'
 	@echo 'make proof   the demo'"'"'s proof that nothing was lost, over seeds  [RUNS=20] [DROP=rule]'
+	@echo 'make contract  every answer in every stage beside that of a plain table  [CASES=text STAGE= MAPPING= VIEW= CLIENT=]'
+	@echo 'make histories  recorded histories of real processes, judged item by item  [RUNS=3] [SEED=n] [DROP=rule]'
+	@echo 'make clients PynamoDB'"'"'s own tests on top of us, unchanged, in every stage'
 	@echo 'make lint    ruff and the import contract'
 	@echo 'make types   mypy and pyright, both strict'
 	@echo 'make clean   remove .venv and what the tools leave'
@@ -24,6 +27,16 @@ test: ready
 
 proof: ready
 	@$(BIN)/python -m crossfade.demo.proof --runs $(or $(RUNS),20) $(if $(DROP),--drop $(DROP))
+
+contract: export CASES := $(CASES)
+contract: ready
+	@STAGE=$(STAGE) MAPPING=$(MAPPING) VIEW=$(VIEW) CLIENT=$(CLIENT) $(BIN)/python -m tests.contract
+
+histories: ready
+	@$(BIN)/python -m tests.histories --runs $(or $(RUNS),3) $(if $(SEED),--seed $(SEED)) $(if $(DROP),--drop $(DROP))
+
+clients: ready
+	@$(BIN)/python -m tests.clients.pynamodb_suite
 
 lint types: ready
 	@$(BIN)/python scripts/run_checks.py $@

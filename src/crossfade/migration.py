@@ -41,6 +41,8 @@ class Table:
 
     name: str
     key: Mapping[str, Kind] = field(hash=False)
+    indexes: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict[str, Mapping[str, Kind]], hash=False)
+    """The key of each index, like `key`. Needed for the local indexes of a table that the mapping spreads."""
 
     def __post_init__(self) -> None:
         _check_table_name(self.name, "table")

@@ -25,14 +25,15 @@ def capacity_asked(request: Request) -> Request:
 
 def consumed(pair: Pair, replies: Iterable[Reply], name: str | None = None) -> Reply:
     """The ConsumedCapacity of an answer that took these requests about both tables, or nothing if none was told."""
-    parts = [part for reply in replies for part in parts_of(reply) if is_ours(pair, part)]
+    given = [part for reply in replies for part in parts_of(reply) if is_ours(pair, part)]
+    parts = [in_callers_index_names(pair, part) for part in given]
     return {"ConsumedCapacity": summed(name or pair.caller.name, parts)} if parts else {}
 
 
 def consumed_by_table(pair: Pair, replies: Iterable[Reply], name: str | None = None) -> Reply:
     """As `consumed`, for an operation on several tables: ours come first, as one."""
     given = [part for reply in replies for part in parts_of(reply)]
-    ours = [part for part in given if is_ours(pair, part)]
+    ours = [in_callers_index_names(pair, part) for part in given if is_ours(pair, part)]
     tables = [part for part in given if not is_ours(pair, part) and not is_ledger(pair, part)]
     if not ours and not tables:
         return {}
@@ -65,6 +66,18 @@ def summed(name: str, parts: Sequence[Reply]) -> Reply:
     for part in parts:
         add(total, {inner: value for inner, value in part.items() if inner != "TableName"})
     return total
+
+
+def in_callers_index_names(pair: Pair, part: Reply) -> Reply:
+    """The part with its indexes under the names that they have in the caller's table."""
+    if not pair.indexes or plain_name(part.get("TableName", "")) == pair.caller.name:
+        return part
+    names = {there: here for here, there in pair.indexes.items()} if pair.view == "source" else pair.indexes
+    kinds = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
+    renamed = {
+        kind: {names.get(index, index): units for index, units in part[kind].items()} for kind in kinds if kind in part
+    }
+    return {**part, **renamed}
 
 
 def add(total: Reply, part: Reply) -> None:

@@ -56,17 +56,19 @@ def batch_get(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Rout
     name = name_in(pair, request)
     entry: Request = request["RequestItems"][name]
     try:
-        keys = [checked_key(pair, {"Key": key}) for key in entry["Keys"]]
+        keys = [checked_key(pair, {"Key": key}) for key in entry.get("Keys", ())]
+        if not keys:
+            raise Rejected("ValidationException", "a BatchGetItem asks for one key or more")
     except Rejected:
         if row.authority != pair.view:
             raise
         return (yield from Forward())  # the service words its own error
-    side = serving_side(row, ramp_percent, entry, key_name(keys[0])) if keys else row.authority
+    side = serving_side(row, ramp_percent, entry, key_name(keys[0]))
     if side == pair.view:
         reply = batch_without_stamps(name, (yield from Forward()))
     else:
         reply = yield from get_elsewhere(pair, side, request, name, keys)
-    if row.compare and keys:
+    if row.compare:
         whole = side == pair.view == "source" and not any(parameter in entry for parameter in PROJECTING)
         served = (
             {key_name(pair.callers_key(item)): item for item in reply["Responses"].get(name, ())} if whole else None
@@ -124,12 +126,14 @@ def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One BatchWriteItem, and the mirrors of our keys."""
     name = name_in(pair, request)
     entries: list[Request] = request["RequestItems"][name]
+    if not entries or not all(is_well_formed(entry) for entry in entries):
+        return (yield from Forward())  # nothing that could be written: the service words its own error
     try:
         keys = [checked_key(pair, single(entry)[1]) for entry in entries]
     except Rejected:
         if row.authority != pair.view:
             raise
-        return (yield from Forward())  # the service words its own error
+        return (yield from Forward())  # likewise
     if row.writes is Writes.LOCKSTEP:
         return (yield from batch_in_lockstep(pair, row.authority, request, name, keys))
     mirrored = row.writes is Writes.MIRRORED
@@ -142,6 +146,12 @@ def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     if mirrored:
         yield from mirrors(pair, row.authority, keys, may_land=was_retried(reply))
     return reply
+
+
+def is_well_formed(entry: Request) -> bool:
+    """Whether it asks for one thing, about one item."""
+    needed = {"PutRequest": "Item", "DeleteRequest": "Key"}
+    return len(entry) == 1 and all(needed.get(kind) in (given or {}) for kind, given in entry.items())
 
 
 def single(entry: Request) -> tuple[WriteName, Request]:

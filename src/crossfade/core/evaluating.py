@@ -18,6 +18,7 @@ from crossfade.core.expressions.updates import ReturnMode
 from crossfade.core.items import Item, validate_item
 from crossfade.core.legacy import modern
 from crossfade.core.pair import Image
+from crossfade.core.requests import uses_no_expression
 from crossfade.errors import Rejected
 
 WriteName = Literal["PutItem", "UpdateItem", "DeleteItem"]
@@ -52,12 +53,47 @@ class Prepared:
 def prepare(operation: ActionName, request: Request, key_names: Collection[str]) -> Prepared:
     """`key_names`: the caller's. Raises Rejected for what DynamoDB refuses whatever the item."""
     request = modern(operation, request)
+    check_form(operation, request)
     bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
     text: str | None = request.get("ConditionExpression")
     parsed = None if text is None else condition(text, bindings)
     result = PREPARERS[operation](request, key_names, bindings)
     bindings.finish()
     return Prepared(request, parsed, result)
+
+
+RETURNED: Final[dict[str, frozenset[str]]] = {
+    "PutItem": frozenset({"NONE", "ALL_OLD"}),
+    "DeleteItem": frozenset({"NONE", "ALL_OLD"}),
+    "UpdateItem": frozenset({"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}),
+}
+CHOICES: Final[dict[str, frozenset[str]]] = {
+    "ReturnValuesOnConditionCheckFailure": frozenset({"NONE", "ALL_OLD"}),
+    "ReturnConsumedCapacity": frozenset({"NONE", "TOTAL", "INDEXES"}),
+}
+
+
+def check_form(operation: ActionName, request: Request) -> None:
+    """What no expression says. Raises Rejected; `core.wording` has it put in DynamoDB's words."""
+    allowed = {**CHOICES, "ReturnValues": RETURNED.get(operation, frozenset({"NONE"}))}
+    for name, choices in allowed.items():
+        if request.get(name, "NONE") not in choices:
+            raise Rejected("ValidationException", f"{name} cannot be {request[name]!r}")
+    if operation == "ConditionCheck" and "ConditionExpression" not in request:
+        raise Rejected("ValidationException", "a ConditionCheck needs a ConditionExpression")
+    if request.get("UpdateExpression") == "":
+        raise Rejected("ValidationException", "Invalid UpdateExpression: The expression can not be empty;")
+    if uses_no_expression(request):
+        if "ExpressionAttributeNames" in request:
+            raise Rejected("ValidationException", NAMES_ALONE)
+        if "ExpressionAttributeValues" in request:
+            which = "UpdateExpression and ConditionExpression are null"
+            which = which if operation == "UpdateItem" else "ConditionExpression is null"
+            raise Rejected("ValidationException", f"{VALUES_ALONE}: {which}")
+
+
+NAMES_ALONE: Final = "ExpressionAttributeNames can only be specified when using expressions"
+VALUES_ALONE: Final = "ExpressionAttributeValues can only be specified when using expressions"
 
 
 def evaluate(operation: WriteName, request: Request, before: Image, key_names: Collection[str]) -> Evaluated:

@@ -22,6 +22,7 @@ from crossfade.core.legacy import modern
 from crossfade.core.mapping import STAMP
 from crossfade.core.pages import Asked, compare_items_later, look_up, page, understood, without_stamps
 from crossfade.core.pair import Image, Pair
+from crossfade.core.requests import used_by
 from crossfade.core.stages import Order, Row, Side, Writes
 from crossfade.errors import Refused, Rejected
 
@@ -39,8 +40,7 @@ def in_its_order(pair: Pair, row: Row, operation: str, request: Request) -> Rout
     side, marks = order_of(row, request)
     own = None
     if is_marked(request):
-        token: Item = request["ExclusiveStartKey"]
-        own = request = {**request, "ExclusiveStartKey": {name: token[name] for name in token if name != MARK}}
+        own = request = without_mark(request)
     if side == pair.view and (side == row.authority or is_kept_equal(row, request)):
         reply = without_stamps((yield from Forward(own)))
         if row.compare:
@@ -71,6 +71,13 @@ def is_marked(request: Request) -> bool:
     return MARK in request.get("ExclusiveStartKey", ())
 
 
+def without_mark(request: Request) -> Request:
+    token: Item | None = request.get("ExclusiveStartKey")
+    if not token or MARK not in token:
+        return request
+    return {**request, "ExclusiveStartKey": {name: token[name] for name in token if name != MARK}}
+
+
 def is_kept_equal(row: Row, request: Request) -> bool:
     """Whether the side that is not the authority will do."""
     return row.writes is not Writes.PLAIN and not request.get("ConsistentRead")
@@ -80,12 +87,14 @@ def is_kept_equal(row: Row, request: Request) -> bool:
 
 
 def in_terms_of(pair: Pair, row: Row, side: Side, operation: str, request: Request) -> Routine[Reply]:
-    asked = understood(operation, request, None)
     index: str | None = request.get("IndexName")
+    asked = understood(operation, request, None if index is None else index_keys(pair, index))
     moved: Request = {name: request[name] for name in PAGING if name in request} | capacity_asked(request)
     moved["TableName"] = pair.table(side).name
     if index is not None:
-        moved["IndexName"] = index_of(pair, side, index)
+        moved["IndexName"] = pair.index_name(side, index)
+        if request.get("Select") == "ALL_ATTRIBUTES":
+            moved["Select"] = "ALL_ATTRIBUTES"  # for the service to say whether the index can
     if operation == "Query":
         moved |= condition_of(pair, side, asked, request)
     if "ExclusiveStartKey" in request:
@@ -111,6 +120,12 @@ def in_terms_of(pair: Pair, row: Row, side: Side, operation: str, request: Reque
     return {**metadata, **page(pair, asked, request, kept, len(there), last, replies)}
 
 
+def index_keys(pair: Pair, index: str) -> tuple[str, str | None] | None:
+    """The key of an index, where it is declared."""
+    names = tuple(pair.caller.indexes.get(index, ()))
+    return None if not names else (names[0], names[1] if len(names) > 1 else None)
+
+
 def sent(pair: Pair, row: Row, side: Side, operation: str, moved: Request) -> Routine[Reply]:
     """The caller's own call. A side that is not used any more may be gone."""
     try:
@@ -126,7 +141,11 @@ def sent(pair: Pair, row: Row, side: Side, operation: str, moved: Request) -> Ro
 
 
 def key_of(pair: Pair, side: Side, item: Item) -> Item:
-    return {name: item[name] for name in pair.table(side).key_names}
+    """The base key in an item or a token of one side. Raises Rejected where a caller's token has none."""
+    names = pair.table(side).key_names
+    if any(name not in item for name in names):
+        raise Rejected("ValidationException", "The provided starting key is invalid")
+    return {name: item[name] for name in names}
 
 
 def condition_of(pair: Pair, side: Side, asked: Asked, request: Request) -> Request:
@@ -154,27 +173,6 @@ def condition_of(pair: Pair, side: Side, asked: Asked, request: Request) -> Requ
 
 
 SORT_FORMS: Final = {"BETWEEN": "#xf_s {} :xf_s0 AND :xf_s1", "begins_with": "{}(#xf_s, :xf_s0)"}
-
-
-def used_by(text: str, request: Request) -> Request:
-    """The placeholders that this text uses: DynamoDB refuses any others."""
-    used: Request = {}
-    for parameter in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
-        given: Request = request.get(parameter, {})
-        found = {name: value for name, value in given.items() if uses(text, name)}
-        if found:
-            used[parameter] = found
-    return used
-
-
-def uses(text: str, placeholder: str) -> bool:
-    start = text.find(placeholder)
-    while start >= 0:
-        following = text[start + len(placeholder) : start + len(placeholder) + 1]
-        if not (following.isalnum() or following == "_"):
-            return True
-        start = text.find(placeholder, start + 1)
-    return False
 
 
 def as_projected(pair: Pair, side: Side, image: Image, entry: Item) -> Image:
@@ -206,15 +204,6 @@ def name_in(pair: Pair, side: Side, name: str) -> str:
             next_step="query an index of the other table in its own terms",
         )
     return found
-
-
-def index_of(pair: Pair, side: Side, index: str) -> str:
-    """The name on one side of an index that the caller names."""
-    if side == pair.view:
-        return index
-    if side == "target":
-        return pair.indexes.get(index, index)
-    return next((source for source, target in pair.indexes.items() if target == index), index)
 
 
 def translated(pair: Pair, token: Item, given: Side, wanted: Side) -> Item:

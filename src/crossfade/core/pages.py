@@ -46,12 +46,20 @@ def understood(operation: str, request: Request, key_names: tuple[str, str | Non
     if operation == "Query":  # read last, as DynamoDB does
         where = key_condition(request.get("KeyConditionExpression", ""), bindings, key_names=key_names)
     bindings.finish()
-    if where is not None and key_names is not None and where.partition[0] != key_names[0]:
-        raise Rejected("ValidationException", f"Query condition missed key schema element: {key_names[0]}")
+    if where is not None and key_names is not None:
+        if where.partition[0] != key_names[0]:
+            raise Rejected("ValidationException", f"Query condition missed key schema element: {key_names[0]}")
+        filtered = frozenset[str]() if keep is None else keep.paths
+        for name in key_names:
+            if name in filtered:
+                raise Rejected("ValidationException", f"{KEY_FILTERED}{name}")
     chosen = selected(request)
     return Asked(
         where, (lambda image: keep.holds(image)) if keep is not None else everything, lambda item: chosen(project(item))
     )
+
+
+KEY_FILTERED: Final = "Filter Expression can only contain non-primary key attributes: Primary key attribute: "
 
 
 def everything(_image: Item) -> bool:

@@ -40,6 +40,8 @@ class TableShape(Protocol):
     def partition_key(self) -> str: ...
     @property
     def sort_key(self) -> str | None: ...
+    @property
+    def indexes(self) -> Mapping[str, Mapping[str, str]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,20 @@ class Pair:
     def source_key(self, item: Item) -> Item:
         """The key of an item of the source. KeyError where an attribute is missing: callers have validated by then."""
         return {name: item[name] for name in self.source.key_names}
+
+    def index_name(self, side: Side, index: str) -> str:
+        """The name on one side of an index that the caller names."""
+        if side == self.view:
+            return index
+        if side == "target":
+            return self.indexes.get(index, index)
+        return next((source for source, target in self.indexes.items() if target == index), index)
+
+    def attribute_name(self, side: Side, name: str) -> str | None:
+        """The name on one side of a root attribute that the caller names, its value untouched; None where it is not."""
+        if side == self.view:
+            return name
+        return self.mapping.arrives(name) if side == "target" else self.mapping.came_from(name)
 
     def callers_key(self, given: Item) -> Item:
         """The source key of an image, or of a key as the caller gives it; other attributes do not matter."""

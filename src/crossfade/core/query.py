@@ -18,7 +18,7 @@ from crossfade.core.expressions import KeyCondition
 from crossfade.core.items import AttributeValue, Item, parse_number, same, size_bytes
 from crossfade.core.legacy import modern
 from crossfade.core.mirroring import shadow_compare
-from crossfade.core.ordering import in_its_order
+from crossfade.core.ordering import in_its_order, order_of, without_mark
 from crossfade.core.pages import COMPARED_MAX, Asked, note_matching, page, understood, without_stamps
 from crossfade.core.pair import Pair, TableShape, key_name
 from crossfade.core.reads import serving_side
@@ -31,9 +31,16 @@ PAGE_BYTES_MAX: Final = 1024 * 1024
 
 def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
     """One page of a Query by the caller; after the answer, the comparison with the other side."""
-    if "IndexName" in request or pair.mapping.sort == "other":
-        return (yield from in_its_order(pair, row, "Query", request))
-    side: Side = row.authority
+    index: str | None = request.get("IndexName")
+    if index is not None or pair.mapping.sort == "other":
+        side, _ = order_of(row, request)
+        course = None if index is None or side == pair.view else spread_course(pair, index, side)
+        if course is None:
+            return (yield from in_its_order(pair, row, "Query", request))
+        request = without_mark(request)
+        request = modern("Query", request, course.keys)
+        return (yield from query_other(pair, understood("Query", request, course.keys), request, side, course))
+    side = row.authority
     asked = None if side == pair.view and not row.compare else asked_of(pair, request, side)
     if asked is not None:
         side = serving_side(row, ramp_percent, request, key_name({"": partition_of(asked)}))
@@ -47,6 +54,37 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
         comparison = compare_page(pair, asked, side, request, reply)
         yield from Later("compare", key_name({"": partition_of(asked)}), comparison)
     return reply
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """By what a Query goes through a partition: the table's own sort key, or that of a local index."""
+
+    keys: tuple[str, str | None]  # the caller's names of the partition key and of what is sorted by
+    order: tuple[str, ...]  # the caller's attributes that decide the order
+    sort_there: str | None  # the other table's name of what is sorted by
+    index: str | None = None  # its name in the other table
+
+
+def own_course(pair: Pair, side: Side) -> Course:
+    sort = pair.caller.sort_key
+    return Course((pair.caller.partition_key, sort), () if sort is None else (sort,), pair.table(side).sort_key)
+
+
+def spread_course(pair: Pair, index: str, side: Side) -> Course | None:
+    """For a local index of a table whose partitions the mapping spreads: it is spread alike. None for any other.
+
+    Items with the same sort value come in the order of the table's sort key.
+    """
+    declared = tuple(pair.caller.indexes.get(index, ()))
+    base = pair.caller.partition_key
+    if len(declared) != 2 or declared[0] != base or pair.attribute_name(side, base) is not None:
+        return None
+    there = pair.attribute_name(side, declared[1])
+    if there is None or pair.mapping.sort != "same":
+        return None
+    order = tuple(name for name in (declared[1], pair.caller.sort_key) if name is not None)
+    return Course((base, declared[1]), order, there, pair.index_name(side, index))
 
 
 def asked_of(pair: Pair, request: Request, authority: Side) -> Asked | None:
@@ -110,31 +148,39 @@ class Stream:
         return not self.held and not self.ended
 
 
-def streams(pair: Pair, asked: Asked, request: Request, side: Side, size: int | None) -> list[Stream]:
+def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Course, size: int | None) -> list[Stream]:
     """A stream for every partition, each starting behind the caller's token."""
     start: Item | None = request.get("ExclusiveStartKey")
     name, value = condition_of(asked).partition
+    if start is not None and start.keys() != {*pair.caller.key_names, *course.order}:
+        raise Rejected("ValidationException", "The provided starting key is invalid")
     if start is not None and not same(start.get(name), value):
         text = "The provided starting key is outside query boundaries based on provided conditions"
         raise Rejected("ValidationException", text)
     keep = ("ConsistentRead", "ScanIndexForward")
     base: Request = {name: request[name] for name in keep if name in request} | capacity_asked(request)
     base["TableName"] = pair.table(side).name
+    if course.index is not None:
+        base["IndexName"] = course.index
     if size is not None:
         base["Limit"] = size
     return [
-        Stream({**base, **narrowed(pair, asked, pair.table(side), partition, start)})
+        Stream({**base, **narrowed(pair, asked, pair.table(side), course, partition, start)})
         for partition in partitions(pair, asked, side)
     ]
 
 
-def narrowed(pair: Pair, asked: Asked, table: TableShape, partition: AttributeValue, start: Item | None) -> Request:
+def narrowed(
+    pair: Pair, asked: Asked, table: TableShape, course: Course, partition: AttributeValue, start: Item | None
+) -> Request:
     """The key condition, and the token, in terms of one partition of the other table."""
-    request = key_condition_of(asked, table.partition_key, partition, table.sort_key)
+    request = key_condition_of(asked, table.partition_key, partition, course.sort_there)
     if start is not None:
         token: Item = {table.partition_key: partition}
         if table.sort_key is not None and pair.caller.sort_key is not None:
             token[table.sort_key] = start[pair.caller.sort_key]
+        if course.sort_there is not None and course.keys[1] is not None:
+            token[course.sort_there] = start[course.keys[1]]
         request["ExclusiveStartKey"] = token
     return request
 
@@ -160,14 +206,15 @@ def key_condition_of(asked: Asked, partition_name: str, partition: AttributeValu
 # --- the merge ----------------------------------------------------------------------------------------------
 
 
-def query_other(pair: Pair, asked: Asked, request: Request, side: Side) -> Routine[Reply]:
+def query_other(pair: Pair, asked: Asked, request: Request, side: Side, course: Course | None = None) -> Routine[Reply]:
     """One page, merged from every partition of `side` that may hold items of the one asked for."""
+    course = course or own_course(pair, side)
     limit: int | None = request.get("Limit")
     count = len(partitions(pair, asked, side))
     size = None if limit is None else min(limit, limit // count + 2) if count > 1 else limit
-    fan = streams(pair, asked, request, side, size)
+    fan = streams(pair, asked, request, side, course, size)
     backwards = request.get("ScanIndexForward") is False
-    rank = rank_by(pair.caller.sort_key)
+    rank = rank_by(course.order)
     items: list[Item] = []
     looked_at, page_bytes, sent = 0, 0, list[Reply]()
     last: Item | None = None
@@ -190,7 +237,7 @@ def query_other(pair: Pair, asked: Asked, request: Request, side: Side) -> Routi
         if asked.keep(image):
             items.append(image)
         if looked_at == limit or page_bytes >= PAGE_BYTES_MAX:
-            last = None if at_bound(pair, asked, image, backwards) else callers_token(pair, image)
+            last = None if at_bound(course, asked, image, backwards) else token_of(pair, course, image)
             break
     return page(pair, asked, request, items, looked_at, last, sent)
 
@@ -199,28 +246,34 @@ def callers_token(pair: Pair, image: Item) -> Item:
     return {name: image[name] for name in pair.caller.key_names}
 
 
-def at_bound(pair: Pair, asked: Asked, image: Item, backwards: bool) -> bool:
+def token_of(pair: Pair, course: Course, image: Item) -> Item:
+    return {name: image[name] for name in (*pair.caller.key_names, *course.order)}
+
+
+def at_bound(course: Course, asked: Asked, image: Item, backwards: bool) -> bool:
     """Whether the item has the very last sort key that the condition lets in: then DynamoDB gives no token."""
     sort = condition_of(asked).sort
-    if sort is None or pair.caller.sort_key is None or sort.operator not in LAST_INCLUSIVE[backwards]:
+    if sort is None or course.index is not None or sort.operator not in LAST_INCLUSIVE[backwards]:
         return False
     bound = sort.operands[0] if backwards else sort.operands[-1]
-    return same(image[pair.caller.sort_key], bound)
+    return same(image[sort.name], bound)
 
 
 LAST_INCLUSIVE: Final = {False: ("<=", "BETWEEN"), True: (">=", "BETWEEN")}  # by whether the query goes backwards
 
 
-def rank_by(sort_key: str | None) -> Callable[[Item], Any]:
+def rank_by(names: tuple[str, ...]) -> Callable[[Item], Any]:
     """How DynamoDB orders items within a partition: numbers by value, text by UTF-8 bytes, binary by unsigned bytes."""
 
     def rank(image: Item) -> Any:
-        if sort_key is None:
-            return 0
-        ((kind, value),) = image[sort_key].items()
-        return parse_number(value) if kind == "N" else value.encode() if kind == "S" else value
+        return [rank_of(image[name]) for name in names]
 
     return rank
+
+
+def rank_of(value: AttributeValue) -> Any:
+    ((kind, held),) = value.items()
+    return parse_number(held) if kind == "N" else held.encode() if kind == "S" else held
 
 
 # --- the comparison -----------------------------------------------------------------------------------------
@@ -247,5 +300,9 @@ def differing(pair: Pair, served: list[Item], found: list[Item]) -> list[Item]:
     """The source keys of what one list has and the other has not, or has otherwise. Items without keys say nothing."""
     names = pair.caller.key_names
     lists = [[item for item in side if all(name in item for name in names)] for side in (served, found)]
-    ours, theirs = ({key_name(callers_token(pair, item)): item for item in side} for side in lists)
+    ours, theirs = ({key_name(callers_own_key(pair, item)): item for item in side} for side in lists)
     return [pair.callers_key(item) for name, item in {**theirs, **ours}.items() if ours.get(name) != theirs.get(name)]
+
+
+def callers_own_key(pair: Pair, image: Item) -> Item:
+    return {name: image[name] for name in pair.caller.key_names}

@@ -76,9 +76,13 @@ def get_from(pair: Pair, side: Side, request: Request, key: Item) -> Routine[Rep
     return answer if image is None else {**answer, "Item": wanted(image)}
 
 
+def as_it_is(image: Item) -> Item:
+    return image
+
+
 def projector(request: Request, bindings: Bindings) -> Callable[[Item], Item]:
     """What the request's projection leaves of an item; evaluated over the image, so the stored form never shows."""
     text: str | None = request.get("ProjectionExpression")
     if text is None:
-        return lambda image: image
+        return as_it_is
     return projection(text, bindings).apply

@@ -68,7 +68,7 @@ def checked_key(pair: Pair, request: Request) -> Item:
     A key may carry attributes of both shapes, as applications do that write to both tables: each side takes its own.
     """
     whole: Any = request.get("Item")
-    given: Item = request.get("Key", {}) if whole is None else whole
+    given: Item = (request.get("Key") or {}) if whole is None else whole
     schema = pair.mapping.source_key if pair.view == "source" else pair.mapping.target_key
     if whole is None and len(given) != len(schema) and not is_of_both(pair, given):
         raise Rejected("ValidationException", "The number of conditions on the keys is invalid")
@@ -100,3 +100,28 @@ def check_key_value(name: str, kind: str, value: AttributeValue | None, *, in_it
 
 def invalid(what: str) -> Rejected:
     return Rejected("ValidationException", f"One or more parameter values were invalid: {what}")
+
+
+def used_by(text: str, request: Request) -> Request:
+    """The placeholders that this text uses: DynamoDB refuses any others."""
+    used: Request = {}
+    for parameter in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+        given: Request = request.get(parameter, {})
+        found = {name: value for name, value in given.items() if uses(text, name)}
+        if found:
+            used[parameter] = found
+    return used
+
+
+def uses(text: str, placeholder: str) -> bool:
+    start = text.find(placeholder)
+    while start >= 0:
+        following = text[start + len(placeholder) : start + len(placeholder) + 1]
+        if not (following.isalnum() or following == "_"):
+            return True
+        start = text.find(placeholder, start + 1)
+    return False
+
+
+def uses_no_expression(request: Request) -> bool:
+    return not any(name.endswith("Expression") for name in request)

@@ -5,7 +5,7 @@ Where one plain call is right and nothing follows it, the answer is None: the ca
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 from crossfade.core.batches import batch_get, batch_write
 from crossfade.core.describing import DESCRIBING, describe
@@ -18,6 +18,7 @@ from crossfade.core.reads import get_item
 from crossfade.core.requests import PARTIQL, READS, WRITES, names_any
 from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
 from crossfade.core.transactions import transact_get, transact_write
+from crossfade.core.wording import worded
 from crossfade.core.writes import write
 from crossfade.errors import MappingError, Refused, Rejected
 
@@ -41,7 +42,12 @@ def on_callers_table(
 ) -> Routine[Reply] | None:
     alone = row.authority == pair.view
     reads = operation in READS or operation in DESCRIBING
-    if alone and not reads and row.writes is Writes.PLAIN and (pair.view == "source" or operation not in PARTIQL):
+    if (
+        alone
+        and not reads
+        and row.writes is Writes.PLAIN
+        and (pair.view == "source" or shows_nothing(operation, request))
+    ):
         return None
     if operation in PARTIQL:
         raise Refused(
@@ -51,7 +57,18 @@ def on_callers_table(
         )
     if reads and alone and pair.view == "source" and passes(row, ramp_percent, request):
         return None
-    return in_callers_terms(routine_of(pair, row, ramp_percent, operation, request))
+    routine = routine_of(pair, row, ramp_percent, operation, request)
+    if row.authority == pair.view == "source" and row.writes is not Writes.LOCKSTEP:
+        return in_callers_terms(routine)
+    return worded(pair, operation, request, in_callers_terms(routine))
+
+
+SHOWING: Final = ("ReturnValues", "ReturnValuesOnConditionCheckFailure")
+
+
+def shows_nothing(operation: str, request: Request) -> bool:
+    """Whether the answer to a write of the target can hold no item, and so no stamp to take away."""
+    return operation != "TransactWriteItems" and not any(name in request for name in SHOWING)
 
 
 def passes(row: Row, ramp_percent: int, request: Request) -> bool:

@@ -72,11 +72,17 @@ def recorded(error: Rejected, place: int) -> bool:
 
 def already_done(pair: Pair, request: Request) -> Routine[Reply]:
     """The answer to a transaction whose token is kept. Raises Rejected where it came with another transaction."""
+    _ = yield from was_done(pair, request)
+    return {}
+
+
+def was_done(pair: Pair, request: Request) -> Routine[bool]:
+    """Whether the caller's token is kept. Raises Rejected where it came with another transaction."""
     if pair.ledger is None:
-        raise AssertionError("tokens are kept where there is a control table")
+        return False
     key = token_key(pair, request["ClientRequestToken"])
     reply = yield from Call("control", "GetItem", {"TableName": pair.ledger.table, "Key": key, "ConsistentRead": True})
     found: Item = reply.get("Item", {})
     if found and found["digest"]["S"] != digest_of(request):
         raise Rejected("IdempotentParameterMismatchException", "")
-    return {}
+    return bool(found)

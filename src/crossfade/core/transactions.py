@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.core.accounting import capacity_asked, consumed_by_table
+from crossfade.core.cancelling import NO_REASON, cancellation, reason_of, reasons_of
 from crossfade.core.effects import Call, Forward, Later, Reply, Request, Routine, Sleep, Stamp
 from crossfade.core.evaluating import ActionName, Evaluated, Prepared, prepare
 from crossfade.core.expressions import bind
@@ -23,7 +24,7 @@ from crossfade.core.pair import Pair, Stored, joined, key_name, with_guard
 from crossfade.core.reads import projector
 from crossfade.core.requests import checked_key, plain_name
 from crossfade.core.stages import Row, Side, Writes
-from crossfade.core.tokens import already_done, recorded, with_record
+from crossfade.core.tokens import already_done, recorded, was_done, with_record
 from crossfade.core.writes import (
     TRIES_MAX,
     accounting_asked,
@@ -40,7 +41,6 @@ from crossfade.errors import Refused, Rejected, UnknownOutcome
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 ACTIONS_MAX: Final = 100
-NO_REASON: Final[Reply] = {"Code": "None"}
 OPERATIONS: Final[dict[str, ActionName]] = {
     "Put": "PutItem",
     "Update": "UpdateItem",
@@ -65,6 +65,8 @@ def actions_of(pair: Pair, request: Request) -> list[Action]:
     for place, entry in enumerate(request["TransactItems"]):
         for kind, given in entry.items():
             if plain_name(given.get("TableName", "")) == pair.caller.name:
+                if len(entry) > 1:
+                    raise Rejected("ValidationException", "an action is one of Put, Update, Delete, ConditionCheck")
                 found.append(Action(place, OPERATIONS.get(kind, "ConditionCheck"), given, checked_key(pair, given)))
     return found
 
@@ -123,6 +125,7 @@ def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One TransactWriteItems, and the mirrors of our keys. `ClientRequestToken` is there if the caller chose one."""
     side = row.authority
     try:
+        check_token(request)
         actions = actions_of(pair, request)
     except Rejected:
         if side != pair.view:
@@ -140,6 +143,14 @@ def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     return reply
 
 
+TOKEN_CHARACTERS_MAX: Final = 36
+
+
+def check_token(request: Request) -> None:
+    if not 1 <= len(request.get("ClientRequestToken", "x")) <= TOKEN_CHARACTERS_MAX:
+        raise Rejected("ValidationException", f"a ClientRequestToken has 1 to {TOKEN_CHARACTERS_MAX} characters")
+
+
 def mirrors(pair: Pair, authority: Side, actions: Sequence[Action], *, may_land: bool) -> Routine[None]:
     for action in actions:
         if action.operation != "ConditionCheck":
@@ -152,8 +163,8 @@ def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action
         return (yield from evaluated_here(pair, side, request, actions, lockstep=True))
     if side == pair.view and (side == "source" or row.writes is Writes.PLAIN):
         if row.writes is Writes.PLAIN:
-            return (yield from Forward())
-        return (yield from sent(pair, request, list(request["TransactItems"])))
+            return (yield from untouched(pair, side, actions))
+        return (yield from sent(pair, request, list(request["TransactItems"]), side, actions))
     if all(server_evaluates(pair, side, action.request) for action in actions):
         items: list[Request] = list(request["TransactItems"])
         for action in actions:
@@ -162,6 +173,14 @@ def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action
             )
         return (yield from sent(pair, request, items, side, actions))
     return (yield from evaluated_here(pair, side, request, actions, lockstep=False))
+
+
+def untouched(pair: Pair, side: Side, actions: Sequence[Action]) -> Routine[Reply]:
+    """The caller's own transaction on its own table; the stamps in a refusal are not shown."""
+    try:
+        return (yield from Forward())
+    except Rejected as error:
+        raise cancelled(pair, error, list(reasons_of(error)), side, actions) from None
 
 
 def named(action: Action, request: Request) -> Request:
@@ -195,11 +214,6 @@ def in_callers_terms(pair: Pair, side: Side | None, reply: Reply) -> Reply:
     return answer
 
 
-def reasons_of(error: Rejected) -> list[Reply]:
-    found: list[Reply] = error.response.get("CancellationReasons", [])
-    return found
-
-
 def cancelled(
     pair: Pair, error: Rejected, reasons: list[Reply], side: Side | None, actions: Sequence[Action]
 ) -> Rejected:
@@ -214,20 +228,6 @@ def cancelled(
     return cancellation(reasons)
 
 
-def cancellation(reasons: Sequence[Reply]) -> Rejected:
-    codes = ", ".join(reason.get("Code", "None") for reason in reasons)
-    text = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
-    return Rejected(
-        "TransactionCanceledException",
-        text,
-        {
-            "Error": {"Code": "TransactionCanceledException", "Message": text},
-            "Message": text,
-            "CancellationReasons": list(reasons),
-        },
-    )
-
-
 # --- evaluated here ---------------------------------------------------------------------------------------------------
 
 
@@ -236,6 +236,8 @@ def evaluated_here(
 ) -> Routine[Reply]:
     """Read our items in one transaction, evaluate, write in one; again when somebody was quicker."""
     check_transaction(request, actions)
+    if "ClientRequestToken" in request and (yield from was_done(pair, request)):
+        return {}
     prepared = [prepare(action.operation, action.request, pair.caller.key_names) for action in actions]
     replies: list[Reply] = []
     for attempt in range(TRIES_MAX):
@@ -311,6 +313,8 @@ def patient_snapshot(side: Side, request: Request) -> Routine[Reply]:
         try:
             return (yield from Call(side, "TransactGetItems", request))
         except Rejected as error:
+            if error.code == "ValidationException":
+                raise Rejected(error.code, error.text) from error  # of the request: `wording` asks what it is
             if {reason.get("Code") for reason in reasons_of(error)} - {"None", "TransactionConflict"} or not reasons_of(
                 error
             ):
@@ -384,13 +388,6 @@ def refused_with_others(
     for place, refusal in refused.items():
         reasons[place] = reason_of(refusal)
     raise cancellation(reasons)
-
-
-def reason_of(error: Rejected) -> Reply:
-    if error.code == "ConditionalCheckFailedException":
-        shown = {"Item": error.response["Item"]} if "Item" in error.response else {}
-        return {"Code": "ConditionalCheckFailed", "Message": error.text, **shown}
-    return {"Code": "ValidationError", "Message": error.text}
 
 
 def attempted(

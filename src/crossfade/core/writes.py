@@ -13,9 +13,9 @@ from typing import Final
 
 from crossfade.core.accounting import consumed, with_metrics
 from crossfade.core.effects import Call, Effect, Forward, Later, Reply, Request, Routine, Sleep, Stamp
-from crossfade.core.evaluating import ActionName, Evaluated, WriteName, as_reply, prepare
+from crossfade.core.evaluating import ActionName, Evaluated, WriteName, as_reply, check_form, prepare
 from crossfade.core.items import Item
-from crossfade.core.legacy import modern
+from crossfade.core.legacy import modern, reworded
 from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import TRANSIENT, backoff_seconds, sync
 from crossfade.core.pair import Guard, Pair, Stored, joined, key_name, operation_name, with_guard
@@ -52,11 +52,17 @@ def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routi
 def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
     side = row.authority
     if side == pair.view and (side == "source" or row.writes is Writes.PLAIN):
-        reply = yield from calmly(Forward(), Call(side, operation, request))
+        try:
+            reply = yield from calmly(Forward(), Call(side, operation, request))
+        except Rejected as error:
+            raise in_callers_terms(pair, side, error) from None
         return answered(pair, side, request, reply)
-    request = modern(operation, request)
+    given, request = request, modern(operation, request)
     if server_evaluates(pair, side, request):
-        return (yield from rekeyed(pair, side, operation, request, key))
+        try:
+            return (yield from rekeyed(pair, side, operation, request, key))
+        except Rejected as error:
+            raise reworded(operation, given, error) from None
     return (yield from evaluated_here(pair, side, operation, request, key))
 
 
@@ -119,6 +125,7 @@ def server_evaluates(pair: Pair, side: Side, request: Request) -> bool:
 
 def rekeyed(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
     """The caller's own call with `side`'s table and key, and a fresh stamp on the target; answered in its terms."""
+    check_form(operation, request)
     moved = yield from moved_action(pair, side, operation, request, key)
     try:
         reply = yield from calmly(Forward(moved), Call(side, operation, moved))
@@ -177,7 +184,7 @@ def answered(pair: Pair, side: Side, request: Request, reply: Reply) -> Reply:
 def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
     """A refusal, with the item that it shows as the caller would see it."""
     item: Item | None = error.response.get("Item")
-    if item is None:
+    if item is None or (side == pair.view and STAMP not in item):
         return error
     shown = pair.image(side, pair.stored(side, item))
     return Rejected(error.code, error.text, {**error.response, "Item": shown})

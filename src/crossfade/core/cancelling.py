@@ -1,0 +1,38 @@
+"""Why a transaction was cancelled, as DynamoDB tells it: one reason for each action, in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from crossfade.core.effects import Reply
+from crossfade.errors import Rejected
+
+NO_REASON: Final[Reply] = {"Code": "None"}
+
+
+def reasons_of(error: Rejected) -> list[Reply]:
+    found: list[Reply] = error.response.get("CancellationReasons", [])
+    return found
+
+
+def cancellation(reasons: Sequence[Reply]) -> Rejected:
+    codes = ", ".join(reason.get("Code", "None") for reason in reasons)
+    text = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
+    return Rejected(
+        "TransactionCanceledException",
+        text,
+        {
+            "Error": {"Code": "TransactionCanceledException", "Message": text},
+            "Message": text,
+            "CancellationReasons": list(reasons),
+        },
+    )
+
+
+def reason_of(error: Rejected) -> Reply:
+    """The refusal of one action, as it is told among the reasons of its transaction."""
+    if error.code == "ConditionalCheckFailedException":
+        shown = {"Item": error.response["Item"]} if "Item" in error.response else {}
+        return {"Code": "ConditionalCheckFailed", "Message": error.text, **shown}
+    return {"Code": "ValidationError", "Message": error.text}

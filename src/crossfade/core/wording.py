@@ -1,0 +1,86 @@
+"""The words for what is wrong with a request: DynamoDB's own.
+
+A request that is carried out here is also checked here, and what is wrong with it is DynamoDB's to say: it knows every
+rule, and which it looks at first. So a request that we refuse is shown to the caller's own table, in a form that cannot
+write: a read as it is, a write under a condition that nothing fulfils in place of its own. What it says is the answer.
+Our own words stand where it finds nothing wrong, as in conditions (which are read here in its very words), and where
+the table is gone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crossfade.core.cancelling import cancellation, reasons_of
+from crossfade.core.effects import Call, Reply, Request, Routine
+from crossfade.core.pair import Pair
+from crossfade.core.requests import READS, used_by, uses_no_expression
+from crossfade.errors import CrossfadeError, Refused, Rejected
+
+NEVER: Final = "attribute_exists(#xf_never) AND attribute_not_exists(#xf_never)"
+NEVER_NAMES: Final = {"#xf_never": "xf_never"}
+SINGLE_WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
+LEGACY: Final = ("Expected", "ConditionalOperator", "AttributeUpdates")
+ACTIONS_MAX: Final = 100
+PLACEHOLDERS: Final = ("ExpressionAttributeNames", "ExpressionAttributeValues")
+
+
+def worded(pair: Pair, operation: str, request: Request, routine: Routine[Reply]) -> Routine[Reply]:
+    """The routine, its own refusals of the request in DynamoDB's words."""
+    ours: CrossfadeError
+    try:
+        return (yield from routine)
+    except Rejected as error:
+        of_the_service = "ResponseMetadata" in error.response
+        if error.code != "ValidationException" or (of_the_service and operation == "TransactWriteItems"):
+            raise  # of the service, it may be about an item: only the authority can tell
+        ours = error
+    except Refused as refused:
+        if operation not in READS:
+            raise
+        ours = refused  # perhaps the plain table would not have taken it either
+    raise (yield from theirs(pair, operation, request)) or ours
+
+
+def theirs(pair: Pair, operation: str, request: Request) -> Routine[Rejected | None]:
+    """What the service says of the request, or None where it has nothing to say."""
+    harmless = harmless_form(pair, operation, request)
+    if harmless is None:
+        return None
+    try:
+        _ = yield from Call(pair.view, operation, harmless)
+    except Rejected as error:
+        if error.code == "ValidationException" and "InvalidToken" not in error.text:
+            return error
+        reasons = reasons_of(error)[: len(request.get("TransactItems", ()))]
+        if any(reason.get("Code", "None") != "None" for reason in reasons):
+            return cancellation(reasons)
+    except CrossfadeError:  # the caller is answered all the same
+        return None
+    return None
+
+
+def placeholders_alone(request: Request) -> bool:
+    """Placeholders without any expression: with our condition there would be one."""
+    return uses_no_expression(request) and any(name in request for name in PLACEHOLDERS)
+
+
+def harmless_form(pair: Pair, operation: str, request: Request) -> Request | None:
+    """The request in a form that changes nothing whatever happens; None where there is none."""
+    if operation in READS:
+        return request
+    if operation in SINGLE_WRITES and not placeholders_alone(request):
+        own = {name: value for name, value in request.items() if name not in (*LEGACY, *PLACEHOLDERS)}
+        update: str = request.get("UpdateExpression", "")
+        used = used_by(update, request)
+        names = {**used.pop("ExpressionAttributeNames", {}), **NEVER_NAMES}
+        return {**own, **used, "ConditionExpression": NEVER, "ExpressionAttributeNames": names}
+    if operation == "TransactWriteItems" and pair.ledger is not None and len(request["TransactItems"]) < ACTIONS_MAX:
+        never: Request = {
+            "TableName": pair.ledger.table,
+            "Key": {"migration": {"S": "never"}, "record": {"S": "never"}},
+            "ConditionExpression": NEVER,
+            "ExpressionAttributeNames": NEVER_NAMES,
+        }
+        return {**request, "TransactItems": [*request["TransactItems"], {"ConditionCheck": never}]}
+    return None

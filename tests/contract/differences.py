@@ -1,0 +1,382 @@
+"""Where the answer of a migrating table may differ from that of one plain table: all of it, as data.
+
+Nothing else may differ, and no case is left out. docs/operations.md is printed from these tables.
+
+A `Refusal` is an operation that is refused before anything is written: the plain table is then not asked either, so
+that what follows in the case shows that nothing was done. A `Difference` says what is compared instead.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, TypeAlias, cast
+
+from crossfade.core.mapping import STAMP
+from crossfade.core.stages import DUAL_WRITE, Ramp, Stage, Writes
+from tests.contract.answers import list_of
+from tests.contract.local_facts import Trace, as_the_service
+from tests.contract.shapes import View
+from tests.contract.steps import Answer, Op
+from tests.contract.worlds import Combination
+
+Where: TypeAlias = Callable[[Combination, str], bool]  # of an operation by its name
+
+SINGLE_WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
+WRITES: Final = SINGLE_WRITES | {"BatchWriteItem", "TransactWriteItems"}
+READS: Final = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
+PARTIQL: Final = frozenset({"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"})
+OPERATIONS: Final = (
+    "GetItem",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "Query",
+    "Scan",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "TransactGetItems",
+    "TransactWriteItems",
+    "ExecuteStatement",
+    "BatchExecuteStatement",
+    "ExecuteTransaction",
+    "DescribeTable",
+    "DescribeTimeToLive",
+)
+ACTIONS_MAX: Final = 100  # of one TransactWriteItems, the service's limit
+REFUSED: Final[Answer] = {"refused": "crossfade.Refused, and nothing was done"}
+
+
+def lockstep(combination: Combination, _operation: str) -> bool:
+    return DUAL_WRITE[combination.stage].writes is Writes.LOCKSTEP
+
+
+def between(combination: Combination, _operation: str) -> bool:
+    """Wherever crossfade stands between the caller and the table."""
+    return not combination.untouched
+
+
+def not_the_callers_table_alone(combination: Combination, operation: str) -> bool:
+    """Where the answer may need another table than the caller's, or carries a stamp."""
+    row = DUAL_WRITE[combination.stage]
+    if combination.view == "target" or row.authority == "target":
+        return not combination.untouched
+    return row.writes is Writes.LOCKSTEP if operation in WRITES else row.ramp is not Ramp.NONE
+
+
+def walked(combination: Combination, *, consistent: bool) -> View:
+    """The table whose order a Scan follows."""
+    if combination.stage is Stage.COMPLETE:
+        return "target"
+    return "target" if consistent and DUAL_WRITE[combination.stage].authority == "target" else "source"
+
+
+def other_order(combination: Combination, _operation: str) -> bool:
+    """Where one Scan or another walks the table that the caller does not name."""
+    return combination.kind.moves_partitions and any(
+        walked(combination, consistent=consistent) != combination.view for consistent in (True, False)
+    )
+
+
+def other_tables_index(combination: Combination, _operation: str) -> bool:
+    """Where a Query or Scan of an index is answered from the table that the caller does not name."""
+    return not combination.untouched and walked(combination, consistent=False) != combination.view
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`concerns` looks at one request alone."""
+
+    name: str
+    operations: frozenset[str]
+    concerns: Callable[[Op], bool]
+    where: Where
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`soften` takes both traces and gives what is to be equal instead."""
+
+    name: str
+    operations: frozenset[str]
+    where: Where
+    soften: Callable[[Trace, Trace, Combination], tuple[Trace, Trace]]
+    instead: str
+    why: str
+
+
+REFUSALS: Final = (
+    Refusal(
+        "PartiQL",
+        PARTIQL,
+        lambda op: op.name in PARTIQL and "orders" in str(op.request),
+        between,
+        "the text of a statement is not translated; the error names the table and the way out",
+    ),
+    Refusal(
+        "more than 50 writes in one transaction",
+        frozenset({"TransactWriteItems"}),
+        lambda op: op.name == "TransactWriteItems" and 2 * len(op.request.get("TransactItems") or ()) > ACTIONS_MAX,
+        lockstep,
+        "in the lockstep stages each write is two, one a side, and a transaction has at most 100 actions",
+    ),
+)
+
+
+def refusing(combination: Combination) -> frozenset[str]:
+    """The names of the refusals that hold in this combination."""
+    return frozenset(
+        refusal.name
+        for refusal in REFUSALS
+        if any(refusal.where(combination, operation) for operation in refusal.operations)
+    )
+
+
+def concerned(op: Op) -> frozenset[str]:
+    """The names of the refusals that are about this operation."""
+    return frozenset(refusal.name for refusal in REFUSALS if refusal.concerns(op))
+
+
+def marked(combination: Combination, _operation: str) -> bool:
+    """Where a page may be begun in one table's order while another stage would begin it in the other's."""
+    return DUAL_WRITE[combination.stage].authority == "target" and not combination.untouched
+
+
+# --- capacity
+
+
+def capacity(plain: Trace, ours: Trace, combination: Combination) -> tuple[Trace, Trace]:
+    """Ours is to be there, of the same form, under the same names, and at least the plain table's."""
+    softened: Trace = []
+    for n, (op, answer) in enumerate(ours):
+        other = plain[n][1] if n < len(plain) else {}
+        consumed, expected = answer.get("ConsumedCapacity"), other.get("ConsumedCapacity")
+        may_differ = not_the_callers_table_alone(combination, op.name)
+        if may_differ and consumed is not None and expected is not None and at_least(consumed, expected):
+            answer = {**answer, "ConsumedCapacity": expected}
+        softened.append((op, answer))
+    return plain, softened
+
+
+def at_least(consumed: Any, expected: Any) -> bool:
+    if isinstance(expected, dict):
+        wanted = cast("dict[str, Any]", expected)
+        return (
+            isinstance(consumed, dict)
+            and wanted.keys() <= cast("dict[str, Any]", consumed).keys()
+            and all(at_least(consumed[name], value) for name, value in wanted.items())
+        )
+    if isinstance(expected, list):
+        given = list_of(expected)
+        ours = list_of(consumed)
+        return len(ours) == len(given) and all(map(at_least, by_table(ours), by_table(given)))
+    if isinstance(expected, (int, float)) and isinstance(consumed, (int, float)):
+        return Decimal(str(consumed)) >= Decimal(str(expected))
+    return bool(consumed == expected)
+
+
+def by_table(entries: list[Any]) -> list[Any]:
+    return sorted(entries, key=lambda entry: str(entry.get("TableName")))
+
+
+# --- scans
+
+
+def scans(plain: Trace, ours: Trace, combination: Combination) -> tuple[Trace, Trace]:
+    """All pages of all such Scans of the case are one bag of items, with the sum of their counts."""
+    return pooled(plain, combination), pooled(ours, combination)
+
+
+def in_another_order(op: Op, combination: Combination) -> bool:
+    consistent = bool(op.request.get("ConsistentRead"))
+    return op.name == "Scan" and walked(combination, consistent=consistent) != combination.view
+
+
+def pooled(trace: Trace, combination: Combination) -> Trace:
+    rest: Trace = []
+    items: list[Any] = []
+    counts = {"Count": 0, "ScannedCount": 0}
+    last: Op | None = None
+    for op, answer in trace:
+        if "raised" in answer or not in_another_order(op, combination):
+            rest.append((op, answer))
+            continue
+        last = op
+        items += answer.get("Items", ())
+        for name in counts:
+            counts[name] += answer.get(name, 0)
+    if last is not None:
+        rest.append((last, {"Items": sorted(items, key=order), **counts}))
+    return rest
+
+
+def order(item: Any) -> str:
+    return json.dumps(item, sort_keys=True, default=repr)
+
+
+# --- tokens
+
+
+def tokens(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Trace, Trace]:
+    """Ours without their mark."""
+    return plain, [(op, without_mark(answer)) for op, answer in ours]
+
+
+def without_mark(answer: Answer) -> Answer:
+    token: Answer | None = answer.get("LastEvaluatedKey")
+    if not token or STAMP not in token:
+        return answer
+    return {**answer, "LastEvaluatedKey": {name: value for name, value in token.items() if name != STAMP}}
+
+
+# --- tokens that are made up
+
+
+def made_up(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Trace, Trace]:
+    """Of a Query of an index that goes on at a token nobody has given: that both sides take it or both do not."""
+    given = [answer.get("LastEvaluatedKey") for _, answer in plain]
+    places = {
+        n
+        for n, (op, _) in enumerate(plain)
+        if "IndexName" in op.request
+        and "ExclusiveStartKey" in op.request
+        and op.request["ExclusiveStartKey"] not in given[:n]
+    }
+    return taken_alone(plain, places), taken_alone(ours, places)
+
+
+def taken_alone(trace: Trace, places: set[int]) -> Trace:
+    return [
+        (op, {"taken": "Items" in answer or "Count" in answer} if n in places and "raised" not in answer else answer)
+        for n, (op, answer) in enumerate(trace)
+    ]
+
+
+# --- what a global index does not hold
+
+
+def not_held(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Trace, Trace]:
+    """An answer of ours where the plain table refuses to show or to filter by what the index does not hold."""
+    softened: Trace = []
+    for n, (op, answer) in enumerate(ours):
+        refusal = str(plain[n][1]) if n < len(plain) else ""
+        if "raised" not in answer and ("does not project" in refusal or "which are not projected" in refusal):
+            answer = plain[n][1]
+        softened.append((op, answer))
+    return plain, softened
+
+
+# --- transactions sent again
+
+
+def sent_again(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Trace, Trace]:
+    """The plain table tells what it read to find the token; ours does not."""
+    softened: Trace = []
+    for n, (op, answer) in enumerate(plain):
+        parts = list_of(answer.get("ConsumedCapacity") or [])
+        only_read = bool(parts) and not any("WriteCapacityUnits" in part for part in parts)
+        if op.name == "TransactWriteItems" and only_read and n < len(ours) and "ConsumedCapacity" not in ours[n][1]:
+            answer = {name: value for name, value in answer.items() if name != "ConsumedCapacity"}
+        softened.append((op, answer))
+    return softened, ours
+
+
+# --- descriptions
+
+
+def descriptions(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Trace, Trace]:
+    return named_only(plain), named_only(ours)
+
+
+def named_only(trace: Trace) -> Trace:
+    """Of a table's description its name and status."""
+    return [
+        (
+            op,
+            {name: answer["Table"].get(name) for name in ("TableName", "TableStatus")} if "Table" in answer else answer,
+        )
+        for op, answer in trace
+    ]
+
+
+DIFFERENCES: Final = (
+    Difference(
+        "consumed capacity",
+        READS | WRITES,
+        not_the_callers_table_alone,
+        capacity,
+        "`ConsumedCapacity` is there, has the same parts under the same names, and is at least the plain table's",
+        "it says what was really consumed: both sides where both were used for the answer, the read before a write"
+        " that is evaluated here, and the bytes of the stamp and of the other form",
+    ),
+    Difference(
+        "order of partitions",
+        frozenset({"Scan"}),
+        other_order,
+        scans,
+        "the items of all pages together, and the sums of their counts",
+        "a Scan goes in the order of one table's partitions: in `complete` the target's, before it the source's; a"
+        " strongly consistent one goes by the target's from `lockstep_target` on",
+    ),
+    Difference(
+        "marked tokens",
+        frozenset({"Query", "Scan"}),
+        marked,
+        tokens,
+        "the token without the attribute `_crossfade`",
+        "the `LastEvaluatedKey` of a Scan, or of a Query of an index, tells in whose order it was begun, so that it can"
+        " go on in it whatever the stage is by then",
+    ),
+    Difference(
+        "a place among equals",
+        frozenset({"Query"}),
+        other_tables_index,
+        made_up,
+        "whether the token is taken",
+        "items of an index with one sort value come in an order that DynamoDB does not tell; a token that no answer"
+        " gave may lie elsewhere among them",
+    ),
+    Difference(
+        "what a global index does not hold",
+        frozenset({"Query", "Scan"}),
+        other_tables_index,
+        not_held,
+        "the answer, as if the item had no such attribute",
+        "the plain table refuses to filter by, or to show, what the index does not hold",
+    ),
+    Difference(
+        "capacity of a repeated transaction",
+        frozenset({"TransactWriteItems"}),
+        between,
+        sent_again,
+        "everything but `ConsumedCapacity`",
+        "a transaction that is sent again with its token is found in the control table, not in the caller's",
+    ),
+    Difference(
+        "the table that serves",
+        frozenset({"DescribeTable"}),
+        between,
+        descriptions,
+        "the table's name and status",
+        "the description is that of the table that serves, under the caller's name for it",
+    ),
+)
+
+
+def softened(plain: Trace, ours: Trace, combination: Combination) -> tuple[Trace, Trace]:
+    """Both traces after every difference that holds in this combination."""
+    plain, ours = as_the_service(plain, [(op, as_refused(op, answer)) for op, answer in ours])
+    for difference in DIFFERENCES:
+        if any(op.name in difference.operations and difference.where(combination, op.name) for op, _ in plain):
+            plain, ours = difference.soften(plain, ours, combination)
+    return plain, ours
+
+
+def as_refused(op: Op, answer: Answer) -> Answer:
+    """A refusal that says that nothing was done is the refusal that is expected; any other is not."""
+    if answer.get("raised") != "Refused" or not concerned(op):
+        return answer
+    return REFUSED if "nothing was" in answer.get("text", "") else answer

@@ -1,0 +1,102 @@
+"""docs/operations.md, made from the tables of differences: `python -m tests.contract.document > docs/operations.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import product
+
+from crossfade.core.stages import Stage
+from tests.contract.differences import DIFFERENCES, OPERATIONS, PARTIQL, REFUSALS, Difference, Refusal
+from tests.contract.local_facts import FACTS, MORE_FACTS
+from tests.contract.shapes import KINDS, View
+from tests.contract.worlds import Combination
+
+HEAD = """\
+# Operations, stage by stage
+
+What an application gets from a migrating table, beside what one plain table would have answered: items, errors, return
+values, order, pages, counts and capacity. `make contract` plays every case on both, in every stage, with three
+mappings, for both views and both kinds of client, and compares; nothing is left out but what this page names. The page
+is printed from the tables that the comparison obeys (`tests/contract/differences.py`), by
+`python -m tests.contract.document > docs/operations.md`, and a test fails when it is not what they say.
+
+**exact**: the answer is the plain table's. The numbers are those of the named differences below.
+
+Not compared are request ids, the order of a set's members, of BatchGetItem's items and of the tables in a list of
+capacities, none of which DynamoDB promises.
+"""
+VIEWS: tuple[tuple[View, str], ...] = (
+    ("source", 'For applications written for the old table (`view="source"`, the default)'),
+    ("target", 'For applications already written for the new one (`view="target"`)'),
+)
+
+
+def page() -> str:
+    return "\n".join([HEAD, *tables(), *named(), *of_the_local_one()]) + "\n"
+
+
+def entries() -> list[Refusal | Difference]:
+    """In the order of their numbers."""
+    return [*REFUSALS, *DIFFERENCES]
+
+
+def tables() -> Iterator[str]:
+    for view, title in VIEWS:
+        yield f"## {title}\n"
+        yield f"| operation | {' | '.join(f'`{stage}`' for stage in Stage)} |"
+        yield f"|---|{'---|' * len(Stage)}"
+        for operation in OPERATIONS:
+            yield f"| {operation} | {' | '.join(cell(operation, view, stage) for stage in Stage)} |"
+        yield ""
+
+
+def cell(operation: str, view: View, stage: Stage) -> str:
+    """The numbers of the differences that hold for one mapping or another."""
+    numbers = [
+        str(number)
+        for number, entry in enumerate(entries(), 1)
+        if operation in entry.operations
+        and any(entry.where(Combination(mapping, view, stage, "boto3"), operation) for mapping in KINDS)
+    ]
+    if operation in PARTIQL and numbers:
+        return f"refused: {', '.join(numbers)}"
+    return f"exact but {', '.join(numbers)}" if numbers else "exact"
+
+
+def named() -> Iterator[str]:
+    yield "## The named differences\n"
+    for number, entry in enumerate(entries(), 1):
+        where = holds_in(entry)
+        if isinstance(entry, Refusal):
+            yield f"{number}. **{entry.name}** ({where}): refused before anything is read or written; {entry.why}."
+        else:
+            yield f"{number}. **{entry.name}** ({where}): {entry.why}. Compared instead: {entry.instead}."
+    yield ""
+
+
+def holds_in(entry: Refusal | Difference) -> str:
+    """For which mappings, where that is not all."""
+    held = [
+        mapping
+        for mapping in KINDS
+        if any(
+            entry.where(Combination(mapping, view, stage, "boto3"), operation)
+            for (view, _), stage, operation in product(VIEWS, Stage, entry.operations)
+        )
+    ]
+    return "every mapping" if len(held) == len(KINDS) else f"mappings like {' and '.join(held)}"
+
+
+def of_the_local_one() -> Iterator[str]:
+    yield "## DynamoDB Local and the service\n"
+    yield "The plain table of the comparison is DynamoDB Local's. Where that is known to be unlike the service,"
+    yield "crossfade answers as the service does, and the comparison knows it:\n"
+    for fact in FACTS:
+        yield f"- {fact.name}: {fact.why}."
+    for name, why in MORE_FACTS.items():
+        yield f"- {name}: {why}."
+
+
+if __name__ == "__main__":
+    _ = sys.stdout.write(page())

@@ -1,0 +1,67 @@
+"""Tables of the forms that `shapes` knows: made, filled, read and emptied."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from crossfade.core.items import Item
+from tests.contract.shapes import Form
+
+BATCH: Final = 25  # BatchWriteItem's limit
+
+
+def create(client: Any, name: str, form: Form | None) -> None:
+    """A table of that form with its three indexes; with None, the other table."""
+    if form is None:
+        attributes, keys = {"id": "S"}, [("id", "HASH")]
+        more: dict[str, Any] = {}
+    else:
+        attributes = {**form.key(), "grp": "S", "score": "N", form.note: "S"}
+        keys = [(form.partition, "HASH"), (form.sort, "RANGE")]
+        more = {
+            "GlobalSecondaryIndexes": [
+                index(form.group_index, [("grp", "HASH"), ("score", "RANGE")], "ALL"),
+                index(form.note_index, [(form.note, "HASH")], "KEYS_ONLY"),
+            ],
+            "LocalSecondaryIndexes": [
+                index(form.score_index, [(form.partition, "HASH"), ("score", "RANGE")], "ALL"),
+            ],
+        }
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": each, "AttributeType": kind} for each, kind in attributes.items()],
+        KeySchema=key_schema(keys),
+        **more,
+    )
+
+
+def key_schema(keys: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"AttributeName": name, "KeyType": kind} for name, kind in keys]
+
+
+def index(name: str, keys: list[tuple[str, str]], projection: str) -> dict[str, Any]:
+    return {"IndexName": name, "KeySchema": key_schema(keys), "Projection": {"ProjectionType": projection}}
+
+
+def write_all(client: Any, requests: dict[str, list[dict[str, Any]]]) -> None:
+    """Any number of puts and deletes a table."""
+    flat = [(table, request) for table, each in requests.items() for request in each]
+    for start in range(0, len(flat), BATCH):
+        batch: dict[str, list[Any]] = {}
+        for table, request in flat[start : start + BATCH]:
+            batch.setdefault(table, []).append(request)
+        client.batch_write_item(RequestItems=batch)
+
+
+def puts(items: list[Item]) -> list[dict[str, Any]]:
+    return [{"PutRequest": {"Item": item}} for item in items]
+
+
+def everything(client: Any, table: str) -> list[Item]:
+    return [item for page in client.get_paginator("scan").paginate(TableName=table) for item in page["Items"]]
+
+
+def empty(client: Any, table: str, key_names: tuple[str, ...]) -> None:
+    keys = [{name: item[name] for name in key_names} for item in everything(client, table)]
+    write_all(client, {table: [{"DeleteRequest": {"Key": key}} for key in keys]})

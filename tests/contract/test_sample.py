@@ -1,0 +1,49 @@
+"""A sample of `make contract`, the same in every run: each mapping and view plays other cases, in all stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+from zlib import crc32
+
+import pytest
+
+from crossfade.core.stages import Stage
+from tests.conftest import Database
+from tests.contract.playing import cases_with
+from tests.contract.report import show
+from tests.contract.running import PlainResults, run
+from tests.contract.shapes import KINDS, View
+from tests.contract.steps import Case
+from tests.contract.worlds import Combination
+
+EVERY = 60  # one case in so many: some sixteen for each mapping and view
+VIEWS: tuple[View, ...] = ("source", "target")
+
+
+@pytest.fixture(scope="module")
+def plain(dynamodb: Database) -> Iterator[PlainResults]:
+    """Plain results, computed once."""
+    results = PlainResults(dict(dynamodb.client_options()))
+    yield results
+    results.close()
+
+
+def sample(number: int) -> list[Case]:
+    """Which cases are played under that number."""
+    return [case for case in cases_with("") if (crc32(case.name.encode()) + number) % EVERY == 0]
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize(("mapping", "view"), list(product(KINDS, VIEWS)))
+def test_answers_are_those_of_one_plain_table(
+    dynamodb: Database, plain: PlainResults, mapping: str, view: View, stage: Stage
+) -> None:
+    """Items, errors, return values, order, pages and capacity, and both tables equal at the end."""
+    client = ("boto3", "aiobotocore")[crc32(f"{mapping} {view} {stage}".encode()) % 2]
+    options: dict[str, Any] = dict(dynamodb.client_options())
+    combination = Combination(mapping, view, stage, client)
+    cases = sample(crc32(f"{mapping} {view}".encode()))
+    failures = [failure for failure in run(cases, combination, options, plain) if failure is not None]
+    assert not failures, "\n".join(map(show, failures))

@@ -1,0 +1,352 @@
+"""The places where a case is played: a plain table, and a migrating one in one stage, by either client.
+
+The control record is written with the stage in it, so a world begins in its stage; its two tables begin equal, because
+what a case is given is written to both (to the one that counts, in the stages where only one does). A fleet of one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import itertools
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+import botocore
+from botocore.config import Config
+
+from crossfade import Migration, Router, Table, attach
+from crossfade.control.records import PARTITION_KEY, SORT_KEY, State, to_item
+from crossfade.core.items import Item, canonical, same_item
+from crossfade.core.mapping import STAMP
+from crossfade.core.stages import DUAL_WRITE, Stage, Writes
+from tests.contract.answers import answer_or_error
+from tests.contract.shapes import KINDS, Form, Kind, Shape, View
+from tests.contract.steps import Answer, Case, Op
+from tests.contract.tables import create, empty, everything, key_schema, puts, write_all
+
+# Applications that care for speed switch the client's own check of parameters off, and malformed requests then reach us
+# and the service. One attempt: a refusal that a retry would hide is to be seen.
+CONFIG: Final = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+SETTLE_SECONDS_MAX: Final = 30.0
+RAMP_PERCENT: Final = 50  # so that in the stages with a ramp either side serves reads
+UNEQUAL_SHOWN_MAX: Final = 5
+
+_numbers = itertools.count()
+
+
+def new_token() -> str:
+    """Tells the tables of one world apart; always as long."""
+    return f"{os.getpid() % 10**7:07d}x{next(_numbers) % 10**4:04d}{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Where cases are played beside the plain table."""
+
+    mapping: str
+    view: View
+    stage: Stage
+    client: str
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.mapping]
+
+    @property
+    def name(self) -> str:
+        return f"{self.mapping:8} {self.view:6} {self.stage:15} {self.client}"
+
+    @property
+    def keeps_both(self) -> bool:
+        """Whether both tables are to be equal at rest."""
+        return DUAL_WRITE[self.stage].writes is not Writes.PLAIN
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the caller's table is the one that serves, alone: then nothing stands between."""
+        return self.stage is (Stage.OFF if self.view == "source" else Stage.COMPLETE)
+
+
+@cache
+def session_of(module: str) -> Any:
+    """One session a process: it holds the service's model, which takes longer to load than a sample takes to run. Each
+    client has its own events."""
+    return importlib.import_module(module).get_session()
+
+
+def low_level_client(options: dict[str, Any]) -> Any:
+    return session_of("botocore.session").create_client("dynamodb", config=CONFIG, **options)
+
+
+def method(op: Op) -> str:
+    """The client's method for an operation."""
+    module: Any = botocore
+    return str(module.xform_name(op.name))
+
+
+def may_lag(op: Op) -> bool:
+    """Whether DynamoDB lets this read lag behind writes. Mirrors are waited for before it: the plain table never lags,
+    and the contract is about what a table answers when it does not."""
+    if op.name in ("Scan", "Query", "GetItem"):
+        return not op.request.get("ConsistentRead")
+    return op.name == "BatchGetItem"
+
+
+# --- the plain table --------------------------------------------------------------------------------------------------
+
+
+class PlainWorld:
+    """One plain table of the caller's form."""
+
+    def __init__(self, options: dict[str, Any], form: Form) -> None:
+        self.form = form
+        self.token = new_token()
+        self.client: Any = low_level_client(options)
+        self.table = f"{form.stem}-{self.token}"
+        self.other = f"others-{self.token}"
+        create(self.client, self.table, form)
+        create(self.client, self.other, None)
+        self._held: set[str] = set()  # groups whose items are there; "" for those of cases that write
+
+    def prepare(self, case: Case, items: list[Item]) -> None:
+        """What the case is given; where its group only reads, it may be there already."""
+        group = case.group if case.only_reads else ""
+        if group and group in self._held and (not case.alone or len(self._held) == 1):
+            return
+        if case.alone:
+            self.clear()
+        write_all(self.client, {self.table: puts(items)})
+        self._held.add(group)
+
+    def perform(self, op: Op) -> Answer:
+        return perform(self.client, op)
+
+    def clear(self) -> None:
+        self._held.clear()
+        empty(self.client, self.table, (self.form.partition, self.form.sort))
+        empty(self.client, self.other, ("id",))
+
+    def close(self) -> None:
+        for name in (self.table, self.other):
+            self.client.delete_table(TableName=name)
+        self.client.close()
+
+
+def perform(client: Any, op: Op) -> Answer:
+    """The answer, or the error in its place. Whatever is raised is an answer to compare."""
+    try:
+        answer: Answer = getattr(client, method(op))(**op.request)
+    except Exception as error:  # noqa: BLE001 - see above
+        return answer_or_error(error)
+    return answer
+
+
+# --- the migrating one ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Sides:
+    """The two tables as they are stored, seen by a client that crossfade is not attached to."""
+
+    client: Any
+    combination: Combination
+    token: str
+    migration: Migration = field(init=False)
+
+    def __post_init__(self) -> None:
+        kind = self.combination.kind
+        self.migration = kind.migration(self.token)
+        create(self.client, self.migration.source.name, kind.source)
+        create(self.client, self.migration.target.name, kind.target)
+        create(self.client, self.other, None)
+        self._begin()
+
+    @property
+    def other(self) -> str:
+        return f"others-{self.token}"
+
+    def _begin(self) -> None:
+        """The control table with its one record: the stage."""
+        migration, stage = self.migration, self.combination.stage
+        self.client.create_table(
+            TableName=migration.control_table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in (PARTITION_KEY, SORT_KEY)],
+            KeySchema=key_schema([(PARTITION_KEY, "HASH"), (SORT_KEY, "RANGE")]),
+        )
+        state = State(
+            stage=stage,
+            epoch=1,
+            ramp_percent=RAMP_PERCENT if stage in (Stage.SHADOW, Stage.LOCKSTEP_SOURCE) else 0,
+            strategy="dual-write",
+            source=migration.source.name,
+            target=migration.target.name,
+            fingerprint=migration.compiled.fingerprint,
+            unclean=0,
+            journal_length=1,
+            started_at="2026-01-01T00:00:00Z",
+            changed_at="2026-01-01T00:00:00Z",
+        )
+        self.client.put_item(TableName=migration.control_table, Item=to_item(migration.name, state))
+
+    def given(self, items: list[Item]) -> None:
+        """Given in the caller's form; written to both sides, or to the one that serves alone."""
+        mapping, view, stage = self.migration.compiled, self.combination.view, self.combination.stage
+        sources = items if view == "source" else [mapping.backward(item) for item in items]
+        targets = [mapping.forward(item) for item in items] if view == "source" else items
+        stamped = [{**item, STAMP: {"S": "given"}} for item in targets]
+        requests: dict[str, list[dict[str, Any]]] = {}
+        if stage is not Stage.COMPLETE:
+            requests[self.migration.source.name] = puts(sources)
+        if stage is not Stage.OFF:
+            requests[self.migration.target.name] = puts(stamped)
+        write_all(self.client, requests)
+
+    def unequal(self) -> list[str]:
+        """The third invariant, at rest: what differs between the target and the mapped source. One line a key."""
+        migration = self.migration
+        if not self.combination.keeps_both:
+            return []
+        names = migration.target.key_names
+        source = everything(self.client, migration.source.name)
+        target = everything(self.client, migration.target.name)
+        mapped = {canonical({n: it[n] for n in names}): it for it in map(migration.compiled.forward, source)}
+        bare = [{name: value for name, value in item.items() if name != STAMP} for item in target]
+        stored = {canonical({n: it[n] for n in names}): it for it in bare}
+        wrong = [k for k in mapped.keys() | stored.keys() if not same_item(mapped.get(k), stored.get(k))]
+        lines = [f"source says {mapped.get(k)}\n          target has  {stored.get(k)}" for k in wrong]
+        return lines[:UNEQUAL_SHOWN_MAX] + ([f"... {len(lines)} in all"] if len(lines) > UNEQUAL_SHOWN_MAX else [])
+
+    def clear(self) -> None:
+        for table in (self.migration.source, self.migration.target):
+            empty(self.client, table.name, table.key_names)
+        empty(self.client, self.other, ("id",))
+
+    def close(self) -> None:
+        control = Table(self.migration.control_table, key={PARTITION_KEY: "S"})
+        for table in (self.migration.source.name, self.migration.target.name, control.name, self.other):
+            self.client.delete_table(TableName=table)
+        self.client.close()
+
+
+QUIET: Final = frozenset({"joined", "left", "stage_entered", "compare"})  # what may happen in an undisturbed run
+
+
+@dataclass
+class Complaints:
+    """What the router observed and should not have: lost mirrors, sides that differ, errors of its own."""
+
+    lines: list[str] = field(default_factory=list[str])
+
+    def __call__(self, name: str, facts: Mapping[str, object]) -> None:
+        if name not in QUIET or facts.get("outcome", "matching") not in ("matching", "dropped"):
+            self.lines.append(f"the router says {name}: {dict(facts)}")
+
+
+def attached(client: Any, combination: Combination, migration: Migration, complaints: Complaints) -> Router:
+    """The router, as an application would have it in this view."""
+    more: dict[str, Any] = {} if combination.view == "source" else {"view": combination.view}
+    return attach(
+        client, migration, poll_seconds=0.5, lease_seconds=60.0, landing_seconds=2.0, observer=complaints, **more
+    )
+
+
+class MigratingWorld:
+    """By boto3's low-level client. Every method may be awaited by way of `AioMigratingWorld`, its twin."""
+
+    def __init__(self, options: dict[str, Any], combination: Combination) -> None:
+        self.combination = combination
+        self.sides = Sides(low_level_client(options), combination, new_token())
+        self.client: Any = low_level_client(options)
+        self.complaints = Complaints()
+        self.router = attached(self.client, combination, self.sides.migration, self.complaints)
+
+    def shape(self, prefix: str) -> Shape:
+        return Shape(self.combination.kind.form(self.combination.view), self.sides.token, prefix)
+
+    def perform(self, op: Op) -> Answer:
+        if may_lag(op):
+            self.settle()
+        return perform(self.client, op)
+
+    def settle(self) -> None:
+        """Until every mirror and comparison has ended."""
+        for _ in waiting(self.router):
+            time.sleep(0.001)
+
+    def close(self) -> list[str]:
+        ended = self.router.detach(SETTLE_SECONDS_MAX)
+        self.sides.close()
+        self.client.close()
+        return self.complaints.lines + ([] if ended else ["the router did not drain when it was detached"])
+
+
+class AioMigratingWorld:
+    """By aiobotocore, on a loop that runs while something is asked of it."""
+
+    def __init__(self, options: dict[str, Any], combination: Combination) -> None:
+        self.combination = combination
+        self.sides = Sides(low_level_client(options), combination, new_token())
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self._runner.run(self._open(options))
+
+    async def _open(self, options: dict[str, Any]) -> None:
+        session = session_of("aiobotocore.session")
+        config: Any = importlib.import_module("aiobotocore.config").AioConfig(
+            parameter_validation=False, retries={"total_max_attempts": 1}
+        )
+        self.client: Any = await self._stack.enter_async_context(
+            session.create_client("dynamodb", config=config, **options)
+        )
+        self.complaints = Complaints()
+        self.router = attached(self.client, self.combination, self.sides.migration, self.complaints)
+        await self.router.ready()
+
+    def shape(self, prefix: str) -> Shape:
+        return Shape(self.combination.kind.form(self.combination.view), self.sides.token, prefix)
+
+    def perform(self, op: Op) -> Answer:
+        return self._runner.run(self._perform(op))
+
+    async def _perform(self, op: Op) -> Answer:
+        if may_lag(op):
+            await self._settle()
+        try:
+            answer: Answer = await getattr(self.client, method(op))(**op.request)
+        except Exception as error:  # noqa: BLE001 - whatever is raised is an answer to compare
+            return answer_or_error(error)
+        return answer
+
+    def settle(self) -> None:
+        self._runner.run(self._settle())
+
+    async def _settle(self) -> None:
+        for _ in waiting(self.router):
+            await asyncio.sleep(0.001)
+
+    def close(self) -> list[str]:
+        ended = self._runner.run(self._close())
+        self._runner.close()
+        self.sides.close()
+        return self.complaints.lines + ([] if ended else ["the router did not drain when it was closed"])
+
+    async def _close(self) -> bool:
+        ended = await self.router.aclose(SETTLE_SECONDS_MAX)
+        await self._stack.aclose()
+        return ended
+
+
+def waiting(router: Router) -> Iterator[None]:
+    """As long as the router has something under way. AssertionError when that does not end."""
+    until = time.monotonic() + SETTLE_SECONDS_MAX
+    while router.pending:
+        assert time.monotonic() < until, f"after {SETTLE_SECONDS_MAX:.0f} s {router.pending} mirrors have not ended"
+        yield

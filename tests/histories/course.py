@@ -1,0 +1,167 @@
+"""The migration's way up and down its ladder while everybody works, and what happens to the processes meanwhile.
+
+A gate that is closed is opened as an operator would: by a backfill, by a verify that repairs what a killed process has
+left behind. Differences that nobody's death explains are a fault of the protocol, and end the run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from crossfade.core.stages import Stage
+from crossfade.demo.steering import Steering
+from crossfade.errors import GateClosed
+from crossfade.verify.result import VerifyResult
+from tests.histories.crew import Crew, ProcessFailed
+
+STAY_SECONDS: Final = 0.6
+AT_ONCE_SHARE: Final = 0.4  # of the stages that are left as soon as everybody is there
+COMPLETE_SHARE: Final = 0.2  # of the runs that end with the end of the migration
+VERIFIES_MAX: Final = 6
+RECHECK_SECONDS: Final = (0.1, 0.4, 1.0, 1.0, 1.0)
+
+
+class Damage(Exception):
+    """The two tables differ although no process ended in the middle of something."""
+
+
+@dataclass(slots=True)
+class Course:
+    """`random` decides on the way; `say` is told of what happens."""
+
+    steering: Steering
+    random: Random
+    say: Callable[[str], None]
+    check: Callable[[], None]
+    moves: int = 0
+    _clean_at_unclean: int = 0
+    _copied: bool = False
+
+    def run(self, seconds: float) -> None:
+        """Up and down for that long, always across the change of authority, and to a rest. Raises Damage."""
+        until = time.monotonic() + seconds
+        highest = Stage.RAMPDOWN
+        while True:
+            self._go(highest if self.random.random() < 0.5 else Stage.LIVE)
+            if time.monotonic() > until:
+                break
+            self._go(self.random.choice((Stage.OFF, Stage.DUALWRITE, Stage.SHADOW)))
+        if self.random.random() < COMPLETE_SHARE:
+            self._complete()
+
+    def look_at_rest(self) -> None:
+        """Nobody works any more: both sides are equal, unless the migration is complete. Raises Damage."""
+        if self.steering.state.stage not in (Stage.OFF, Stage.COMPLETE):
+            self._verify()
+
+    def _go(self, to: Stage) -> None:
+        for _ in range(VERIFIES_MAX):
+            try:
+                self.steering.walk(to, self._stay)
+            except GateClosed:
+                self._open()
+            else:
+                return
+        raise Damage(f"the gates on the way to {to} did not open after {VERIFIES_MAX} verifies")
+
+    def _complete(self) -> None:
+        self._go(Stage.RAMPDOWN)
+        for _ in range(VERIFIES_MAX):
+            try:
+                self.steering.complete()
+            except GateClosed:
+                self._open()
+            else:
+                self._stay(Stage.COMPLETE)
+                return
+        raise Damage(f"the last gate did not open after {VERIFIES_MAX} verifies")
+
+    def _stay(self, stage: Stage) -> None:
+        self.moves += 1
+        self.say(stage)
+        self.check()
+        if stage is Stage.OFF:
+            self._copied = False
+        if self.random.random() >= AT_ONCE_SHARE:
+            time.sleep(STAY_SECONDS * self.random.uniform(0.3, 1.7))
+
+    def _open(self) -> None:
+        if not self._copied:
+            self.say("backfill")
+            result = self.steering.backfill(lambda _: None)
+            if result.status != "complete":
+                raise Damage(f"the backfill is {result.status}: {result.failed} items could not be copied")
+            self._copied = True
+        self._verify()
+
+    def _verify(self) -> None:
+        for _ in range(VERIFIES_MAX):
+            unclean = self.steering.state.unclean
+            result = self.steering.verify(lambda _: None, RECHECK_SECONDS, repair=unclean > self._clean_at_unclean)
+            self.say(f"verify: {result.status}")
+            if not result.differences:
+                self._clean_at_unclean = unclean
+                return
+            if self.steering.state.unclean == self._clean_at_unclean:
+                raise Damage(difference(result))
+        raise Damage(f"verify still finds differences after {VERIFIES_MAX} repairs")
+
+
+def difference(result: VerifyResult) -> str:
+    samples = "\n".join(sample.text() for sample in result.samples)
+    return f"verify found {result.differences} differences although every process had ended properly:\n{samples}"
+
+
+@dataclass(slots=True)
+class Misfortune:
+    """Kills processes and starts others, or stops them for a while, at random moments until told to end."""
+
+    crew: Crew
+    random: Random
+    say: Callable[[str], None]
+    pause_seconds: float
+    kills: int = 0
+    pauses: int = 0
+    failure: ProcessFailed | None = None
+    _end: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="misfortune")
+        self._thread.start()
+
+    def end(self) -> None:
+        """No process is stopped, and none will be. Raises ProcessFailed where one could not be started."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self.failure is not None:
+            raise self.failure
+
+    def _run(self) -> None:
+        try:
+            while not self._end.wait(self.pause_seconds * self.random.uniform(0.4, 1.6)):
+                self._strike()
+        except ProcessFailed as failure:
+            self.failure = failure
+
+    def _strike(self) -> None:
+        victim = self.random.choice(self.crew.living)
+        if self.random.random() < 0.7:
+            self.say(f"kill {victim.name}")
+            self.crew.kill(victim)
+            self.crew.start()
+            self.kills += 1
+            return
+        self.say(f"stop {victim.name}")
+        self.crew.pause(victim)
+        _ = self._end.wait(self.random.uniform(0.3, 6.0))  # shorter and longer than a lease
+        self.crew.resume(victim)
+        self.say(f"go on {victim.name}")
+        self.pauses += 1

@@ -1,0 +1,156 @@
+"""One run: a scene's tables, its processes, the way up and down, and the verdict on what was recorded."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from crossfade.core.items import Item
+from crossfade.core.mapping import STAMP
+from crossfade.core.rules import Rules
+from crossfade.core.stages import LADDERS
+from crossfade.demo.console import Console
+from crossfade.demo.steering import Steering
+from crossfade.errors import CrossfadeError
+from crossfade.local import DynamoDBLocal
+from crossfade.migration import Migration, Table
+from crossfade.sim.history import KeyName
+from crossfade.sim.model import item_of
+from tests.histories import scenes
+from tests.histories.client import new_client
+from tests.histories.course import Course, Damage, Misfortune
+from tests.histories.crew import Crew
+from tests.histories.judging import Verdict, judge, read_at_rest
+from tests.histories.records import load
+from tests.histories.scenes import Scene
+
+KILL_PAUSE_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one run. `damage` is what the migration noticed itself; `began` is of the machine's clock."""
+
+    scene: Scene
+    verdict: Verdict
+    damage: str
+    began: float
+    seconds: float = 0.0
+    moves: int = 0
+    kills: int = 0
+    pauses: int = 0
+    counts: Counter[str] = field(default_factory=Counter[str])
+    events: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+
+    @property
+    def bad(self) -> bool:
+        return bool(self.verdict.faults or self.damage)
+
+
+def perform(
+    server: DynamoDBLocal,
+    scene: Scene,
+    folder: Path,
+    *,
+    seconds: float,
+    kinds: tuple[str, ...],
+    say: Callable[[str], None],
+) -> Outcome:
+    """`seconds`: how long to go up and down; what was begun is brought to its end after that. Raises ProcessFailed,
+    CrossfadeError or OSError when the run cannot be carried out at all; that is no verdict."""
+    outcome = Outcome(scene, Verdict(), "", time.monotonic())
+    migration = scenes.migration(scene.mapping, scene.unique)
+    client = new_client(server.endpoint_url)
+    prepare(client, migration)
+
+    def happened(what: str) -> None:
+        outcome.events.append((time.monotonic() - outcome.began, what))
+        say(what)
+
+    random = Random(f"{scene.seed}.course")
+    steering = Steering(server, migration, Console(quiet=True), lambda _: None, Rules.without(scene.drop))
+    steering.start()
+    with Crew(scene, server.endpoint_url, folder, kinds) as crew:
+        crew.start(scene.processes)
+        course = Course(steering, random, happened, lambda: None)
+        misfortune = Misfortune(crew, Random(f"{scene.seed}.misfortune"), happened, KILL_PAUSE_SECONDS)
+        misfortune.begin()
+        try:
+            outcome.damage = tell(course, seconds, dropped=bool(scene.drop))
+        finally:
+            misfortune.end()
+        crew.end()
+        outcome.damage = outcome.damage or at_rest(course, dropped=bool(scene.drop))
+        outcome.moves, outcome.kills, outcome.pauses = course.moves, misfortune.kills, misfortune.pauses
+        record = load(crew.journals, scenes.INITIAL)
+    read_at_rest(record.history, scenes.KEYS, reader(client, migration, steering), time.monotonic_ns())
+    outcome.counts = record.counts
+    outcome.verdict = judge(record.history)
+    outcome.seconds = time.monotonic() - outcome.began
+    return outcome
+
+
+def tell(course: Course, seconds: float, *, dropped: bool) -> str:
+    """What the migration noticed itself. With a rule dropped, whatever goes wrong is a consequence."""
+    try:
+        course.run(seconds)
+    except Damage as damage:
+        return str(damage)
+    except CrossfadeError as error:
+        if not dropped:
+            raise
+        return f"{type(error).__name__}: {error.message}"
+    return ""
+
+
+def at_rest(course: Course, *, dropped: bool) -> str:
+    try:
+        course.look_at_rest()
+    except Damage as damage:
+        return str(damage)
+    except CrossfadeError as error:
+        if not dropped:
+            raise
+        return f"{type(error).__name__}: {error.message}"
+    return ""
+
+
+def prepare(client: Any, migration: Migration) -> None:
+    for table in (migration.source, migration.target):
+        make_table(client, table)
+    for key, state in scenes.INITIAL.items():
+        item = item_of(key, state)
+        if item is not None:
+            client.put_item(TableName=migration.source.name, Item=item)
+
+
+def make_table(client: Any, table: Table) -> None:
+    names = table.key_names
+    client.create_table(
+        TableName=table.name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in table.key.items()],
+        KeySchema=[{"AttributeName": name, "KeyType": "HASH" if n == 0 else "RANGE"} for n, name in enumerate(names)],
+    )
+
+
+def reader(client: Any, migration: Migration, steering: Steering) -> Callable[[KeyName], Item | None]:
+    """Reads an item from the side that is the authority, in the source's form, without crossfade."""
+    state = steering.state
+    side = LADDERS[state.strategy][state.stage].authority
+    mapping, table = migration.compiled, migration.table(side).name
+
+    def read(key: KeyName) -> Item | None:
+        wanted: Item = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+        wanted = wanted if side == "source" else mapping.forward_key(wanted)
+        item: Item | None = client.get_item(TableName=table, Key=wanted, ConsistentRead=True).get("Item")
+        if item is None or side == "source":
+            return item
+        return mapping.backward({name: value for name, value in item.items() if name != STAMP})
+
+    return read

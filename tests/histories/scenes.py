@@ -1,0 +1,56 @@
+"""What one seed stands for: the mapping, the items, and how the processes are set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Final
+
+from crossfade.migration import Migration, Table
+from crossfade.sim.history import KeyName
+from crossfade.sim.model import State
+from crossfade.sim.scenario import MAPPINGS
+from crossfade.sim.scenario import migration as simulated
+
+# Few enough that processes meet on them, enough that no item's history grows beyond what a search can decide.
+KEYS: Final[tuple[KeyName, ...]] = tuple((f"p{i % 3}", f"{i // 3}") for i in range(12))
+INITIAL: Final[dict[KeyName, State]] = {
+    key: (i, (f"old{i}",), f"old{i}" if i % 3 else None) if i % 4 else None for i, key in enumerate(KEYS)
+}
+
+# Short, so that a run has many stage changes; a client that died is waited for as long as both together.
+LEASE_SECONDS: Final = 2.0
+POLL_SECONDS: Final = 0.2
+CONNECT_TIMEOUT_SECONDS: Final = 1.0
+READ_TIMEOUT_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One run. `drop` names a rule of the protocol that is switched off everywhere, or is empty."""
+
+    seed: int
+    mapping: str
+    processes: int = 3
+    threads: int = 3
+    rate: float = 12.0  # calls a second of one thread
+    drop: str = ""
+
+    @property
+    def unique(self) -> str:
+        return f"histories-{self.seed}"
+
+
+def draw(seed: int, drop: str) -> Scene:
+    return Scene(seed, Random(seed).choice(MAPPINGS), drop=drop)
+
+
+def migration(mapping: str, unique: str) -> Migration:
+    """One of the simulator's mappings, on tables of its own."""
+    model = simulated(mapping)
+    return replace(
+        model,
+        name=unique,
+        source=Table(unique, key=model.source.key),
+        target=Table(f"{unique}-target", key=model.target.key),
+    )

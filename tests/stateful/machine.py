@@ -1,0 +1,197 @@
+"""Three clients, one migration, one plain table beside it: every answer must be the plain table's.
+
+Calls come one after the other, so there is one right answer to each. The stage moves as an operator would move it;
+closed gates are opened by a backfill and a verify, which has nothing to repair since nobody dies here.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from crossfade import Router, attach
+from crossfade.core.items import canonical
+from crossfade.core.mapping import STAMP
+from crossfade.core.stages import LADDERS, Ramp, Stage
+from crossfade.demo.console import Console
+from crossfade.demo.steering import Steering
+from crossfade.errors import GateClosed
+from crossfade.migration import Migration, Table
+from crossfade.sim.scenario import MAPPINGS
+from crossfade.sim.scenario import migration as simulated
+from tests.conftest import Database
+from tests.stateful.answers import told
+from tests.stateful.requests import Call, calls
+
+CLIENTS = 3
+POLL_SECONDS = 0.1
+WAIT_SECONDS_MAX = 20.0  # only a failing test waits so long
+
+
+class Migrating(RuleBasedStateMachine):
+    """`dynamodb` is where all tables are; each example makes its own."""
+
+    def __init__(self, dynamodb: Database) -> None:
+        super().__init__()
+        self.dynamodb = dynamodb
+        self.plain = dynamodb.client()
+        self.clients: list[Any] = []
+        self.routers: list[Router] = []
+
+    @initialize(mapping=st.sampled_from(MAPPINGS), first=st.lists(calls, max_size=6), at=st.sampled_from(Stage))
+    def begin(self, mapping: str, first: list[Call], at: Stage) -> None:
+        unique = f"stateful-{uuid.uuid4().hex[:8]}"
+        model = simulated(mapping)
+        self.migration: Migration = replace(
+            model,
+            name=unique,
+            source=Table(f"{unique}-source", key=model.source.key),
+            target=Table(f"{unique}-target", key=model.target.key),
+        )
+        self.oracle = Table(f"{unique}-oracle", key=model.source.key)
+        for table in (self.migration.source, self.migration.target, self.oracle):
+            make_table(self.plain, table)
+        for call in first:  # before anybody thought of a migration
+            assert told(self.plain, call, self.oracle.name) == told(self.plain, call, self.migration.source.name)
+        self.steering = Steering(self.dynamodb.server, self.migration, Console(quiet=True), lambda _: None)
+        self.steering.start()
+        for _ in range(CLIENTS):
+            client = self.dynamodb.client()
+            self.clients.append(client)
+            self.routers.append(attach(client, self.migration, poll_seconds=POLL_SECONDS, landing_seconds=2.0))
+        self.stage = Stage.OFF
+        self.copied = False
+        while self.stage is not at:
+            self.up()
+
+    @rule(call=calls)
+    def first_calls(self, call: Call) -> None:
+        self._call(0, call)
+
+    @rule(call=calls)
+    def second_calls(self, call: Call) -> None:
+        self._call(1, call)
+
+    @rule(call=calls)
+    def third_calls(self, call: Call) -> None:
+        self._call(2, call)
+
+    def _call(self, who: int, call: Call) -> None:
+        """The same of the plain table and of the one that is being migrated."""
+        if not self._strongly(call):
+            self._settle()  # an eventually consistent read may be of any age, so it is asked when there is but one
+        wanted = told(self.plain, call, self.oracle.name)
+        got = told(self.clients[who], call, self.migration.source.name)
+        if got != wanted:
+            what = f"{call.operation} in stage {self.stage}, mapping {self.migration.mapping}"
+            raise AssertionError(f"{what}\n  asked   {call.request}\n  plain   {wanted}\n  routed  {got}")
+
+    @rule()
+    def up(self) -> None:
+        ladder = list(Stage)
+        if self.stage is Stage.COMPLETE:
+            return
+        self._move(ladder[ladder.index(self.stage) + 1])
+
+    @precondition(lambda self: self.stage not in (Stage.OFF, Stage.COMPLETE))
+    @rule()
+    def down(self) -> None:
+        ladder = list(Stage)
+        self._move(ladder[ladder.index(self.stage) - 1])
+
+    @precondition(lambda self: LADDERS["dual-write"][self.stage].ramp is not Ramp.NONE)
+    @rule(percent=st.sampled_from((0, 50, 100)))
+    def ramp(self, percent: int) -> None:
+        note(f"a ramp of {percent} %")
+        try:
+            self.steering.ramp(percent)
+        except GateClosed:
+            self._open_gates()
+            self.steering.ramp(percent)
+
+    def teardown(self) -> None:
+        """At rest: what the plain table holds, both tables hold, each in its form."""
+        try:
+            if self.routers:
+                self._settle()
+                self._compare_at_rest()
+        finally:
+            for router in self.routers:
+                assert router.detach(10.0)
+            for client in (*self.clients, self.plain):
+                client.close()
+
+    def _compare_at_rest(self) -> None:
+        mapping = self.migration.compiled
+        wanted = {canonical(item) for item in self._items(self.oracle.name)}
+        if self.stage is not Stage.COMPLETE:
+            assert {canonical(item) for item in self._items(self.migration.source.name)} == wanted
+        if self.stage is Stage.OFF or not self.copied:
+            return
+        found = [without_stamp(item) for item in self._items(self.migration.target.name)]
+        assert {canonical(mapping.backward(item)) for item in found} == wanted
+        forward = {canonical(mapping.forward(item)) for item in self._items(self.oracle.name)}
+        assert {canonical(item) for item in found} == forward
+
+    def _items(self, table: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.plain.scan(TableName=table, ConsistentRead=True)["Items"]
+        return items
+
+    def _move(self, to: Stage) -> None:
+        note(f"from {self.stage} to {to}")
+        try:
+            self._step(to)
+        except GateClosed:
+            self._open_gates()
+            self._step(to)
+        self.stage = to
+        if to is Stage.OFF:
+            self.copied = False
+
+    def _step(self, to: Stage) -> None:
+        if to is Stage.COMPLETE:
+            self.steering.complete()
+        else:
+            self.steering.walk(to, lambda _: None)
+
+    def _open_gates(self) -> None:
+        if not self.copied:
+            assert self.steering.backfill(lambda _: None).status == "complete"
+            self.copied = True
+        result = self.steering.verify(lambda _: None, (0.1, 0.5, 1.0), repair=False)
+        assert result.status == "clean", result
+
+    def _settle(self) -> None:
+        until = time.monotonic() + WAIT_SECONDS_MAX
+        while any(router.pending for router in self.routers):
+            assert time.monotonic() < until, "the mirrors do not end"
+            time.sleep(0.005)
+
+    def _strongly(self, call: Call) -> bool:
+        """Whether the answer may not be an old one."""
+        if call.operation in ("GetItem", "Query", "Scan"):
+            return bool(call.request["ConsistentRead"])
+        if call.operation == "BatchGetItem":
+            return all(entry["ConsistentRead"] for entry in call.request["RequestItems"].values())
+        return True
+
+
+def without_stamp(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name != STAMP}
+
+
+def make_table(client: Any, table: Table) -> None:
+    client.create_table(
+        TableName=table.name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in table.key.items()],
+        KeySchema=[
+            {"AttributeName": name, "KeyType": "HASH" if n == 0 else "RANGE"} for n, name in enumerate(table.key_names)
+        ],
+    )
