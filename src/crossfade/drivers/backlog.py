@@ -117,8 +117,10 @@ class Backlog:
         """The job has ended, with an error or without. A mirror that failed is said to be lost before its release."""
         if job.kind == "compare":
             self._comparing -= 1
-            if error is not None:
+            if isinstance(error, Exception):
                 self._note("compare", {"outcome": "error", "key": job.key, "error": str(error)})
+            elif error is not None:  # cancelled, at the end of the process
+                self._note("compare", {"outcome": "dropped", "key": job.key, "why": "cancelled"})
             return
         del self._running[job.key]
         if error is not None:
