@@ -16,6 +16,8 @@ WRITES: Final = frozenset(
     | {"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}
 )
 READS: Final = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+KEY_BYTES_MAX: Final = 2048  # of a partition key; what a sort key may have is left to the service
 PARTIQL: Final = frozenset({"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"})
 
 
@@ -89,6 +91,12 @@ def check_key_value(name: str, kind: str, value: AttributeValue | None, *, in_it
         if value is None:
             raise invalid(f"Missing the key {name} in the item")
         raise invalid(f"Type mismatch for key {name} expected: {kind} actual: {next(iter(value))}")
+    if len(value[kind] if kind == "B" else value[kind].encode()) > KEY_BYTES_MAX:
+        raise Rejected(
+            "ValidationException",
+            f"One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of"
+            f"{KEY_BYTES_MAX} bytes",
+        )
     if not value[kind]:
         what = "binary" if kind == "B" else "string"
         raise Rejected(

@@ -19,7 +19,7 @@ from crossfade.core.evaluating import ActionName, Evaluated, Prepared, prepare
 from crossfade.core.expressions import bind
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.mirroring import backoff_seconds, shadow_compare
+from crossfade.core.mirroring import shadow_compare
 from crossfade.core.pair import Pair, Stored, joined, key_name, with_guard
 from crossfade.core.reads import projector
 from crossfade.core.requests import checked_key, plain_name
@@ -33,6 +33,7 @@ from crossfade.core.writes import (
     lock,
     mirror_later,
     moved_action,
+    pause_seconds,
     server_evaluates,
     too_busy,
     was_retried,
@@ -264,7 +265,7 @@ def evaluated_here(
         reply = yield from attempted(pair, request, plan, actions, replies)
         if reply is not None:
             return reply
-        yield from Sleep(backoff_seconds(attempt))
+        yield from Sleep(pause_seconds(attempt))
     raise too_busy()
 
 
@@ -313,13 +314,11 @@ def patient_snapshot(side: Side, request: Request) -> Routine[Reply]:
         try:
             return (yield from Call(side, "TransactGetItems", request))
         except Rejected as error:
-            if error.code == "ValidationException":
-                raise Rejected(error.code, error.text) from error  # of the request: `wording` asks what it is
             if {reason.get("Code") for reason in reasons_of(error)} - {"None", "TransactionConflict"} or not reasons_of(
                 error
             ):
                 raise
-        yield from Sleep(backoff_seconds(attempt))
+        yield from Sleep(pause_seconds(attempt))
     raise too_busy()
 
 
@@ -418,7 +417,7 @@ def attempted(
         else:
             replies.append(reply)
             return answer_of(pair, request, replies, reply)
-        yield from Sleep(backoff_seconds(attempt))
+        yield from Sleep(pause_seconds(attempt))
     raise unsure or too_busy()
 
 

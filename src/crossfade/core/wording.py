@@ -9,10 +9,10 @@ the table is gone.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from crossfade.core.cancelling import cancellation, reasons_of
-from crossfade.core.effects import Call, Reply, Request, Routine
+from crossfade.core.effects import Call, Forward, Gather, Reply, Request, Routine
 from crossfade.core.pair import Pair
 from crossfade.core.requests import READS, used_by, uses_no_expression
 from crossfade.errors import CrossfadeError, Refused, Rejected
@@ -26,20 +26,30 @@ PLACEHOLDERS: Final = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 
 def worded(pair: Pair, operation: str, request: Request, routine: Routine[Reply]) -> Routine[Reply]:
-    """The routine, its own refusals of the request in DynamoDB's words."""
-    ours: CrossfadeError
-    try:
-        return (yield from routine)
-    except Rejected as error:
-        of_the_service = "ResponseMetadata" in error.response
-        if error.code != "ValidationException" or (of_the_service and operation == "TransactWriteItems"):
-            raise  # of the service, it may be about an item: only the authority can tell
-        ours = error
-    except Refused as refused:
-        if operation not in READS:
-            raise
-        ours = refused  # perhaps the plain table would not have taken it either
-    raise (yield from theirs(pair, operation, request)) or ours
+    """The routine; what it refuses before it has sent anything is in DynamoDB's words. Later, it is about an item."""
+    value: Any = None
+    error: CrossfadeError | None = None
+    sent = False
+    while True:
+        try:
+            effect = routine.send(value) if error is None else routine.throw(error)
+        except StopIteration as stop:
+            reply: Reply = stop.value
+            return reply
+        except (Rejected, Refused) as refusal:
+            asks = not sent and (operation in READS if isinstance(refusal, Refused) else is_about_form(refusal))
+            said = (yield from theirs(pair, operation, request)) if asks else None
+            raise said or refusal from None
+        value, error = None, None
+        sent = sent or isinstance(effect, (Call, Forward, Gather))
+        try:
+            value = yield effect
+        except CrossfadeError as raised:
+            error = raised
+
+
+def is_about_form(error: Rejected) -> bool:
+    return error.code == "ValidationException"
 
 
 def theirs(pair: Pair, operation: str, request: Request) -> Routine[Rejected | None]:

@@ -23,8 +23,15 @@ from crossfade.core.requests import checked_key
 from crossfade.core.stages import Row, Side, Writes
 from crossfade.errors import DatabaseError, Rejected, UnknownOutcome
 
-# An optimistic lock is tried so often (with backoff: some 40 s) before the caller is told that the item is too busy.
-TRIES_MAX: Final = 14
+# An optimistic lock is tried so often (with the pauses below: some 40 s) before the caller is told that the item is too
+# busy. The pauses stay short, since whoever waits longest would else lose to every newcomer.
+TRIES_MAX: Final = 104
+PAUSE_SECONDS_MAX: Final = 0.4
+
+
+def pause_seconds(attempt: int) -> float:
+    """Before an optimistic lock is tried again: 50 ms, doubling."""
+    return min(PAUSE_SECONDS_MAX, backoff_seconds(attempt))
 
 
 def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
@@ -76,7 +83,7 @@ def calmly(first: Effect[Reply], again: Call) -> Routine[Reply]:
         except Rejected as error:
             if error.code != "TransactionConflictException":
                 raise
-        yield from Sleep(backoff_seconds(attempt))
+        yield from Sleep(pause_seconds(attempt))
         effect = again
     raise too_busy()
 
@@ -184,10 +191,20 @@ def answered(pair: Pair, side: Side, request: Request, reply: Reply) -> Reply:
 def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
     """A refusal, with the item that it shows as the caller would see it."""
     item: Item | None = error.response.get("Item")
+    if side != pair.view and error.code == "ValidationException":
+        return Rejected(error.code, in_callers_index_names(pair, error.text), error.response)
     if item is None or (side == pair.view and STAMP not in item):
         return error
     shown = pair.image(side, pair.stored(side, item))
     return Rejected(error.code, error.text, {**error.response, "Item": shown})
+
+
+def in_callers_index_names(pair: Pair, text: str) -> str:
+    """A message about an index, which has its own name in the caller's table."""
+    for source, target in pair.indexes.items():
+        ours, theirs = (source, target) if pair.view == "source" else (target, source)
+        text = text.replace(f"IndexName: {theirs}", f"IndexName: {ours}")
+    return text
 
 
 def evaluated_here(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
@@ -210,7 +227,7 @@ def evaluated_here(pair: Pair, side: Side, operation: WriteName, request: Reques
         change = yield from pair.put_or_delete(side, key, done.image, guard)
         if (yield from attempt_locked(pair, side, key, {**change, **asked}, replies)):
             return whole_answer(pair, request, done, replies)
-        yield from Sleep(backoff_seconds(attempt))
+        yield from Sleep(pause_seconds(attempt))
     raise too_busy()
 
 
@@ -290,7 +307,7 @@ def in_lockstep(pair: Pair, authority: Side, operation: WriteName, request: Requ
         target = yield from pair.put_or_delete("target", key, done.image, lock(pair, before))
         if (yield from transact(source_action, as_action(target), asked, replies)):
             return whole_answer(pair, request, done, replies)
-        yield from Sleep(backoff_seconds(attempt))
+        yield from Sleep(pause_seconds(attempt))
     raise too_busy()
 
 
@@ -362,7 +379,7 @@ def transact(source_action: Request, target_action: Request, asked: Request, rep
         else:
             replies.append(as_of_one(reply))
             return True
-        yield from Sleep(backoff_seconds(attempt))
+        yield from Sleep(pause_seconds(attempt))
     raise unsure or too_busy()
 
 
