@@ -85,6 +85,13 @@ def other_tables_index(combination: Combination, _operation: str) -> bool:
     return not combination.untouched and walked(combination, consistent=False) != combination.view
 
 
+def other_tables_index_at_times(combination: Combination, _operation: str) -> bool:
+    """As above, or where a strongly consistent one is."""
+    return not combination.untouched and any(
+        walked(combination, consistent=consistent) != combination.view for consistent in (True, False)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """`concerns` looks at one request alone."""
@@ -232,6 +239,35 @@ def without_mark(answer: Answer) -> Answer:
     return {**answer, "LastEvaluatedKey": {name: value for name, value in token.items() if name != STAMP}}
 
 
+# --- equals in an index
+
+
+def equals(plain: Trace, ours: Trace, combination: Combination) -> tuple[Trace, Trace]:
+    """Where a page shows two items with one score, which page of the Query shows which is not compared."""
+    if not any(shows_equals(answer) for _, answer in plain):
+        return plain, ours
+    return in_one_bag(plain, combination), in_one_bag(ours, combination)
+
+
+def shows_equals(answer: Answer) -> bool:
+    scores = [json.dumps(item["score"]) for item in answer.get("Items") or () if "score" in item]
+    return len(set(scores)) < len(scores)
+
+
+def in_one_bag(trace: Trace, combination: Combination) -> Trace:
+    """The items of all pages of Queries of indexes that the other table answers."""
+    rest: Trace = []
+    items: list[Any] = []
+    for op, answer in trace:
+        consistent = bool(op.request.get("ConsistentRead"))
+        elsewhere = walked(combination, consistent=consistent) != combination.view
+        if op.name == "Query" and "IndexName" in op.request and "Items" in answer and elsewhere:
+            items += answer["Items"]
+        else:
+            rest.append((op, answer))
+    return [*rest, (Op("Query", {}), {"Items": sorted(items, key=order)})]
+
+
 # --- tokens that are made up
 
 
@@ -329,6 +365,14 @@ DIFFERENCES: Final = (
         "the token without the attribute `_crossfade`",
         "the `LastEvaluatedKey` of a Scan, or of a Query of an index, tells in whose order it was begun, so that it can"
         " go on in it whatever the stage is by then",
+    ),
+    Difference(
+        "order among equals",
+        frozenset({"Query"}),
+        other_tables_index_at_times,
+        equals,
+        "the items of all pages together",
+        "items of an index with one sort value come in an order that DynamoDB does not tell; ours is the table's own",
     ),
     Difference(
         "a place among equals",

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from tests.contract.answers import list_of
 from tests.contract.running import Failure
 
-LINE_LENGTH_MAX: Final = 160
+LINE_LENGTH_MAX: Final = 420
 LINES_MAX: Final = 60
 ABSENT: Final = "(absent)"
 

@@ -94,8 +94,7 @@ def check_key_value(name: str, kind: str, value: AttributeValue | None, *, in_it
     if len(value[kind] if kind == "B" else value[kind].encode()) > KEY_BYTES_MAX:
         raise Rejected(
             "ValidationException",
-            f"One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of"
-            f"{KEY_BYTES_MAX} bytes",
+            "Hash primary key values must be under 2048 bytes, and range primary key values must be under 1024 bytes",
         )
     if not value[kind]:
         what = "binary" if kind == "B" else "string"

@@ -200,11 +200,17 @@ def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
 
 
 def in_callers_index_names(pair: Pair, text: str) -> str:
-    """A message about an index, which has its own name in the caller's table."""
-    for source, target in pair.indexes.items():
-        ours, theirs = (source, target) if pair.view == "source" else (target, source)
-        text = text.replace(f"IndexName: {theirs}", f"IndexName: {ours}")
-    return text
+    """A message about an index, which with its key attribute may have another name in the caller's table."""
+    found = ABOUT_INDEX.search(text)
+    if found is None:
+        return text
+    index, attribute = found.groups()
+    names = {target: source for source, target in pair.indexes.items()} if pair.view == "source" else pair.indexes
+    back = pair.mapping.came_from if pair.view == "source" else pair.mapping.arrives
+    return text.replace(found[0], f"IndexName: {names.get(index, index)}, IndexKey: {back(attribute) or attribute}")
+
+
+ABOUT_INDEX: Final = re.compile(r"IndexName: (\S+), IndexKey: (\S+)")
 
 
 def evaluated_here(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
@@ -263,7 +269,7 @@ def attempt_locked(pair: Pair, side: Side, key: Item, change: Request, replies: 
         replies.append((yield from Call(side, operation_name(change), change)))
     except Rejected as error:
         if error.code not in ("ConditionalCheckFailedException", "TransactionConflictException"):
-            raise
+            raise in_callers_terms(pair, side, error) from None
         return False
     except UnknownOutcome as unknown:
         if side == "source" or "Item" not in change:
