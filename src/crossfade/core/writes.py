@@ -192,7 +192,8 @@ def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
     """A refusal, with the item that it shows as the caller would see it."""
     item: Item | None = error.response.get("Item")
     if side != pair.view and error.code == "ValidationException":
-        return Rejected(error.code, in_callers_index_names(pair, error.text), error.response)
+        text = in_callers_index_names(pair, error.text)
+        return Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
     if item is None or (side == pair.view and STAMP not in item):
         return error
     shown = pair.image(side, pair.stored(side, item))
