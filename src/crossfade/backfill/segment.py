@@ -79,7 +79,7 @@ def copy_segment(
     limits: Limits | None = None,
     page_items: int = PAGE_ITEMS,
 ) -> Routine[SegmentCheckpoint]:
-    """A whole segment in one routine. The runner on threads does the same, but does not sit out what is unsettled.
+    """A whole segment in one routine. The runner does the same, but does not sit out what is unsettled.
 
     Raises Fenced where the job was taken over; the stage is the caller's to check, with a ticket a page.
     """
