@@ -251,11 +251,12 @@ class _SegmentTask:
         )
         page = await session.run(scan)
         compare = source_suspects if self._side == "source" else target_suspects
+        items = len(page.items)
         found = await session.run(compare(pair, page))
         self._suspects.keys += found.keys
         self._suspects.strays += found.strays
-        self.counts[f"{self._side}_items"] += len(page.items)
-        self._run.meter.add(len(page.items))
+        self.counts[f"{self._side}_items"] += items
+        self._run.meter.add(items)
         self._start_key = page.last_key
         self._scanned = page.last_key is None
 

@@ -151,10 +151,11 @@ def _check_key(item: Mapping[str, AttributeValue], schema: KeySchema, place: str
     """What DynamoDB demands of key attributes, said before it does. Sizes are left to DynamoDB."""
     for name, kind in schema:
         value = item.get(name)
-        if value is None:
-            raise MappingError(f"{place} key attribute {name!r} is missing")
-        held = value.get(kind)
-        if held is None:
-            raise MappingError(f"{place} key attribute {name!r} is {show_value(value)}: {kind_of(value)}, not {kind}")
-        if not held:
-            raise MappingError(f"{place} key attribute {name!r} is empty")
+        if value is None or not value.get(kind):
+            raise MappingError(f"{place} key attribute {name!r} is {_wrong_key(value, kind)}")
+
+
+def _wrong_key(value: AttributeValue | None, kind: Kind) -> str:
+    if value is None:
+        return "missing"
+    return "empty" if kind in value else f"{show_value(value)}: {kind_of(value)}, not {kind}"

@@ -42,10 +42,11 @@ class Move(Piece):
 
     def forward(self, item: Item) -> None:
         value = self._find(item, self.old)
-        self._must_be_free(item, self.new, needed=value is not None)
+        if len(self.new) > 1 or self.new[0] in item:
+            self._must_be_free(item, self.new, needed=value is not None)
         if value is None:
             return
-        if lands_in_an_empty_map(item, self.new):
+        if len(self.new) > 1 and lands_in_an_empty_map(item, self.new):
             raise unmappable(
                 self, self.new, "would arrive in a map that is there and empty, which would not come back as it is"
             )
