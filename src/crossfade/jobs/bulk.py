@@ -110,7 +110,9 @@ def get_items(pair: Pair, side: Side, keys: Sequence[Item], *, names: Sequence[s
     """The same for keys of that side itself: the items as they were read, nobody else's; of each only `names`."""
     found: dict[Hashable, Item] = {}
     names_of_keys = list(map(namer(pair.table(side).key_names), keys))
-    different = list(dict(zip(names_of_keys, keys, strict=True)).values())  # no key may come twice in a request
+    different = keys
+    if len(set(names_of_keys)) < len(keys):  # no key may come twice in a request
+        different = list(dict(zip(names_of_keys, keys, strict=True)).values())
     for start in range(0, len(different), BATCH_GET_KEYS_MAX):
         yield from _get_batch(pair, side, different[start : start + BATCH_GET_KEYS_MAX], names, found)
     return list(map(found.get, names_of_keys))

@@ -60,7 +60,7 @@ def source_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
     return suspects
 
 
-def _compare(pair: Pair, part: Sequence[Item], suspects: Suspects) -> Routine[None]:
+def _compare(pair: Pair, part: list[Item], suspects: Suspects) -> Routine[None]:
     items: list[Item] = []
     wanted: list[Item] = []
     for item in part:
@@ -70,8 +70,10 @@ def _compare(pair: Pair, part: Sequence[Item], suspects: Suspects) -> Routine[No
             suspects.keys.append(pair.source_key(item))
         else:
             items.append(item)
+    part.clear()
     held = yield from get_items(pair, "target", list(map(cutter(pair.target.key_names), wanted)))
-    for item, mapped, target in zip(items, wanted, held, strict=True):
+    while items:  # taken off the lists, so that each is freed at once, and not fetched into the cache again for that
+        item, mapped, target = items.pop(), wanted.pop(), held.pop()
         if target is not None:
             _ = target.pop(STAMP, None)
         if not same_item(mapped, target):

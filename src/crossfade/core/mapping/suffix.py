@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from struct import Struct
 from typing import Any, cast
 
 from crossfade.core.items import AttributeValue, Item, parse_number
@@ -25,7 +25,8 @@ from crossfade.core.mapping.values import show_value
 from crossfade.errors import MappingInvalid
 
 NOTHING: AttributeValue = {}
-SHARDS_KEPT = 1_024  # an item is mapped, and its key mapped back or again, within moments
+TYPE_AND_LENGTH = Struct(">cI")
+NUMBER = Struct(">I")
 COUNT_MAX = 1_000  # a Query asks every suffix: beyond this, no client would wait for one
 
 
@@ -58,11 +59,11 @@ def shard(values: Sequence[AttributeValue], count: int) -> int:
     return int.from_bytes(hashlib.sha256(encode(values)).digest()[:4], "big") % count
 
 
-@lru_cache(maxsize=SHARDS_KEPT)
 def _shard_of_text(text: str, count: int) -> int:
     """The same for one text, which is by far the most frequent."""
     raw = text.encode()
-    return int.from_bytes(hashlib.sha256(b"S%b%b" % (len(raw).to_bytes(4, "big"), raw)).digest()[:4], "big") % count
+    found: int = NUMBER.unpack_from(hashlib.sha256(TYPE_AND_LENGTH.pack(b"S", len(raw)) + raw).digest())[0]
+    return found % count
 
 
 @dataclass(frozen=True, slots=True)
