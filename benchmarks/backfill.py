@@ -4,8 +4,8 @@
 
 Both talk to a server that makes every answer up, so what is measured is the client: items for each second of processor
 time that its process used. They take turns in one process, A B A B; medians over the rounds. Where there are two cores
-the server has one and the client the other. Items are 1 KB; the mapping spreads a partition over 16 suffixes and moves an
-attribute out of a map.
+the server has one and the client the other. Items are 1 KB; the mapping spreads a partition over 16 suffixes and moves
+an attribute out of a map.
 """
 
 from __future__ import annotations
@@ -54,15 +54,12 @@ def measure(endpoint_url: str, items: int, rounds: int) -> dict[str, Any]:
         aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",  # noqa: S106 - of a server that looks at none
     )
     migration = begun(ours)
-    found: list[tuple[float, float, float]] = []
-    for _ in range(rounds + 1):
-        found.append(
-            (
-                rate(items, lambda: backfill(migration, ours, items)),
-                rate(PUTS, lambda: plain_copy.put_if_absent(theirs, PUTS)),
-                rate(BATCHED, lambda: plain_copy.batch(theirs, BATCHED)),
-            )
-        )
+    takes = (
+        (items, lambda: backfill(migration, ours, items)),
+        (PUTS, lambda: plain_copy.put_if_absent(theirs, PUTS)),
+        (BATCHED, lambda: plain_copy.batch(theirs, BATCHED)),
+    )
+    found = [[rate(count, work) for count, work in takes] for _ in range(rounds + 1)]
     backfills, puts, batches = (list(column) for column in zip(*found[1:], strict=True))  # the first one warms
     return {
         "machine": machine(),

@@ -10,7 +10,7 @@ of item numbers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import orjson
@@ -23,6 +23,7 @@ from crossfade.errors import Rejected
 from crossfade.sim.tables import Database
 
 PAGE_ITEMS_MAX: Final = 1000  # of about 1 KB: a page is 1 MB
+BODIES_KEPT: Final = 300_000  # of a table, in the server: 300 MB
 MARK: Final = 123456789  # stands for the number in a template
 BAD_REQUEST: Final = "400 Bad Request"
 OPERATIONS: Final = {
@@ -41,19 +42,27 @@ class Items:
         made = made.replace(b'"o%d"' % MARK, b'"o%09d"').replace(b'"%d"' % MARK, b'"%d"')
         self._template = made
         self._key_template = b'{"customer":{"S":"%b"},"order":{"S":"o%09d"}}'
-        self._ordered = made.find(b'"%b"') < made.find(b'"o%09d"') < made.find(b'"%d"')
-        if not self._ordered:
+        self._whole: dict[int, bytes] = {}
+        self._keys: dict[int, bytes] = {}
+        if not made.find(b'"%b"') < made.find(b'"o%09d"') < made.find(b'"%d"'):
             raise ValueError("the attributes of an item are in another order than they are filled in")
 
-    def bodies(self, customers: list[tuple[bytes, int]], *, keys_only: bool) -> bytes:
-        if keys_only:
-            return b",".join([self._key_template % pair for pair in customers])
-        template = self._template
-        return b",".join([template % (customer, number, number) for customer, number in customers])
+    def body(self, number: int, *, keys_only: bool) -> bytes:
+        """Kept for a while: the same is asked for again, in a batch and in the next round."""
+        kept = self._keys if keys_only else self._whole
+        body = kept.get(number)
+        if body is None:
+            customer: bytes = self.key(number)["customer"]["S"].encode()
+            body = self._key_template % (customer, number)
+            if not keys_only:
+                body = self._template % (customer, number, number)
+            if len(kept) >= BODIES_KEPT:
+                kept.clear()
+            kept[number] = body
+        return body
 
-    def customer(self, number: int) -> bytes:
-        text: str = self.key(number)["customer"]["S"]
-        return text.encode()
+    def bodies(self, numbers: Iterable[int], *, keys_only: bool) -> bytes:
+        return b",".join([self.body(number, keys_only=keys_only) for number in numbers])
 
 
 class Tables:
@@ -85,21 +94,20 @@ class Tables:
             first = orders.number_of(request["ExclusiveStartKey"]) + 1
         last = min(end, first + min(request.get("Limit", PAGE_ITEMS_MAX), PAGE_ITEMS_MAX))
         table = self._tables[request["TableName"]]
-        page = [(table.customer(number), number) for number in range(first, last)]
-        items = table.bodies(page, keys_only="ProjectionExpression" in request)
+        items = table.bodies(range(first, last), keys_only="ProjectionExpression" in request)
         more = b"" if last == end else b',"LastEvaluatedKey":%b' % orjson.dumps(table.key(last - 1))
-        return b'{"Items":[%b],"Count":%d,"ScannedCount":%d%b}' % (items, len(page), len(page), more)
+        return b'{"Items":[%b],"Count":%d,"ScannedCount":%d%b}' % (items, last - first, last - first, more)
 
     def _get(self, request: Any) -> bytes:
         ((name, asked),) = request["RequestItems"].items()
         table = self._tables[name]
-        found: list[tuple[bytes, int]] = []
-        for key in asked["Keys"]:
-            number = orders.number_of(key)
-            customer = table.customer(number)
-            if key["customer"]["S"] == customer.decode():
-                found.append((customer, number))
-        items = table.bodies(found, keys_only="ProjectionExpression" in asked)
+        numbers = map(orders.number_of, asked["Keys"])
+        whole_keys = [
+            number
+            for number, key in zip(numbers, asked["Keys"], strict=True)
+            if orjson.dumps(key) == table.body(number, keys_only=True)
+        ]
+        items = table.bodies(whole_keys, keys_only="ProjectionExpression" in asked)
         return b'{"Responses":{"%b":[%b]},"UnprocessedKeys":{}}' % (name.encode(), items)
 
     def _other(self, operation: bytes, request: Any) -> bytes:
