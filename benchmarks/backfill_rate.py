@@ -34,7 +34,8 @@ from crossfade.core.items import Item
 from crossfade.core.stages import Stage
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
-from crossfade.jobs.session import here, job_config
+from crossfade.jobs.connecting import job_config
+from crossfade.jobs.session import here
 from crossfade.local import DynamoDBLocal
 from crossfade.mapping import rename, suffix
 from crossfade.verify.result import VerifyOptions

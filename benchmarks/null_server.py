@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -47,21 +47,23 @@ def answers() -> dict[str, dict[str, Any]]:
     }
 
 
-def whole(body: bytes) -> bytes:
+def whole(body: bytes, status: str = "200 OK") -> bytes:
     head = (
-        "HTTP/1.1 200 OK\r\nServer: null\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\n"
+        f"HTTP/1.1 {status}\r\nServer: null\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\n"
         f"Content-Type: application/x-amz-json-1.0\r\nContent-Length: {len(body)}\r\nConnection: keep-alive\r\n"
         f"x-amzn-RequestId: {'A' * 52}\r\nx-amz-crc32: {zlib.crc32(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
+Answers = Callable[[bytes, bytes], bytes]  # from an operation in lower case, and a body, to a whole answer
+
+
 class NullProtocol(asyncio.Protocol):
     """One connection; requests are told apart by their X-Amz-Target."""
 
-    def __init__(self, prepared: dict[bytes, bytes], other: bytes, delay_seconds: float) -> None:
-        self._prepared = prepared
-        self._other = other
+    def __init__(self, answers: Answers, delay_seconds: float) -> None:
+        self._answers = answers
         self._delay_seconds = delay_seconds
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
@@ -80,8 +82,8 @@ class NullProtocol(asyncio.Protocol):
             if len(self._buffer) < end + 4 + size:
                 return
             target = head.partition(b"x-amz-target:")[2].partition(b"\r\n")[0].rpartition(b".")[2]
-            self._buffer = self._buffer[end + 4 + size :]
-            self._answer(self._prepared.get(target, self._other))
+            body, self._buffer = self._buffer[end + 4 : end + 4 + size], self._buffer[end + 4 + size :]
+            self._answer(self._answers(target, body))
 
     def _answer(self, answer: bytes) -> None:
         if self._transport is None:
@@ -92,20 +94,28 @@ class NullProtocol(asyncio.Protocol):
             self._transport.write(answer)
 
 
-async def serve(delay_seconds: float) -> None:
-    prepared = {name.lower().encode(): whole(orjson.dumps(answer)) for name, answer in answers().items()}
+def prepared() -> Answers:
+    """The same answer to each request of an operation."""
+    known = {name.lower().encode(): whole(orjson.dumps(answer)) for name, answer in answers().items()}
     other = whole(b"{}")
+    return lambda operation, _body: known.get(operation, other)
+
+
+async def serve(answers: Answers, delay_seconds: float = 0.0) -> None:
+    """Prints its port; until standard input ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: NullProtocol(prepared, other, delay_seconds), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: NullProtocol(answers, delay_seconds), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     _ = await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 
 
 @contextmanager
-def running(*, delay_seconds: float = 0.0, core: int | None = None) -> Generator[str]:
+def running(
+    *options: str, module: str = "benchmarks.null_server", delay_seconds: float = 0.0, core: int | None = None
+) -> Generator[str]:
     """The endpoint URL of a null server in a process of its own, on one core where given."""
-    command = [sys.executable, "-m", "benchmarks.null_server", "--delay-seconds", str(delay_seconds)]
+    command = [sys.executable, "-m", module, *options, "--delay-seconds", str(delay_seconds)]
     if core is not None:
         command += ["--core", str(core)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
@@ -118,14 +128,22 @@ def running(*, delay_seconds: float = 0.0, core: int | None = None) -> Generator
             _ = process.wait(timeout=10)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def server_arguments() -> argparse.ArgumentParser:
+    """What every null server takes."""
+    parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
     _ = parser.add_argument("--delay-seconds", type=float, default=0.0)
     _ = parser.add_argument("--core", type=int, help="the only core to run on")
-    arguments = parser.parse_args()
+    return parser
+
+
+def serve_with(arguments: argparse.Namespace, answers: Answers) -> None:
     if arguments.core is not None:
         os.sched_setaffinity(0, {arguments.core})
-    asyncio.run(serve(arguments.delay_seconds))
+    asyncio.run(serve(answers, arguments.delay_seconds))
+
+
+def main() -> None:
+    serve_with(server_arguments().parse_args(), prepared())
 
 
 if __name__ == "__main__":

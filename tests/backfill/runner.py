@@ -16,7 +16,8 @@ import botocore.session
 from crossfade import Migration, Table
 from crossfade.backfill.result import BackfillOptions
 from crossfade.backfill.run import run_backfill
-from crossfade.jobs.session import job_config
+from crossfade.core.effects import Reply, Request
+from crossfade.jobs.connecting import Connection, job_config, lean
 from crossfade.mapping import rename, suffix
 
 KEY: dict[str, Any] = {"customer": "S", "order": "S"}
@@ -35,30 +36,28 @@ def migration_of(tag: str) -> Migration:
 
 
 class Written:
-    """A client whose scans and bulk writes are written down: pages once they are read, puts before they are sent."""
+    """A connection that writes down pages once they are read, and puts before they are sent."""
 
-    def __init__(self, client: Any, log: Path, run: int) -> None:
-        self._client = client
-        self.meta = client.meta
+    def __init__(self, connection: Connection, log: Path, run: int) -> None:
+        self._connection = connection
         self._run = run
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
 
     def _write(self, **facts: Any) -> None:
         line = json.dumps({"run": self._run, **facts}) + "\n"
         assert os.write(self._log, line.encode()) == len(line)  # one call: a kill leaves no half line
 
-    def scan(self, **request: Any) -> Any:
-        reply = self._client.scan(**request)
-        self._write(segment=request["Segment"], page=[item["order"]["S"] for item in reply["Items"]])
+    async def call(self, operation: str, request: Request) -> Reply:
+        if operation == "BatchWriteItem":
+            (puts,) = request["RequestItems"].values()
+            self._write(put=[put["PutRequest"]["Item"]["order"]["S"] for put in puts])
+        reply = await self._connection.call(operation, request)
+        if operation == "Scan":
+            self._write(segment=request["Segment"], page=[item["order"]["S"] for item in reply["Items"]])
         return reply
 
-    def batch_write_item(self, **request: Any) -> Any:
-        (puts,) = request["RequestItems"].values()
-        self._write(put=[put["PutRequest"]["Item"]["order"]["S"] for put in puts])
-        return self._client.batch_write_item(**request)
+    async def aclose(self) -> None:
+        await self._connection.aclose()
 
 
 def main(endpoint_url: str, tag: str, log: str, run: str) -> int:
@@ -66,11 +65,11 @@ def main(endpoint_url: str, tag: str, log: str, run: str) -> int:
     secrets = {"aws_access_key_id": "crossfade", "aws_secret_access_key": "crossfade"}
     session: Any = botocore.session.Session()
     client = session.create_client("dynamodb", config=job_config(3), **options, **secrets)
-    written = Written(client, Path(log), int(run))
     result = run_backfill(
         migration_of(tag),
-        {"source": written, "target": written, "control": client},
+        {"source": client, "target": client, "control": client},
         BackfillOptions(segments=SEGMENTS, workers=3, page_items=PAGE_ITEMS, lease_seconds=0.8, landing_seconds=0.2),
+        connect=lambda client, calls_max: Written(lean(client, calls_max), Path(log), int(run)),
     )
     return result.exit_status
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from crossfade import Migration, Table
-from crossfade.aws.calls import call
+from crossfade.aws.calls import as_outcome, call, method_name
 from crossfade.backfill.result import BackfillOptions, BackfillResult
 from crossfade.backfill.run import run_backfill
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.starting import StartPlan, start
 from crossfade.control.store import Caller, Control
-from crossfade.core.effects import Call, Later, Request, Routine
+from crossfade.core.effects import Call, Later, Reply, Request, Routine
 from crossfade.core.items import Item, canonical
 from crossfade.core.mapping import STAMP
 from crossfade.core.mapping.piece import Piece
@@ -24,7 +27,7 @@ from crossfade.core.routing import route
 from crossfade.core.stages import Side, Stage
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
-from crossfade.jobs.session import job_config
+from crossfade.jobs.connecting import Connection, job_config, lean
 from crossfade.mapping import rename, suffix
 from crossfade.verify.result import VerifyOptions, VerifyResult
 from crossfade.verify.run import run_verify
@@ -37,7 +40,7 @@ Hook = Callable[[Request], None]
 
 
 class Interposed:
-    """A client with something in the way: `before[operation]` and `after[operation]` see each request."""
+    """Something in the way of the jobs' calls: `before[operation]` and `after[operation]` see each request."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -46,18 +49,42 @@ class Interposed:
         self.after: dict[str, Hook] = {}
         self.instead: dict[str, Callable[[Request], Any]] = {}
 
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.client, name)
+    def connected(self, calls_max: int) -> Connection:
+        return InterposedConnection(self, lean(self.client, calls_max))
 
-        def interposed(**request: Any) -> Any:
-            if name in self.before:
-                self.before[name](request)
-            reply = self.instead[name](request) if name in self.instead else method(**request)
-            if name in self.after:
-                self.after[name](request)
-            return reply
 
-        return interposed
+class InterposedConnection:
+    """Hooks may block, or run a job of their own; so they are called on a thread, and the loop goes on."""
+
+    def __init__(self, interposed: Interposed, connection: Connection) -> None:
+        self._interposed = interposed
+        self._connection = connection
+
+    async def call(self, operation: str, request: Request) -> Reply:
+        name, way = method_name(operation), self._interposed
+        try:
+            if name in way.before:
+                await asyncio.to_thread(way.before[name], request)
+            if name in way.instead:
+                reply: Reply = await asyncio.to_thread(way.instead[name], request)
+            else:
+                reply = await self._connection.call(operation, request)
+            if name in way.after:
+                await asyncio.to_thread(way.after[name], request)
+        except (BotoCoreError, ClientError) as error:
+            raise as_outcome(error) from error
+        return reply
+
+    async def aclose(self) -> None:
+        await self._connection.aclose()
+
+
+def connect(client: Any, calls_max: int) -> Connection:
+    """As jobs do it, with what is in the way of a client."""
+    if hasattr(client, "connected"):
+        found: Connection = client.connected(calls_max)
+        return found
+    return lean(client, calls_max)
 
 
 def once(action: Callable[[], None]) -> Hook:
@@ -194,7 +221,7 @@ class Setting:
     ) -> BackfillResult:
         given = options or BackfillOptions(segments=2, workers=1)
         given = replace(given, lease_seconds=LEASE_SECONDS, landing_seconds=LANDING_SECONDS)
-        return run_backfill(self.migration, self.clients, given, stop_event=stop, **more)
+        return run_backfill(self.migration, self.clients, given, stop_event=stop, connect=connect, **more)
 
     def verify(
         self, options: VerifyOptions | None = None, stop: threading.Event | None = None, **more: Any
@@ -208,7 +235,7 @@ class Setting:
             lease_seconds=LEASE_SECONDS,
             landing_seconds=LANDING_SECONDS,
         )
-        return run_verify(self.migration, self.clients, given, stop_event=stop, **more)
+        return run_verify(self.migration, self.clients, given, stop_event=stop, connect=connect, **more)
 
 
 def no_note(name: str, facts: dict[str, Any]) -> None:

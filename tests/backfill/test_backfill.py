@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from crossfade.backfill.copy import Limits, copy_images
-from crossfade.backfill.result import BackfillOptions
+from crossfade.backfill.result import BackfillOptions, BackfillResult
 from crossfade.control.jobs import claim_job, load_checkpoints, save_checkpoint
 from crossfade.control.records import Job, JobStatus, Role
 from crossfade.core.effects import Request
@@ -23,7 +24,7 @@ from crossfade.jobs.progress import Progress
 from crossfade.jobs.session import Session
 from crossfade.mapping import rename
 from crossfade.migration import Migration
-from tests.backfill.setting import LANDING_SECONDS, Setting, no_note, once, order, order_key
+from tests.backfill.setting import LANDING_SECONDS, Setting, connect, no_note, once, order, order_key
 from tests.conftest import Database
 
 NAMES = {"#t": "total"}
@@ -199,21 +200,29 @@ def test_hazard_12_a_runner_that_was_taken_over_can_write_no_checkpoint(dynamodb
     """Once the lease of the former runner has ended another one goes on, and the former one is fenced."""
     setting = Setting(dynamodb)
     setting.fill(20)
-    former = Session(
-        setting.migration,
-        setting.clients,
-        Role.BACKFILL,
-        note=no_note,
-        lease_seconds=0.5,
-        landing_seconds=LANDING_SECONDS,
-    )
-    former.run(former.agent.join())  # and never polls again
-    claim = former.run(claim_job(former.agent, setting.caller, Job.BACKFILL, 2))
-    checkpoints = former.run(load_checkpoints(claim))
-    result = setting.backfill()
+
+    async def taken_over() -> BackfillResult:
+        former = Session(
+            setting.migration,
+            setting.clients,
+            Role.BACKFILL,
+            note=no_note,
+            calls_max=1,
+            lease_seconds=0.5,
+            landing_seconds=LANDING_SECONDS,
+            connect=connect,
+        )
+        await former.run(former.agent.join())  # and never polls again
+        claim = await former.run(claim_job(former.agent, setting.caller, Job.BACKFILL, 2))
+        checkpoints = await former.run(load_checkpoints(claim))
+        result = await asyncio.to_thread(setting.backfill)
+        with pytest.raises(Fenced):
+            _ = await former.run(save_checkpoint(claim, checkpoints[0]))
+        await former.close()
+        return result
+
+    result = asyncio.run(taken_over())
     assert (result.status, result.resumed) == ("complete", True)
-    with pytest.raises(Fenced):
-        _ = former.run(save_checkpoint(claim, checkpoints[0]))
 
 
 def test_hazard_17_two_source_items_never_meet_in_one_target_item(dynamodb: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -54,7 +55,7 @@ def test_a_page_is_small_under_a_rate_limit() -> None:
     """So that a stop, or a move of the stage, never waits for many seconds."""
     assert BackfillOptions(items_per_second=40, workers=8).page_items_paced() == 10
     assert BackfillOptions(units_per_second=1, workers=8).page_items_paced() == 1
-    assert BackfillOptions().page_items_paced() == 500
+    assert BackfillOptions().page_items_paced() == 1_000
 
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"segments": 20_000}, {"page_items": 0}, {"items_per_second": 0}])
@@ -93,7 +94,7 @@ class Steps:
         self.left = list(says)
         self.must_go_on = must_go_on
 
-    def step(self) -> float | None:
+    async def step(self) -> float | None:
         said = self.left.pop(0)
         if isinstance(said, Exception):
             raise said
@@ -102,8 +103,15 @@ class Steps:
 
 def work_off(*tasks: Steps, stop: threading.Event | None = None) -> None:
     moments = iter(range(10_000))
-    workers = Workers(tasks, lambda: float(next(moments)), (stop or threading.Event()).is_set)
-    workers.work_off(2, lambda: None)
+
+    async def meanwhile() -> None:
+        pass
+
+    async def run() -> None:
+        workers = Workers(tasks, lambda: float(next(moments)), (stop or threading.Event()).is_set)
+        await workers.work_off(2, meanwhile)
+
+    asyncio.run(run())
 
 
 def test_all_steps_of_all_tasks_are_taken() -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from crossfade.control.gates import Evidence, findings
 from crossfade.control.records import Job
-from crossfade.core.effects import Request
+from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mirroring import sync
 from crossfade.core.stages import Gate, Stage
 from crossfade.errors import ConfigurationError, Refused
+from crossfade.jobs.connecting import Connection, lean
 from crossfade.mapping import rename
 from crossfade.migration import Migration
 from crossfade.verify import run as verify_run
@@ -276,10 +277,21 @@ class Endless:
         self._count = count
         self.meta = setting.client.meta
 
-    def describe_table(self, **request: Any) -> Any:
-        return self._setting.client.describe_table(**request)
+    def connected(self, calls_max: int) -> Connection:
+        self._connection = lean(self._setting.client, calls_max)
+        return self
 
-    def scan(self, **request: Any) -> Any:
+    async def call(self, operation: str, request: Request) -> Reply:
+        if operation == "Scan":
+            return self._scan(**request)
+        if operation == "BatchGetItem":
+            return self._batch_get_item(**request)
+        return await self._connection.call(operation, request)
+
+    async def aclose(self) -> None:
+        await self._connection.aclose()
+
+    def _scan(self, **request: Any) -> Reply:
         if request["TableName"] != self._setting.migration.source.name or request["Segment"]:
             return {"Items": []}
         first = int(request["ExclusiveStartKey"]["order"]["S"][1:]) + 1 if "ExclusiveStartKey" in request else 0
@@ -287,7 +299,7 @@ class Endless:
         reply: dict[str, Any] = {"Items": [plain_order(n) for n in range(first, last)]}
         return reply if last == self._count else reply | {"LastEvaluatedKey": order_key(last - 1)}
 
-    def batch_get_item(self, **request: Any) -> Any:
+    def _batch_get_item(self, **request: Any) -> Reply:
         ((table, asked),) = request["RequestItems"].items()
         if table != self._setting.migration.source.name:
             return {"Responses": {}}

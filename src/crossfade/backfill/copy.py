@@ -11,16 +11,18 @@ corrected by the time it is looked at again, it was no failure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from crossfade.core.effects import Routine
+from crossfade.core.effects import Routine, Stamp
 from crossfade.core.items import Item, same_item, size_bytes
+from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import same_image, sync, wait_until
 from crossfade.core.pair import Pair
 from crossfade.errors import MappingError, Rejected
-from crossfade.jobs.bulk import ABOUT_THE_ITEM, BATCH_WRITE_ITEMS_MAX, Written, get_in_bulk, put_in_bulk
+from crossfade.jobs.bulk import ABOUT_THE_ITEM, BATCH_WRITE_ITEMS_MAX, Written, get_items, put_in_bulk
+from crossfade.jobs.keys import cutter
 from crossfade.jobs.pace import Pace
 
 WRITE_UNIT_BYTES: Final = 1024  # a write costs one unit for each KB begun
@@ -53,6 +55,13 @@ class Copied:
     unsettled: list[Item] = field(default_factory=list[Item])
     settles_at: float = 0.0
 
+    def add(self, other: Copied) -> None:
+        self.items += other.items
+        self.changed += other.changed
+        self.failures += other.failures
+        self.unsettled += other.unsettled
+        self.settles_at = max(self.settles_at, other.settles_at)
+
 
 def copy_images(pair: Pair, images: Sequence[Item], limits: Limits) -> Routine[Copied]:
     """Copy source items, as they were read, whose keys are all different."""
@@ -60,13 +69,16 @@ def copy_images(pair: Pair, images: Sequence[Item], limits: Limits) -> Routine[C
     wanted: list[int] = []
     mapped: list[Item] = []
     refused: dict[int, str] = {}
+    stamp = yield from Stamp()  # one a page; with its place in it, each item's own
+    map_exactly = mapper(pair)
     for n, image in enumerate(images):
         try:
-            check_comes_back(pair, image)
-            mapped.append((yield from pair.stored_form("target", image)))
+            item = map_exactly(image)
         except MappingError as error:
             refused[n] = error.message
         else:
+            item[STAMP] = {"S": f"{stamp}-{n}"}
+            mapped.append(item)
             wanted.append(n)
     written = yield from _put_paced(pair, mapped, limits)
     refused |= {wanted[position]: str(error) for position, error in written.refused.items()}
@@ -82,12 +94,22 @@ def copy_images(pair: Pair, images: Sequence[Item], limits: Limits) -> Routine[C
     return copied
 
 
-def check_comes_back(pair: Pair, image: Item) -> None:
-    """Two source items must never meet in one target item: the key must lead back here. Raises MappingError."""
-    key = pair.source_key(image)
-    target_key = pair.mapping.forward_key(key)
-    if not same_item(pair.mapping.backward_key(target_key), key):
-        raise MappingError(f"its target key {target_key} is also that of another item: the mapping does not lead back")
+def mapper(pair: Pair) -> Callable[[Item], Item]:
+    """The mapping with one check more: its function raises MappingError where the target key does not lead back.
+
+    Two source items must never meet in one target item.
+    """
+    source_key, target_key = cutter(pair.source.key_names), cutter(pair.target.key_names)
+    mapping = pair.mapping
+
+    def map_exactly(image: Item) -> Item:
+        item = mapping.forward(image)
+        key = target_key(item)
+        if not same_item(mapping.backward_key(key), source_key(image)):
+            raise MappingError(f"its target key {key} is also that of another item: the mapping does not lead back")
+        return item
+
+    return map_exactly
 
 
 def _put_paced(pair: Pair, items: Sequence[Item], limits: Limits) -> Routine[Written]:
@@ -112,10 +134,10 @@ def write_units(item: Item) -> int:
 
 def _look_again(pair: Pair, images: Sequence[Item], reasons: Sequence[str | None], copied: Copied) -> Routine[None]:
     """The check-read: whatever is not as it was written is synced. Where it was refused and is the same, it failed."""
-    keys = [pair.source_key(image) for image in images]
-    now = yield from get_in_bulk(pair, "source", keys)
-    for key, image, stored, reason in zip(keys, images, now, reasons, strict=True):
-        if not same_image(image, stored.item):
+    keys = list(map(cutter(pair.source.key_names), images))
+    now = yield from get_items(pair, "source", keys)
+    for key, image, item, reason in zip(keys, images, now, reasons, strict=True):
+        if not same_image(image, item):
             copied.changed += 1
             yield from sync_or_fail(pair, key, copied)
         elif reason is not None:

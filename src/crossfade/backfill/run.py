@@ -1,4 +1,4 @@
-"""The runner of the backfill: the segments, worked off by threads, as a client of the migration.
+"""The runner of the backfill: the segments, worked off beside one another on one event loop.
 
 The same command begins, resumes, and takes over from a runner that is gone. A second one is refused while the first
 one lives.
@@ -19,12 +19,15 @@ from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoint
 from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.pair import Pair
+from crossfade.drivers.scope import TicketScope
 from crossfade.errors import Fenced
+from crossfade.jobs.connecting import Clients, Connect, lean
+from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
 from crossfade.jobs.order import spread_order
 from crossfade.jobs.pace import Pace
 from crossfade.jobs.progress import Meter, Progress, seconds_left
-from crossfade.jobs.session import Clients, Session
+from crossfade.jobs.session import Session
 from crossfade.jobs.show import show_key
 from crossfade.jobs.workers import Workers
 from crossfade.migration import Migration
@@ -44,6 +47,7 @@ def run_backfill(
     *,
     on_note: OnNote | None = None,
     caller: Caller | None = None,
+    connect: Connect = lean,
 ) -> BackfillResult:
     """Copy the source into the target, beside the traffic, until it is complete or `stop_event` is set.
 
@@ -54,23 +58,38 @@ def run_backfill(
     """
     stop = stop_event or threading.Event()
     observer = Observer(on_progress, on_note)
+    return run_on_own_loop(_backfill(migration, clients, options, observer, stop, caller, connect))
+
+
+async def _backfill(
+    migration: Migration,
+    clients: Clients,
+    options: BackfillOptions,
+    observer: Observer,
+    stop: threading.Event,
+    caller: Caller | None,
+    connect: Connect,
+) -> BackfillResult:
     session = Session(
         migration,
         clients,
         Role.BACKFILL,
         note=observer.note,
+        calls_max=options.workers,
         lease_seconds=options.lease_seconds,
         landing_seconds=options.landing_seconds,
         rules=options.rules,
         caller=caller,
+        connect=connect,
     )
-    with session:
+    async with session:
         check_stage(migration.strategy, session.agent.stage)
         again = options.again
         for _ in range(CLAIMS_MAX):
-            claim = session.run(claim_job(session.agent, session.caller, Job.BACKFILL, options.segments, again=again))
+            routine = claim_job(session.agent, session.caller, Job.BACKFILL, options.segments, again=again)
+            claim = await session.run(routine)
             try:
-                return _Run(session, claim, options, observer, stop).work()
+                return await _Run(session, claim, options, observer, stop).work()
             except _LeaseLost:
                 again = False  # what we have begun goes on
         raise Fenced(f"the lease was lost {CLAIMS_MAX} times", next_step="look at the connection to the control table")
@@ -93,27 +112,35 @@ class _Run:
         self.samples: list[Failure] = []
         self._options = options
         self._observer = observer
-        checkpoints = session.run(load_checkpoints(claim))
-        self.tasks = [_SegmentTask(self, fresh_start(checkpoints[n])) for n in spread_order(len(checkpoints))]
-        self.meter = Meter(self._count("items"))
-        self._items_before = self.meter.done
-        self._items_total = session.items_approximately("source")
-        self._workers = Workers([task for task in self.tasks if not task.ended], session.now, self.stopping)
+        self.tasks: list[_SegmentTask] = []
+        self.meter = Meter()
+        self._items_before = 0
+        self._items_total = 0
+        self._workers = Workers((), session.now, self.stopping)
 
-    def work(self) -> BackfillResult:
+    async def work(self) -> BackfillResult:
+        await self._prepare()
         started = self.session.now()
         try:
-            self._workers.work_off(self._options.workers, self._meanwhile)
+            await self._workers.work_off(self._options.workers, self._meanwhile)
         finally:
             for task in self.tasks:
                 task.abandon()
-        self._observer.progress(self._progress())
+        await self._observer.progress(self._progress())
         seconds = self.session.now() - started
         if all(task.checkpoint.done for task in self.tasks):
             counts = {name: self._count(name) for name in ("items", "changed", "failed", "pages")}
             at = datetime.now(UTC).isoformat(timespec="seconds")
-            _ = self.session.run(finish_job(self.claim, counts, clean=True, finished_at=at))
+            _ = await self.session.run(finish_job(self.claim, counts, clean=True, finished_at=at))
         return self._result(seconds)
+
+    async def _prepare(self) -> None:
+        checkpoints = await self.session.run(load_checkpoints(self.claim))
+        self.tasks = [_SegmentTask(self, fresh_start(checkpoints[n])) for n in spread_order(len(checkpoints))]
+        self.meter = Meter(self._count("items"))
+        self._items_before = self.meter.done
+        self._items_total = await self.session.items_approximately("source")
+        self._workers = Workers([task for task in self.tasks if not task.ended], self.session.now, self.stopping)
 
     def failed(self, failures: list[Failure]) -> None:
         """Keep the first few; whether to go on is the operator's choice."""
@@ -131,13 +158,13 @@ class _Run:
 
     # --- what is seen of it
 
-    def _meanwhile(self) -> None:
+    async def _meanwhile(self) -> None:
         if self.session.failure is not None:
             raise self.session.failure
         if self.stopping():
             self.limits.items.lift()
             self.limits.units.lift()
-        self._observer.progress(self._progress())
+        await self._observer.progress(self._progress())
 
     def _count(self, name: str) -> int:
         return sum(task.checkpoint.counts.get(name, 0) for task in self.tasks)
@@ -197,7 +224,7 @@ class _SegmentTask:
     def must_go_on(self) -> bool:
         return self._unsettled is not None
 
-    def step(self) -> float | None:
+    async def step(self) -> float | None:
         session = self._run.session
         if self.ended:  # the last page was checkpointed, and then the lease ended
             return None
@@ -207,11 +234,10 @@ class _SegmentTask:
         else:
             ticket = session.agent.begin(strict=True, now=session.now())
             page = None
-        try:
-            again = self._go_on(ticket, page)
-        finally:
-            if self._unsettled is None:
-                session.agent.end(ticket, session.now())
+        with session.holding(ticket) as scope:
+            again = await self._go_on(scope, page)
+        if self._unsettled is None:
+            session.agent.end(ticket, session.now())
         return again
 
     def abandon(self) -> None:
@@ -223,18 +249,18 @@ class _SegmentTask:
             agent.lost(f"backfill segment {self.checkpoint.number}", "a bulk write had no answer")
             agent.release(ticket)
 
-    def _go_on(self, ticket: Ticket, page: PageCopy | None) -> float | None:
-        session, run = self._run.session, self._run
+    async def _go_on(self, scope: TicketScope, page: PageCopy | None) -> float | None:
+        session, run, ticket = self._run.session, self._run, scope.ticket
         if page is None:
             check_stage(session.migration.strategy, ticket.stage)
             copying = copy_page(self._pair, self.checkpoint, run.claim.record.segments, run.limits, run.page_items)
-            page = session.run(copying, ticket)
+            page = await session.run(copying, scope)
             if page.copied.unsettled:
                 self._unsettled = page, ticket
                 return page.copied.settles_at
-        session.run(settle(self._pair, page.copied), ticket)
+        await session.run(settle(self._pair, page.copied), scope)
         saving = save_checkpoint(run.claim, after_page(self.checkpoint, page))
-        self.checkpoint = session.run(saving, ticket)
+        self.checkpoint = await session.run(saving, scope)
         run.meter.add(page.copied.items)
         run.failed(page.copied.failures)
         self.ended = page.last_key is None

@@ -20,7 +20,8 @@ from crossfade.core.stages import LADDERS, Stage, Writes
 from crossfade.errors import Refused
 from crossfade.jobs.bulk import Segment, scan_page
 
-PAGE_ITEMS: Final = 500  # 20 bulk writes and 5 bulk reads for one checkpoint; what a kill repeats, at most
+PAGE_ITEMS: Final = 1_000  # about 1 MB, the most that a Scan answers; what a kill repeats, at most
+PART_ITEMS: Final = 100  # one bulk read
 COUNTS: Final = ("items", "changed", "failed", "pages")
 
 
@@ -60,7 +61,12 @@ def copy_page(
 ) -> Routine[PageCopy]:
     segment = Segment(checkpoint.number, segments)
     page = yield from scan_page(pair, "source", segment, checkpoint.last_key, page_items)
-    return PageCopy(page.last_key, (yield from copy_images(pair, page.items, limits)))
+    copied = Copied()
+    while page.items:  # a part at a time: each is in the processor's cache until it is done with, and then freed
+        part = page.items[-PART_ITEMS:]
+        del page.items[-PART_ITEMS:]
+        copied.add((yield from copy_images(pair, part, limits)))
+    return PageCopy(page.last_key, copied)
 
 
 def after_page(checkpoint: SegmentCheckpoint, page: PageCopy) -> SegmentCheckpoint:
@@ -79,7 +85,7 @@ def copy_segment(
     limits: Limits | None = None,
     page_items: int = PAGE_ITEMS,
 ) -> Routine[SegmentCheckpoint]:
-    """A whole segment in one routine. The runner on threads does the same, but does not sit out what is unsettled.
+    """A whole segment in one routine. The runner does the same, but does not sit out what is unsettled.
 
     Raises Fenced where the job was taken over; the stage is the caller's to check, with a ticket a page.
     """

@@ -20,7 +20,7 @@ from crossfade.errors import Refused
 @click.command(short_help="Copy what the source holds into the target.")
 @with_where
 @click.option("--segments", metavar="N", type=int, default=SEGMENTS, show_default=True, help="Parts of the table.")
-@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Threads.")
+@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Segments at a time.")
 @click.option("--rate", metavar="N", type=float, help="At most so many items a second.")
 @click.option("--write-units", metavar="N", type=float, help="At most so many write units of the target a second.")
 @click.option("--again", is_flag=True, help="Copy everything once more although it is complete.")

@@ -25,7 +25,7 @@ from botocore.exceptions import (
 
 from crossfade.cli.options import Where
 from crossfade.errors import ConfigurationError
-from crossfade.jobs.session import job_config
+from crossfade.jobs.connecting import job_config
 
 COORDINATOR_CONNECTIONS: Final = 16
 REFUSED_CREDENTIALS: Final = frozenset(

@@ -24,7 +24,7 @@ LINE_STYLES = {"-": "red", "+": "green", "!": "bold red"}
 @with_where
 @click.option("--repair", is_flag=True, help="Make equal what differs; needs --execute.")
 @click.option("--segments", metavar="N", type=int, default=SEGMENTS, show_default=True, help="Parts of each table.")
-@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Threads.")
+@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Segments at a time.")
 @with_execute
 @with_json
 @click.pass_obj

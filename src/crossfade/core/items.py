@@ -149,8 +149,10 @@ def _same(kind: str, left: Any, right: Any) -> bool:
 
 def same_item(left: Mapping[str, AttributeValue] | None, right: Mapping[str, AttributeValue] | None) -> bool:
     """Whether two items mean the same; None is an absent item."""
+    if left == right:  # nearly always, and told at once
+        return True
     if left is None or right is None:
-        return left is right
+        return False
     return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())
 
 

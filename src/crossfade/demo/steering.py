@@ -30,8 +30,9 @@ from crossfade.demo.console import Console
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import GateClosed
+from crossfade.jobs.connecting import job_config
 from crossfade.jobs.progress import Progress
-from crossfade.jobs.session import here, job_config
+from crossfade.jobs.session import here
 from crossfade.local import DynamoDBLocal
 from crossfade.migration import Migration
 from crossfade.verify.result import VerifyOptions, VerifyResult

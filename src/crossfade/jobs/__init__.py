@@ -1,13 +1,14 @@
 """What the two jobs share; they do not know each other.
 
-bulk      Scan, BatchGetItem and BatchWriteItem as routines, with everything that they leave undone done again
-order     in which order segments are taken
-pace      a rate limit that all workers share
-progress  how far a job is, how fast it goes, how long it will take
-calls     from a botocore client to what a driver needs
-session   a job as a client of the migration: lease, polling, tickets
-workers   threads that work segments off
+bulk        Scan, BatchGetItem and BatchWriteItem as routines, with everything that they leave undone done again
+order       in which order segments are taken
+pace        a rate limit that all workers share
+progress    how far a job is, how fast it goes, how long it will take
+loop        an event loop of its own for each job
+connecting  from botocore clients to lean ones
+session     a job as a client of the migration: lease, polling, tickets
+workers     tasks that work segments off
 observing callbacks, which never harm
-signals   Ctrl-C: finish the page, then leave
-show      keys as people read them
+signals     Ctrl-C: finish the page, then leave
+show        keys as people read them
 """

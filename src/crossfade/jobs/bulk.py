@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from crossfade.core.effects import Call, Now, Reply, Request, Routine, Sleep
-from crossfade.core.items import Item, canonical
+from crossfade.core.items import Item
 from crossfade.core.mirroring import TRANSIENT, backoff_seconds, patiently
 from crossfade.core.pair import Pair, Stored
 from crossfade.core.stages import Side
 from crossfade.core.writes import was_retried
 from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.jobs.keys import namer
 
 BATCH_WRITE_ITEMS_MAX: Final = 25
 BATCH_GET_KEYS_MAX: Final = 100
@@ -38,9 +39,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one Scan answered. `last_key` is None at the end of the segment; a page may be empty before it."""
+    """What one Scan answered. `last_key` is None at the end of the segment; a page may be empty before it.
 
-    items: tuple[Item, ...]
+    `items` is the reader's to empty, so that what has been done with takes no more room.
+    """
+
+    items: list[Item]
     last_key: Item | None
 
 
@@ -75,7 +79,7 @@ def scan_page(
     if start_key is not None:
         request["ExclusiveStartKey"] = start_key
     reply = yield from read_again(Call(side, "Scan", request))
-    return Page(tuple(reply.get("Items", ())), reply.get("LastEvaluatedKey") or None)
+    return Page(reply.get("Items", []), reply.get("LastEvaluatedKey") or None)
 
 
 def projection(names: Sequence[str]) -> Request:
@@ -96,23 +100,29 @@ def read_again(call: Call) -> Routine[Reply]:
         attempt += 1
 
 
-def get_in_bulk(
-    pair: Pair, side: Side, source_keys: Sequence[Item], *, names: Sequence[str] = ()
-) -> Routine[list[Stored]]:
+def get_in_bulk(pair: Pair, side: Side, source_keys: Sequence[Item]) -> Routine[list[Stored]]:
     """What one side holds under each of these keys, in their order; strongly consistent."""
+    items = yield from get_items(pair, side, [pair.key(side, key) for key in source_keys])
+    return [pair.stored(side, item) for item in items]
+
+
+def get_items(pair: Pair, side: Side, keys: Sequence[Item], *, names: Sequence[str] = ()) -> Routine[list[Item | None]]:
+    """The same for keys of that side itself: the items as they were read, nobody else's; of each only `names`."""
     found: dict[Hashable, Item] = {}
-    asked = [pair.key(side, key) for key in source_keys]
-    names_of_keys = [canonical(key) for key in asked]
-    keys = list(dict(zip(names_of_keys, asked, strict=True)).values())  # no key may come twice in a request
-    for start in range(0, len(keys), BATCH_GET_KEYS_MAX):
-        yield from _get_batch(pair, side, keys[start : start + BATCH_GET_KEYS_MAX], names, found)
-    return [pair.stored(side, found.get(name)) for name in names_of_keys]
+    names_of_keys = list(map(namer(pair.table(side).key_names), keys))
+    different = keys
+    if len(set(names_of_keys)) < len(keys):  # no key may come twice in a request
+        different = list(dict(zip(names_of_keys, keys, strict=True)).values())
+    for start in range(0, len(different), BATCH_GET_KEYS_MAX):
+        yield from _get_batch(pair, side, different[start : start + BATCH_GET_KEYS_MAX], names, found)
+    return list(map(found.get, names_of_keys))
 
 
 def _get_batch(
     pair: Pair, side: Side, keys: Sequence[Item], names: Sequence[str], found: dict[Hashable, Item]
 ) -> Routine[None]:
     table = pair.table(side)
+    name_of = namer(table.key_names)
     attempt = 0
     while keys:
         request: Request = {
@@ -120,7 +130,7 @@ def _get_batch(
         }
         reply = yield from read_again(Call(side, "BatchGetItem", request))
         for item in reply.get("Responses", {}).get(table.name, ()):
-            found[canonical({name: item[name] for name in table.key_names})] = item
+            found[name_of(item)] = item
         left: Any = reply.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", ())
         if left:
             attempt = 0 if len(left) < len(keys) else attempt + 1
@@ -169,9 +179,9 @@ def _unprocessed(pair: Pair, reply: Reply, sent: dict[int, Item]) -> dict[int, I
     requests: Any = reply.get("UnprocessedItems", {}).get(pair.target.name, ())
     if not requests:
         return {}
-    names = pair.target.key_names
-    again = {canonical({name: each["PutRequest"]["Item"][name] for name in names}) for each in requests}
-    return {n: item for n, item in sent.items() if canonical({name: item[name] for name in names}) in again}
+    name_of = namer(pair.target.key_names)
+    again = {name_of(each["PutRequest"]["Item"]) for each in requests}
+    return {n: item for n, item in sent.items() if name_of(item) in again}
 
 
 def _unsettle(pair: Pair, written: Written, items: dict[int, Item], sent: float) -> None:

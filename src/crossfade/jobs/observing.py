@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +19,11 @@ class Observer:
         self._on_progress = on_progress
         self._on_note = on_note
 
-    def progress(self, progress: Progress) -> None:
+    async def progress(self, progress: Progress) -> None:
+        """On a thread of its own, because a terminal may take its time and the lease must be renewed meanwhile."""
         if self._on_progress is not None:
             try:
-                self._on_progress(progress)
+                await asyncio.to_thread(self._on_progress, progress)
             except Exception:  # noqa: BLE001 - counted, and part of the result
                 self.errors += 1
 

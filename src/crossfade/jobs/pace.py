@@ -1,4 +1,4 @@
-"""A rate limit that all workers share: everybody books the next free moment, and waits for it.
+"""A rate limit that all workers of one loop share: everybody books the next free moment, and waits for it.
 
 Booking, unlike asking again and again, needs no queue and is fair. Time that nobody used is not saved up for longer
 than BURST_SECONDS: a rate limit exists so that live traffic is not disturbed, and a burst would.
@@ -6,7 +6,6 @@ than BURST_SECONDS: a rate limit exists so that live traffic is not disturbed, a
 
 from __future__ import annotations
 
-import threading
 from typing import Final
 
 from crossfade.core.effects import Now, Routine, Sleep
@@ -20,21 +19,18 @@ class Pace:
     def __init__(self, per_second: float | None) -> None:
         self._per_second = per_second
         self._free_at = 0.0
-        self._lock = threading.Lock()
 
     def book(self, amount: float, now: float) -> float:
         """The moment from which on `amount` may be spent."""
-        with self._lock:
-            if self._per_second is None:
-                return now
-            moment = max(self._free_at, now - BURST_SECONDS)
-            self._free_at = moment + amount / self._per_second
-            return moment
+        if self._per_second is None:
+            return now
+        moment = max(self._free_at, now - BURST_SECONDS)
+        self._free_at = moment + amount / self._per_second
+        return moment
 
     def lift(self) -> None:
         """No limit from now on: what is under way is to be finished."""
-        with self._lock:
-            self._per_second = None
+        self._per_second = None
 
     @property
     def limited(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -31,10 +30,9 @@ class Progress:
 
 
 class Meter:
-    """Counts items as they are done; any thread may add. Times are monotonic seconds."""
+    """Counts items as they are done. Times are monotonic seconds."""
 
     def __init__(self, done_before: int = 0) -> None:
-        self._lock = threading.Lock()
         self._done = done_before
         self._seen: deque[tuple[float, int]] = deque()
 
@@ -43,11 +41,10 @@ class Meter:
         return self._done
 
     def add(self, items: int) -> None:
-        with self._lock:
-            self._done += items
+        self._done += items
 
     def rate(self, now: float) -> float:
-        """Items a second over the last WINDOW_SECONDS; a single thread asks."""
+        """Items a second over the last WINDOW_SECONDS."""
         self._seen.append((now, self._done))
         while len(self._seen) > 2 and self._seen[1][0] <= now - WINDOW_SECONDS:
             _ = self._seen.popleft()

@@ -6,65 +6,34 @@ instead of writing into a stage that it does not know.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import getpass
 import os
 import socket
-import threading
 import uuid
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from botocore.config import Config
-
-from crossfade.aws.calls import call
 from crossfade.control.agent import LEASE_SECONDS, Agent, Ticket
 from crossfade.control.records import Role
 from crossfade.control.store import Caller
 from crossfade.core.effects import Later, Place, Reply, Request, Routine
 from crossfade.core.pair import Pair
 from crossfade.core.rules import ALL_RULES, Rules
+from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope, TicketScope
-from crossfade.drivers.sync import SyncDriver
-from crossfade.errors import ConfigurationError
+from crossfade.jobs.connecting import Clients, Connect, Connection, connected, landing_seconds_of, lean
 from crossfade.migration import Migration
 
 T = TypeVar("T")
 NoteFunction = Callable[[str, dict[str, Any]], None]
-Clients = Mapping[Place, Any]  # a botocore or boto3 client for each of source, target and control
 
-LEGACY_ATTEMPTS: Final = 10  # botocore's own default for DynamoDB
 POLLS_A_LEASE: Final = 10
-READ_TIMEOUT_SECONDS: Final = 20.0
-CONNECT_TIMEOUT_SECONDS: Final = 5.0
-
-
-def job_config(workers: int) -> Config:
-    """What the clients of a job are best made with.
-
-    One attempt, because the routines try again themselves and must know when a request was sent; timeouts that say
-    soon that an answer is lost; no validation of parameters, which takes 40 % of the time of a bulk write.
-    """
-    return Config(
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        parameter_validation=False,
-        max_pool_connections=workers + 4,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        read_timeout=READ_TIMEOUT_SECONDS,
-    )
-
-
-def landing_seconds_of(clients: Clients) -> float:
-    """How long after it was sent a request of these clients can still be under way."""
-    return max(_patience_seconds(client.meta.config) for client in clients.values())
-
-
-def _patience_seconds(config: Any) -> float:
-    retries: Mapping[str, Any] = config.retries or {}
-    attempts = retries.get("total_max_attempts") or retries.get("max_attempts", LEGACY_ATTEMPTS - 1) + 1
-    return float(attempts) * (float(config.connect_timeout) + float(config.read_timeout))
+POLL_SECONDS_MAX: Final = 1.0
 
 
 def here() -> Caller:
@@ -73,7 +42,7 @@ def here() -> Caller:
 
 
 class Session:
-    """`with Session(...) as session`: joined, polling in the background, and left again at the end."""
+    """`async with Session(...) as session`: joined, polling meanwhile, and left again at the end. For one loop."""
 
     def __init__(
         self,
@@ -82,10 +51,12 @@ class Session:
         role: Role,
         *,
         note: NoteFunction,
+        calls_max: int,
         lease_seconds: float = LEASE_SECONDS,
         landing_seconds: float | None = None,
         rules: Rules = ALL_RULES,
         caller: Caller | None = None,
+        connect: Connect = lean,
     ) -> None:
         """Entering raises ConfigurationError or NotStarted. `landing_seconds` None: what the clients' config says."""
         landing = landing_seconds_of(clients) if landing_seconds is None else landing_seconds
@@ -105,61 +76,94 @@ class Session:
             new_id=lambda: _new_id(role),
             control_table=migration.control_table,
         )
-        self.failure: ConfigurationError | None = None  # of the polling: the migration was started anew
-        self._clients = clients
-        self._driver = SyncDriver(self._call, note)
-        self._ending = threading.Event()
-        self._polling = threading.Thread(target=self._poll, name="crossfade-job-poll", daemon=True)
+        self.failure: Exception | None = None  # of the polling: the migration was started anew
+        self._connections: dict[Place, Connection] = connected(clients, calls_max, connect)
+        self._driver = AioDriver(self._call, note)
+        self._ending = asyncio.Event()
+        self._polling: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> Self:
-        self.run(self.agent.join())
-        self._polling.start()
+    async def __aenter__(self) -> Self:
+        try:
+            await self.run(self.agent.join())
+        except BaseException:
+            await self.close()
+            raise
+        self._polling = asyncio.create_task(self._poll(), name="crossfade-job-poll")
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ending.set()
-        self._polling.join()
-        self.run(self.agent.leave())
-        self._driver.close()
+        try:
+            self._ending.set()
+            if self._polling is not None:
+                with contextlib.suppress(asyncio.CancelledError):  # together with us, by whoever ends the loop
+                    await self._polling
+            await self.run(self.agent.leave())
+        finally:
+            await self.close()
 
     def now(self) -> float:
         """Monotonic seconds."""
         return self._driver.clock()
 
-    def run(self, routine: Routine[T], ticket: Ticket | None = None) -> T:
-        """Carry a routine out; under a ticket, nothing is sent that the lease does not cover."""
-        scope = Scope() if ticket is None else TicketScope(self.agent, ticket, _no_background, self._driver.clock)
-        return self._driver.run(routine, scope)
+    async def run(self, routine: Routine[T], scope: Scope | None = None) -> T:
+        """Carry a routine out; in the scope of a ticket, nothing is sent that the lease does not cover."""
+        return await self._driver.run(routine, Scope() if scope is None else scope)
 
     @contextmanager
-    def ticket(self) -> Generator[Ticket, None, None]:
+    def ticket(self) -> Generator[TicketScope, None, None]:
         """One operation. Raises StageUncertain, at either end, when the lease does not cover it."""
         ticket = self.agent.begin(strict=True, now=self.now())
-        try:
-            yield ticket
-        finally:
-            self.agent.end(ticket, self.now())
+        with self.holding(ticket) as scope:
+            yield scope
+        self.agent.end(ticket, self.now())
 
-    def items_approximately(self, *places: Place) -> int:
+    @contextmanager
+    def holding(self, ticket: Ticket) -> Generator[TicketScope, None, None]:
+        """A part of an operation. If it fails the ticket is given back, and what may land later is owned up to."""
+        scope = TicketScope(self.agent, ticket, _no_background, self._driver.clock)
+        try:
+            yield scope
+        except Exception as error:
+            if scope.may_land:
+                self.agent.lost("a page", f"given up on with a write under way: {error}")
+            self.agent.end(ticket, self.now())
+            raise
+        except BaseException:  # it was cancelled
+            if scope.sent:
+                self.agent.lost("a page", "cancelled with a write under way")
+            self.agent.release(ticket)
+            raise
+
+    async def items_approximately(self, *places: Place) -> int:
         """What DescribeTable says; the service counts every six hours."""
         total = 0
         for place in places:
-            reply = self._call(place, "DescribeTable", {"TableName": self.migration.table_name(place)})
+            reply = await self._call(place, "DescribeTable", {"TableName": self.migration.table_name(place)})
             total += int(reply["Table"].get("ItemCount", 0))
         return total
 
-    def _call(self, place: Place, operation: str, request: Request) -> Reply:
-        return call(self._clients[place], operation, request)
+    async def _call(self, place: Place, operation: str, request: Request) -> Reply:
+        return await self._connections[place].call(operation, request)
 
-    def _poll(self) -> None:
-        while not self._ending.wait(min(1.0, self.agent.lease_seconds / POLLS_A_LEASE)):
+    async def _poll(self) -> None:
+        pause = min(POLL_SECONDS_MAX, self.agent.lease_seconds / POLLS_A_LEASE)
+        while not self._ending.is_set():
             try:
-                self.run(self.agent.poll())
-            except ConfigurationError as error:
-                self.failure = error
-                return
+                async with asyncio.timeout(pause):
+                    _ = await self._ending.wait()
+            except TimeoutError:
+                try:
+                    await self.run(self.agent.poll())
+                except Exception as error:  # noqa: BLE001 - raised by whoever looks at `failure`
+                    self.failure = error
+                    return
+
+    async def close(self) -> None:
+        """The connections; leaving does it too."""
+        for connection in dict.fromkeys(self._connections.values()):
+            await connection.aclose()
 
 
 def _new_id(role: Role) -> str:

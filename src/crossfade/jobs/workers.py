@@ -1,15 +1,15 @@
-"""Threads that work tasks off, one step at a time.
+"""Workers on the event loop that take tasks off a list, one step at a time.
 
 A task that must wait (for a write without an answer to have landed) is put aside with the moment at which it goes on,
-and its thread takes another one. A stop lets every step that is under way end, and those put aside as well: what they
+and its worker takes another one. A stop lets every step that is under way end, and those put aside as well: what they
 wait for would otherwise be nobody's.
 """
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol
 
 from crossfade.errors import StageUncertain
@@ -27,7 +27,7 @@ class Task(Protocol):
         """Whether it has to take its next step even though the job stops."""
         ...
 
-    def step(self) -> float | None:
+    async def step(self) -> float | None:
         """Do a little; the moment from which on it can go on, or None when it is done. May raise StageUncertain."""
         ...
 
@@ -37,63 +37,60 @@ class Workers:
         self._ready = deque(tasks)
         self._aside: list[tuple[float, Task]] = []
         self._running = 0
-        self._alive = 0
         self._uncertain_since: float | None = None
         self._clock = clock
         self._stopping = stopping
-        self._interrupted = False
-        self._changed = threading.Condition()
-        self._error: BaseException | None = None
+        self._changed = asyncio.Event()  # set, and replaced, with each change
+        self._error: Exception | None = None
 
     @property
     def aside(self) -> int:
         return len(self._aside)
 
-    def work_off(self, count: int, meanwhile: Callable[[], None]) -> None:
-        """Until everything is done, or has come to rest after a stop. Raises the first error of a task.
+    async def work_off(self, count: int, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        """Until everything is done, or has come to rest after a stop or an error. Raises the first error of a task.
 
-        `meanwhile` is called about twice a second, by the calling thread.
+        `meanwhile` is awaited about twice a second.
         """
-        self._alive = count
-        for n in range(count):
-            threading.Thread(target=self._work, name=f"crossfade-job-{n + 1}", daemon=True).start()
+        workers = [asyncio.create_task(self._work(), name=f"crossfade-job-{n + 1}") for n in range(count)]
         try:
-            while self._is_working():
-                meanwhile()
-        except BaseException:
-            self._interrupted = True
-            raise
-        if self._error is not None:
-            raise self._error
+            while (await asyncio.wait(workers, timeout=PROGRESS_SECONDS))[1]:
+                try:
+                    await meanwhile()
+                except Exception as error:  # noqa: BLE001 - raised below, when the steps under way have ended
+                    self._fail(error)
+        finally:
+            for worker in workers:
+                _ = worker.cancel()
+            ended = await asyncio.gather(*workers, return_exceptions=True)
+        for found in (self._error, *ended):
+            if found is not None:
+                raise found
 
-    def _is_working(self) -> bool:
-        with self._changed:
-            return not self._changed.wait_for(lambda: not self._alive, PROGRESS_SECONDS)
-
-    def _work(self) -> None:
-        while (task := self._take()) is not None:
+    async def _work(self) -> None:
+        while (task := await self._take()) is not None:
+            again: float | None = None
             try:
-                again = self._step(task)
-            except BaseException as error:  # noqa: BLE001 - raised again by `work_off`
-                again = None
-                with self._changed:
-                    self._error = self._error or error
-            with self._changed:
+                again = await self._step(task)
+            except Exception as error:  # noqa: BLE001 - raised by `work_off`
+                self._fail(error)
+            finally:
                 self._running -= 1
-                if again is not None:
-                    self._put_back(task, again)
-                if not self._more():
-                    self._changed.notify_all()
-        with self._changed:
-            self._alive -= 1
-            self._changed.notify_all()
+            if again is not None:
+                self._put_back(task, again)
+            if not self._more():
+                self._tell()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._tell()
 
     def _halting(self) -> bool:
-        return self._interrupted or self._error is not None or self._stopping()
+        return self._error is not None or self._stopping()
 
-    def _step(self, task: Task) -> float | None:
+    async def _step(self, task: Task) -> float | None:
         try:
-            again = task.step()
+            again = await task.step()
         except StageUncertain:
             now = self._clock()
             since = self._uncertain_since = self._uncertain_since or now
@@ -108,25 +105,36 @@ class Workers:
             self._ready.appendleft(task)  # what has been begun is finished first
         else:
             self._aside.append((again, task))
-            self._changed.notify_all()
+            self._tell()
 
     def _more(self) -> bool:
         return bool(self._ready or self._aside or self._running)
 
-    def _take(self) -> Task | None:
-        with self._changed:
-            while True:
-                now = self._clock()
-                self._bring_back(now)
-                if self._halting():
-                    self._drop_what_need_not_go_on()
-                if self._ready:
-                    self._running += 1
-                    return self._ready.popleft()
-                if not self._more():
-                    return None
-                next_at = min((moment for moment, _ in self._aside), default=now + PROGRESS_SECONDS)
-                _ = self._changed.wait(min(PROGRESS_SECONDS, max(0.0, next_at - now)))
+    async def _take(self) -> Task | None:
+        while True:
+            now = self._clock()
+            self._bring_back(now)
+            if self._halting():
+                self._drop_what_need_not_go_on()
+            if self._ready:
+                self._running += 1
+                return self._ready.popleft()
+            if not self._more():
+                return None
+            next_at = min((moment for moment, _ in self._aside), default=now + PROGRESS_SECONDS)
+            await self._change(min(PROGRESS_SECONDS, max(0.0, next_at - now)))
+
+    async def _change(self, seconds: float) -> None:
+        """Until something has changed, or so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                _ = await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _bring_back(self, now: float) -> None:
         due = [task for moment, task in self._aside if moment <= now]

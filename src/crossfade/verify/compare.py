@@ -18,10 +18,12 @@ from typing import Final
 
 from crossfade.core.effects import Call, Request, Routine, Sleep
 from crossfade.core.items import Item, canonical, same_item
+from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import Difference
 from crossfade.core.pair import Pair, Stored
 from crossfade.errors import MappingError
-from crossfade.jobs.bulk import Page, get_in_bulk, read_again
+from crossfade.jobs.bulk import BATCH_GET_KEYS_MAX, Page, get_in_bulk, get_items, read_again
+from crossfade.jobs.keys import cutter
 
 SUSPECTS_MAX: Final = 1_000  # a segment; one round of second looks for so many takes the waits below, once
 LOOK_KEYS: Final = 25  # at most 400 KB each, on both sides: 20 MB
@@ -49,37 +51,47 @@ class Suspects:
 
 
 def source_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
-    """Of a page of the source: which items the target has not, or has otherwise."""
+    """Of a page of the source, which is emptied: which items the target has not, or has otherwise."""
     suspects = Suspects()
-    mappable: list[tuple[Item, Item]] = []
-    for item in page.items:
-        key = pair.source_key(item)
-        try:
-            _ = pair.mapping.forward_key(key)
-        except MappingError:
-            suspects.keys.append(key)
-        else:
-            mappable.append((key, item))
-    held = yield from get_in_bulk(pair, "target", [key for key, _ in mappable])
-    for (key, item), target in zip(mappable, held, strict=True):
-        if not pair.equal(Stored(item), target):
-            suspects.keys.append(key)
+    while page.items:  # a part at a time: each is in the processor's cache until it is done with, and then freed
+        part = page.items[-BATCH_GET_KEYS_MAX:]
+        del page.items[-BATCH_GET_KEYS_MAX:]
+        yield from _compare(pair, part, suspects)
     return suspects
+
+
+def _compare(pair: Pair, part: list[Item], suspects: Suspects) -> Routine[None]:
+    items: list[Item] = []
+    wanted: list[Item] = []
+    for item in part:
+        try:
+            wanted.append(pair.mapping.forward(item))
+        except MappingError:
+            suspects.keys.append(pair.source_key(item))
+        else:
+            items.append(item)
+    part.clear()
+    held = yield from get_items(pair, "target", list(map(cutter(pair.target.key_names), wanted)))
+    while items:  # taken off the lists, so that each is freed at once, and not fetched into the cache again for that
+        item, mapped, target = items.pop(), wanted.pop(), held.pop()
+        if target is not None:
+            _ = target.pop(STAMP, None)
+        if not same_item(mapped, target):
+            suspects.keys.append(pair.source_key(item))
 
 
 def target_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
     """Of a page of the target, keys alone: which the source has not, and which belong to no item of a source."""
     suspects = Suspects()
     keys: list[Item] = []
-    for item in page.items:
-        target_key = {name: item[name] for name in pair.target.key_names}
+    for target_key in map(cutter(pair.target.key_names), page.items):
         found = owner_of(pair, target_key)
         if isinstance(found, Stray):
             suspects.strays.append(found)
         else:
             keys.append(found)
-    held = yield from get_in_bulk(pair, "source", keys, names=pair.source.key_names)
-    suspects.keys += [key for key, source in zip(keys, held, strict=True) if source.item is None]
+    held = yield from get_items(pair, "source", keys, names=pair.source.key_names)
+    suspects.keys += [key for key, source in zip(keys, held, strict=True) if source is None]
     return suspects
 
 

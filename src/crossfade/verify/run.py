@@ -1,4 +1,4 @@
-"""The runner of verify: every segment of both tables, worked off by threads, as a client of the migration."""
+"""The runner of verify: every segment of both tables, worked off beside one another on one event loop."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from crossfade.core.mirroring import Difference
 from crossfade.core.stages import LADDERS, Side, Writes
 from crossfade.errors import Refused
 from crossfade.jobs.bulk import Segment, scan_page
+from crossfade.jobs.connecting import Clients, Connect, lean
+from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
 from crossfade.jobs.order import spread_order
 from crossfade.jobs.progress import Meter, Progress, seconds_left
-from crossfade.jobs.session import Clients, Session
+from crossfade.jobs.session import Session
 from crossfade.jobs.show import show_key
 from crossfade.jobs.workers import Workers
 from crossfade.migration import Migration
@@ -55,6 +57,7 @@ def run_verify(
     *,
     on_note: Callable[[str, dict[str, Any]], None] | None = None,
     caller: Caller | None = None,
+    connect: Connect = lean,
 ) -> VerifyResult:
     """Compare both tables completely, beside the traffic, in any stage in which writes reach both.
 
@@ -63,19 +66,33 @@ def run_verify(
     """
     stop = stop_event or threading.Event()
     observer = Observer(on_progress, on_note)
+    return run_on_own_loop(_verify(migration, clients, options, observer, stop, caller, connect))
+
+
+async def _verify(
+    migration: Migration,
+    clients: Clients,
+    options: VerifyOptions,
+    observer: Observer,
+    stop: threading.Event,
+    caller: Caller | None,
+    connect: Connect,
+) -> VerifyResult:
     session = Session(
         migration,
         clients,
         Role.VERIFY,
         note=observer.note,
+        calls_max=options.workers,
         lease_seconds=options.lease_seconds,
         landing_seconds=options.landing_seconds,
         rules=options.rules,
         caller=caller,
+        connect=connect,
     )
-    with session:
-        claim = session.run(claim_job(session.agent, session.caller, Job.VERIFY, 2 * options.segments))
-        return _Run(session, claim, options, observer, stop).work()
+    async with session:
+        claim = await session.run(claim_job(session.agent, session.caller, Job.VERIFY, 2 * options.segments))
+        return await _Run(session, claim, options, observer, stop).work()
 
 
 class _Run:
@@ -89,22 +106,29 @@ class _Run:
         self.meter = Meter()
         self._observer = observer
         self._stop = stop
-        checkpoints = session.run(load_checkpoints(claim))
-        self.tasks = [_SegmentTask(self, fresh_start(checkpoints[n])) for n in verify_order(len(checkpoints))]
-        self._items_total = session.items_approximately("source", "target")
-        self._workers = Workers([task for task in self.tasks if not task.checkpoint.done], session.now, stop.is_set)
+        self.tasks: list[_SegmentTask] = []
+        self._items_total = 0
+        self._workers = Workers((), session.now, stop.is_set)
 
-    def work(self) -> VerifyResult:
+    async def work(self) -> VerifyResult:
+        await self._prepare()
         started = self.session.now()
-        self._workers.work_off(self.options.workers, self._meanwhile)
-        self._observer.progress(self._progress())
+        await self._workers.work_off(self.options.workers, self._meanwhile)
+        await self._observer.progress(self._progress())
         counts = self._counts()
         done = sum(task.checkpoint.done for task in self.tasks)
         differences = sum(counts[kind] for kind in KINDS)
         if done == len(self.tasks):
             at = datetime.now(UTC).isoformat(timespec="seconds")
-            _ = self.session.run(finish_job(self.claim, counts, clean=not differences, finished_at=at))
+            _ = await self.session.run(finish_job(self.claim, counts, clean=not differences, finished_at=at))
         return self._result(counts, done, self.session.now() - started)
+
+    async def _prepare(self) -> None:
+        checkpoints = await self.session.run(load_checkpoints(self.claim))
+        self.tasks = [_SegmentTask(self, fresh_start(checkpoints[n])) for n in verify_order(len(checkpoints))]
+        self._items_total = await self.session.items_approximately("source", "target")
+        left = [task for task in self.tasks if not task.checkpoint.done]
+        self._workers = Workers(left, self.session.now, self._stop.is_set)
 
     def sample(self, kind: Any, key: str, lines: tuple[str, ...]) -> None:
         if len(self.samples) < SAMPLES_MAX:
@@ -112,10 +136,10 @@ class _Run:
 
     # --- what is seen of it
 
-    def _meanwhile(self) -> None:
+    async def _meanwhile(self) -> None:
         if self.session.failure is not None:
             raise self.session.failure
-        self._observer.progress(self._progress())
+        await self._observer.progress(self._progress())
 
     def _counts(self) -> Counter[str]:
         total: Counter[str] = Counter()
@@ -205,44 +229,45 @@ class _SegmentTask:
     def must_go_on(self) -> bool:
         return False
 
-    def step(self) -> float | None:
+    async def step(self) -> float | None:
         now = self._run.session.now()
         if self._to_repair:
-            self._repair_one(self._to_repair[0])
+            await self._repair_one(self._to_repair[0])
             _ = self._to_repair.popleft()
         elif self._looks is not None or len(self._suspects) >= SUSPECTS_MAX or (self._scanned and self._suspects):
-            return now + self._look()
+            return now + await self._look()
         elif self._scanned:
-            self._save()
+            await self._save()
             return None
         else:
-            self._page()
+            await self._page()
         return now
 
-    def _page(self) -> None:
+    async def _page(self) -> None:
         session, pair = self._run.session, self._run.session.pair
         names = () if self._side == "source" else pair.target.key_names
         scan = scan_page(
             pair, self._side, self._segment, self._start_key, self._run.options.page_items, strongly=True, names=names
         )
-        page = session.run(scan)
+        page = await session.run(scan)
         compare = source_suspects if self._side == "source" else target_suspects
-        found = session.run(compare(pair, page))
+        items = len(page.items)
+        found = await session.run(compare(pair, page))
         self._suspects.keys += found.keys
         self._suspects.strays += found.strays
-        self.counts[f"{self._side}_items"] += len(page.items)
-        self._run.meter.add(len(page.items))
+        self.counts[f"{self._side}_items"] += items
+        self._run.meter.add(items)
         self._start_key = page.last_key
         self._scanned = page.last_key is None
 
-    def _look(self) -> float:
+    async def _look(self) -> float:
         """One look; the seconds until the next one."""
         session = self._run.session
         if self._looks is None:
             self._looks = SecondLooks(self._suspects.keys, self._found, self._run.options.recheck_seconds)
             for stray in self._suspects.strays:
-                self._look_at_stray(stray)
-        wait = session.run(self._looks.look(session.pair))
+                await self._look_at_stray(stray)
+        wait = await session.run(self._looks.look(session.pair))
         if wait is not None:
             return wait
         if self._run.options.repair:
@@ -257,8 +282,8 @@ class _SegmentTask:
             lines = diff_lines(self._run.session.pair, difference)
             self._run.sample(difference.kind, show_key(difference.source_key), lines)
 
-    def _look_at_stray(self, stray: Stray) -> None:
-        stored = self._run.session.run(read_stray(self._run.session.pair, stray))
+    async def _look_at_stray(self, stray: Stray) -> None:
+        stored = await self._run.session.run(read_stray(self._run.session.pair, stray))
         if stored.item is None:
             return
         self.counts["extra"] += 1
@@ -267,22 +292,21 @@ class _SegmentTask:
         if self._run.options.repair:
             self._to_repair.append(stray)
 
-    def _repair_one(self, what: Item | Stray) -> None:
+    async def _repair_one(self, what: Item | Stray) -> None:
         session = self._run.session
-        with session.ticket() as ticket:
-            row = LADDERS[session.migration.strategy][ticket.stage]
+        with session.ticket() as scope:
+            stage = scope.ticket.stage
+            row = LADDERS[session.migration.strategy][stage]
             if row.writes is Writes.PLAIN:
-                raise Refused(
-                    f"the migration is in {ticket.stage} by now, where one table is written: nothing to repair"
-                )
+                raise Refused(f"the migration is in {stage} by now, where one table is written: nothing to repair")
             if isinstance(what, Stray):
-                outcome = session.run(repair_stray(session.pair, row, what), ticket)
+                outcome = await session.run(repair_stray(session.pair, row, what), scope)
             else:
                 backfilled = bool(self._run.claim.record.backfill_run)
-                outcome = session.run(repair_key(session.pair, row, what, backfilled=backfilled), ticket)
+                outcome = await session.run(repair_key(session.pair, row, what, backfilled=backfilled), scope)
         self.counts[REPAIRS[outcome]] += 1
 
-    def _save(self) -> None:
+    async def _save(self) -> None:
         session = self._run.session
         checkpoint = replace(self.checkpoint, done=True, counts=dict(self.counts))
-        self.checkpoint = session.run(save_checkpoint(self._run.claim, checkpoint))
+        self.checkpoint = await session.run(save_checkpoint(self._run.claim, checkpoint))

@@ -6,7 +6,7 @@ can be mapped without its item.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from crossfade.errors import MappingError, Refused
 
 Sort: TypeAlias = Literal["none", "same", "other"]
 KeySchema: TypeAlias = tuple[tuple[str, Kind], ...]  # partition, then sort
+Steps: TypeAlias = tuple[Callable[[Item], None], ...]  # each changes a fresh item in place
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,22 @@ class CompiledMapping:
     """Changes with what the mapping does; see the module of that name."""
     _back: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
     _keys_back: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
+    _forward_steps: Steps = field(init=False, repr=False, compare=False)  # the same, ready to be called
+    _backward_steps: Steps = field(init=False, repr=False, compare=False)
+    _key_forward_steps: Steps = field(init=False, repr=False, compare=False)
+    _key_backward_steps: Steps = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_back", self.pieces[::-1])
-        object.__setattr__(self, "_keys_back", self.key_pieces[::-1])
+        back, keys_back = self.pieces[::-1], self.key_pieces[::-1]
+        for name, value in (
+            ("_back", back),
+            ("_keys_back", keys_back),
+            ("_forward_steps", tuple(piece.forward for piece in self.pieces)),
+            ("_backward_steps", tuple(piece.backward for piece in back)),
+            ("_key_forward_steps", tuple(piece.forward for piece in self.key_pieces)),
+            ("_key_backward_steps", tuple(piece.backward for piece in keys_back)),
+        ):
+            object.__setattr__(self, name, value)
 
     @property
     def source_partition_key(self) -> str:
@@ -66,8 +79,8 @@ class CompiledMapping:
         fresh = dict(item)
         _ = fresh.pop(STAMP, None)
         _check_key(fresh, self.source_key, "source")
-        for piece in self.pieces:
-            piece.forward(fresh)
+        for step in self._forward_steps:
+            step(fresh)
         _check_key(fresh, self.target_key, "target")
         return fresh
 
@@ -76,18 +89,18 @@ class CompiledMapping:
         fresh = dict(item)
         _ = fresh.pop(STAMP, None)
         _check_key(fresh, self.target_key, "target")
-        for piece in self._back:
-            piece.backward(fresh)
+        for step in self._backward_steps:
+            step(fresh)
         _check_key(fresh, self.source_key, "source")
         return fresh
 
     def forward_key(self, key: Item) -> Item:
         """The target key of a source key (exactly the key attributes). Raises MappingError."""
-        return _map_key(key, self.source_key, "source", self.key_pieces, self.target_key, "target", back=False)
+        return _map_key(key, self.source_key, "source", self._key_forward_steps, self.target_key, "target")
 
     def backward_key(self, key: Item) -> Item:
         """The source key of a target key (exactly the key attributes). Raises MappingError."""
-        return _map_key(key, self.target_key, "target", self._keys_back, self.source_key, "source", back=True)
+        return _map_key(key, self.target_key, "target", self._key_backward_steps, self.source_key, "source")
 
     def partitions(self, value: AttributeValue, *, back: bool = False) -> tuple[AttributeValue, ...]:
         """Every target partition that may hold items of one source partition, without repeats; `back`: the reverse.
@@ -131,18 +144,13 @@ class CompiledMapping:
         return [piece.describe() for piece in self.pieces]
 
 
-def _map_key(
-    key: Item, before: KeySchema, here: str, pieces: Iterable[Piece], after: KeySchema, there: str, *, back: bool
-) -> Item:
+def _map_key(key: Item, before: KeySchema, here: str, steps: Steps, after: KeySchema, there: str) -> Item:
     _check_key(key, before, here)
     if len(key) != len(before):
         raise MappingError(f"{here} key {sorted(key)}: the key attributes are {[name for name, _ in before]}")
     fresh = dict(key)
-    for piece in pieces:
-        if back:
-            piece.backward(fresh)
-        else:
-            piece.forward(fresh)
+    for step in steps:
+        step(fresh)
     _check_key(fresh, after, there)
     return fresh
 
@@ -151,10 +159,11 @@ def _check_key(item: Mapping[str, AttributeValue], schema: KeySchema, place: str
     """What DynamoDB demands of key attributes, said before it does. Sizes are left to DynamoDB."""
     for name, kind in schema:
         value = item.get(name)
-        if value is None:
-            raise MappingError(f"{place} key attribute {name!r} is missing")
-        held = value.get(kind)
-        if held is None:
-            raise MappingError(f"{place} key attribute {name!r} is {show_value(value)}: {kind_of(value)}, not {kind}")
-        if not held:
-            raise MappingError(f"{place} key attribute {name!r} is empty")
+        if value is None or not value.get(kind):
+            raise MappingError(f"{place} key attribute {name!r} is {_wrong_key(value, kind)}")
+
+
+def _wrong_key(value: AttributeValue | None, kind: Kind) -> str:
+    if value is None:
+        return "missing"
+    return "empty" if kind in value else f"{show_value(value)}: {kind_of(value)}, not {kind}"

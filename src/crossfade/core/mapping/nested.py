@@ -42,14 +42,19 @@ class Move(Piece):
 
     def forward(self, item: Item) -> None:
         value = self._find(item, self.old)
-        self._must_be_free(item, self.new, needed=value is not None)
-        if value is None:
-            return
-        if lands_in_an_empty_map(item, self.new):
-            raise unmappable(
-                self, self.new, "would arrive in a map that is there and empty, which would not come back as it is"
-            )
-        put(item, self.new, value)
+        if len(self.new) == 1 and self.new[0] not in item:  # which needs no walk
+            if value is None:
+                return
+            item[self.new[0]] = value
+        else:
+            self._must_be_free(item, self.new, needed=value is not None)
+            if value is None:
+                return
+            if lands_in_an_empty_map(item, self.new):
+                raise unmappable(
+                    self, self.new, "would arrive in a map that is there and empty, which would not come back as it is"
+                )
+            put(item, self.new, value)
         take(item, self.old, prune=False)
 
     def backward(self, item: Item) -> None:

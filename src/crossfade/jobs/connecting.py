@@ -1,0 +1,72 @@
+"""The connections of a job: a lean client in the place of each botocore client that it was given.
+
+One attempt a call, because the routines try again themselves and must know when a request was sent. And as many
+connections as requests can be under way, so that none waits in a queue while the time in which it may land runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from botocore.config import Config
+
+from crossfade.aws.bulk import BulkClient
+from crossfade.core.effects import Place, Reply, Request
+
+Clients = Mapping[Place, Any]  # a botocore or boto3 client for each of source, target and control
+
+READ_TIMEOUT_SECONDS: Final = 20.0
+CONNECT_TIMEOUT_SECONDS: Final = 5.0
+CONTROL_CONNECTIONS: Final = 4  # polling, checkpoints, notes of the runner itself
+
+
+class Connection(Protocol):
+    """What carries out the calls of a job; `BulkClient` is one."""
+
+    async def call(self, operation: str, request: Request) -> Reply:
+        """Raises Rejected or UnknownOutcome."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+Connect = Callable[[Any, int], Connection]  # from a botocore client, and the calls that can be under way at once
+
+
+def lean(client: Any, calls_max: int) -> Connection:
+    return BulkClient.like(client, connections_max=calls_max + CONTROL_CONNECTIONS, attempts_max=1)
+
+
+def connected(clients: Clients, calls_max: int, connect: Connect) -> dict[Place, Connection]:
+    """A connection for each place; one that serves several where these have one client."""
+    made: dict[int, Connection] = {}
+    for client in clients.values():
+        if id(client) not in made:
+            made[id(client)] = connect(client, calls_max)
+    return {place: made[id(client)] for place, client in clients.items()}
+
+
+def job_config(workers: int) -> Config:
+    """What the clients of a job are best made with: timeouts that say soon that an answer is lost.
+
+    The lean client takes its timeouts from it. The rest is for those calls that the client itself makes.
+    """
+    return Config(
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        parameter_validation=False,
+        max_pool_connections=workers + 4,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+    )
+
+
+def landing_seconds_of(clients: Clients) -> float:
+    """How long after it was sent a request of a job can still be under way: a call is one attempt."""
+    configs = [client.meta.config for client in clients.values()]
+    return max(_seconds(config.connect_timeout) + _seconds(config.read_timeout) for config in configs)
+
+
+def _seconds(given: float | None) -> float:
+    """None is for ever to botocore."""
+    return float("inf") if given is None else float(given)
