@@ -65,12 +65,6 @@ class SyncDriver:
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
-    def sleeping_with(self, sleep: Callable[[float], None]) -> SyncDriver:
-        """The same driver with another way to wait."""
-        return SyncDriver(
-            self._call, self._note, sleep=sleep, clock=self.clock, new_stamp=self._new_stamp, jitter=self._jitter
-        )
-
     def close(self) -> None:
         with self._lock:
             pool, self._pool = self._pool, None
