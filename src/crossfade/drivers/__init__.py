@@ -2,6 +2,7 @@
 
 scope       what one run of a routine obeys: its ticket, and where its background work goes
 backlog     which piece of background work is next: coalescing, delays, limits; no threads, no clock
+local       effects that take no time
 sync        effects on threads
 aio         effects on asyncio, and the backlog worked off there
 loop_thread an event loop beside an application that blocks

@@ -11,25 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 from crossfade.control.agent import Agent, Ticket
-from crossfade.core.effects import (
-    Call,
-    Effect,
-    Forward,
-    Gather,
-    Later,
-    Note,
-    Now,
-    Place,
-    Reply,
-    Request,
-    Routine,
-    Sleep,
-    Stamp,
-    Today,
-)
+from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Place, Reply, Request, Routine, Sleep
 from crossfade.drivers.backlog import Backlog, Job
+from crossfade.drivers.local import LocalEffects, NoteFunction, fresh_stamp
 from crossfade.drivers.scope import Scope, TicketScope
-from crossfade.drivers.sync import JITTER, NoteFunction, fresh_stamp
 from crossfade.errors import CrossfadeError
 
 T = TypeVar("T")
@@ -38,7 +23,7 @@ AsyncCallFunction = Callable[[Place, str, Request], Awaitable[Reply]]
 WORKERS: Final = 8  # tasks cost little, but they share one core with the application
 
 
-class AioDriver:
+class AioDriver(LocalEffects):
     def __init__(
         self,
         call: AsyncCallFunction,
@@ -49,12 +34,9 @@ class AioDriver:
         new_stamp: Callable[[], str] = fresh_stamp,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        super().__init__(note, clock, new_stamp, jitter)
         self._call = call
-        self._note = note
         self._sleep = sleep
-        self.clock = clock
-        self._new_stamp = new_stamp
-        self._jitter = jitter
 
     async def run(self, routine: Routine[T], scope: Scope) -> T:
         """Carry a routine out from its start."""
@@ -88,23 +70,12 @@ class AioDriver:
                 return await self._send(effect, scope)
             case Gather():
                 return await self._gather(effect.calls, scope)
-            case Later():
-                scope.later(effect)
             case Sleep():
-                await self._sleep(effect.seconds * (1.0 + JITTER * self._jitter()))
-            case Now():
-                return self.clock()
-            case Today():
-                return int(time.time())
-            case Stamp():
-                return self._new_stamp()
-            case Note():
-                self._note(effect.name, effect.facts)
+                return await self._sleep(self.jittered(effect.seconds))
             case Forward():
                 return await self._send(scope.forwarded(effect), scope)
             case _:
-                raise AssertionError(f"{effect!r} is no effect")
-        return None
+                return self.at_once(effect, scope)
 
     async def _send(self, call: Call, scope: Scope) -> Reply:
         scope.before(call)
