@@ -3,7 +3,7 @@
 # the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof contract histories clients lint types constraints ready clean
+.PHONY: help demo test proof contract histories clients lint types bench-router constraints ready clean
 BIN := .venv/bin
 
 help:
@@ -16,6 +16,8 @@ help:
 	@echo 'make lint    ruff and the import contract'
 	@echo 'make types   mypy and pyright, both strict'
 	@echo 'make clean   remove .venv and what the tools leave'
+	@echo
+	@echo 'make bench-router   what attaching costs: CPU and latency beside a plain boto3 client'
 	@echo
 	@echo 'make constraints   pin the newest packages that fit, for maintainers'
 
@@ -40,6 +42,9 @@ clients: ready
 
 lint types: ready
 	@$(BIN)/python scripts/run_checks.py $@
+
+bench-router: ready
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.router
 
 ready:
 	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \

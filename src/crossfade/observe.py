@@ -37,6 +37,10 @@ class Watch:
         with self._lock:
             return dict(self._counts)
 
+    def after_fork_in_child(self) -> None:
+        """A thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+
     def _count(self, name: str) -> None:
         with self._lock:
             self._counts[name] += 1

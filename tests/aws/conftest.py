@@ -18,9 +18,8 @@ from crossfade.core.items import Item, canonical, same_item
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Stage
 from crossfade.mapping import rename, suffix
+from tests.aws.faults import WAIT_SECONDS_MAX, Detour
 from tests.conftest import Database
-
-WAIT_SECONDS_MAX = 20.0  # how long a test waits for what must come; only a failing test waits so long
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
@@ -49,9 +48,21 @@ class World:
     migration: Migration
     plain: Any  # a client without hooks
     routers: list[Router] = field(default_factory=list[Router])
+    detours: list[Detour] = field(default_factory=list[Detour])
 
     def boto3_client(self, **options: Any) -> Any:
         return new_session().client("dynamodb", **self.database.client_options(), **options)
+
+    def detour(self) -> Detour:
+        """For a client whose requests are to meet faults; stopped at the end of the test."""
+        made = Detour(self.database.endpoint_url)
+        self.detours.append(made)
+        return made
+
+    def detoured_client(self) -> tuple[Any, Detour]:
+        """A client for `background=`, and what its requests meet."""
+        made = self.detour()
+        return new_session().client("dynamodb", **{**self.database.client_options(), "endpoint_url": made.url}), made
 
     def boto3_table(self) -> Any:
         resource = new_session().resource("dynamodb", **self.database.client_options())
@@ -154,5 +165,7 @@ def world(dynamodb: Database) -> Iterator[World]:
     yield world
     for router in world.routers:
         _ = router.detach(5.0)
+    for detour in world.detours:
+        detour.stop()
     for table in (migration.source, migration.target, control):
         plain.delete_table(TableName=table.name)

@@ -1,4 +1,8 @@
-"""Faults on the way of a request, put in between by botocore's own before-send event. Nothing is timed."""
+"""Faults on the way of a request. Nothing is timed.
+
+A caller's requests meet them in botocore's own before-send event; those of the background, which meet no event, on a
+detour between the client and the database.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,14 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
-from tests.aws.conftest import WAIT_SECONDS_MAX
+WAIT_SECONDS_MAX = 20.0  # how long a test waits for what must come; only a failing test waits so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +35,15 @@ class Sent:
     def table(self) -> str:
         return str(self.body.get("TableName", ""))
 
-    def carry_out(self) -> None:
-        """Have the server carry it out, and throw the answer away."""
+    def carry_out(self) -> tuple[int, bytes]:
+        """Have the server carry it out: status and body."""
         parts = urlsplit(self.url)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=WAIT_SECONDS_MAX)
         connection.request("POST", parts.path or "/", body=self.content, headers=self.headers)
-        assert connection.getresponse().read() is not None
+        answer = connection.getresponse()
+        content = answer.read()
         connection.close()
+        return answer.status, content
 
 
 def text(value: Any) -> str:
@@ -88,6 +95,61 @@ class Faults:
         sent = Sent(operation, json.loads(request.body), request.url, headers, request.body)
         self.sent.append(sent)
         return self.plan(sent)
+
+
+class Detour:
+    """A server before the database. `plan` gets every request: None, and it goes on; an AWSResponse: that is the
+    answer; or it raises, and the connection ends without one."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.plan: Fault = go_on
+        self.sent: list[Sent] = []
+        self.endpoint_url = endpoint_url
+        self._server = DetourServer(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class DetourServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, detour: Detour) -> None:
+        self.detour = detour
+        super().__init__(("127.0.0.1", 0), DetourHandler)
+
+
+class DetourHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        detour = cast("DetourServer", self.server).detour
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        operation = self.headers["X-Amz-Target"].partition(".")[2]
+        headers = dict(self.headers.items())
+        sent = Sent(operation, json.loads(content), detour.endpoint_url, headers, content)
+        detour.sent.append(sent)
+        try:
+            planned: Any = detour.plan(sent)
+            status, body = sent.carry_out() if planned is None else (planned.status_code, planned.content)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            _ = self.wfile.write(body)
+        except Exception:  # noqa: BLE001 - whatever it is, it is no answer, or nobody waits for one
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name above
+        """The tests say what went wrong."""
 
 
 @dataclass

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from crossfade import ConfigurationError, NotStarted, Refused, Router
 from crossfade.core.stages import Stage
-from tests.aws.conftest import WAIT_SECONDS_MAX, World
-from tests.aws.faults import Fault, Faults, Sent, once, timed_out
+from tests.aws.conftest import World
+from tests.aws.faults import WAIT_SECONDS_MAX, Detour, Faults, Gate, Sent, once, timed_out
 
 UP = list(Stage)
 Scenario = Callable[[Any], Awaitable[None]]
@@ -30,6 +31,16 @@ def with_client(world: World, scenario: Scenario, **options: Any) -> None:
             await scenario(client)
 
     asyncio.run(run())
+
+
+@asynccontextmanager
+async def background(world: World) -> AsyncGenerator[tuple[Any, Detour]]:
+    """Another client, for `background=`, and what its requests meet."""
+    detour = world.detour()
+    session: Any = importlib.import_module("aiobotocore.session").get_session()
+    options: dict[str, Any] = {**world.database.client_options(), "endpoint_url": detour.url}
+    async with session.create_client("dynamodb", **options) as client:
+        yield client, detour
 
 
 def attach(world: World, thing: Any, **options: Any) -> Router:
@@ -153,7 +164,7 @@ def test_what_a_stage_cannot_do_right_is_refused(world: World) -> None:
 
 
 def lost_reply(sent: Sent) -> None:
-    sent.carry_out()
+    _ = sent.carry_out()
     raise timed_out(sent)
 
 
@@ -188,7 +199,7 @@ def test_hazard_10_a_cancelled_call_is_remembered(world: World, stage: Stage, wr
             await enter(world, router, *UP[1 : UP.index(stage) + 1])
 
             def cancel(sent: Sent) -> None:
-                sent.carry_out()
+                _ = sent.carry_out()
                 task = asyncio.current_task()
                 assert task is not None
                 _ = task.cancel()
@@ -216,49 +227,36 @@ def test_hazard_20_a_caller_never_waits_for_the_other_side(world: World) -> None
     """Requests to the target never end until the test lets them; twenty writes and reads of the source are answered."""
 
     async def scenario(client: Any) -> None:
-        faults = Faults(client)
-        opened = asyncio.Event()
-        plan: Fault = lambda sent: opened.wait() if sent.table == world.migration.target.name else None  # noqa: E731
-        async with attach(world, client) as router:
+        gate = Gate(world.migration.target.name)
+        async with background(world) as (other, detour), attach(world, client, background=other) as router:
             await enter(world, router, Stage.DUALWRITE, Stage.SHADOW)
-            faults.plan = lambda sent: _after(plan(sent))
+            detour.plan = gate
             for n in range(20):
                 key = world.key("c", f"o{n}")
                 await client.put_item(TableName=world.migration.source.name, Item=key)
                 assert (await client.get_item(TableName=world.migration.source.name, Key=key))["Item"] == key
-            assert not opened.is_set()
+            assert not gate.opened.is_set()
             assert router.pending >= 20
             assert world.target_item("c", "o0") is None
-            opened.set()
+            gate.opened.set()
             await until(lambda: router.pending == 0, "the mirrors")
             assert world.agree()
 
     with_client(world, scenario)
 
 
-def _after(waiting: Awaitable[Any] | None) -> Any:
-    """None now, or None later: what a before-send handler says to let a request go on."""
-
-    async def later() -> None:
-        assert waiting is not None
-        _ = await waiting
-
-    return None if waiting is None else later()
-
-
 def test_a_client_that_ends_in_the_middle_asks_for_a_verify(world: World) -> None:
     """`aclose` without time for a mirror that is held up says so, and the control table counts it."""
 
     async def scenario(client: Any) -> None:
-        faults = Faults(client)
-        router = attach(world, client)
-        await router.ready()
-        await enter(world, router, Stage.DUALWRITE)
-        never = asyncio.Event()
-        target = world.migration.target.name
-        faults.plan = lambda sent: _after(never.wait()) if sent.table == target else None
-        await client.put_item(TableName=world.migration.source.name, Item=world.key("c", "o1"))
-        assert not await router.aclose(0.05)
-        assert world.state() == replace(world.state(), unclean=1)
+        async with background(world) as (other, detour):
+            router = attach(world, client, background=other)
+            await router.ready()
+            await enter(world, router, Stage.DUALWRITE)
+            gate = detour.plan = Gate(world.migration.target.name)
+            await client.put_item(TableName=world.migration.source.name, Item=world.key("c", "o1"))
+            assert not await router.aclose(0.05)
+            assert world.state() == replace(world.state(), unclean=1)
+            gate.opened.set()
 
     with_client(world, scenario)

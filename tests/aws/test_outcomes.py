@@ -14,7 +14,7 @@ from crossfade.aws import hooks
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.core.stages import Stage
 from tests.aws.conftest import World, wait_for
-from tests.aws.faults import Faults, Gate, Sent, go_on, once, refusal, timed_out
+from tests.aws.faults import Detour, Faults, Gate, Sent, go_on, once, refusal, timed_out
 
 UP = list(Stage)
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
@@ -26,7 +26,7 @@ def to_live(world: World) -> None:
 
 def lost_reply(sent: Sent) -> None:
     """Carried out, and nobody hears of it."""
-    sent.carry_out()
+    _ = sent.carry_out()
     raise timed_out(sent)
 
 
@@ -72,7 +72,7 @@ def test_hazard_10_a_write_that_lands_late_is_mirrored_when_it_has(world: World)
     with pytest.raises(ReadTimeoutError):
         put(client, world, "o1", 1)
     assert router.pending > 0
-    late[0].carry_out()
+    _ = late[0].carry_out()
     wait_for(lambda: router.pending == 0, "nothing is open any more")
     assert amount_in_target(world, "o1") == "1"
 
@@ -153,7 +153,7 @@ def test_a_servers_error_is_the_callers_and_the_mirror_follows(world: World) -> 
     world.set_stage(Stage.DUALWRITE)
 
     def fails_after_all(sent: Sent) -> Any:
-        sent.carry_out()
+        _ = sent.carry_out()
         return refusal(sent, 500, "InternalServerError")
 
     faults.plan = once(fails_after_all, is_put_to(world.migration.source.name))
@@ -185,7 +185,7 @@ def test_hazard_10_a_caller_that_is_interrupted_is_remembered(world: World) -> N
     world.set_stage(Stage.DUALWRITE)
 
     def interrupt(sent: Sent) -> None:
-        sent.carry_out()
+        _ = sent.carry_out()
         raise KeyboardInterrupt
 
     faults.plan = once(interrupt, is_put_to(world.migration.source.name))
@@ -210,7 +210,7 @@ def test_hazard_10_an_interrupted_call_whose_error_is_kept_is_found_by_its_age(
     world.set_stage(Stage.DUALWRITE)
 
     def interrupt(sent: Sent) -> None:
-        sent.carry_out()
+        _ = sent.carry_out()
         raise KeyboardInterrupt
 
     faults.plan = once(interrupt, is_put_to(world.migration.source.name))
@@ -229,7 +229,7 @@ def test_an_interrupt_in_the_middle_of_a_routed_write_is_remembered(world: World
     to_live(world)
 
     def interrupt(sent: Sent) -> None:
-        sent.carry_out()
+        _ = sent.carry_out()
         raise KeyboardInterrupt
 
     faults.plan = once(interrupt, is_put_to(world.migration.target.name))
@@ -239,7 +239,7 @@ def test_an_interrupt_in_the_middle_of_a_routed_write_is_remembered(world: World
     wait_for(lambda: router.pending == 0, "nothing is left open")
 
 
-def cut_off(world: World, faults: Faults) -> None:
+def cut_off(world: World, faults: Detour) -> None:
     """From the control table, until the plan is another."""
 
     def plan(sent: Sent) -> None:
@@ -252,11 +252,10 @@ def cut_off(world: World, faults: Faults) -> None:
 
 def test_hazard_09_a_client_without_a_lease_writes_nothing_but_goes_on_reading(world: World) -> None:
     """Cut off from the control table it refuses writes and strong reads with a retryable error; later all is well."""
-    client = world.boto3_client(config=ONE_ATTEMPT)
-    faults = Faults(client)
-    router = world.attach(client, lease_seconds=0.3)
+    client, (background, detour) = world.boto3_client(config=ONE_ATTEMPT), world.detoured_client()
+    router = world.attach(client, background=background, lease_seconds=1.0)
     put(client, world, "o1", 1)
-    cut_off(world, faults)
+    cut_off(world, detour)
     wait_for(lambda: router.agent.deadline < monotonic(), "the end of the lease")
     source, key = world.migration.source.name, world.key("c", "o1")
     with pytest.raises(client.exceptions.InternalServerError, match="nothing was sent"):
@@ -264,7 +263,7 @@ def test_hazard_09_a_client_without_a_lease_writes_nothing_but_goes_on_reading(w
     with pytest.raises(client.exceptions.InternalServerError, match="nothing was sent"):
         client.get_item(TableName=source, Key=key, ConsistentRead=True)
     assert client.get_item(TableName=source, Key=key)["Item"]["amount"] == {"N": "1"}
-    faults.plan = go_on
+    detour.plan = go_on
     wait_for(lambda: router.agent.deadline > monotonic(), "a new lease")
     put(client, world, "o1", 3)
     assert (world.source_item("c", "o1") or {})["amount"] == {"N": "3"}
@@ -272,15 +271,15 @@ def test_hazard_09_a_client_without_a_lease_writes_nothing_but_goes_on_reading(w
 
 def test_hazard_09_a_write_that_outlives_its_lease_is_not_acknowledged_and_is_repaired(world: World) -> None:
     """The fleet has gone on to live without us; what we then wrote to the source is undone, and the caller was told."""
-    client = world.boto3_client(config=ONE_ATTEMPT)
+    client, (background, detour) = world.boto3_client(config=ONE_ATTEMPT), world.detoured_client()
     faults = Faults(client)
-    router = world.attach(client, lease_seconds=0.3, landing_seconds=0.2)
+    router = world.attach(client, background=background, lease_seconds=1.0, landing_seconds=0.2)
     put(client, world, "o1", 1)
     former = router.client_id
 
     def stall(_sent: Sent) -> None:
         """The process stands still after the last check, and is counted as gone; the fleet moves on and writes."""
-        cut_off(world, faults)
+        cut_off(world, detour)
         wait_for(lambda: router.agent.deadline + 0.2 < monotonic(), "the end of the lease, and of what may land")
         key = {PARTITION_KEY: {"S": world.migration.name}, SORT_KEY: {"S": f"client#{former}"}}
         world.plain.delete_item(TableName=world.migration.control_table, Key=key)
@@ -294,7 +293,7 @@ def test_hazard_09_a_write_that_outlives_its_lease_is_not_acknowledged_and_is_re
     response: Any = cast("Any", told.value).response
     assert response["Error"]["Code"] == "InternalServerError"
     assert (world.source_item("c", "o1") or {})["amount"] == {"N": "2"}  # it did stray
-    faults.plan = go_on
+    detour.plan = go_on
     wait_for(lambda: (world.source_item("c", "o1") or {})["amount"] == {"N": "7"}, "the repair, from the authority")
     assert router.client_id != former
     assert router.stage is Stage.LIVE
@@ -303,13 +302,13 @@ def test_hazard_09_a_write_that_outlives_its_lease_is_not_acknowledged_and_is_re
 
 def test_an_attempt_is_not_sent_when_the_lease_has_ended_meanwhile(world: World) -> None:
     """botocore would send a second attempt; the lease ended during the first, so there is only one."""
-    client = world.boto3_client()
+    client, (background, detour) = world.boto3_client(), world.detoured_client()
     faults = Faults(client)
-    router = world.attach(client, lease_seconds=0.3)
+    router = world.attach(client, background=background, lease_seconds=1.0)
     world.set_stage(Stage.DUALWRITE)
 
     def stall(sent: Sent) -> None:
-        cut_off(world, faults)
+        cut_off(world, detour)
         wait_for(lambda: router.agent.deadline < monotonic(), "the end of the lease")
         raise timed_out(sent)
 
@@ -323,8 +322,7 @@ def test_an_attempt_is_not_sent_when_the_lease_has_ended_meanwhile(world: World)
 
 def test_detach_waits_for_what_is_under_way(world: World) -> None:
     """A mirror held up at the target is done before `detach` returns; without time for it, a verify is asked for."""
-    background = world.boto3_client()
-    faults = Faults(background)
+    background, faults = world.detoured_client()
     client = world.boto3_client()
     for order, in_time in (("o1", True), ("o2", False)):
         faults.plan = go_on

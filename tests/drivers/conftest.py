@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Call, Later, Place, Reply, Request, Routine
 from crossfade.core.stages import Stage
 from crossfade.drivers.aio import AioBackground, AioDriver
-from crossfade.drivers.background import Background
+from crossfade.drivers.loop_thread import LoopThread
 from crossfade.drivers.scope import Scope, TicketScope
 from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import StageUncertain
@@ -93,43 +92,12 @@ class Harness(ABC):
     def stop(self) -> None: ...
 
 
-class Threads(Harness):
-    def __init__(self) -> None:
-        super().__init__()
-
-        def call(place: Place, operation: str, request: Request) -> Reply:
-            return self.answer(place, operation, request)
-
-        driver = SyncDriver(call, self.note, sleep=self.slept.append, jitter=lambda: 0.0)
-        self._driver = driver
-        self._background = Background(driver, self.agent.as_agent(), self.note)
-
-    def run(self, routine: Routine[T], scope: Scope) -> T:
-        return self._driver.run(routine, scope)
-
-    def put_here(self, later: Later, held: Ticket) -> None:
-        self._background.put(later, held)
-
-    put = put_here
-
-    def drain(self, timeout_seconds: float) -> bool:
-        return self._background.drain(timeout_seconds)
-
-    def close(self) -> int:
-        return self._background.close()
-
-    def stop(self) -> None:
-        _ = self.close()
-
-
-class Tasks(Harness):
-    """A loop on a thread of its own; what blocks in a test blocks a helper thread, never the loop."""
+class OnLoop(Harness):
+    """The background is on the loop of a thread of its own; what blocks in a test blocks a helper, never the loop."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+        self.thread: LoopThread = LoopThread("test")
 
         async def call(place: Place, operation: str, request: Request) -> Reply:
             return await asyncio.to_thread(self.answer, place, operation, request)
@@ -137,37 +105,60 @@ class Tasks(Harness):
         async def sleep(seconds: float) -> None:
             self.slept.append(seconds)
 
-        self._driver = AioDriver(call, self.note, sleep=sleep, jitter=lambda: 0.0)
-        self._background = AioBackground(self._driver, self.agent.as_agent(), self.note, workers=4)
-
-    def run(self, routine: Routine[T], scope: Scope) -> T:
-        return asyncio.run_coroutine_threadsafe(self._driver.run(routine, scope), self._loop).result(WAIT_SECONDS_MAX)
+        self.tasks: AioDriver = AioDriver(call, self.note, sleep=sleep, jitter=lambda: 0.0)
+        self.background: AioBackground = AioBackground(self.tasks, self.agent.as_agent(), self.note, workers=4)
+        self.on_loop(self.background.begin)
 
     def put_here(self, later: Later, held: Ticket) -> None:
-        self._background.put(later, held)
+        self.background.put(later, held)
 
-    def put(self, later: Later, held: Ticket) -> None:
-        done = threading.Event()
+    def on_loop(self, function: Callable[[], None]) -> None:
+        async def run() -> None:
+            function()
 
-        def put() -> None:
-            self._background.put(later, held)
-            done.set()
-
-        _ = self._loop.call_soon_threadsafe(put)
-        assert done.wait(WAIT_SECONDS_MAX)
+        self.thread.run(run())
 
     def drain(self, timeout_seconds: float) -> bool:
-        draining = self._background.drain(timeout_seconds)
-        return asyncio.run_coroutine_threadsafe(draining, self._loop).result(WAIT_SECONDS_MAX)
+        return self.thread.run(self.background.drain(timeout_seconds))
 
     def close(self) -> int:
-        return asyncio.run_coroutine_threadsafe(self._background.close(), self._loop).result(WAIT_SECONDS_MAX)
+        return self.thread.run(self.background.close())
 
     def stop(self) -> None:
         _ = self.close()
-        _ = self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(WAIT_SECONDS_MAX)
-        self._loop.close()
+        assert self.thread.close()
+
+
+class Threads(OnLoop):
+    """Routines run, and put their work, on threads that are not the loop's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        def call(place: Place, operation: str, request: Request) -> Reply:
+            return self.answer(place, operation, request)
+
+        self._driver = SyncDriver(call, self.note, sleep=self.slept.append, jitter=lambda: 0.0)
+
+    def run(self, routine: Routine[T], scope: Scope) -> T:
+        return self._driver.run(routine, scope)
+
+    def put(self, later: Later, held: Ticket) -> None:
+        self.put_here(later, held)
+
+    def stop(self) -> None:
+        super().stop()
+        self._driver.close()
+
+
+class Tasks(OnLoop):
+    """Routines run, and put their work, on the loop itself."""
+
+    def run(self, routine: Routine[T], scope: Scope) -> T:
+        return self.thread.run(self.tasks.run(routine, scope))
+
+    def put(self, later: Later, held: Ticket) -> None:
+        self.on_loop(lambda: self.put_here(later, held))
 
 
 @pytest.fixture(params=[Threads, Tasks], ids=["threads", "asyncio"])

@@ -38,29 +38,41 @@ class AioHooks(Hooks):
         if parameters is None:
             return None
         await self._ready()
-        passage = self.opened(operation, parameters)
-        if not isinstance(passage, Passage):
-            return passage
-        try:
-            effect = next(passage.routine)
-        except StopIteration as stop:
-            return self.short(stop.value, operation)
-        if isinstance(effect, Forward):
-            self._watch_caller(self.forwards(passage, operation, effect, params, context))
+        found = self.entered(operation, parameters, params, context)
+        if isinstance(found, Forwarded):
+            self._watch_caller(found)
             return None
-        return self.short(await self._carry_on(passage, effect=effect), operation)
+        if not isinstance(found, Passage):
+            return found
+        try:
+            effect = self._driver.begin(found.routine, found.scope)
+        except StopIteration as stop:
+            return self.short(stop.value, operation, shared=found.scope.left)
+        if isinstance(effect, Forward):
+            self._watch_caller(self.forwards(found, operation, effect, params, context))
+            return None
+        return self.short(await self._carry_on(found, effect=effect), operation, shared=True)
 
     async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
-        forwarded = self.taken(context)
-        if forwarded is not None:
-            given = self.answered(forwarded, http_response, parsed)
-            self.put_right(await self._answer(forwarded, given), given, http_response, parsed)
+        forwarded = self._taken_back(context)
+        if forwarded is None:
+            return
+        passage = forwarded.passage
+        if passage is None:
+            self.passed(forwarded, http_response, parsed)
+            return
+        given = self.answered(passage, forwarded.operation, http_response, parsed)
+        self.put_right(passage, await self._answer(passage, given), given, http_response, parsed)
 
     async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        forwarded = self.taken(context)
-        if forwarded is not None:
-            outcome = await self._answer(forwarded, self.failed(forwarded, exception))
-            self.raise_right(outcome, forwarded, exception)
+        forwarded = self._taken_back(context)
+        if forwarded is None:
+            return
+        if forwarded.passage is None:
+            self.came_to_nothing(forwarded, exception)
+            return
+        outcome = await self._answer(forwarded.passage, self.failed(forwarded, exception))
+        self.raise_right(outcome, forwarded, exception)
 
     def _watch_caller(self, forwarded: Forwarded) -> None:
         """A task that ends while its call is under way was cancelled; who keeps the task keeps the context alive."""
@@ -72,13 +84,17 @@ class AioHooks(Hooks):
         for forwarded in self.engine.in_flight.of_caller(task):
             self.give_up(forwarded)
 
-    async def _answer(self, forwarded: Forwarded, given: Reply | CrossfadeError) -> Outcome:
-        if forwarded.caller is not None:
+    def _taken_back(self, context: dict[str, Any]) -> Forwarded | None:
+        forwarded = self.taken(context)
+        if forwarded is not None and forwarded.caller is not None:
             _ = forwarded.caller.remove_done_callback(self._caller_ended)
             forwarded.caller = None
+        return forwarded
+
+    async def _answer(self, passage: Passage, given: Reply | CrossfadeError) -> Outcome:
         if isinstance(given, CrossfadeError):
-            return await self._carry_on(forwarded.passage, error=given)
-        return await self._carry_on(forwarded.passage, value=given)
+            return await self._carry_on(passage, error=given)
+        return await self._carry_on(passage, value=given)
 
     async def _carry_on(
         self,

@@ -1,7 +1,7 @@
 """An outcome in the form in which botocore hands it to a caller: a parsed answer with its metadata, and a status.
 
-Everything handed out is a fresh copy: a boto3 resource converts the answer in place, and a caller may change it, while
-a mirror or a comparison still looks at the same items.
+What a mirror or a comparison still looks at is handed out as a copy: a boto3 resource converts the answer in place, and
+a caller may change it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, Final, cast
 import orjson
 from botocore.exceptions import ClientError
 
+from crossfade.aws.bulk.decoding import decode_binary
+from crossfade.aws.bulk.encoding import BINARY
 from crossfade.core.effects import Reply, Request
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
 
@@ -47,6 +49,28 @@ def fresh(value: Any) -> Any:
     return value
 
 
+def copied(value: Any) -> Any:
+    """The same as `fresh`, quicker where there is nothing binary in it."""
+    try:
+        return orjson.loads(orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME))
+    except (TypeError, ValueError):
+        return fresh(value)
+
+
+def from_wire(body: bytes, request: Request) -> Request:
+    """A copy of a request, read from the JSON that botocore made of it: quicker than walking through it."""
+    copy: Request
+    try:
+        copy = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        copy = fresh(request)
+    if BINARY.search(body) is not None:
+        decode_binary(copy)
+    if "ClientRequestToken" in copy and "ClientRequestToken" not in request:
+        del copy["ClientRequestToken"]  # botocore's, not the caller's
+    return copy
+
+
 def encoded(request: Request) -> bytes:
     """A request as DynamoDB reads it."""
     return orjson.dumps(request, default=binary)
@@ -64,20 +88,26 @@ def as_bytes(value: Any) -> Any:
     return bytes(value) if isinstance(value, bytearray) else value
 
 
-def parsed_answer(outcome: Reply | CrossfadeError) -> tuple[int, Reply]:
-    """Status and parsed answer for a reply or an error. For an UnknownOutcome, see `raise_as_botocore_would`."""
+def parsed_answer(outcome: Reply | CrossfadeError, *, shared: bool = True) -> tuple[int, Reply]:
+    """Status and parsed answer for a reply or an error. For an UnknownOutcome, see `raise_as_botocore_would`.
+
+    `shared`: whether somebody else may still look at the reply.
+    """
     if isinstance(outcome, Rejected):
         return with_metadata(BAD_REQUEST, fresh(dict(outcome.response)))
     if isinstance(outcome, CrossfadeError):
         # The SDKs' word for "it failed on our side, it may have been carried out, try again".
         error = {"Code": "InternalServerError", "Message": outcome.message}
         return with_metadata(INTERNAL_SERVER_ERROR, {"Error": error, "message": outcome.message})
-    return with_metadata(OK, fresh(outcome))
+    return with_metadata(OK, copied(outcome) if shared else dict(outcome))
 
 
 def with_metadata(status_code: int, parsed: Reply) -> tuple[int, Reply]:
     """Callers find a request id, a status and a count of retries in every answer; a real answer's own are kept."""
     kept: Reply = parsed.get("ResponseMetadata", {})
+    if "RequestId" in kept:
+        parsed["ResponseMetadata"] = {**kept, "HTTPStatusCode": status_code}
+        return status_code, parsed
     made: Reply = {"RequestId": uuid.uuid4().hex.upper(), "HTTPHeaders": {}, "RetryAttempts": 0}
     parsed["ResponseMetadata"] = {**made, **kept, "HTTPStatusCode": status_code}
     return status_code, parsed

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, Protocol
 
@@ -25,11 +26,11 @@ from crossfade.aws.answers import (
     ShortAnswer,
     client_error,
     encoded,
-    fresh,
+    from_wire,
     parsed_answer,
     raise_as_botocore_would,
 )
-from crossfade.aws.calls import OWN, outcome_of
+from crossfade.aws.calls import ERROR_FROM, OWN, SERVER_ERROR, outcome_of
 from crossfade.aws.passage import Outcome, Passage, Passages, abandoned
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Forward, Later, Reply, Request
@@ -50,10 +51,12 @@ Short = tuple[ShortAnswer, Reply]
 
 @dataclass(slots=True, eq=False)
 class Forwarded:
-    """An operation whose request passes untouched while its routine waits for the answer."""
+    """An operation whose answer is waited for: by its routine, or where routing leaves it alone by its ticket only."""
 
-    passage: Passage
     operation: str
+    request: Request  # as the caller made it
+    ticket: Ticket
+    passage: Passage | None
     sent_at: float
     attempts: int = 0
     caller: asyncio.Task[Any] | None = None  # on asyncio: the task that calls
@@ -147,15 +150,16 @@ class Hooks:
         claim: Claim | None = request.context.get(self._claim_key)
         if claim is None:
             return
-        forwarded = claim.forwarded
-        if forwarded not in self.engine.in_flight:
+        forwarded, engine = claim.forwarded, self.engine
+        if forwarded not in engine.in_flight:
             raise client_error(given_up(), forwarded.operation)
-        ticket = forwarded.passage.scope.ticket
-        if ticket.strict:
-            self.engine.agent.may_send(ticket, self.engine.clock())
+        now = engine.clock()
+        if forwarded.ticket.strict:
+            engine.agent.may_send(forwarded.ticket, now)
         forwarded.attempts += 1
-        forwarded.sent_at = self.engine.clock()
-        forwarded.passage.scope.sent = True
+        forwarded.sent_at = now
+        if forwarded.passage is not None:
+            forwarded.passage.scope.sent = True
 
     # --- parts of those that do
 
@@ -179,28 +183,38 @@ class Hooks:
             return {name: value for name, value in parameters.items() if name != "ClientRequestToken"}
         return parameters
 
-    def opened(self, operation: str, parameters: Request) -> Passage | Short:
-        """Raises Refused."""
+    def entered(
+        self, operation: str, parameters: Request, params: dict[str, Any], context: dict[str, Any]
+    ) -> Passage | Forwarded | Short:
+        """Begin an operation: one that is left alone is on its way. Raises Refused."""
+        passages = self.engine.passages
         try:
-            return self.engine.passages.open(operation, parameters)
+            ticket = passages.begin(operation, parameters)
+            if passages.leaves_alone(ticket, operation, parameters):
+                return self._goes(Forwarded(operation, parameters, ticket, None, self.engine.clock()), context)
+            return passages.open(operation, parameters, ticket, partial(from_wire, params["body"]))
         except (Rejected, StageUncertain) as error:
-            return self.short(error, operation)
+            return self.short(error, operation, shared=True)
 
     def forwards(
         self, passage: Passage, operation: str, effect: Forward, params: dict[str, Any], context: dict[str, Any]
     ) -> Forwarded:
-        forwarded = Forwarded(passage, operation, self.engine.clock())
-        context[self._claim_key] = self.engine.in_flight.add(forwarded)
+        """The routine waits for the answer to the caller's call, with another request in it if it gave one."""
+        request: Request = context[PARAMETERS]
         if effect.request is not None:
             params["body"] = encoded(effect.request)
             context[PARAMETERS] = effect.request
+        return self._goes(Forwarded(operation, request, passage.scope.ticket, passage, self.engine.clock()), context)
+
+    def _goes(self, forwarded: Forwarded, context: dict[str, Any]) -> Forwarded:
+        context[self._claim_key] = self.engine.in_flight.add(forwarded)
         return forwarded
 
-    def short(self, outcome: Outcome, operation: str) -> Short:
+    def short(self, outcome: Outcome, operation: str, *, shared: bool) -> Short:
         """The answer, in place of a request. Raises the exception of a call that came to nothing."""
         if isinstance(outcome, UnknownOutcome):
             raise_as_botocore_would(outcome, operation)
-        status_code, parsed = parsed_answer(outcome)
+        status_code, parsed = parsed_answer(outcome, shared=shared)
         return ShortAnswer(status_code), parsed
 
     def taken(self, context: dict[str, Any]) -> Forwarded | None:
@@ -210,23 +224,45 @@ class Hooks:
             return None
         if self.engine.in_flight.take(claim.forwarded):
             return claim.forwarded
-        if claim.forwarded.passage.scope.ticket.strict:  # its lease may have ended long ago
+        if claim.forwarded.ticket.strict:  # its lease may have ended long ago
             raise client_error(given_up(), claim.forwarded.operation)
         return None
 
-    def answered(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> Reply | CrossfadeError:
+    def passed(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> None:
+        """A request that was left alone has its answer."""
+        status_code: int = http_response.status_code
+        may_land = forwarded.operation in WRITES and (status_code >= SERVER_ERROR or was_retried(parsed))
+        late = self._ended(forwarded, may_land=may_land)
+        if late is not None:
+            self._replace(late, http_response, parsed, shared=True)
+
+    def came_to_nothing(self, forwarded: Forwarded, exception: Exception) -> None:
+        """A request that was left alone has no answer. Raises what the caller is to see, if that is another."""
+        outcome = self.failed(forwarded, exception)
+        late = self._ended(forwarded, may_land=forwarded.attempts > 0 and forwarded.operation in WRITES)
+        self.raise_right(late or outcome, forwarded, exception)
+
+    def _ended(self, forwarded: Forwarded, *, may_land: bool) -> StageUncertain | None:
+        return self.engine.passages.passed(
+            forwarded.ticket,
+            forwarded.operation,
+            forwarded.request,
+            may_land=may_land,
+            sent=forwarded.attempts > 0,
+        )
+
+    def answered(self, passage: Passage, operation: str, http_response: Any, parsed: Reply) -> Reply | CrossfadeError:
         """The forwarded request's answer, as its routine is to see it."""
-        scope, write = forwarded.passage.scope, forwarded.operation in WRITES
-        retried = bool(parsed.get("ResponseMetadata", {}).get("RetryAttempts"))
-        if write and retried:
-            scope.may_land = True
-        reply: Reply = parsed if forwarded.passage.plain else fresh(parsed)
-        if http_response.status_code < 300:
-            return reply
-        error = outcome_of(http_response.status_code, reply)
+        write, status_code = operation in WRITES, http_response.status_code
+        retried = write and was_retried(parsed)
+        if retried:
+            passage.scope.may_land = True
+        if status_code < ERROR_FROM:
+            return parsed
+        error = outcome_of(status_code, parsed)
         if write and isinstance(error, UnknownOutcome):
-            scope.may_land = True
-        if write and retried and isinstance(error, Rejected):
+            passage.scope.may_land = True
+        if retried and isinstance(error, Rejected):
             # An attempt before this one may have been carried out, or may be yet: what was refused is only the last.
             return UnknownOutcome(f"refused after an earlier attempt: {error}")
         return error
@@ -235,15 +271,21 @@ class Hooks:
         """Why there is no answer, as the routine is to see it."""
         if forwarded.attempts == 0:
             return exception if isinstance(exception, StageUncertain) else StageUncertain(f"not sent: {exception}")
-        if forwarded.operation in WRITES:
+        if forwarded.passage is not None and forwarded.operation in WRITES:
             forwarded.passage.scope.may_land = True
         return UnknownOutcome(f"{type(exception).__name__}: {exception}")
 
-    def put_right(self, outcome: Outcome, given: object, http_response: Any, parsed: Reply) -> None:
-        """Make the answer what the routine made of it, where that is another one."""
-        if outcome is given or isinstance(outcome, UnknownOutcome):
-            return
-        status_code, replaced = parsed_answer(outcome)
+    def put_right(self, passage: Passage, outcome: Outcome, given: object, http_response: Any, parsed: Reply) -> None:
+        """Make the answer what the routine made of it, where that is another one, and the caller's own in any case."""
+        shared = passage.scope.left
+        if outcome is given:
+            if shared and outcome is parsed:
+                self._replace(parsed, http_response, parsed, shared=True)
+        elif not isinstance(outcome, UnknownOutcome):
+            self._replace(outcome, http_response, parsed, shared=shared)
+
+    def _replace(self, outcome: Outcome, http_response: Any, parsed: Reply, *, shared: bool) -> None:
+        status_code, replaced = parsed_answer(outcome, shared=shared)
         http_response.status_code = status_code
         parsed.clear()
         parsed.update(replaced)
@@ -267,7 +309,11 @@ class Hooks:
             self.give_up(forwarded)
 
     def give_up(self, forwarded: Forwarded | None) -> None:
-        if forwarded is not None and self.engine.in_flight.take(forwarded):
+        if forwarded is None or not self.engine.in_flight.take(forwarded):
+            return
+        if forwarded.passage is None:
+            _ = self._ended(forwarded, may_land=forwarded.operation in WRITES)
+        else:
             self.leave_to_background(forwarded.passage)
 
     def leave_to_background(self, passage: Passage) -> None:
@@ -276,6 +322,11 @@ class Hooks:
         if scope.forward is not None and scope.forward.operation in WRITES:
             scope.may_land = True
         self.engine.put(Later("mirror", f"operation {id(passage)}", abandoned(passage.routine)), scope.ticket)
+
+
+def was_retried(parsed: Reply) -> bool:
+    metadata: Reply | None = parsed.get("ResponseMetadata")
+    return metadata is not None and bool(metadata.get("RetryAttempts"))
 
 
 def given_up() -> StageUncertain:

@@ -22,23 +22,23 @@ from crossfade.core.mirroring import sync
 from crossfade.core.pair import Pair, key_name
 from crossfade.core.requests import WRITES, is_strict, plain_name
 from crossfade.core.routing import route
-from crossfade.core.stages import LADDERS, Writes
+from crossfade.core.stages import LADDERS, Stage, Writes
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain, UnknownOutcome
 
+SINGLE_ITEM: Final = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
 STRAYS_MAX: Final = 10_000  # keys; beyond that a verify finds them, and `status` says that one is needed
 
 Outcome = Reply | CrossfadeError
 Put = Callable[[Later, Ticket], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Passage:
     """An operation under way. `routine` returns its outcome and raises nothing but Refused."""
 
     routine: Routine[Outcome]
     scope: TicketScope
-    plain: bool  # nothing looks at the answer: it needs no copy
 
 
 class Passages:
@@ -54,28 +54,66 @@ class Passages:
         self._strategy = strategy
         self._lingering: deque[tuple[float, Ticket]] = deque()  # open until then, the first to end first
         self._strays: deque[Item] = deque()
+        self._passing: dict[tuple[Stage, int], frozenset[str]] = {}
 
     # --- one operation
 
-    def open(self, operation: str, request: Request) -> Passage:
-        """Raises Refused, Rejected or StageUncertain; then nothing was sent and nothing is left open."""
-        strict = is_strict(operation, request)
-        ticket = self._agent.begin(strict, self._clock())
+    def begin(self, operation: str, request: Request) -> Ticket:
+        """Raises StageUncertain: then nothing may be sent."""
+        return self._agent.begin(is_strict(operation, request), self._clock())
+
+    def leaves_alone(self, ticket: Ticket, operation: str, request: Request) -> bool:
+        """Whether routing lets this request on a single item pass, known without looking at more than its table.
+
+        False for one that it takes over, and for all others: `open` tells.
+        """
+        passing = self._passing.get((ticket.stage, ticket.ramp_percent))
+        if passing is None:
+            passing = self._find_passing(ticket)
+        return operation in passing and request["TableName"] == self._pair.caller.name
+
+    def open(
+        self, operation: str, request: Request, ticket: Ticket | None = None, own: Callable[[Request], Request] = fresh
+    ) -> Passage:
+        """`own` makes a copy of the request for a routine, which looks at it for longer than the call may last.
+
+        Raises Refused, Rejected or StageUncertain; then nothing was sent and nothing is left open.
+        """
+        ticket = ticket or self.begin(operation, request)
         try:
-            routine = self._route(ticket, operation, request)
-            if routine is not None:  # it looks at the request for longer than the call lasts: at one of its own
-                request = fresh(request)
+            routine = None if operation in SINGLE_ITEM else self._route(ticket, operation, request)
+            if routine is not None or operation in SINGLE_ITEM:  # which is nearly always taken over, if it comes here
+                request = own(request)
                 routine = self._route(ticket, operation, request)
         except BaseException:
             self._agent.release(ticket)
             raise
-        forward = Call("source", operation, request)
-        scope = TicketScope(self._agent, ticket, self._put, self._clock, forward)
-        whole = self._carried_out(routine or passing(), scope, operation, request)
-        return Passage(whole, scope, plain=routine is None)
+        scope = TicketScope(self._agent, ticket, self._put, self._clock, Call("source", operation, request))
+        return Passage(self._carried_out(routine or passing(), scope, operation, request), scope)
+
+    def passed(
+        self, ticket: Ticket, operation: str, request: Request, *, may_land: bool, sent: bool
+    ) -> StageUncertain | None:
+        """The end of a request that was left alone; an error where its answer must not be given."""
+        now = self._clock()
+        if may_land:
+            self._linger(ticket, now)
+        try:
+            self._agent.end(ticket, now)
+        except StageUncertain as error:
+            self._may_have_strayed(operation, request, sent=sent)
+            return error
+        return None
 
     def _route(self, ticket: Ticket, operation: str, request: Request) -> Routine[Reply] | None:
         return route(self._pair, ticket.stage, ticket.ramp_percent, operation, request, strategy=self._strategy)
+
+    def _find_passing(self, ticket: Ticket) -> frozenset[str]:
+        """On single items the stage decides, whatever the request says."""
+        any_request: Request = {"TableName": self._pair.caller.name, "Key": {}, "Item": {}}
+        passing = frozenset(name for name in SINGLE_ITEM if self._route(ticket, name, any_request) is None)
+        self._passing[ticket.stage, ticket.ramp_percent] = passing
+        return passing
 
     def _carried_out(
         self, routine: Routine[Reply], scope: TicketScope, operation: str, request: Request
@@ -88,20 +126,18 @@ class Passages:
         except Exception:  # Refused, or a defect
             self._agent.release(scope.ticket)
             raise
-        return self._ended(outcome, scope, operation, request)
+        ended = self.passed(scope.ticket, operation, request, may_land=scope.may_land, sent=scope.sent)
+        if ended is None and isinstance(outcome, StageUncertain):
+            self._may_have_strayed(operation, request, sent=scope.sent)
+        return ended or outcome
 
-    def _ended(self, outcome: Outcome, scope: TicketScope, operation: str, request: Request) -> Outcome:
-        now = self._clock()
-        if scope.may_land:
-            self._agent.hold(scope.ticket)
-            self._lingering.append((now + self._pair.landing_seconds, scope.ticket))
-        try:
-            self._agent.end(scope.ticket, now)
-        except StageUncertain as error:
-            outcome = error
-        if isinstance(outcome, StageUncertain) and scope.sent and operation in WRITES:
+    def _linger(self, ticket: Ticket, now: float) -> None:
+        self._agent.hold(ticket)
+        self._lingering.append((now + self._pair.landing_seconds, ticket))
+
+    def _may_have_strayed(self, operation: str, request: Request, *, sent: bool) -> None:
+        if sent and operation in WRITES:
             self._strayed(operation, request)
-        return outcome
 
     # --- what outlasts the answers
 

@@ -35,34 +35,46 @@ class SyncHooks(Hooks):
         parameters = self.about_us(operation, params, context)
         if parameters is None:
             return None
-        self.engine = self._current()
-        passage = self.opened(operation, parameters)
-        if not isinstance(passage, Passage):
-            return passage
-        try:
-            effect = next(passage.routine)
-        except StopIteration as stop:
-            return self.short(stop.value, operation)
-        if isinstance(effect, Forward):
-            _forwarded = self.forwards(passage, operation, effect, params, context)
+        engine = self.engine = self._current()
+        found = self.entered(operation, parameters, params, context)
+        if isinstance(found, Forwarded):
             return None
-        return self.short(self._carry_on(passage, effect=effect), operation)
+        if not isinstance(found, Passage):
+            return found
+        try:
+            effect = engine.driver.begin(found.routine, found.scope)
+        except StopIteration as stop:
+            return self.short(stop.value, operation, shared=found.scope.left)
+        if isinstance(effect, Forward):
+            _forwarded = self.forwards(found, operation, effect, params, context)
+            return None
+        return self.short(self._carry_on(found, effect=effect), operation, shared=True)
 
     def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
         forwarded = self.taken(context)
-        if forwarded is not None:
-            given = self.answered(forwarded, http_response, parsed)
-            self.put_right(self._answer(forwarded, given), given, http_response, parsed)
+        if forwarded is None:
+            return
+        passage = forwarded.passage
+        if passage is None:
+            self.passed(forwarded, http_response, parsed)
+            return
+        given = self.answered(passage, forwarded.operation, http_response, parsed)
+        self.put_right(passage, self._answer(passage, given), given, http_response, parsed)
 
     def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
         forwarded = self.taken(context)
-        if forwarded is not None:
-            self.raise_right(self._answer(forwarded, self.failed(forwarded, exception)), forwarded, exception)
+        if forwarded is None:
+            return
+        if forwarded.passage is None:
+            self.came_to_nothing(forwarded, exception)
+            return
+        outcome = self._answer(forwarded.passage, self.failed(forwarded, exception))
+        self.raise_right(outcome, forwarded, exception)
 
-    def _answer(self, forwarded: Forwarded, given: Reply | CrossfadeError) -> Outcome:
+    def _answer(self, passage: Passage, given: Reply | CrossfadeError) -> Outcome:
         if isinstance(given, CrossfadeError):
-            return self._carry_on(forwarded.passage, error=given)
-        return self._carry_on(forwarded.passage, value=given)
+            return self._carry_on(passage, error=given)
+        return self._carry_on(passage, value=given)
 
     def _carry_on(
         self,

@@ -2,9 +2,10 @@
 
 scope       what one run of a routine obeys: its ticket, and where its background work goes
 backlog     which piece of background work is next: coalescing, delays, limits; no threads, no clock
+local       effects that take no time
 sync        effects on threads
-background  the backlog, worked off by threads
-aio         both of them on asyncio
+aio         effects on asyncio, and the backlog worked off there
+loop_thread an event loop beside an application that blocks
 
 The third driver, for virtual time, is `crossfade.sim`.
 """

@@ -1,33 +1,20 @@
-"""The same driver and the same background on asyncio. Everything happens on one loop, so there are no locks."""
+"""The same driver on asyncio, and the work in the background: one loop does it, whoever asked for it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 from crossfade.control.agent import Agent, Ticket
-from crossfade.core.effects import (
-    Call,
-    Effect,
-    Forward,
-    Gather,
-    Later,
-    Note,
-    Now,
-    Place,
-    Reply,
-    Request,
-    Routine,
-    Sleep,
-    Stamp,
-    Today,
-)
+from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Place, Reply, Request, Routine, Sleep
 from crossfade.drivers.backlog import Backlog, Job
+from crossfade.drivers.local import LocalEffects, NoteFunction, fresh_stamp
 from crossfade.drivers.scope import Scope, TicketScope
-from crossfade.drivers.sync import JITTER, NoteFunction, fresh_stamp
 from crossfade.errors import CrossfadeError
 
 T = TypeVar("T")
@@ -36,7 +23,7 @@ AsyncCallFunction = Callable[[Place, str, Request], Awaitable[Reply]]
 WORKERS: Final = 8  # tasks cost little, but they share one core with the application
 
 
-class AioDriver:
+class AioDriver(LocalEffects):
     def __init__(
         self,
         call: AsyncCallFunction,
@@ -47,12 +34,9 @@ class AioDriver:
         new_stamp: Callable[[], str] = fresh_stamp,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        super().__init__(note, clock, new_stamp, jitter)
         self._call = call
-        self._note = note
         self._sleep = sleep
-        self.clock = clock
-        self._new_stamp = new_stamp
-        self._jitter = jitter
 
     async def run(self, routine: Routine[T], scope: Scope) -> T:
         """Carry a routine out from its start."""
@@ -86,23 +70,12 @@ class AioDriver:
                 return await self._send(effect, scope)
             case Gather():
                 return await self._gather(effect.calls, scope)
-            case Later():
-                scope.later(effect)
             case Sleep():
-                await self._sleep(effect.seconds * (1.0 + JITTER * self._jitter()))
-            case Now():
-                return self.clock()
-            case Today():
-                return int(time.time())
-            case Stamp():
-                return self._new_stamp()
-            case Note():
-                self._note(effect.name, effect.facts)
+                return await self._sleep(self.jittered(effect.seconds))
             case Forward():
                 return await self._send(scope.forwarded(effect), scope)
             case _:
-                raise AssertionError(f"{effect!r} is no effect")
-        return None
+                return self.at_once(effect, scope)
 
     async def _send(self, call: Call, scope: Scope) -> Reply:
         scope.before(call)
@@ -121,30 +94,50 @@ class AioDriver:
 
 
 class AioBackground:
-    """Work after the answer, as tasks. To be used from one loop."""
+    """Work after the answer, as tasks on one loop; it may be put from any thread, and makes nobody wait."""
 
     def __init__(self, driver: AioDriver, agent: Agent, note: NoteFunction, *, workers: int = WORKERS) -> None:
         self._driver = driver
         self._agent = agent
         self._workers = workers
+        self._lock = threading.RLock()  # an observer, told under it, may make a call that puts work
         self._backlog = Backlog(agent, note, workers=workers)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._woken = False  # the loop has been told, and has not looked yet
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
 
+    def begin(self) -> None:
+        """To be called on the loop that does the work; until then it waits."""
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        self._start_what_is_due()
+
     @property
     def pending(self) -> int:
         """Mirrors that have not ended."""
-        return self._backlog.mirrors_pending
+        with self._lock:
+            return self._backlog.mirrors_pending
 
     def put(self, later: Later, ticket: Ticket) -> None:
-        self._backlog.put(later, ticket, self._driver.clock())
-        self._start_what_is_due()
+        """The ticket is held from now on. Whatever is wrong with the work, whoever puts it is not told."""
+        with self._lock:
+            self._backlog.put(later, ticket, self._driver.clock())
+        if self._loop is None or self._closed:
+            return
+        if threading.get_ident() == self._thread:
+            self._start_what_is_due()
+        elif not self._woken:
+            self._woken = True
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all that was on it
+                _ = self._loop.call_soon_threadsafe(self._start_what_is_due)
 
     async def drain(self, timeout_seconds: float) -> bool:
         """Whether every mirror ended in time."""
+        self._start_what_is_due()  # what was put a moment ago counts
         try:
             async with asyncio.timeout(timeout_seconds):
                 _ = await self._idle.wait()
@@ -155,8 +148,9 @@ class AioBackground:
     async def close(self) -> int:
         """Give up what is left, and say how many mirrors that were, those that run included."""
         self._closed = True
-        left = self._backlog.mirrors_pending
-        _ = self._backlog.give_up()
+        with self._lock:
+            left = self._backlog.mirrors_pending
+            _ = self._backlog.give_up()
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:
@@ -165,17 +159,19 @@ class AioBackground:
         return left
 
     def _start_what_is_due(self) -> None:
+        self._woken = False  # before looking: what is put from now on tells the loop again
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        loop = asyncio.get_running_loop()
         while not self._closed and len(self._tasks) < self._workers:
-            found = self._backlog.take(self._driver.clock())
+            with self._lock:
+                found = self._backlog.take(self._driver.clock())
             if isinstance(found, Job):
-                task = asyncio.get_running_loop().create_task(self._run(found), name=f"crossfade-{found.kind}")
-                self._tasks.add(task)
+                self._tasks.add(loop.create_task(self._run(found), name=f"crossfade-{found.kind}"))
                 continue
             if found is not None:
-                self._timer = asyncio.get_running_loop().call_later(found, self._start_what_is_due)
+                self._timer = loop.call_later(found, self._start_what_is_due)
             break
         if self._backlog.idle:
             self._idle.set()
@@ -194,7 +190,8 @@ class AioBackground:
             error = failed
         finally:
             job.routine.close()
-            self._backlog.finished(job, error)
+            with self._lock:
+                self._backlog.finished(job, error)
             task = asyncio.current_task()
             if task is not None:
                 self._tasks.discard(task)

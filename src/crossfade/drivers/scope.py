@@ -17,12 +17,13 @@ from crossfade.errors import CrossfadeError, UnknownOutcome
 class Scope:
     """The scope of work that has no ticket: the agent's own calls. It sends at will and leaves nothing for later."""
 
-    __slots__ = ("forward", "may_land", "sent")
+    __slots__ = ("forward", "left", "may_land", "sent")
 
     def __init__(self, forward: Call | None = None) -> None:
         self.forward = forward  # the caller's own request, for a routine that forwards it later than at once
         self.sent = False  # a write was sent
         self.may_land = False  # a write was sent and given up on: it may be carried out after the end of this run
+        self.left = False  # work was left for later, which goes on looking at what it was given
 
     def before(self, call: Call) -> None:
         """Raises StageUncertain when the call may not be sent any more."""
@@ -70,4 +71,5 @@ class TicketScope(Scope):
         super().before(call)
 
     def later(self, later: Later) -> None:
+        self.left = True
         self._put(later, self.ticket)

@@ -9,43 +9,22 @@ from __future__ import annotations
 import random
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
-from crossfade.core.effects import (
-    Call,
-    Effect,
-    Forward,
-    Gather,
-    Later,
-    Note,
-    Now,
-    Place,
-    Reply,
-    Request,
-    Routine,
-    Sleep,
-    Stamp,
-    Today,
-)
+from crossfade.core.effects import Call, Effect, Forward, Gather, Place, Reply, Request, Routine, Sleep
+from crossfade.drivers.local import LocalEffects, NoteFunction, fresh_stamp
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError
 
 T = TypeVar("T")
 CallFunction = Callable[[Place, str, Request], Reply]
-NoteFunction = Callable[[str, dict[str, Any]], None]
 
-JITTER: Final = 0.25  # a sleep lasts what was asked for, and up to a quarter more
 GATHERED_AT_ONCE: Final = 16  # a Query over sixteen suffixes, the most that is usual, goes out at once
 
 
-def fresh_stamp() -> str:
-    return uuid.uuid4().hex
-
-
-class SyncDriver:
+class SyncDriver(LocalEffects):
     def __init__(
         self,
         call: CallFunction,
@@ -56,20 +35,11 @@ class SyncDriver:
         new_stamp: Callable[[], str] = fresh_stamp,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        super().__init__(note, clock, new_stamp, jitter)
         self._call = call
-        self._note = note
         self._sleep = sleep
-        self.clock = clock
-        self._new_stamp = new_stamp
-        self._jitter = jitter
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
-
-    def sleeping_with(self, sleep: Callable[[float], None]) -> SyncDriver:
-        """The same driver with another way to wait."""
-        return SyncDriver(
-            self._call, self._note, sleep=sleep, clock=self.clock, new_stamp=self._new_stamp, jitter=self._jitter
-        )
 
     def close(self) -> None:
         with self._lock:
@@ -109,23 +79,12 @@ class SyncDriver:
                 return self._send(effect, scope)
             case Gather():
                 return self._gather(effect.calls, scope)
-            case Later():
-                scope.later(effect)
             case Sleep():
-                self._sleep(effect.seconds * (1.0 + JITTER * self._jitter()))
-            case Now():
-                return self.clock()
-            case Today():
-                return int(time.time())
-            case Stamp():
-                return self._new_stamp()
-            case Note():
-                self._note(effect.name, effect.facts)
+                return self._sleep(self.jittered(effect.seconds))
             case Forward():
                 return self._send(scope.forwarded(effect), scope)
             case _:
-                raise AssertionError(f"{effect!r} is no effect")
-        return None
+                return self.at_once(effect, scope)
 
     def _send(self, call: Call, scope: Scope) -> Reply:
         scope.before(call)

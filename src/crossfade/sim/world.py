@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, Final
 
 from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Note, Now, Reply, Sleep, Stamp, Today
-from crossfade.drivers.sync import JITTER
+from crossfade.drivers.local import JITTER
 from crossfade.errors import CrossfadeError
 from crossfade.sim.faults import Faults
 from crossfade.sim.network import Network

@@ -96,6 +96,10 @@ class BulkClient:
         await self._identity.aclose()
         await self._routes.aclose()
 
+    def forget(self) -> None:
+        """In a forked child: connections and loop are the parent's, so nothing is done to them."""
+        self._closed = True
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -133,7 +137,8 @@ class BulkClient:
 
     def _delay_seconds(self, failure: Failure, operation: Operation, attempt: int) -> float | None:
         """Before the next attempt; None: there is none. A clock that is wrong is put right first."""
-        if failure.kind is Kind.REFUSED and attempt < self._rules.attempts_max and self._signer.corrected(failure):
+        again = attempt == 1 or attempt < self._rules.attempts_max  # once even for who wants but one attempt
+        if failure.kind is Kind.REFUSED and again and self._signer.corrected(failure):
             return 0.0
         chance = self._chance.random()
         return self._rules.delay_seconds(failure, attempt, repeatable=operation.repeatable, chance=chance)

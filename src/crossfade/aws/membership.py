@@ -1,0 +1,137 @@
+"""One process as a client of a migration: its lease, and its work in the background. Both are on one event loop.
+
+The loop is the one of an aiobotocore client, or that of a thread beside an application that blocks. Requests go through
+the lean client, at a twentieth of what botocore's takes of the CPU. It makes one attempt: routines try again by
+themselves, and ask for the lease before each request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Final
+
+from crossfade.aws.bulk import BulkClient
+from crossfade.aws.clients import Attached
+from crossfade.aws.hooks import Hooks, InFlight
+from crossfade.aws.line import line_of
+from crossfade.aws.passage import Passages
+from crossfade.aws.router import Settings
+from crossfade.control.agent import Agent, Ticket
+from crossfade.core.effects import Later, Place, Reply, Request
+from crossfade.core.pair import Pair
+from crossfade.drivers.aio import AioBackground, AioDriver
+from crossfade.drivers.scope import Scope
+from crossfade.errors import DatabaseError
+from crossfade.observe import Watch
+
+LOOK_SECONDS: Final = 0.01  # how often a detaching router looks whether the last operation has ended
+LEAVE_SECONDS_MIN: Final = 5.0  # for giving the lease back; longer, and it runs out by itself
+
+
+class Membership:
+    """To be made anywhere; `put`, `clock` and the agent's operations are for any thread, all else is for the loop."""
+
+    def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
+        self._attached = attached
+        self._settings = settings
+        self._watch = watch
+        self.pair: Pair = settings.pair()
+        self.agent: Agent = settings.agent()
+        self.in_flight: InFlight = InFlight()
+        self.bulk: BulkClient = BulkClient.like(attached.client, attempts_max=1)
+        self._own = AioDriver(self._send, watch.note)
+        self.background = AioBackground(self._own, self.agent, watch.note)
+        self.passages: Passages = Passages(self.pair, self.agent, self.put, self.clock, settings.migration.strategy)
+        self._keeper: asyncio.Task[None] | None = None
+
+    def clock(self) -> float:
+        return time.monotonic()
+
+    def put(self, later: Later, ticket: Ticket) -> None:
+        self.background.put(later, ticket)
+
+    async def join(self, hooks: Hooks) -> None:
+        """Take a lease and keep it. Raises NotStarted, ConfigurationError or DatabaseError."""
+        self.background.begin()
+        await self._own.run(self.agent.join(), Scope())
+        self._keeper = asyncio.create_task(self._keep_lease(hooks), name="crossfade-agent")
+
+    async def leave(self, timeout_seconds: float) -> bool:
+        """Wait for what is under way and in the background, give the lease back. Whether all was done in time."""
+        until = self.clock() + timeout_seconds
+        ended = await self._wait_until_ended(until)
+        if self._keeper is not None:
+            _ = self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        left = await self.background.close()
+        try:
+            async with asyncio.timeout(max(until - self.clock(), LEAVE_SECONDS_MIN)):
+                await self._own.run(self.agent.leave(), Scope())
+        except (DatabaseError, TimeoutError) as error:  # the lease will run out, and say that it was not given back
+            self._watch.note("leave_failed", {"client": self.agent.client_id, "error": str(error) or "no answer"})
+            ended = False
+        await self.bulk.aclose()
+        return ended and not left
+
+    async def _wait_until_ended(self, until: float) -> bool:
+        """Whether every operation and mirror has ended by then; no longer than there is hope."""
+        while self.agent.pending:
+            if self.clock() >= until or self.passages.only_lingering_beyond(until):
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+        return True
+
+    # --- the lease
+
+    async def _keep_lease(self, hooks: Hooks) -> None:
+        """And look after callers that are gone, as soon as they are."""
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:  # from wherever a context happened to be freed
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and all that was on it
+                _ = loop.call_soon_threadsafe(woken.set)
+
+        self.in_flight.wake = wake
+        poll_at = self.clock() + self._settings.poll_seconds
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, poll_at - self.clock())):
+                    _ = await woken.wait()
+            woken.clear()
+            if self.clock() >= poll_at:
+                await self._poll(hooks)
+                poll_at = self.clock() + self._settings.poll_seconds
+            else:
+                hooks.look_after()
+
+    async def _poll(self, hooks: Hooks) -> None:
+        """Never raises: without a lease nothing strict is sent, so whatever it is, callers are told."""
+        try:
+            hooks.look_after()
+            self.passages.look_after()
+            await self._own.run(self.agent.poll(), Scope())
+        except Exception as error:  # noqa: BLE001 - see above
+            self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
+
+    # --- requests of our own
+
+    async def _send(self, place: Place, operation: str, request: Request) -> Reply:
+        if place != "control" and self._is_linked():
+            return await self._through_hooks(operation, request)
+        return await self.bulk.call(operation, request)
+
+    def _is_linked(self) -> bool:
+        """Whether another migration of this client has one of our tables: to that one, what we write is a caller's."""
+        line = line_of(self._attached.events, asynchronous=self._attached.asynchronous)
+        if len(line.hooks) < 2 or self._attached.client.meta.events is not self._attached.events:
+            return False
+        ours = {self.pair.source.name, self.pair.target.name}
+        others = (hooks.engine.pair for hooks in line.hooks if hooks.name != self._settings.migration.name)
+        return any(pair.source.name in ours or pair.target.name in ours for pair in others)
+
+    async def _through_hooks(self, operation: str, request: Request) -> Reply:
+        """The same by the attached client."""
+        raise NotImplementedError

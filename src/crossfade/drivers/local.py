@@ -1,0 +1,61 @@
+"""Effects that take no time: the same on threads and on asyncio."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+from crossfade.core.effects import Effect, Later, Note, Now, Routine, Stamp, Today
+from crossfade.drivers.scope import Scope
+
+NoteFunction = Callable[[str, dict[str, Any]], None]
+
+JITTER: Final = 0.25  # a sleep lasts what was asked for, and up to a quarter more
+LOCAL: Final = frozenset({Later, Note, Now, Stamp, Today})
+
+
+def fresh_stamp() -> str:
+    return uuid.uuid4().hex
+
+
+class LocalEffects:
+    def __init__(
+        self,
+        note: NoteFunction,
+        clock: Callable[[], float] = time.monotonic,
+        new_stamp: Callable[[], str] = fresh_stamp,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._note = note
+        self.clock = clock
+        self._new_stamp = new_stamp
+        self._jitter = jitter
+
+    def begin(self, routine: Routine[Any], scope: Scope) -> Effect[Any]:
+        """Carry a routine out from its start to the first effect that takes time. Raises StopIteration at its end."""
+        effect = next(routine)
+        while type(effect) in LOCAL:
+            effect = routine.send(self.at_once(effect, scope))
+        return effect
+
+    def at_once(self, effect: Effect[Any], scope: Scope) -> Any:
+        match effect:
+            case Stamp():
+                return self._new_stamp()
+            case Later():
+                scope.later(effect)
+            case Now():
+                return self.clock()
+            case Today():
+                return int(time.time())
+            case Note():
+                self._note(effect.name, effect.facts)
+            case _:
+                raise AssertionError(f"{effect!r} is no effect")
+        return None
+
+    def jittered(self, seconds: float) -> float:
+        return seconds * (1.0 + JITTER * self._jitter())

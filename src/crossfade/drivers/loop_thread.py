@@ -1,0 +1,107 @@
+"""An event loop on a daemon thread, for what goes on beside an application that blocks.
+
+It works to the very end of the process, in `atexit` too. There the executors of the standard library take no calls any
+more and newer Pythons start no threads, so the loop's own helpers (which look up host names) are threads that began
+with the first call and wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, Final, ParamSpec, TypeVar
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+HELPERS_MAX: Final = 4  # a handful of host names, each asked once for a connection
+STOP_SECONDS_MAX: Final = 5.0  # how long a step of the loop may take before it is left behind
+
+
+class LoopThread:
+    def __init__(self, name: str) -> None:
+        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
+        self.loop.set_default_executor(Helpers(name))
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Have the loop carry it out, and wait. An interrupt cancels it."""
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError("this thread carries the work out: it cannot wait for it")
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        try:
+            return future.result()
+        finally:
+            _ = future.cancel()
+
+    def close(self) -> bool:
+        """Whether the loop has ended. What it still had to do is not done."""
+        _ = self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(STOP_SECONDS_MAX)
+        if self._thread.is_alive():
+            return False
+        self.loop.close()
+        return True
+
+    def _work(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+
+class Helpers(ThreadPoolExecutor):
+    """Threads that nobody waits for. An event loop takes no other kind of executor as its own."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(HELPERS_MAX)
+        self._name = name
+        self._guard = threading.Lock()
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._under_way = 0
+        self._helpers = 0
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        with self._guard:
+            self._under_way += 1
+            if self._under_way > self._helpers and self._helpers < HELPERS_MAX:
+                self._start_one()
+        self._calls.put(partial(self._carry_out, future, partial(fn, *args, **kwargs)))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+        """They end when they have done what was asked of them before."""
+        with self._guard:
+            for _ in range(self._helpers):
+                self._calls.put(None)
+            self._helpers = 0
+
+    def _start_one(self) -> None:
+        """Under the guard. At the end of the process those that are there must do."""
+        try:
+            threading.Thread(target=self._help, name=f"{self._name}-helper", daemon=True).start()
+        except RuntimeError:
+            if not self._helpers:
+                raise
+        else:
+            self._helpers += 1
+
+    def _help(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+    def _carry_out(self, future: Future[T], call: Callable[[], T]) -> None:
+        try:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+                    future.set_exception(error)
+        finally:
+            with self._guard:
+                self._under_way -= 1
