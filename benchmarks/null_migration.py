@@ -1,8 +1,8 @@
 """The null server with tables: enough of a migration that an attached client finds what it expects, and no more.
 
 GetItem is answered by table, PutItem and all else with nothing; the control table alone keeps what is put into it, so
-that a program can join, poll and be moved from stage to stage. `python -m benchmarks.null_migration` prints its port and
-serves until its standard input ends.
+that a program can join, poll and be moved from stage to stage. `python -m benchmarks.null_migration` prints its port
+and serves until its standard input ends.
 """
 
 from __future__ import annotations
