@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 import crossfade
-from crossfade.drivers.sync import CallFunction, NoteFunction, SyncDriver
+from crossfade.drivers.local import NoteFunction
+from crossfade.drivers.sync import CallFunction, SyncDriver
 from crossfade.migration import load
 from tests.cli.conftest import Shell
 
