@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from crossfade.control.coordinator import Coordinator
 from crossfade.control.records import State
+from crossfade.control.starting import StartPlan
+from crossfade.control.store import Control
 from crossfade.core.effects import Call, Reply, Routine
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
@@ -31,6 +34,21 @@ def test_start_writes_the_state_once_and_says_so_the_second_time(world: World) -
         _ = world.run(world.coordinator().start(world.plan()))
     entry = world.run(world.control.journal(5))[0]
     assert (entry.what, entry.who, entry.at) == ("started", "bob", state.started_at)
+
+
+def test_a_table_belongs_to_one_migration_until_it_is_complete(world: World) -> None:
+    """A second migration of the same tables is refused; one that starts where a complete one ended is not."""
+    first = world.plan()
+    _ = world.run(world.coordinator().start(first))
+    other = Control(f"{world.control.migration}-next", world.control.table)
+    onward = StartPlan("dual-write", first.target, f"{first.target}-and-on", first.fingerprint)
+    with pytest.raises(Refused, match=f"{first.target} is also a table of migration .* in stage off"):
+        _ = world.run(Coordinator(other, world.caller()).start(onward))
+    _ = world.run(world.coordinator(force_because="the test goes on").walk(Stage.COMPLETE))
+    again = StartPlan("dual-write", first.source, f"{first.target}-and-on", first.fingerprint)
+    with pytest.raises(Refused, match="in stage complete"):
+        _ = world.run(Coordinator(other, world.caller()).start(again))
+    assert world.run(Coordinator(other, world.caller()).start(onward)).stage is Stage.OFF
 
 
 @pytest.mark.parametrize("carried_out", [False, True])

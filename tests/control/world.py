@@ -124,7 +124,8 @@ class World:
         return Coordinator(self.control, self.caller(who), **options)
 
     def plan(self) -> StartPlan:
-        return StartPlan("dual-write", "orders", "orders-v2", FINGERPRINT)
+        name = self.control.migration
+        return StartPlan("dual-write", f"orders-{name}", f"orders-{name}-v2", FINGERPRINT)
 
     def start(self, stage: Stage = Stage.OFF) -> None:
         """A migration, in a stage; by force where gates are closed."""

@@ -50,12 +50,14 @@ def table_request(table: str) -> Request:
 
 
 def start(control: Control, caller: Caller, plan: StartPlan) -> Routine[State]:
-    """The first state. Refused, with the stage, when the migration was started before."""
+    """The first state. Refused, with the stage, when the migration was started before, or meets another one."""
     yield from ensure_table(control.table)
     try:
         raise already_started(control, (yield from control.state()))
     except NotStarted:
         pass
+    yield from check_others(control, plan)
+    yield from forget_old_tokens(control.table)
     # After a cancelled migration of that name the numbers go on: clients still here follow only a higher epoch.
     last = yield from control.journal(1)
     length, epoch = (last[0].number + 1, last[0].epoch + 1) if last else (1, 1)
@@ -79,6 +81,31 @@ def start(control: Control, caller: Caller, plan: StartPlan) -> Routine[State]:
         raise already_started(control, (yield from control.state()))
     yield from Note("started", {"migration": control.migration, "epoch": epoch})
     return state
+
+
+def check_others(control: Control, plan: StartPlan) -> Routine[None]:
+    """Refused where another migration uses one of the tables: its mirrors would be written past this one.
+
+    A chain is fine: the target of a migration that is complete may be the source of the next.
+    """
+    for name, state in sorted((yield from control.others()).items()):
+        shared = {plan.source, plan.target} & {state.source, state.target}
+        if not shared or (state.stage is Stage.COMPLETE and shared == {state.target} == {plan.source}):
+            continue
+        raise Refused(
+            f"table {', '.join(sorted(shared))} is also a table of migration {name}, which is in stage {state.stage}",
+            next_step=f"complete migration {name} first, or cancel it; only then can its target be moved on",
+        )
+
+
+def forget_old_tokens(table: str) -> Routine[None]:
+    """Let the tokens of transactions (core/tokens.py) go when their time has come. That they stay would harm nobody."""
+    ttl: Request = {"Enabled": True, "AttributeName": "expires"}
+    try:
+        _ = yield from ask("UpdateTimeToLive", {"TableName": table, "TimeToLiveSpecification": ttl})
+    except Rejected as error:
+        if "already" not in error.text:
+            yield from Note("tokens_stay", {"table": table, "why": str(error)})
 
 
 def already_started(control: Control, state: State) -> Refused:

@@ -86,6 +86,20 @@ class Control:
             raise self.not_started()
         return from_item(State, found)
 
+    def others(self) -> Routine[dict[str, State]]:
+        """The state of every other migration in the control table, by its name."""
+        found: dict[str, State] = {}
+        request: Request = {"TableName": self.table, "ConsistentRead": True}
+        while True:
+            reply = yield from ask("Scan", request)
+            for item in reply["Items"]:
+                name: str = item[PARTITION_KEY]["S"]
+                if item[SORT_KEY]["S"] == STATE and name != self.migration:
+                    found[name] = from_item(State, item)
+            if not reply.get("LastEvaluatedKey"):
+                return found
+            request = {**request, "ExclusiveStartKey": reply["LastEvaluatedKey"]}
+
     def job(self, job: Job) -> Routine[JobRecord | None]:
         found = yield from self._get(job_record(job))
         return None if found is None else from_item(JobRecord, found)

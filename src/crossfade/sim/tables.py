@@ -106,6 +106,7 @@ class Database:
             "TransactWriteItems": self._transact_write,
             "TransactGetItems": self._transact_get,
             "DescribeTable": self._describe,
+            "UpdateTimeToLive": self._nothing,
         }
 
     def perform(self, operation: str, request: Request, now: float, as_of: float | None = None) -> Reply:
@@ -128,6 +129,9 @@ class Database:
         kinds = ("HASH", "RANGE")
         schema = [{"AttributeName": n, "KeyType": kind} for n, kind in zip(table.key_names, kinds, strict=False)]
         return {"Table": {"TableName": table.name, "TableStatus": "ACTIVE", "KeySchema": schema}}
+
+    def _nothing(self, _request: Request, _now: float, _as_of: float | None) -> Reply:
+        return {}
 
     # --- single items ---------------------------------------------------------------------------------------------
 
