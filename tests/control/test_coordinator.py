@@ -44,7 +44,9 @@ def test_a_table_belongs_to_one_migration_until_it_is_complete(world: World) -> 
     onward = StartPlan("dual-write", first.target, f"{first.target}-and-on", first.fingerprint)
     with pytest.raises(Refused, match=f"{first.target} is also a table of migration .* in stage off"):
         _ = world.run(Coordinator(other, world.caller()).start(onward))
-    _ = world.run(world.coordinator(force_because="the test goes on").walk(Stage.COMPLETE))
+    forced = world.coordinator(force_because="the test goes on")
+    _ = world.run(forced.walk(Stage.RAMPDOWN))
+    _ = world.run(forced.complete(confirmed=True))
     again = StartPlan("dual-write", first.source, f"{first.target}-and-on", first.fingerprint)
     with pytest.raises(Refused, match="in stage complete"):
         _ = world.run(Coordinator(other, world.caller()).start(again))
