@@ -3,23 +3,24 @@
 # the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof contract histories clients lint types bench-router constraints ready clean
+.PHONY: help demo test proof contract histories clients lint types bench-router bench-backfill bench-verify constraints ready clean
 BIN := .venv/bin
 
 help:
-	@echo 'make demo    migrate a table under live traffic, there and back  [ITEMS=50000] [SEED=1]'
-	@echo 'make test    lint, types, import contract and every test          [PYTEST="-k name"]'
-	@echo 'make proof   the demo'"'"'s proof that nothing was lost, over seeds  [RUNS=20] [DROP=rule]'
-	@echo 'make contract  every answer in every stage beside that of a plain table  [CASES=text STAGE= MAPPING= VIEW= CLIENT=]'
-	@echo 'make histories  recorded histories of real processes, judged item by item  [RUNS=3] [SEED=n] [DROP=rule]'
-	@echo 'make clients PynamoDB'"'"'s own tests on top of us, unchanged, in every stage'
-	@echo 'make lint    ruff and the import contract'
-	@echo 'make types   mypy and pyright, both strict'
-	@echo 'make clean   remove .venv and what the tools leave'
+	@echo 'make demo            migrate a table under live traffic, there and back     [ITEMS=50000] [SEED=1]'
+	@echo 'make test            lint, types, import contract and every test             [PYTEST="-k name"]'
+	@echo 'make proof           the demo'"'"'s proof that nothing was lost, over seeds       [RUNS=20] [DROP=rule]'
+	@echo 'make contract        every answer in every stage beside a plain table'"'"'s       [CASES=text STAGE= MAPPING= VIEW= CLIENT=]'
+	@echo 'make histories       recorded histories of real processes, judged by item    [RUNS=3] [SEED=n] [DROP=rule]'
+	@echo 'make clients         PynamoDB'"'"'s own tests on top of us, in every stage'
+	@echo 'make bench-router    what attaching costs, beside a plain boto3 client       [BENCH="--rounds 5"]'
+	@echo 'make bench-backfill  items a second of one core, beside a boto3 script       [BENCH="--items 100000"]'
+	@echo 'make bench-verify    the same of verify, and its memory with many items      [BENCH="--most 0"]'
+	@echo 'make lint            ruff and the import contract'
+	@echo 'make types           mypy and pyright, both strict'
+	@echo 'make clean           remove .venv and what the tools leave'
 	@echo
-	@echo 'make bench-router   what attaching costs: CPU and latency beside a plain boto3 client'
-	@echo
-	@echo 'make constraints   pin the newest packages that fit, for maintainers'
+	@echo 'make constraints     pin the newest packages that fit, for maintainers'
 
 demo: ready
 	@$(BIN)/crossfade demo $(if $(ITEMS),--items $(ITEMS)) $(if $(SEED),--seed $(SEED))
@@ -40,11 +41,11 @@ histories: ready
 clients: ready
 	@$(BIN)/python -m tests.clients.pynamodb_suite
 
+bench-router bench-backfill bench-verify: ready
+	@$(BIN)/python -m benchmarks.$(@:bench-%=%) $(BENCH)
+
 lint types: ready
 	@$(BIN)/python scripts/run_checks.py $@
-
-bench-router: ready
-	@PYTHONPATH=. $(BIN)/python -m benchmarks.router
 
 ready:
 	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \

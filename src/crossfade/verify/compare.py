@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from crossfade.core.effects import Call, Request, Routine, Sleep
 from crossfade.core.items import Item, canonical, same_item
@@ -24,11 +24,15 @@ from crossfade.core.pair import Pair, Stored
 from crossfade.errors import MappingError
 from crossfade.jobs.bulk import BATCH_GET_KEYS_MAX, Page, get_in_bulk, get_items, read_again
 from crossfade.jobs.keys import cutter
+from crossfade.verify.packing import packed, same_packed
 
 SUSPECTS_MAX: Final = 1_000  # a segment; one round of second looks for so many takes the waits below, once
 LOOK_KEYS: Final = 25  # at most 400 KB each, on both sides: 20 MB
 # Longer than a mirror takes that is merely behind; two looks four seconds apart must show the very same difference.
 RECHECK_SECONDS: Final = (1.0, 4.0, 5.0, 5.0)
+
+
+Expected: TypeAlias = tuple[Item, Item, bytes]  # source key, target key, and the item that is to be there, packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +57,30 @@ class Suspects:
 def source_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
     """Of a page of the source, which is emptied: which items the target has not, or has otherwise."""
     suspects = Suspects()
-    while page.items:  # a part at a time: each is in the processor's cache until it is done with, and then freed
-        part = page.items[-BATCH_GET_KEYS_MAX:]
-        del page.items[-BATCH_GET_KEYS_MAX:]
-        yield from _compare(pair, part, suspects)
+    source_key, target_key = cutter(pair.source.key_names), cutter(pair.target.key_names)
+    expected: list[Expected] = []
+    while page.items:
+        item = page.items.pop()
+        try:
+            mapped = pair.mapping.forward(item)
+        except MappingError:
+            suspects.keys.append(source_key(item))
+        else:
+            expected.append((source_key(item), target_key(mapped), packed(mapped)))
+    for start in range(0, len(expected), BATCH_GET_KEYS_MAX):
+        yield from _compare(pair, expected[start : start + BATCH_GET_KEYS_MAX], suspects)
     return suspects
 
 
-def _compare(pair: Pair, part: list[Item], suspects: Suspects) -> Routine[None]:
-    items: list[Item] = []
-    wanted: list[Item] = []
-    for item in part:
-        try:
-            wanted.append(pair.mapping.forward(item))
-        except MappingError:
-            suspects.keys.append(pair.source_key(item))
-        else:
-            items.append(item)
-    part.clear()
-    held = yield from get_items(pair, "target", list(map(cutter(pair.target.key_names), wanted)))
-    while items:  # taken off the lists, so that each is freed at once, and not fetched into the cache again for that
-        item, mapped, target = items.pop(), wanted.pop(), held.pop()
+def _compare(pair: Pair, expected: Sequence[Expected], suspects: Suspects) -> Routine[None]:
+    held = yield from get_items(pair, "target", [target_key for _, target_key, _ in expected])
+    held.reverse()
+    for key, _, mapped in expected:
+        target = held.pop()  # taken off the list, so that it is freed at once
         if target is not None:
             _ = target.pop(STAMP, None)
-        if not same_item(mapped, target):
-            suspects.keys.append(pair.source_key(item))
+        if target is None or not same_packed(mapped, packed(target)):
+            suspects.keys.append(key)
 
 
 def target_suspects(pair: Pair, page: Page) -> Routine[Suspects]:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,17 @@ def test_the_hash_is_what_the_documentation_says(
     number = int(hashlib.sha256(bytes.fromhex(encoded)).hexdigest()[:8], 16)
     assert (number % 16, number % 1000) == (of_16, of_1000)
     assert (shard(values, 16), shard(values, 1000)) == (of_16, of_1000)
+
+
+@pytest.mark.parametrize(("values", "of_16"), [(values, of_16) for values, _, of_16, _ in VECTORS])
+def test_the_suffix_of_an_item_is_that_hash(values: list[AttributeValue], of_16: int) -> None:
+    """Through a mapping, whichever way it takes there."""
+    rest = {f"part_{n}": value for n, value in enumerate(values)}
+    source = {"customer": "S"} | {name: next(iter(value)) for name, value in rest.items()}
+    compiled = compile_mapping(suffix("customer", count=16), cast("Any", source), cast("Any", source))
+    item = {"customer": {"S": "acme"}, **rest}
+    assert compiled.forward(item)["customer"] == {"S": f"acme#{of_16}"}
+    assert compiled.backward_key(compiled.forward_key(item)) == item
 
 
 def test_the_documentation_holds_the_vectors() -> None:
