@@ -39,7 +39,7 @@ from crossfade.core.effects import Request
 from crossfade.core.stages import Stage
 from crossfade.migration import Migration
 
-PAUSE_SECONDS: Final = 0.004  # between two calls whose latency is measured
+PAUSE_SECONDS: Final = 0.02  # between two calls whose latency is measured
 LOOK_SECONDS: Final = 0.001
 PATIENCE_SECONDS: Final = 30.0
 WARM_CALLS: Final = 200
@@ -209,7 +209,7 @@ def measured(endpoint_url: str, case: Case, rounds: int, calls: int) -> Found:
         take = lambda attached: bench.cpu_us(attached=attached, calls=calls)  # noqa: E731
     else:
         take = lambda attached: bench.latency_us(attached=attached)  # noqa: E731
-        rounds *= calls // 4
+        rounds *= calls // 10
     pairs = [in_turn(take, n) for n in range(rounds)]
     bench.settle()
     bench.close()

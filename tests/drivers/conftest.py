@@ -107,7 +107,7 @@ class OnLoop(Harness):
 
         self.tasks: AioDriver = AioDriver(call, self.note, sleep=sleep, jitter=lambda: 0.0)
         self.background: AioBackground = AioBackground(self.tasks, self.agent.as_agent(), self.note, workers=4)
-        self.on_loop(self.background.begin)
+        self.on_loop(lambda: self.background.begin(self.thread.call_soon))
 
     def put_here(self, later: Later, held: Ticket) -> None:
         self.background.put(later, held)

@@ -72,7 +72,7 @@ async def call_async(client: Any, operation: str, request: Request, name: str = 
         return reply if own.reply is None else own.reply
 
 
-# --- the three handlers, for the emitter of the client that our own calls go through
+# --- the three handlers, for the emitter of a client that our own calls go through and that has no hooks
 
 
 def own_events() -> list[tuple[str, str, Callable[..., None]]]:
@@ -103,7 +103,7 @@ def send_once(response: tuple[Any, Reply] | None, caught_exception: Exception | 
 
 def take_reply(http_response: Any, parsed: Reply, **_: Any) -> None:
     own = OWN.get()
-    if own is not None and http_response.status_code < ERROR_FROM:
+    if own is not None and own.reply is None and http_response.status_code < ERROR_FROM:
         own.reply = dict(parsed)
         metadata = parsed.get("ResponseMetadata")
         parsed.clear()

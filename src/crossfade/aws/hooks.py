@@ -65,14 +65,15 @@ class Forwarded:
 class Claim:
     """Lives in the context of one call, and dies with it."""
 
-    __slots__ = ("_gone", "forwarded")
+    __slots__ = ("_in_flight", "forwarded")
 
-    def __init__(self, forwarded: Forwarded, gone: Callable[[Forwarded], None]) -> None:
+    def __init__(self, forwarded: Forwarded, in_flight: InFlight) -> None:
         self.forwarded = forwarded
-        self._gone = gone
+        self._in_flight = in_flight
 
     def __del__(self) -> None:
-        self._gone(self.forwarded)  # may run anywhere, so it takes no lock
+        if id(self.forwarded) in self._in_flight.waiting:
+            self._in_flight.lost(self.forwarded)  # may run anywhere, so it takes no lock
 
 
 @dataclass(slots=True)
@@ -85,19 +86,15 @@ class InFlight:
 
     def add(self, forwarded: Forwarded) -> Claim:
         self.waiting[id(forwarded)] = forwarded
-        return Claim(forwarded, self._lost)
+        return Claim(forwarded, self)
 
     def take(self, forwarded: Forwarded) -> bool:
         return self.waiting.pop(id(forwarded), None) is not None
 
-    def __contains__(self, forwarded: Forwarded) -> bool:
-        return id(forwarded) in self.waiting
-
-    def _lost(self, forwarded: Forwarded) -> None:
-        if id(forwarded) in self.waiting:
-            self.gone.put(forwarded)
-            if self.wake is not None:
-                self.wake()
+    def lost(self, forwarded: Forwarded) -> None:
+        self.gone.put(forwarded)
+        if self.wake is not None:
+            self.wake()
 
     def of_caller(self, task: asyncio.Task[Any]) -> list[Forwarded]:
         return [forwarded for forwarded in list(self.waiting.values()) if forwarded.caller is task]
@@ -151,7 +148,7 @@ class Hooks:
         if claim is None:
             return
         forwarded, engine = claim.forwarded, self.engine
-        if forwarded not in engine.in_flight:
+        if id(forwarded) not in engine.in_flight.waiting:
             raise client_error(given_up(), forwarded.operation)
         now = engine.clock()
         if forwarded.ticket.strict:
@@ -187,11 +184,14 @@ class Hooks:
         self, operation: str, parameters: Request, params: dict[str, Any], context: dict[str, Any]
     ) -> Passage | Forwarded | Short:
         """Begin an operation: one that is left alone is on its way. Raises Refused."""
-        passages = self.engine.passages
+        engine = self.engine
+        passages, now = engine.passages, engine.clock()
         try:
-            ticket = passages.begin(operation, parameters)
-            if passages.leaves_alone(ticket, operation, parameters):
-                return self._goes(Forwarded(operation, parameters, ticket, None, self.engine.clock()), context)
+            ticket, passes = passages.begin(operation, parameters, now)
+            if passes:
+                forwarded = Forwarded(operation, parameters, ticket, None, now)
+                context[self._claim_key] = engine.in_flight.add(forwarded)
+                return forwarded
             return passages.open(operation, parameters, ticket, partial(from_wire, params["body"]))
         except (Rejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
@@ -204,9 +204,7 @@ class Hooks:
         if effect.request is not None:
             params["body"] = encoded(effect.request)
             context[PARAMETERS] = effect.request
-        return self._goes(Forwarded(operation, request, passage.scope.ticket, passage, self.engine.clock()), context)
-
-    def _goes(self, forwarded: Forwarded, context: dict[str, Any]) -> Forwarded:
+        forwarded = Forwarded(operation, request, passage.scope.ticket, passage, self.engine.clock())
         context[self._claim_key] = self.engine.in_flight.add(forwarded)
         return forwarded
 
@@ -222,7 +220,7 @@ class Hooks:
         claim: Claim | None = context.get(self._claim_key)
         if claim is None:
             return None
-        if self.engine.in_flight.take(claim.forwarded):
+        if self.engine.in_flight.waiting.pop(id(claim.forwarded), None) is not None:
             return claim.forwarded
         if claim.forwarded.ticket.strict:  # its lease may have ended long ago
             raise client_error(given_up(), claim.forwarded.operation)

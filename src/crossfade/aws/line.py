@@ -7,8 +7,12 @@ source of the next: what the first makes of a request is what the second gets to
     before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context
     before-call              each in turn may take the operation over, or let it go on with another request
     request-created          once an attempt
+    needs-retry              our own writes are not sent again
     after-call               first, before a resource converts the answer; each in turn, the last one first
     after-call-error         likewise
+
+A call of our own (see `calls`) is served by the same handlers: what the hooks of other migrations make of it is what
+it is answered with.
 """
 
 from __future__ import annotations
@@ -18,9 +22,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from crossfade.aws.aio_hooks import AioHooks
+from crossfade.aws.calls import OWN, restore_parameters, send_once, take_reply
 from crossfade.aws.hooks import CHOSEN, PARAMETERS, SERVICE, Hooks, Short
 from crossfade.aws.sync_hooks import SyncHooks
 from crossfade.core.effects import Reply, Request
+from crossfade.core.requests import WRITES
 
 TRANSACT: Final = "TransactWriteItems"
 
@@ -29,6 +35,7 @@ class Line:
     def __init__(self, emitter: Any) -> None:
         self._emitter = emitter
         self._hooks: tuple[Hooks, ...] = ()
+        self._backwards: tuple[Hooks, ...] = ()
 
     def add(self, hooks: Hooks) -> None:
         """The first one registers the events. A migration comes before the one that its target is the source of."""
@@ -39,14 +46,17 @@ class Line:
         target = hooks.engine.pair.target.name
         behind = [n for n, other in enumerate(self._hooks) if other.engine.pair.source.name == target]
         place = min(behind, default=len(self._hooks))
-        self._hooks = (*self._hooks[:place], hooks, *self._hooks[place:])
+        self._set((*self._hooks[:place], hooks, *self._hooks[place:]))
 
     def remove(self, hooks: Hooks) -> None:
-        self._hooks = tuple(other for other in self._hooks if other is not hooks)
+        self._set(tuple(other for other in self._hooks if other is not hooks))
         if not self._hooks:
             _ = _LINES.pop(self._emitter, None)
             for _, event, _ in self._events():
                 self._emitter.unregister(event, unique_id=f"crossfade:{event}")
+
+    def _set(self, hooks: tuple[Hooks, ...]) -> None:
+        self._hooks, self._backwards = hooks, hooks[::-1]
 
     @property
     def hooks(self) -> tuple[Hooks, ...]:
@@ -59,6 +69,7 @@ class Line:
             ("register_last", f"before-parameter-build.{SERVICE}", self.before_parameter_build),
             ("register", f"before-call.{SERVICE}", self.before_call),
             ("register_last", f"request-created.{SERVICE}", self.request_created),
+            *(("register_first", f"needs-retry.{SERVICE}.{write}", send_once) for write in sorted(WRITES)),
             ("register_first", f"after-call.{SERVICE}", self.after_call),
             ("register_first", f"after-call-error.{SERVICE}", self.after_call_error),
         ]
@@ -67,6 +78,8 @@ class Line:
         context[CHOSEN] = "ClientRequestToken" in params
 
     def before_parameter_build(self, params: Request, context: dict[str, Any], **_: Any) -> None:
+        if OWN.get() is not None:
+            restore_parameters(params)
         context[PARAMETERS] = params
 
     def request_created(self, request: Any, **_: Any) -> None:
@@ -93,11 +106,13 @@ class SyncLine(Line):
         return None
 
     def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
-        for hooks in reversed(self._hooks):
+        for hooks in self._backwards:
             hooks.after_call(http_response, parsed, context)
+        if OWN.get() is not None:
+            take_reply(http_response, parsed)
 
     def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        for hooks in reversed(self._hooks):
+        for hooks in self._backwards:
             hooks.after_call_error(exception, context)
 
 
@@ -111,12 +126,14 @@ class AioLine(Line):
         return None
 
     async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
-        for hooks in reversed(self._hooks):
+        for hooks in self._backwards:
             if isinstance(hooks, AioHooks):
                 await hooks.after_call(http_response, parsed, context)
+        if OWN.get() is not None:
+            take_reply(http_response, parsed)
 
     async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        for hooks in reversed(self._hooks):
+        for hooks in self._backwards:
             if isinstance(hooks, AioHooks):
                 await hooks.after_call_error(exception, context)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Final
 
 from crossfade.aws.bulk import BulkClient
@@ -31,7 +32,9 @@ LEAVE_SECONDS_MIN: Final = 5.0  # for giving the lease back; longer, and it runs
 
 
 class Membership:
-    """To be made anywhere; `put`, `clock` and the agent's operations are for any thread, all else is for the loop."""
+    """To be made anywhere; `put` and the agent's operations are for any thread, all else is for the loop."""
+
+    clock = staticmethod(time.monotonic)
 
     def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
         self._attached = attached
@@ -46,15 +49,12 @@ class Membership:
         self.passages: Passages = Passages(self.pair, self.agent, self.put, self.clock, settings.migration.strategy)
         self._keeper: asyncio.Task[None] | None = None
 
-    def clock(self) -> float:
-        return time.monotonic()
-
     def put(self, later: Later, ticket: Ticket) -> None:
         self.background.put(later, ticket)
 
-    async def join(self, hooks: Hooks) -> None:
+    async def join(self, hooks: Hooks, call_soon: Callable[[Callable[[], None]], None] | None = None) -> None:
         """Take a lease and keep it. Raises NotStarted, ConfigurationError or DatabaseError."""
-        self.background.begin()
+        self.background.begin(call_soon)
         await self._own.run(self.agent.join(), Scope())
         self._keeper = asyncio.create_task(self._keep_lease(hooks), name="crossfade-agent")
 

@@ -54,23 +54,21 @@ class Passages:
         self._strategy = strategy
         self._lingering: deque[tuple[float, Ticket]] = deque()  # open until then, the first to end first
         self._strays: deque[Item] = deque()
+        self._callers_name = pair.caller.name
         self._passing: dict[tuple[Stage, int], frozenset[str]] = {}
 
     # --- one operation
 
-    def begin(self, operation: str, request: Request) -> Ticket:
-        """Raises StageUncertain: then nothing may be sent."""
-        return self._agent.begin(is_strict(operation, request), self._clock())
+    def begin(self, operation: str, request: Request, now: float) -> tuple[Ticket, bool]:
+        """A ticket, and whether routing is known to let the request pass: one on a single item, by its stage alone.
 
-    def leaves_alone(self, ticket: Ticket, operation: str, request: Request) -> bool:
-        """Whether routing lets this request on a single item pass, known without looking at more than its table.
-
-        False for one that it takes over, and for all others: `open` tells.
+        False for one that it takes over, and for all others: `open` tells. Raises StageUncertain: nothing may be sent.
         """
+        ticket = self._agent.begin(is_strict(operation, request), now)
         passing = self._passing.get((ticket.stage, ticket.ramp_percent))
         if passing is None:
             passing = self._find_passing(ticket)
-        return operation in passing and request["TableName"] == self._pair.caller.name
+        return ticket, operation in passing and request["TableName"] == self._callers_name
 
     def open(
         self, operation: str, request: Request, ticket: Ticket | None = None, own: Callable[[Request], Request] = fresh
@@ -79,7 +77,8 @@ class Passages:
 
         Raises Refused, Rejected or StageUncertain; then nothing was sent and nothing is left open.
         """
-        ticket = ticket or self.begin(operation, request)
+        if ticket is None:
+            ticket, _ = self.begin(operation, request, self._clock())
         try:
             routine = None if operation in SINGLE_ITEM else self._route(ticket, operation, request)
             if routine is not None or operation in SINGLE_ITEM:  # which is nearly always taken over, if it comes here

@@ -127,14 +127,18 @@ class Router:
         return True
 
     def _register_own(self) -> None:
-        """The client for our own calls: several routers may share one, so registrations are counted."""
+        """Another client for our own calls: several routers may share one, so registrations are counted."""
         events: Any = self._attached.client.meta.events
+        if events is self._attached.events:
+            return  # the line serves them
         for how, event, handler in calls.own_events():
             name, unique = f"{event}.{SERVICE}", f"crossfade:own:{event}"
             getattr(events, how)(name, handler, unique_id=unique, unique_id_uses_count=True)
 
     def _unregister_own(self) -> None:
         events: Any = self._attached.client.meta.events
+        if events is self._attached.events:
+            return
         for _, event, _ in calls.own_events():
             name, unique = f"{event}.{SERVICE}", f"crossfade:own:{event}"
             events.unregister(name, unique_id=unique, unique_id_uses_count=True)

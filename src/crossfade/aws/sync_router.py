@@ -37,7 +37,7 @@ class ThreadEngine(Membership):
         """Raises NotStarted, ConfigurationError or DatabaseError."""
         thread = LoopThread("crossfade")
         try:
-            thread.run(self.join(hooks))
+            thread.run(self.join(hooks, thread.call_soon))
         except BaseException:
             thread.run(self.bulk.aclose())
             _ = thread.close()

@@ -102,7 +102,7 @@ class AioBackground:
         self._workers = workers
         self._lock = threading.RLock()  # an observer, told under it, may make a call that puts work
         self._backlog = Backlog(agent, note, workers=workers)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._call_soon: Callable[[Callable[[], None]], object] | None = None
         self._thread = 0
         self._woken = False  # the loop has been told, and has not looked yet
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,9 +111,10 @@ class AioBackground:
         self._idle.set()
         self._closed = False
 
-    def begin(self) -> None:
-        """To be called on the loop that does the work; until then it waits."""
-        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+    def begin(self, call_soon: Callable[[Callable[[], None]], object] | None = None) -> None:
+        """To be called on the loop that does the work; until then it waits. `call_soon`: how other threads tell it."""
+        self._call_soon = call_soon or asyncio.get_running_loop().call_soon_threadsafe
+        self._thread = threading.get_ident()
         self._start_what_is_due()
 
     @property
@@ -126,14 +127,14 @@ class AioBackground:
         """The ticket is held from now on. Whatever is wrong with the work, whoever puts it is not told."""
         with self._lock:
             self._backlog.put(later, ticket, self._driver.clock())
-        if self._loop is None or self._closed:
+        if self._call_soon is None or self._closed:
             return
         if threading.get_ident() == self._thread:
             self._start_what_is_due()
         elif not self._woken:
             self._woken = True
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all that was on it
-                _ = self._loop.call_soon_threadsafe(self._start_what_is_due)
+                _ = self._call_soon(self._start_what_is_due)
 
     async def drain(self, timeout_seconds: float) -> bool:
         """Whether every mirror ended in time."""

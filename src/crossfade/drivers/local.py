@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ LOCAL: Final = frozenset({Later, Note, Now, Stamp, Today})
 
 
 def fresh_stamp() -> str:
-    return uuid.uuid4().hex
+    """128 bits of chance, from the operating system: a forked child shares nothing with its parent."""
+    return os.urandom(16).hex()
 
 
 class LocalEffects:

@@ -8,7 +8,9 @@ with the first call and wait.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -18,6 +20,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 T = TypeVar("T")
 P = ParamSpec("P")
 
+GATHER_SECONDS: Final = 0.005  # a few calls of one thread, and nothing beside what a mirror takes anyway
 HELPERS_MAX: Final = 4  # a handful of host names, each asked once for a connection
 STOP_SECONDS_MAX: Final = 5.0  # how long a step of the loop may take before it is left behind
 
@@ -28,6 +31,18 @@ class LoopThread:
         self.loop.set_default_executor(Helpers(name))
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        threading.Thread(target=self._pass_on, name=f"{name}-waker", daemon=True).start()
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Have the loop call it a moment later, and go on at once.
+
+        Waking a loop is a write to its pipe, in which a thread gives the interpreter up; the loop would take it, and
+        whoever called would wait for what the loop has to do. A queue gives nothing up, so another thread does that.
+        And it waits a little, so that the work of several calls is done together: threads that take turns at every
+        step of it cost more than the work.
+        """
+        self._calls.put(function)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Have the loop carry it out, and wait. An interrupt cancels it."""
@@ -42,6 +57,7 @@ class LoopThread:
 
     def close(self) -> bool:
         """Whether the loop has ended. What it still had to do is not done."""
+        self._calls.put(None)
         _ = self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(STOP_SECONDS_MAX)
         if self._thread.is_alive():
@@ -52,6 +68,12 @@ class LoopThread:
     def _work(self) -> None:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
+
+    def _pass_on(self) -> None:
+        while (function := self._calls.get()) is not None:
+            time.sleep(GATHER_SECONDS)
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all that was on it
+                _ = self.loop.call_soon_threadsafe(function)
 
 
 class Helpers(ThreadPoolExecutor):
