@@ -3,18 +3,19 @@
 # the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof lint types bench-backfill bench-verify constraints ready clean
+.PHONY: help demo test proof lint types constraints ready clean
 BIN := .venv/bin
 
 help:
 	@echo 'make demo    migrate a table under live traffic, there and back  [ITEMS=50000] [SEED=1]'
 	@echo 'make test    lint, types, import contract and every test          [PYTEST="-k name"]'
 	@echo 'make proof   the demo'"'"'s proof that nothing was lost, over seeds  [RUNS=20] [DROP=rule]'
-	@echo 'make bench-backfill   items a second of one core, beside a boto3 script   [BENCH="--items 100000"]'
-	@echo 'make bench-verify     the same of verify, and its memory with 5,000,000 items  [BENCH="--most 0"]'
 	@echo 'make lint    ruff and the import contract'
 	@echo 'make types   mypy and pyright, both strict'
 	@echo 'make clean   remove .venv and what the tools leave'
+	@echo
+	@echo 'make bench-backfill   items a second of one core, beside a boto3 script          [BENCH="--items 100000"]'
+	@echo 'make bench-verify     the same of verify, and its memory with 5,000,000 items    [BENCH="--most 0"]'
 	@echo
 	@echo 'make constraints   pin the newest packages that fit, for maintainers'
 
@@ -26,9 +27,6 @@ test: ready
 
 proof: ready
 	@$(BIN)/python -m crossfade.demo.proof --runs $(or $(RUNS),20) $(if $(DROP),--drop $(DROP))
-
-bench-backfill bench-verify: ready
-	@$(BIN)/python -m benchmarks.$(@:bench-%=%) $(BENCH)
 
 lint types: ready
 	@$(BIN)/python scripts/run_checks.py $@
@@ -48,3 +46,7 @@ constraints: ready
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: bench-backfill bench-verify
+bench-backfill bench-verify: ready
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.$(@:bench-%=%) $(BENCH)
