@@ -15,7 +15,7 @@ SEGMENTS: Final = 64  # of each table
 SEGMENTS_MAX: Final = 5_000  # the control table numbers 10,000, and there are two tables
 WORKERS: Final = 8
 WORKERS_MAX: Final = 256
-PAGE_ITEMS: Final = 250  # a page of each worker is in memory, some 6 KB for an item of 1 KB; larger ones are no faster
+PAGE_ITEMS: Final = 100  # one bulk read; more of them at a time fall out of the cache, and take longer
 PAGE_ITEMS_MAX: Final = 5_000
 
 EXIT_CLEAN: Final = 0
