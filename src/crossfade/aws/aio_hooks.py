@@ -57,10 +57,10 @@ class AioHooks(Hooks):
         forwarded = self._taken_back(context)
         if forwarded is None:
             return
-        passage = forwarded.passage
-        if passage is None:
+        if self.is_settled(forwarded, http_response, parsed):
             self.passed(forwarded, http_response, parsed)
             return
+        passage = self.asked(forwarded)
         given = self.answered(passage, forwarded.operation, http_response, parsed)
         self.put_right(passage, await self._answer(passage, given), given, http_response, parsed)
 
@@ -68,10 +68,11 @@ class AioHooks(Hooks):
         forwarded = self._taken_back(context)
         if forwarded is None:
             return
-        if forwarded.passage is None:
+        if forwarded.passage is None and forwarded.body is None:
             self.came_to_nothing(forwarded, exception)
             return
-        outcome = await self._answer(forwarded.passage, self.failed(forwarded, exception))
+        passage = self.asked(forwarded)
+        outcome = await self._answer(passage, self.failed(forwarded, exception))
         self.raise_right(outcome, forwarded, exception)
 
     def _watch_caller(self, forwarded: Forwarded) -> None:

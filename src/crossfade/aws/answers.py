@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import orjson
 from botocore.exceptions import ClientError
 
-from crossfade.aws.bulk.decoding import decode_binary
+from crossfade.aws.bulk.decoding import decode_binary, json_object
 from crossfade.aws.bulk.encoding import BINARY
 from crossfade.core.effects import Reply, Request
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
@@ -57,17 +57,16 @@ def copied(value: Any) -> Any:
         return fresh(value)
 
 
-def from_wire(body: bytes, request: Request) -> Request:
-    """A copy of a request, read from the JSON that botocore made of it: quicker than walking through it."""
-    copy: Request
-    try:
-        copy = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        copy = fresh(request)
+def from_wire(body: bytes, request: Request | None = None) -> Request:
+    """A copy of a request, read from the JSON that botocore made of it: quicker than walking through it.
+
+    `request`: as the caller made it, where that may matter: botocore adds a token to a transaction that has none.
+    """
+    copy = json_object(body)
     if BINARY.search(body) is not None:
         decode_binary(copy)
-    if "ClientRequestToken" in copy and "ClientRequestToken" not in request:
-        del copy["ClientRequestToken"]  # botocore's, not the caller's
+    if request is not None and "ClientRequestToken" not in request:
+        _ = copy.pop("ClientRequestToken", None)
     return copy
 
 

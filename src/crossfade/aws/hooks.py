@@ -25,17 +25,20 @@ from typing import Any, Final, Protocol
 from crossfade.aws.answers import (
     ShortAnswer,
     client_error,
+    copied,
     encoded,
     from_wire,
     parsed_answer,
     raise_as_botocore_would,
 )
 from crossfade.aws.calls import ERROR_FROM, OWN, SERVER_ERROR, outcome_of
-from crossfade.aws.passage import Outcome, Passage, Passages, abandoned
+from crossfade.aws.passage import Outcome, Passage, Passages, Way, abandoned
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Forward, Later, Reply, Request
+from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Pair
 from crossfade.core.requests import READS, WRITES, names_any, plain_name
+from crossfade.drivers.local import LocalEffects
 from crossfade.errors import CrossfadeError, Rejected, StageUncertain, UnknownOutcome
 
 SERVICE: Final = "dynamodb"
@@ -58,6 +61,7 @@ class Forwarded:
     ticket: Ticket
     passage: Passage | None
     sent_at: float
+    body: bytes | None = None  # for a routine that is asked afterwards
     attempts: int = 0
     caller: asyncio.Task[Any] | None = None  # on asyncio: the task that calls
 
@@ -116,6 +120,9 @@ class Engine(Protocol):
     def in_flight(self) -> InFlight: ...
     def clock(self) -> float: ...
     def put(self, later: Later, ticket: Ticket) -> None: ...
+    @property
+    def local(self) -> LocalEffects: ...
+    def follow(self, ticket: Ticket, operation: str, body: bytes, content: bytes | Reply) -> None: ...
 
 
 class Hooks:
@@ -126,6 +133,7 @@ class Hooks:
         self.name = name
         self.engine: Engine = engine
         self.taking = True  # False lets all new operations pass
+        self.only = True  # no other migration is on this client
         self._is_here = is_here
         self._tables = frozenset({engine.pair.source.name, engine.pair.target.name})
         self._claim_key = f"crossfade:{name}:{engine.pair.view}:claim"
@@ -187,9 +195,10 @@ class Hooks:
         engine = self.engine
         passages, now = engine.passages, engine.clock()
         try:
-            ticket, passes = passages.begin(operation, parameters, now)
-            if passes:
-                forwarded = Forwarded(operation, parameters, ticket, None, now)
+            ticket, way = passages.begin(operation, parameters, now)
+            if way is not Way.OPEN:
+                body: bytes | None = params["body"] if way is Way.FOLLOWED else None
+                forwarded = Forwarded(operation, parameters, ticket, None, now, body)
                 context[self._claim_key] = engine.in_flight.add(forwarded)
                 return forwarded
             return passages.open(operation, parameters, ticket, partial(from_wire, params["body"]))
@@ -226,13 +235,47 @@ class Hooks:
             raise client_error(given_up(), claim.forwarded.operation)
         return None
 
+    def is_settled(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> bool:
+        """Whether the answer is the caller's as it came, and no routine need be asked before it is given."""
+        if forwarded.passage is not None:
+            return False
+        if forwarded.body is None:
+            return True
+        if http_response.status_code >= ERROR_FROM or (forwarded.operation in WRITES and was_retried(parsed)):
+            return False
+        return STAMP not in (parsed.get("Item") or parsed.get("Attributes") or ())
+
     def passed(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> None:
-        """A request that was left alone has its answer."""
+        """A settled answer is given."""
         status_code: int = http_response.status_code
         may_land = forwarded.operation in WRITES and (status_code >= SERVER_ERROR or was_retried(parsed))
+        if forwarded.body is not None:
+            self.engine.agent.hold(forwarded.ticket)
         late = self._ended(forwarded, may_land=may_land)
+        if forwarded.body is not None:
+            content: bytes | Reply = {}
+            if forwarded.operation not in WRITES:
+                content = self.content_of(http_response) or copied(parsed)
+            self.engine.follow(forwarded.ticket, forwarded.operation, forwarded.body, content)
         if late is not None:
             self._replace(late, http_response, parsed, shared=True)
+
+    def content_of(self, http_response: Any) -> bytes:  # noqa: ARG002
+        """The answer as it came, where that is at hand and nobody has changed it since."""
+        return b""
+
+    def asked(self, forwarded: Forwarded) -> Passage:
+        """The passage of a forwarded request; its routine waits for the answer, be it that it is only asked now."""
+        if forwarded.passage is None and forwarded.body is not None:
+            request, passages = from_wire(forwarded.body), self.engine.passages
+            passage = forwarded.passage = passages.open(forwarded.operation, request, forwarded.ticket, lambda own: own)
+            if not isinstance(self.engine.local.begin(passage.routine, passage.scope), Forward):
+                raise AssertionError(
+                    f"{forwarded.operation} in {forwarded.ticket.stage} is not one that may be followed"
+                )
+            passage.scope.sent = forwarded.attempts > 0
+        assert forwarded.passage is not None  # noqa: S101 - else it would have been settled
+        return forwarded.passage
 
     def came_to_nothing(self, forwarded: Forwarded, exception: Exception) -> None:
         """A request that was left alone has no answer. Raises what the caller is to see, if that is another."""
@@ -309,10 +352,10 @@ class Hooks:
     def give_up(self, forwarded: Forwarded | None) -> None:
         if forwarded is None or not self.engine.in_flight.take(forwarded):
             return
-        if forwarded.passage is None:
+        if forwarded.passage is None and forwarded.body is None:
             _ = self._ended(forwarded, may_land=forwarded.operation in WRITES)
         else:
-            self.leave_to_background(forwarded.passage)
+            self.leave_to_background(self.asked(forwarded))
 
     def leave_to_background(self, passage: Passage) -> None:
         """The rest of an operation whose caller is gone, as one more piece of background work."""

@@ -57,6 +57,8 @@ class Line:
 
     def _set(self, hooks: tuple[Hooks, ...]) -> None:
         self._hooks, self._backwards = hooks, hooks[::-1]
+        for each in hooks:
+            each.only = len(hooks) == 1
 
     @property
     def hooks(self) -> tuple[Hooks, ...]:

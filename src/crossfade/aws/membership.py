@@ -11,8 +11,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
+from crossfade.aws.answers import from_wire
 from crossfade.aws.bulk import BulkClient
 from crossfade.aws.clients import Attached
 from crossfade.aws.hooks import Hooks, InFlight
@@ -22,7 +24,9 @@ from crossfade.aws.router import Settings
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.pair import Pair
+from crossfade.core.requests import WRITES
 from crossfade.drivers.aio import AioBackground, AioDriver
+from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import Scope
 from crossfade.errors import DatabaseError
 from crossfade.observe import Watch
@@ -51,6 +55,29 @@ class Membership:
 
     def put(self, later: Later, ticket: Ticket) -> None:
         self.background.put(later, ticket)
+
+    def follow(self, ticket: Ticket, operation: str, body: bytes, content: bytes | Reply) -> None:
+        """Do later what follows an answer that was given as it came. The ticket is held, and released by this."""
+        follow_up = partial(self._follow_up, ticket, operation, body, content)
+        if not self.background.soon(follow_up):
+            follow_up()
+
+    def _follow_up(self, ticket: Ticket, operation: str, body: bytes, content: bytes | Reply) -> None:
+        try:
+            reply = from_wire(content) if isinstance(content, bytes) else content
+            self.passages.follow_up(self._own, ticket, operation, from_wire(body), reply)
+        except Exception as error:  # noqa: BLE001 - the caller has its answer: what is lost is the mirror
+            if operation in WRITES:
+                self.agent.lost(operation, error)
+                self._watch.note("mirror_lost", {"key": operation, "error": str(error)})
+            else:
+                self._watch.note("compare", {"outcome": "error", "key": operation, "error": str(error)})
+        finally:
+            self.agent.release(ticket)
+
+    @property
+    def local(self) -> LocalEffects:
+        return self._own
 
     async def join(self, hooks: Hooks, call_soon: Callable[[Callable[[], None]], None] | None = None) -> None:
         """Take a lease and keep it. Raises NotStarted, ConfigurationError or DatabaseError."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 from crossfade.aws.answers import fresh
@@ -22,7 +23,8 @@ from crossfade.core.mirroring import sync
 from crossfade.core.pair import Pair, key_name
 from crossfade.core.requests import WRITES, is_strict, plain_name
 from crossfade.core.routing import route
-from crossfade.core.stages import LADDERS, Stage, Writes
+from crossfade.core.stages import LADDERS, Ramp, Stage, Writes
+from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain, UnknownOutcome
 
@@ -31,6 +33,14 @@ STRAYS_MAX: Final = 10_000  # keys; beyond that a verify finds them, and `status
 
 Outcome = Reply | CrossfadeError
 Put = Callable[[Later, Ticket], None]
+
+
+class Way(Enum):
+    """What is known of a request on a single item before it is sent, by the stage alone."""
+
+    ALONE = "alone"  # routing lets it pass
+    FOLLOWED = "followed"  # its answer is given as it comes, and what the routine then leaves for later can come later
+    OPEN = "open"  # nothing: the routine must be asked
 
 
 @dataclass(slots=True)
@@ -55,20 +65,19 @@ class Passages:
         self._lingering: deque[tuple[float, Ticket]] = deque()  # open until then, the first to end first
         self._strays: deque[Item] = deque()
         self._callers_name = pair.caller.name
-        self._passing: dict[tuple[Stage, int], frozenset[str]] = {}
+        self._ways: dict[tuple[Stage, int], dict[str, Way]] = {}
 
     # --- one operation
 
-    def begin(self, operation: str, request: Request, now: float) -> tuple[Ticket, bool]:
-        """A ticket, and whether routing is known to let the request pass: one on a single item, by its stage alone.
-
-        False for one that it takes over, and for all others: `open` tells. Raises StageUncertain: nothing may be sent.
-        """
+    def begin(self, operation: str, request: Request, now: float) -> tuple[Ticket, Way]:
+        """Raises StageUncertain: nothing may be sent."""
         ticket = self._agent.begin(is_strict(operation, request), now)
-        passing = self._passing.get((ticket.stage, ticket.ramp_percent))
-        if passing is None:
-            passing = self._find_passing(ticket)
-        return ticket, operation in passing and request["TableName"] == self._callers_name
+        ways = self._ways.get((ticket.stage, ticket.ramp_percent))
+        if ways is None:
+            ways = self._ways[ticket.stage, ticket.ramp_percent] = self._find_ways(ticket)
+        if operation in ways and request["TableName"] == self._callers_name:
+            return ticket, ways[operation]
+        return ticket, Way.OPEN
 
     def open(
         self, operation: str, request: Request, ticket: Ticket | None = None, own: Callable[[Request], Request] = fresh
@@ -107,12 +116,33 @@ class Passages:
     def _route(self, ticket: Ticket, operation: str, request: Request) -> Routine[Reply] | None:
         return route(self._pair, ticket.stage, ticket.ramp_percent, operation, request, strategy=self._strategy)
 
-    def _find_passing(self, ticket: Ticket) -> frozenset[str]:
-        """On single items the stage decides, whatever the request says."""
+    def _find_ways(self, ticket: Ticket) -> dict[str, Way]:
         any_request: Request = {"TableName": self._pair.caller.name, "Key": {}, "Item": {}}
-        passing = frozenset(name for name in SINGLE_ITEM if self._route(ticket, name, any_request) is None)
-        self._passing[ticket.stage, ticket.ramp_percent] = passing
-        return passing
+        row = LADDERS[self._strategy][ticket.stage]
+        ways: dict[str, Way] = {}
+        for operation in SINGLE_ITEM:
+            ways[operation] = Way.OPEN
+            if self._route(ticket, operation, any_request) is None:
+                ways[operation] = Way.ALONE
+            elif self._pair.view == row.authority == "source":
+                if operation == "GetItem":
+                    follows = row.ramp is Ramp.NONE or not ticket.ramp_percent
+                else:
+                    follows = row.writes is Writes.MIRRORED
+                ways[operation] = Way.FOLLOWED if follows else Way.OPEN
+        return ways
+
+    def follow_up(self, local: LocalEffects, ticket: Ticket, operation: str, request: Request, reply: Reply) -> None:
+        """Carry out a routine whose request has been answered, and the answer given: for what it leaves for later."""
+        scope = TicketScope(self._agent, ticket, self._put, self._clock)
+        routine = self._route(ticket, operation, request)
+        try:
+            if routine is None or not isinstance(local.begin(routine, scope), Forward):
+                raise AssertionError(f"{operation} in {ticket.stage} is not one that may be followed")
+            effect = local.go_on(routine, scope, reply)
+        except StopIteration:
+            return
+        raise AssertionError(f"{operation} in {ticket.stage} asks for {effect!r} after its answer")
 
     def _carried_out(
         self, routine: Routine[Reply], scope: TicketScope, operation: str, request: Request

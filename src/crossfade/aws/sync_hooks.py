@@ -54,10 +54,10 @@ class SyncHooks(Hooks):
         forwarded = self.taken(context)
         if forwarded is None:
             return
-        passage = forwarded.passage
-        if passage is None:
+        if self.is_settled(forwarded, http_response, parsed):
             self.passed(forwarded, http_response, parsed)
             return
+        passage = self.asked(forwarded)
         given = self.answered(passage, forwarded.operation, http_response, parsed)
         self.put_right(passage, self._answer(passage, given), given, http_response, parsed)
 
@@ -65,11 +65,16 @@ class SyncHooks(Hooks):
         forwarded = self.taken(context)
         if forwarded is None:
             return
-        if forwarded.passage is None:
+        if forwarded.passage is None and forwarded.body is None:
             self.came_to_nothing(forwarded, exception)
             return
-        outcome = self._answer(forwarded.passage, self.failed(forwarded, exception))
+        passage = self.asked(forwarded)
+        outcome = self._answer(passage, self.failed(forwarded, exception))
         self.raise_right(outcome, forwarded, exception)
+
+    def content_of(self, http_response: Any) -> bytes:
+        content: bytes = http_response.content
+        return content if self.only else b""
 
     def _answer(self, passage: Passage, given: Reply | CrossfadeError) -> Outcome:
         if isinstance(given, CrossfadeError):

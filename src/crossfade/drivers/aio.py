@@ -7,6 +7,7 @@ import contextlib
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,8 @@ T = TypeVar("T")
 AsyncCallFunction = Callable[[Place, str, Request], Awaitable[Reply]]
 
 WORKERS: Final = 8  # tasks cost little, but they share one core with the application
+SOON_MAX: Final = 10_000  # functions that wait for the loop; so many wait only where it has had no time for seconds
+SOON_AT_ONCE: Final = 100  # then the loop does something else
 
 
 class AioDriver(LocalEffects):
@@ -104,6 +107,8 @@ class AioBackground:
         self._backlog = Backlog(agent, note, workers=workers)
         self._call_soon: Callable[[Callable[[], None]], object] | None = None
         self._thread = 0
+        self._soon: deque[Callable[[], None]] = deque()
+        self._calling = False  # the functions above
         self._woken = False  # the loop has been told, and has not looked yet
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -127,14 +132,28 @@ class AioBackground:
         """The ticket is held from now on. Whatever is wrong with the work, whoever puts it is not told."""
         with self._lock:
             self._backlog.put(later, ticket, self._driver.clock())
-        if self._call_soon is None or self._closed:
-            return
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() != self._thread:
+            self._tell()
+        elif not self._calling:
             self._start_what_is_due()
-        elif not self._woken:
-            self._woken = True
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all that was on it
-                _ = self._call_soon(self._start_what_is_due)
+
+    def soon(self, function: Callable[[], None]) -> bool:
+        """Have the loop call a function that takes no time and raises nothing. False: so many wait that it will not."""
+        if self._closed or len(self._soon) >= SOON_MAX:
+            return False
+        self._soon.append(function)
+        self._tell()
+        return True
+
+    def _tell(self) -> None:
+        if self._call_soon is None or self._closed or self._woken:
+            return
+        self._woken = True
+        if threading.get_ident() == self._thread:
+            _ = asyncio.get_running_loop().call_soon(self._start_what_is_due)
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all that was on it
+            _ = self._call_soon(self._start_what_is_due)
 
     async def drain(self, timeout_seconds: float) -> bool:
         """Whether every mirror ended in time."""
@@ -148,6 +167,8 @@ class AioBackground:
 
     async def close(self) -> int:
         """Give up what is left, and say how many mirrors that were, those that run included."""
+        while self._soon:
+            self._call_what_waits()
         self._closed = True
         with self._lock:
             left = self._backlog.mirrors_pending
@@ -161,6 +182,7 @@ class AioBackground:
 
     def _start_what_is_due(self) -> None:
         self._woken = False  # before looking: what is put from now on tells the loop again
+        self._call_what_waits()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -174,10 +196,20 @@ class AioBackground:
             if found is not None:
                 self._timer = loop.call_later(found, self._start_what_is_due)
             break
-        if self._backlog.idle:
+        if self._soon:
+            self._tell()
+        if self._backlog.idle and not self._soon:
             self._idle.set()
         else:
             self._idle.clear()
+
+    def _call_what_waits(self) -> None:
+        self._calling = True
+        try:
+            for _ in range(min(len(self._soon), SOON_AT_ONCE)):
+                self._soon.popleft()()
+        finally:
+            self._calling = False
 
     async def _run(self, job: Job) -> None:
         scope = TicketScope(self._agent, job.ticket, self.put, self._driver.clock)

@@ -37,7 +37,13 @@ class LocalEffects:
 
     def begin(self, routine: Routine[Any], scope: Scope) -> Effect[Any]:
         """Carry a routine out from its start to the first effect that takes time. Raises StopIteration at its end."""
-        effect = next(routine)
+        return self._on(routine, scope, next(routine))
+
+    def go_on(self, routine: Routine[Any], scope: Scope, value: Any) -> Effect[Any]:
+        """The same from where it waits, with the value of its effect."""
+        return self._on(routine, scope, routine.send(value))
+
+    def _on(self, routine: Routine[Any], scope: Scope, effect: Effect[Any]) -> Effect[Any]:
         while type(effect) in LOCAL:
             effect = routine.send(self.at_once(effect, scope))
         return effect

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -20,7 +21,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 T = TypeVar("T")
 P = ParamSpec("P")
 
-GATHER_SECONDS: Final = 0.005  # a few calls of one thread, and nothing beside what a mirror takes anyway
+LOOK_SECONDS: Final = 0.005  # a few calls of one thread; a mirror takes about as long anyway
+LOOKS: Final = 20  # without finding anything, before it rests; until then looking costs 0.2 % of a core
 HELPERS_MAX: Final = 4  # a handful of host names, each asked once for a connection
 STOP_SECONDS_MAX: Final = 5.0  # how long a step of the loop may take before it is left behind
 
@@ -31,18 +33,24 @@ class LoopThread:
         self.loop.set_default_executor(Helpers(name))
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._calls: deque[Callable[[], None]] = deque()
+        self._rise = threading.Semaphore(0)
+        self._resting = True
+        self._closing = False
         threading.Thread(target=self._pass_on, name=f"{name}-waker", daemon=True).start()
 
     def call_soon(self, function: Callable[[], None]) -> None:
-        """Have the loop call it a moment later, and go on at once.
+        """Have the loop call it a few milliseconds later, and go on at once.
 
         Waking a loop is a write to its pipe, in which a thread gives the interpreter up; the loop would take it, and
-        whoever called would wait for what the loop has to do. A queue gives nothing up, so another thread does that.
-        And it waits a little, so that the work of several calls is done together: threads that take turns at every
-        step of it cost more than the work.
+        whoever called would wait for what the loop has to do. Here, while there are calls, nobody is woken at all:
+        another thread looks every few milliseconds. So the work of several calls is done together, too: threads that
+        take turns at every step of it cost more than the work.
         """
-        self._calls.put(function)
+        self._calls.append(function)
+        if self._resting:
+            self._resting = False
+            self._rise.release()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Have the loop carry it out, and wait. An interrupt cancels it."""
@@ -57,7 +65,8 @@ class LoopThread:
 
     def close(self) -> bool:
         """Whether the loop has ended. What it still had to do is not done."""
-        self._calls.put(None)
+        self._closing = True
+        self._rise.release()
         _ = self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(STOP_SECONDS_MAX)
         if self._thread.is_alive():
@@ -70,10 +79,25 @@ class LoopThread:
         self.loop.run_forever()
 
     def _pass_on(self) -> None:
-        while (function := self._calls.get()) is not None:
-            time.sleep(GATHER_SECONDS)
+        while True:
+            _ = self._rise.acquire()
+            looks = 0
+            while looks < LOOKS and not self._closing:
+                time.sleep(LOOK_SECONDS)
+                looks = 0 if self._passed_on() else looks + 1
+            self._resting = True
+            _ = self._passed_on()  # what came before that was seen, and after it somebody rises again
+            if self._closing:
+                return
+
+    def _passed_on(self) -> bool:
+        """Whether there was anything."""
+        found = False
+        while self._calls:
+            found = True
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all that was on it
-                _ = self.loop.call_soon_threadsafe(function)
+                _ = self.loop.call_soon_threadsafe(self._calls.popleft())
+        return found
 
 
 class Helpers(ThreadPoolExecutor):
