@@ -22,7 +22,7 @@ from crossfade.core.items import Item
 from crossfade.core.mirroring import sync
 from crossfade.core.pair import Pair, key_name
 from crossfade.core.requests import WRITES, is_strict, plain_name
-from crossfade.core.routing import route
+from crossfade.core.routing import route, shows_nothing
 from crossfade.core.stages import LADDERS, Ramp, Stage, Writes
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
@@ -75,9 +75,11 @@ class Passages:
         ways = self._ways.get((ticket.stage, ticket.ramp_percent))
         if ways is None:
             ways = self._ways[ticket.stage, ticket.ramp_percent] = self._find_ways(ticket)
-        if operation in ways and request["TableName"] == self._callers_name:
-            return ticket, ways[operation]
-        return ticket, Way.OPEN
+        if operation not in ways or request["TableName"] != self._callers_name:
+            return ticket, Way.OPEN
+        if self._pair.view == "target" and not shows_nothing(operation, request):
+            return ticket, Way.OPEN  # its answer may show a stamp
+        return ticket, ways[operation]
 
     def open(
         self, operation: str, request: Request, ticket: Ticket | None = None, own: Callable[[Request], Request] = fresh
