@@ -20,8 +20,9 @@ from crossfade.core.items import Item, same_item, size_bytes
 from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import same_image, sync, wait_until
 from crossfade.core.pair import Pair
+from crossfade.core.requests import BATCH_WRITE_ITEMS_MAX
 from crossfade.errors import MappingError, Rejected
-from crossfade.jobs.bulk import ABOUT_THE_ITEM, BATCH_WRITE_ITEMS_MAX, Written, get_items, put_in_bulk
+from crossfade.jobs.bulk import ABOUT_THE_ITEM, Written, get_items, put_in_bulk
 from crossfade.jobs.keys import cutter
 from crossfade.jobs.pace import Pace
 

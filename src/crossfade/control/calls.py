@@ -6,9 +6,9 @@ unknown outcome is sent again only where sending twice is the same as once; else
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
+from crossfade.core.cancelling import reasons_of
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep
 from crossfade.errors import DatabaseError, Rejected, UnknownOutcome
 
@@ -76,7 +76,7 @@ def is_passing(error: Rejected) -> bool:
     """Whether the same request may be carried out if it is sent again a little later."""
     if error.code != "TransactionCanceledException":
         return error.code in PASSING
-    reasons = {reason.get("Code", "None") for reason in _reasons(error)} - {"None"}
+    reasons = {reason.get("Code", "None") for reason in reasons_of(error)} - {"None"}
     return bool(reasons) and reasons <= PASSING
 
 
@@ -85,9 +85,4 @@ def failed_conditions(error: Rejected) -> Failed:
         return (0,)
     if error.code != "TransactionCanceledException":
         return DONE
-    return tuple(i for i, reason in enumerate(_reasons(error)) if reason.get("Code") == "ConditionalCheckFailed")
-
-
-def _reasons(error: Rejected) -> Sequence[Mapping[str, Any]]:
-    found: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons") or ()
-    return found
+    return tuple(i for i, reason in enumerate(reasons_of(error)) if reason.get("Code") == "ConditionalCheckFailed")

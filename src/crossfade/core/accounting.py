@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, cast
 
 from crossfade.core.effects import Reply, Request
+from crossfade.core.evaluating import Evaluated
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair
 from crossfade.core.requests import plain_name
@@ -21,6 +22,11 @@ ASKING: Final = ("ReturnConsumedCapacity",)
 def capacity_asked(request: Request) -> Request:
     """The part of a request that asks for what it consumes."""
     return {name: request[name] for name in ASKING if name in request}
+
+
+def accounting_asked(request: Request) -> Request:
+    """What the caller asks to be told beside the item itself."""
+    return {name: request[name] for name in (*ASKING, "ReturnItemCollectionMetrics") if name in request}
 
 
 def consumed(pair: Pair, replies: Iterable[Reply], name: str | None = None) -> Reply:
@@ -72,10 +78,11 @@ def in_callers_index_names(pair: Pair, part: Reply) -> Reply:
     """The part with its indexes under the names that they have in the caller's table."""
     if not pair.indexes or plain_name(part.get("TableName", "")) == pair.caller.name:
         return part
-    names = {there: here for here, there in pair.indexes.items()} if pair.view == "source" else pair.indexes
     kinds = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
     renamed = {
-        kind: {names.get(index, index): units for index, units in part[kind].items()} for kind in kinds if kind in part
+        kind: {pair.callers_index_name(index): units for index, units in part[kind].items()}
+        for kind in kinds
+        if kind in part
     }
     return {**part, **renamed}
 
@@ -95,3 +102,12 @@ def with_metrics(pair: Pair, reply: Reply, key: Item) -> Reply:
         return reply
     name = pair.caller.partition_key
     return {**reply, "ItemCollectionMetrics": {**metrics, "ItemCollectionKey": {name: key[name]}}}
+
+
+def whole_answer(pair: Pair, request: Request, done: Evaluated, replies: Sequence[Reply]) -> Reply:
+    """The answer to a write that took all these requests."""
+    reply: Reply = {**done.reply, **consumed(pair, replies, request.get("TableName"))}
+    metrics = [part["ItemCollectionMetrics"] for part in replies if part.get("ItemCollectionMetrics")]
+    if metrics:
+        reply["ItemCollectionMetrics"] = metrics[-1]
+    return with_metrics(pair, reply, request.get("Item") or request["Key"])

@@ -9,24 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from crossfade.core.accounting import consumed_by_table
+from crossfade.core.accounting import accounting_asked, consumed_by_table
 from crossfade.core.effects import Forward, Later, Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
-from crossfade.core.expressions import bind
 from crossfade.core.items import Item, validate_item
 from crossfade.core.legacy import modern
-from crossfade.core.mapping import STAMP
-from crossfade.core.mirroring import TRANSIENT, shadow_compare
-from crossfade.core.pair import Pair, Stored, key_name
-from crossfade.core.reads import PROJECTING, projector, serving_side
-from crossfade.core.requests import checked_key, plain_name
+from crossfade.core.lockstep import in_lockstep
+from crossfade.core.mirroring import TRANSIENT, mirrored, shadow_compare
+from crossfade.core.pair import Pair, Stored, key_name, without_stamp
+from crossfade.core.reads import PROJECTING, projector_alone, serving_side
+from crossfade.core.requests import BATCH_WRITE_ITEMS_MAX, checked_keys, plain_name
 from crossfade.core.stages import Row, Side, Writes
-from crossfade.core.writes import accounting_asked, in_lockstep, mirror_later, was_retried
-from crossfade.errors import Refused, Rejected, UnknownOutcome
+from crossfade.errors import Refused, Rejected
 
-BATCH_WRITE_ITEMS_MAX: Final = (
-    25  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
-)
 DUPLICATES: Final = "Provided list of item keys contains duplicates"
 
 
@@ -55,17 +50,14 @@ def batch_get(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Rout
     """One BatchGetItem; after the answer, the comparison of our keys with the other side."""
     name = name_in(pair, request)
     entry: Request = request["RequestItems"][name]
-    try:
-        keys = [checked_key(pair, {"Key": key}) for key in entry.get("Keys", ())]
-        if not keys:
-            raise Rejected("ValidationException", "a BatchGetItem asks for one key or more")
-    except Rejected:
-        if row.authority != pair.view:
-            raise
-        return (yield from Forward())  # the service words its own error
+    keys = checked_keys(pair, row.authority, [{"Key": key} for key in entry.get("Keys", ())])
+    if keys is None or (not keys and row.authority == pair.view):
+        return (yield from Forward())
+    if not keys:
+        raise Rejected("ValidationException", "a BatchGetItem asks for one key or more")
     side = serving_side(row, ramp_percent, entry, key_name(keys[0]))
     if side == pair.view:
-        reply = batch_without_stamps(name, (yield from Forward()))
+        reply = shown(name, (yield from Forward()))
     else:
         reply = yield from get_elsewhere(pair, side, request, name, keys)
     if row.compare:
@@ -79,20 +71,18 @@ def batch_get(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Rout
     return reply
 
 
-def batch_without_stamps(name: str, reply: Reply) -> Reply:
+def shown(name: str, reply: Reply) -> Reply:
+    """The answer of the caller's own table, the stamps not shown."""
     items: list[Item] = reply.get("Responses", {}).get(name, [])
-    if not any(STAMP in item for item in items):
+    if not items:
         return reply
-    shown = [{attribute: value for attribute, value in item.items() if attribute != STAMP} for item in items]
-    return {**reply, "Responses": {**reply["Responses"], name: shown}}
+    return {**reply, "Responses": {**reply["Responses"], name: [without_stamp(item) for item in items]}}
 
 
 def get_elsewhere(pair: Pair, side: Side, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:
     given: Request = request["RequestItems"][name]
     entry = modern("BatchGetItem", given)
-    bindings = bind(entry.get("ExpressionAttributeNames"), None)
-    wanted = projector(entry, bindings)
-    bindings.finish()
+    wanted = projector_alone(entry)
     moved: Request = {"Keys": [pair.key(side, key) for key in keys]}
     moved |= {parameter: entry[parameter] for parameter in ("ConsistentRead",) if parameter in entry}
     reply = yield from Forward(elsewhere(pair, request, side, name, moved))
@@ -128,24 +118,12 @@ def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     entries: list[Request] = request["RequestItems"][name]
     if not entries or not all(is_well_formed(entry) for entry in entries):
         return (yield from Forward())  # nothing that could be written: the service words its own error
-    try:
-        keys = [checked_key(pair, single(entry)[1]) for entry in entries]
-    except Rejected:
-        if row.authority != pair.view:
-            raise
-        return (yield from Forward())  # likewise
+    keys = checked_keys(pair, row.authority, [single(entry)[1] for entry in entries])
+    if keys is None:
+        return (yield from Forward())
     if row.writes is Writes.LOCKSTEP:
         return (yield from batch_in_lockstep(pair, row.authority, request, name, keys))
-    mirrored = row.writes is Writes.MIRRORED
-    try:
-        reply = yield from on_authority(pair, row, request, name, keys)
-    except UnknownOutcome:
-        if mirrored:
-            yield from mirrors(pair, row.authority, keys, may_land=True)
-        raise
-    if mirrored:
-        yield from mirrors(pair, row.authority, keys, may_land=was_retried(reply))
-    return reply
+    return (yield from mirrored(pair, row, keys, on_authority(pair, row, request, name, keys)))
 
 
 def is_well_formed(entry: Request) -> bool:
@@ -159,11 +137,6 @@ def single(entry: Request) -> tuple[WriteName, Request]:
     if "PutRequest" in entry:
         return "PutItem", entry["PutRequest"]
     return "DeleteItem", entry["DeleteRequest"]
-
-
-def mirrors(pair: Pair, authority: Side, keys: Iterable[Item], *, may_land: bool) -> Routine[None]:
-    for key in keys:
-        yield from mirror_later(pair, authority, key, may_land=may_land)
 
 
 def on_authority(pair: Pair, row: Row, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from crossfade.core.effects import Reply
+from crossfade.core.effects import Reply, Request
+from crossfade.core.items import Item
 from crossfade.errors import Rejected
 
 NO_REASON: Final[Reply] = {"Code": "None"}
+NEVER: Final[Request] = {
+    "ConditionExpression": "attribute_exists(#xf_never) AND attribute_not_exists(#xf_never)",
+    "ExpressionAttributeNames": {"#xf_never": "xf_never"},
+}
+
+
+def never(table: str, key: Item) -> Request:
+    """An action that makes its transaction fail, whatever the table holds."""
+    return {"ConditionCheck": {"TableName": table, "Key": key, **NEVER}}
 
 
 def reasons_of(error: Rejected) -> list[Reply]:

@@ -15,13 +15,14 @@ looks once more.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from crossfade.core.effects import Call, Note, Now, Reply, Routine, Sleep
+from crossfade.core.effects import Call, Later, Note, Now, Reply, Routine, Sleep
 from crossfade.core.items import Item, same_item
-from crossfade.core.pair import Image, Pair, Stored, operation_name
-from crossfade.core.stages import Side, other_side
+from crossfade.core.pair import Image, Pair, Stored, key_name, operation_name
+from crossfade.core.stages import Row, Side, Writes, other_side
 from crossfade.errors import Rejected, UnknownOutcome
 
 # Errors after which nothing was written and the same request may succeed a moment later.
@@ -63,11 +64,17 @@ def patiently(call: Call) -> Routine[Reply]:
 
 
 def read_patiently(pair: Pair, side: Side, source_key: Item) -> Routine[Stored]:
-    """What one side holds, however long that takes: background work gives up on nothing but a refusal."""
+    """What one side holds under a key."""
+    reply = yield from read_again(Call(side, "GetItem", pair.get_request(side, source_key)))
+    return pair.stored(side, reply.get("Item"))
+
+
+def read_again(call: Call) -> Routine[Reply]:
+    """A read, however long that takes: background work gives up on nothing but a refusal."""
     attempt = 0
     while True:
         try:
-            return (yield from pair.read(side, source_key))
+            return (yield from call)
         except UnknownOutcome:
             pass
         except Rejected as error:
@@ -109,6 +116,33 @@ def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
         else:
             yield from Sleep(backoff_seconds(attempt))
             attempt += 1
+
+
+def mirrored(pair: Pair, row: Row, keys: Iterable[Item], write: Routine[Reply]) -> Routine[Reply]:
+    """A write to the authority; then, in a stage that mirrors, the mirrors of these keys: also where nobody knows
+    whether it was carried out."""
+    if row.writes is not Writes.MIRRORED:
+        return (yield from write)
+    try:
+        reply = yield from write
+    except UnknownOutcome:
+        yield from mirror_later(pair, row.authority, keys, may_land=True)
+        raise
+    yield from mirror_later(pair, row.authority, keys, may_land=was_retried(reply))
+    return reply
+
+
+def mirror_later(pair: Pair, authority: Side, keys: Iterable[Item], *, may_land: bool) -> Routine[None]:
+    """Queue the mirrors. Where a request may still land after its answer, second ones follow when it no longer can."""
+    for key in keys:
+        yield from Later("mirror", key_name(key), sync(pair, authority, key))
+        if may_land:
+            yield from Later("mirror", key_name(key), sync(pair, authority, key), delay_seconds=pair.landing_seconds)
+
+
+def was_retried(reply: Reply) -> bool:
+    """Whether the caller's SDK sent more than one attempt: an earlier one, given up on, may land after the last."""
+    return bool(reply.get("ResponseMetadata", {}).get("RetryAttempts", 0))
 
 
 def write_locked(pair: Pair, side: Side, source_key: Item, image: Image, there: Stored) -> Routine[bool]:

@@ -20,7 +20,7 @@ from crossfade.core.effects import Forward, Reply, Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
 from crossfade.core.mapping import STAMP
-from crossfade.core.pages import Asked, compare_items_later, look_up, page, understood, without_stamps
+from crossfade.core.pages import Asked, compare_items_later, key_condition_in, look_up, page, understood, without_stamps
 from crossfade.core.pair import Image, Pair
 from crossfade.core.requests import used_by
 from crossfade.core.stages import Order, Row, Side, Writes
@@ -150,9 +150,7 @@ def key_of(pair: Pair, side: Side, item: Item) -> Item:
 
 def condition_of(pair: Pair, side: Side, asked: Asked, request: Request) -> Request:
     """The caller's key condition in the terms of one side."""
-    where = asked.where
-    if where is None:
-        raise AssertionError("a Query has a key condition")
+    where = asked.of_query
     if side == pair.view:
         text: str = request["KeyConditionExpression"]
         return {"KeyConditionExpression": text, **used_by(text, request)}
@@ -162,17 +160,8 @@ def condition_of(pair: Pair, side: Side, asked: Asked, request: Request) -> Requ
             " in another form, and so in another order",
             next_step="read the items by their whole key, or query the other table in its own terms",
         )
-    names = {"#xf_p": name_in(pair, side, where.partition[0])}
-    values: Item = {":xf_p": where.partition[1]}
-    text = "#xf_p = :xf_p"
-    if where.sort is not None:
-        names["#xf_s"] = name_in(pair, side, where.sort.name)
-        values |= {f":xf_s{n}": operand for n, operand in enumerate(where.sort.operands)}
-        text += f" AND {SORT_FORMS.get(where.sort.operator, '#xf_s {} :xf_s0').format(where.sort.operator)}"
-    return {"KeyConditionExpression": text, "ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
-
-
-SORT_FORMS: Final = {"BETWEEN": "#xf_s {} :xf_s0 AND :xf_s1", "begins_with": "{}(#xf_s, :xf_s0)"}
+    sort_name = None if where.sort is None else name_in(pair, side, where.sort.name)
+    return key_condition_in(asked, name_in(pair, side, where.partition[0]), where.partition[1], sort_name)
 
 
 def as_projected(pair: Pair, side: Side, image: Image, entry: Item) -> Image:
@@ -196,7 +185,7 @@ def still_asked(asked: Asked, image: Item) -> bool:
 
 def name_in(pair: Pair, side: Side, name: str) -> str:
     """The name that a root attribute of the other side has on this one, its value untouched."""
-    found = pair.mapping.arrives(name) if side == "target" else pair.mapping.came_from(name)
+    found = pair.name_across(side, name)
     if found is None:
         raise Refused(
             f"an index by {name!r} is not the same in {pair.source.name} and {pair.target.name}: {name!r} is stored in"

@@ -12,11 +12,11 @@ from typing import Final
 from crossfade.core.accounting import consumed
 from crossfade.core.effects import Call, Later, Note, Reply, Request, Routine
 from crossfade.core.expressions import KeyCondition, bind, condition, key_condition
-from crossfade.core.items import Item
-from crossfade.core.mapping import STAMP
+from crossfade.core.items import AttributeValue, Item
 from crossfade.core.mirroring import shadow_compare
-from crossfade.core.pair import Pair, Stored, key_name
+from crossfade.core.pair import Pair, Stored, key_name, without_stamp
 from crossfade.core.reads import PROJECTING, projector
+from crossfade.core.requests import BATCH_GET_KEYS_MAX
 from crossfade.core.selecting import selected
 from crossfade.core.stages import Side
 from crossfade.errors import Rejected
@@ -31,6 +31,13 @@ class Asked:
     where: KeyCondition | None
     keep: Callable[[Item], bool]
     project: Callable[[Item], Item]
+
+    @property
+    def of_query(self) -> KeyCondition:
+        """The key condition, which every Query has."""
+        if self.where is None:
+            raise AssertionError("a Query has a key condition")
+        return self.where
 
 
 def understood(operation: str, request: Request, key_names: tuple[str, str | None] | None) -> Asked:
@@ -59,6 +66,21 @@ def understood(operation: str, request: Request, key_names: tuple[str, str | Non
     )
 
 
+def key_condition_in(asked: Asked, partition_name: str, partition: AttributeValue, sort_name: str | None) -> Request:
+    """The caller's key condition under other names, about one partition; without a name for what is sorted by, about
+    all of it."""
+    names = {"#xf_p": partition_name}
+    values: Item = {":xf_p": partition}
+    text = "#xf_p = :xf_p"
+    sort = asked.of_query.sort
+    if sort is not None and sort_name is not None:
+        names["#xf_s"] = sort_name
+        values |= {f":xf_s{n}": operand for n, operand in enumerate(sort.operands)}
+        text += f" AND {SORT_FORMS.get(sort.operator, '#xf_s {} :xf_s0').format(sort.operator)}"
+    return {"KeyConditionExpression": text, "ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
+
+
+SORT_FORMS: Final = {"BETWEEN": "#xf_s {} :xf_s0 AND :xf_s1", "begins_with": "{}(#xf_s, :xf_s0)"}
 KEY_FILTERED: Final = "Filter Expression can only contain non-primary key attributes: Primary key attribute: "
 
 
@@ -86,10 +108,8 @@ def page(
 
 def without_stamps(reply: Reply) -> Reply:
     """The answer of a forwarded Query or Scan, the stamps not shown."""
-    items: list[Item] | None = reply.get("Items")
-    if not items or not any(STAMP in item for item in items):
-        return reply
-    return {**reply, "Items": [{name: value for name, value in item.items() if name != STAMP} for item in items]}
+    items: list[Item] = reply.get("Items", [])
+    return {**reply, "Items": [without_stamp(item) for item in items]} if items else reply
 
 
 def look_up(pair: Pair, side: Side, keys: Sequence[Item], sent: list[Reply], counted: Request) -> Routine[list[Stored]]:
@@ -108,10 +128,6 @@ def look_up(pair: Pair, side: Side, keys: Sequence[Item], sent: list[Reply], cou
             found[key_name({name: item[name] for name in table.key_names})] = item
         left = [*reply.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", ()), *left]
     return [pair.stored(side, found.get(name)) for name in names]
-
-
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-BATCH_GET_KEYS_MAX: Final = 100
 
 
 def compare_items_later(pair: Pair, side: Side, request: Request, reply: Reply, name: str) -> Routine[None]:

@@ -100,12 +100,22 @@ class Pair:
             return index
         if side == "target":
             return self.indexes.get(index, index)
-        return next((source for source, target in self.indexes.items() if target == index), index)
+        return self._source_indexes.get(index, index)
+
+    def callers_index_name(self, index: str) -> str:
+        """The caller's name of an index of the other table."""
+        return self._source_indexes.get(index, index) if self.view == "source" else self.indexes.get(index, index)
+
+    @property
+    def _source_indexes(self) -> dict[str, str]:
+        return {target: source for source, target in self.indexes.items()}
 
     def attribute_name(self, side: Side, name: str) -> str | None:
         """The name on one side of a root attribute that the caller names, its value untouched; None where it is not."""
-        if side == self.view:
-            return name
+        return name if side == self.view else self.name_across(side, name)
+
+    def name_across(self, side: Side, name: str) -> str | None:
+        """The same of a root attribute that the other side has."""
         return self.mapping.arrives(name) if side == "target" else self.mapping.came_from(name)
 
     def callers_key(self, given: Item) -> Item:
@@ -141,13 +151,12 @@ class Pair:
 
     def read(self, side: Side, source_key: Item) -> Routine[Stored]:
         """One strongly consistent read."""
-        request: Request = {
-            "TableName": self.table(side).name,
-            "Key": self.key(side, source_key),
-            "ConsistentRead": True,
-        }
-        reply = yield from Call(side, "GetItem", request)
+        reply = yield from Call(side, "GetItem", self.get_request(side, source_key))
         return self.stored(side, reply.get("Item"))
+
+    def get_request(self, side: Side, source_key: Item) -> Request:
+        """A strongly consistent read."""
+        return {"TableName": self.table(side).name, "Key": self.key(side, source_key), "ConsistentRead": True}
 
     def stored_form(self, side: Side, image: Item) -> Routine[Item]:
         """The image as `side` holds it; a fresh stamp goes with every write to the target."""
@@ -182,6 +191,12 @@ class Pair:
             )
         return Guard("#xf_stamp = :xf_stamp", {"#xf_stamp": STAMP}, {":xf_stamp": {"S": before.stamp}})
 
+    def locked(self, side: Side, before: Stored) -> Guard:
+        """`unchanged`, and on the target the attributes too: an application that has left the source behind sets no
+        stamps any more."""
+        guard = self.unchanged(side, before)
+        return joined(guard, self.as_it_was(side, before.item)) if side == "target" else guard
+
     def as_it_was(self, side: Side, item: Item | None) -> Guard:
         """The item is there (or not) with these very attributes."""
         return attributes_guard(self.table(side), item, frozenset(item or ()))
@@ -212,6 +227,11 @@ def joined(left: Guard, right: Guard) -> Guard:
     return Guard(
         f"{left.expression} AND {right.expression}", {**left.names, **right.names}, {**left.values, **right.values}
     )
+
+
+def without_stamp(item: Item) -> Item:
+    """The item as the caller sees it, where the caller's own table holds it."""
+    return {name: value for name, value in item.items() if name != STAMP} if STAMP in item else item
 
 
 def operation_name(request: Request) -> str:

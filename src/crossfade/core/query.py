@@ -14,12 +14,11 @@ from typing import Any, Final
 
 from crossfade.core.accounting import capacity_asked
 from crossfade.core.effects import Call, Forward, Gather, Later, Reply, Request, Routine
-from crossfade.core.expressions import KeyCondition
 from crossfade.core.items import AttributeValue, Item, parse_number, same, size_bytes
 from crossfade.core.legacy import modern
 from crossfade.core.mirroring import shadow_compare
 from crossfade.core.ordering import in_its_order, order_of, without_mark
-from crossfade.core.pages import COMPARED_MAX, Asked, note_matching, page, understood, without_stamps
+from crossfade.core.pages import COMPARED_MAX, Asked, key_condition_in, note_matching, page, understood, without_stamps
 from crossfade.core.pair import Pair, TableShape, key_name
 from crossfade.core.reads import serving_side
 from crossfade.core.stages import Row, Side, other_side
@@ -108,13 +107,7 @@ def key_names(pair: Pair) -> tuple[str, str | None]:
 
 
 def partition_of(asked: Asked) -> AttributeValue:
-    return condition_of(asked).partition[1]
-
-
-def condition_of(asked: Asked) -> KeyCondition:
-    if asked.where is None:
-        raise AssertionError("a Query has a key condition")
-    return asked.where
+    return asked.of_query.partition[1]
 
 
 def partitions(pair: Pair, asked: Asked, side: Side) -> tuple[AttributeValue, ...]:
@@ -136,7 +129,7 @@ class Stream:
     def take(self, pair: Pair, side: Side, asked: Asked, reply: Reply) -> None:
         """A partition may hold items of other partitions of the caller's table too."""
         images = (pair.image(side, pair.stored(side, item)) for item in reply["Items"])
-        name, value = condition_of(asked).partition
+        name, value = asked.of_query.partition
         self.held = [image for image in images if image is not None and same(image[name], value)][::-1]
         token = reply.get("LastEvaluatedKey")
         self.ended = token is None
@@ -151,7 +144,7 @@ class Stream:
 def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Course, size: int | None) -> list[Stream]:
     """A stream for every partition, each starting behind the caller's token."""
     start: Item | None = request.get("ExclusiveStartKey")
-    name, value = condition_of(asked).partition
+    name, value = asked.of_query.partition
     if start is not None and start.keys() != {*pair.caller.key_names, *course.order}:
         raise Rejected("ValidationException", "The provided starting key is invalid")
     if start is not None and not same(start.get(name), value):
@@ -174,7 +167,7 @@ def narrowed(
     pair: Pair, asked: Asked, table: TableShape, course: Course, partition: AttributeValue, start: Item | None
 ) -> Request:
     """The key condition, and the token, in terms of one partition of the other table."""
-    request = key_condition_of(asked, table.partition_key, partition, course.sort_there)
+    request = key_condition_in(asked, table.partition_key, partition, course.sort_there)
     if start is not None:
         token: Item = {table.partition_key: partition}
         if table.sort_key is not None and pair.caller.sort_key is not None:
@@ -183,24 +176,6 @@ def narrowed(
             token[course.sort_there] = start[course.keys[1]]
         request["ExclusiveStartKey"] = token
     return request
-
-
-def key_condition_of(asked: Asked, partition_name: str, partition: AttributeValue, sort_name: str | None) -> Request:
-    """The caller's key condition under other names."""
-    names = {"#xf_p": partition_name}
-    values: Item = {":xf_p": partition}
-    text = "#xf_p = :xf_p"
-    sort = condition_of(asked).sort
-    if sort is not None and sort_name is not None:
-        names["#xf_s"] = sort_name
-        values |= {f":xf_s{n}": operand for n, operand in enumerate(sort.operands)}
-        if sort.operator == "BETWEEN":
-            text += " AND #xf_s BETWEEN :xf_s0 AND :xf_s1"
-        elif sort.operator == "begins_with":
-            text += " AND begins_with(#xf_s, :xf_s0)"
-        else:
-            text += f" AND #xf_s {sort.operator} :xf_s0"
-    return {"KeyConditionExpression": text, "ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
 
 
 # --- the merge ----------------------------------------------------------------------------------------------
@@ -252,7 +227,7 @@ def token_of(pair: Pair, course: Course, image: Item) -> Item:
 
 def at_bound(course: Course, asked: Asked, image: Item, backwards: bool) -> bool:
     """Whether the item has the very last sort key that the condition lets in: then DynamoDB gives no token."""
-    sort = condition_of(asked).sort
+    sort = asked.of_query.sort
     if sort is None or course.index is not None or sort.operator not in LAST_INCLUSIVE[backwards]:
         return False
     bound = sort.operands[0] if backwards else sort.operands[-1]

@@ -10,12 +10,10 @@ from crossfade.core.effects import Forward, Later, Reply, Request, Routine
 from crossfade.core.expressions import Bindings, bind, projection
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
-from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import shadow_compare
-from crossfade.core.pair import Pair, key_name
-from crossfade.core.requests import checked_key
+from crossfade.core.pair import Pair, key_name, without_stamp
+from crossfade.core.requests import checked_keys
 from crossfade.core.stages import Ramp, Row, Side
-from crossfade.errors import Rejected
 
 PROJECTING = ("ProjectionExpression", "AttributesToGet")
 
@@ -36,15 +34,13 @@ def ramp_bucket(name: str) -> int:
 
 def get_item(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
     """One read of one item; after the answer, the comparison with the other side."""
-    try:
-        key = checked_key(pair, request)
-    except Rejected:
-        if row.authority != pair.view:
-            raise
-        return (yield from Forward())  # a malformed request: the service words its own error
+    keys = checked_keys(pair, row.authority, [request])
+    if keys is None:
+        return (yield from Forward())
+    (key,) = keys
     side = serving_side(row, ramp_percent, request, key_name(key))
     if side == pair.view:
-        reply = without_stamp((yield from Forward()))
+        reply = shown((yield from Forward()))
     else:
         reply = yield from get_from(pair, side, request, key)
     if row.compare:
@@ -54,11 +50,10 @@ def get_item(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routi
     return reply
 
 
-def without_stamp(reply: Reply) -> Reply:
+def shown(reply: Reply) -> Reply:
+    """The answer of the caller's own table, or one of several in it, the stamp not shown."""
     item: Item | None = reply.get("Item")
-    if item is None or STAMP not in item:
-        return reply
-    return {**reply, "Item": {name: value for name, value in item.items() if name != STAMP}}
+    return reply if item is None else {**reply, "Item": without_stamp(item)}
 
 
 def get_from(pair: Pair, side: Side, request: Request, key: Item) -> Routine[Reply]:
@@ -66,9 +61,7 @@ def get_from(pair: Pair, side: Side, request: Request, key: Item) -> Routine[Rep
     request = modern("GetItem", request)
     moved: Request = {name: request[name] for name in ("ConsistentRead",) if name in request}
     moved |= {"TableName": pair.table(side).name, "Key": pair.key(side, key), **capacity_asked(request)}
-    bindings = bind(request.get("ExpressionAttributeNames"), None)
-    wanted = projector(request, bindings)
-    bindings.finish()
+    wanted = projector_alone(request)
     reply = yield from Forward(moved)
     image = pair.image(side, pair.stored(side, reply.get("Item")))
     answer: Reply = {name: value for name, value in reply.items() if name != "Item"}
@@ -78,6 +71,14 @@ def get_from(pair: Pair, side: Side, request: Request, key: Item) -> Routine[Rep
 
 def as_it_is(image: Item) -> Item:
     return image
+
+
+def projector_alone(request: Request) -> Callable[[Item], Item]:
+    """`projector`, where the request has no other expression."""
+    bindings = bind(request.get("ExpressionAttributeNames"), None)
+    wanted = projector(request, bindings)
+    bindings.finish()
+    return wanted
 
 
 def projector(request: Request, bindings: Bindings) -> Callable[[Item], Item]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from crossfade.core.effects import Request
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.pair import Pair
+from crossfade.core.stages import Side
 from crossfade.errors import Rejected
 
 WRITES: Final = frozenset(
@@ -16,9 +17,13 @@ WRITES: Final = frozenset(
     | {"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}
 )
 READS: Final = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
+PARTIQL: Final = frozenset({"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"})
+
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 KEY_BYTES_MAX: Final = 2048  # of a partition key; what a sort key may have is left to the service
-PARTIQL: Final = frozenset({"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"})
+BATCH_GET_KEYS_MAX: Final = 100
+BATCH_WRITE_ITEMS_MAX: Final = 25
+TRANSACTION_ACTIONS_MAX: Final = 100
 
 
 def plain_name(table: str) -> str:
@@ -77,6 +82,17 @@ def checked_key(pair: Pair, request: Request) -> Item:
     for name, kind in schema:
         check_key_value(name, kind, given.get(name), in_item=whole is not None)
     return pair.callers_key(given)
+
+
+def checked_keys(pair: Pair, authority: Side, requests: Iterable[Request]) -> list[Item] | None:
+    """The source keys that these requests name. None: one is malformed, and the caller's own table decides, so that it
+    may word its own error. Raises Rejected where it does not."""
+    try:
+        return [checked_key(pair, request) for request in requests]
+    except Rejected:
+        if authority != pair.view:
+            raise
+        return None
 
 
 def is_of_both(pair: Pair, key: Item) -> bool:

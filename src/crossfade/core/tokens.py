@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, cast
 
+from crossfade.core.cancelling import reasons_of
 from crossfade.core.effects import Call, Reply, Request, Routine, Today
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair
+from crossfade.core.requests import TRANSACTION_ACTIONS_MAX
 from crossfade.errors import Rejected
 
-ACTIONS_MAX: Final = 100
 KEPT_SECONDS: Final = 3600
 
 
@@ -35,7 +36,7 @@ def with_record(pair: Pair, request: Request, items: Sequence[Request]) -> Routi
     token: str | None = request.get("ClientRequestToken")
     if token is None or pair.ledger is None:
         return list(items)
-    if len(items) >= ACTIONS_MAX:
+    if len(items) >= TRANSACTION_ACTIONS_MAX:
         return None
     today = yield from Today()
     put: Request = {
@@ -66,7 +67,7 @@ def settled(value: object) -> object:
 
 def recorded(error: Rejected, place: int) -> bool:
     """Whether the transaction failed because its token is there already."""
-    reasons: list[Reply] = error.response.get("CancellationReasons", [])
+    reasons = reasons_of(error)
     return len(reasons) > place and reasons[place].get("Code") == "ConditionalCheckFailed"
 
 

@@ -9,55 +9,21 @@ their refusals come back in their places.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from crossfade.core.accounting import capacity_asked, consumed_by_table
-from crossfade.core.cancelling import NO_REASON, cancellation, reason_of, reasons_of
-from crossfade.core.effects import Call, Forward, Later, Reply, Request, Routine, Sleep, Stamp
-from crossfade.core.evaluating import ActionName, Evaluated, Prepared, prepare
-from crossfade.core.expressions import bind
+from crossfade.core.accounting import consumed_by_table
+from crossfade.core.cancelling import cancellation, reasons_of
+from crossfade.core.effects import Forward, Later, Reply, Request, Routine, Stamp
+from crossfade.core.evaluated_transactions import OPERATIONS, Action, evaluated_here
 from crossfade.core.items import Item
-from crossfade.core.mapping import STAMP
-from crossfade.core.mirroring import shadow_compare
-from crossfade.core.pair import Pair, Stored, joined, key_name, with_guard
-from crossfade.core.reads import projector
+from crossfade.core.mirroring import mirrored, shadow_compare
+from crossfade.core.pair import Pair, key_name
+from crossfade.core.reads import projector_alone, shown
 from crossfade.core.requests import checked_key, plain_name
 from crossfade.core.stages import Row, Side, Writes
-from crossfade.core.tokens import already_done, recorded, was_done, with_record
-from crossfade.core.writes import (
-    TRIES_MAX,
-    accounting_asked,
-    as_action,
-    deciding_action,
-    lock,
-    mirror_later,
-    moved_action,
-    pause_seconds,
-    server_evaluates,
-    too_busy,
-    was_retried,
-)
-from crossfade.errors import Refused, Rejected, UnknownOutcome
-
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
-ACTIONS_MAX: Final = 100
-OPERATIONS: Final[dict[str, ActionName]] = {
-    "Put": "PutItem",
-    "Update": "UpdateItem",
-    "Delete": "DeleteItem",
-    "ConditionCheck": "ConditionCheck",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One action on our table: its place in the caller's list, and what it says."""
-
-    place: int
-    operation: ActionName
-    request: Request
-    key: Item  # of the source
+from crossfade.core.tokens import already_done, recorded, with_record
+from crossfade.core.writes import moved_action, server_evaluates
+from crossfade.errors import Rejected
 
 
 def actions_of(pair: Pair, request: Request) -> list[Action]:
@@ -86,8 +52,7 @@ def transact_get(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
         return (yield from Forward())  # the service words its own error
     if side == pair.view:
         reply = yield from Forward()
-        answers = [shown_item(answer) for answer in reply["Responses"]]
-        reply = {**reply, "Responses": answers}
+        reply = {**reply, "Responses": [shown(answer) for answer in reply["Responses"]]}
     else:
         reply = yield from get_elsewhere(pair, side, request, gets)
     if row.compare:
@@ -96,20 +61,11 @@ def transact_get(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     return reply
 
 
-def shown_item(answer: Reply) -> Reply:
-    item: Item | None = answer.get("Item")
-    if item is None or STAMP not in item:
-        return answer
-    return {**answer, "Item": {name: value for name, value in item.items() if name != STAMP}}
-
-
 def get_elsewhere(pair: Pair, side: Side, request: Request, gets: Sequence[Action]) -> Routine[Reply]:
     items: list[Request] = list(request["TransactItems"])
     wanted: dict[int, Callable[[Item], Item]] = {}
     for get in gets:
-        bindings = bind(get.request.get("ExpressionAttributeNames"), None)
-        wanted[get.place] = projector(get.request, bindings)
-        bindings.finish()
+        wanted[get.place] = projector_alone(get.request)
         items[get.place] = {"Get": {"TableName": pair.table(side).name, "Key": pair.key(side, get.key)}}
     reply = yield from Forward({**request, "TransactItems": items})
     answers: list[Reply] = list(reply["Responses"])
@@ -132,16 +88,8 @@ def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
         if side != pair.view:
             raise
         return (yield from Forward())  # the service words its own error
-    mirrored = row.writes is Writes.MIRRORED
-    try:
-        reply = yield from carried_out(pair, row, request, actions)
-    except UnknownOutcome:
-        if mirrored:
-            yield from mirrors(pair, side, actions, may_land=True)
-        raise
-    if mirrored:
-        yield from mirrors(pair, side, actions, may_land=was_retried(reply))
-    return reply
+    changed = [action.key for action in actions if action.operation != "ConditionCheck"]
+    return (yield from mirrored(pair, row, changed, carried_out(pair, row, request, actions)))
 
 
 TOKEN_CHARACTERS_MAX: Final = 36
@@ -150,12 +98,6 @@ TOKEN_CHARACTERS_MAX: Final = 36
 def check_token(request: Request) -> None:
     if not 1 <= len(request.get("ClientRequestToken", "x")) <= TOKEN_CHARACTERS_MAX:
         raise Rejected("ValidationException", f"a ClientRequestToken has 1 to {TOKEN_CHARACTERS_MAX} characters")
-
-
-def mirrors(pair: Pair, authority: Side, actions: Sequence[Action], *, may_land: bool) -> Routine[None]:
-    for action in actions:
-        if action.operation != "ConditionCheck":
-            yield from mirror_later(pair, authority, action.key, may_land=may_land)
 
 
 def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action]) -> Routine[Reply]:
@@ -188,9 +130,7 @@ def named(action: Action, request: Request) -> Request:
     return {next(kind for kind, operation in OPERATIONS.items() if operation == action.operation): request}
 
 
-def sent(
-    pair: Pair, request: Request, items: list[Request], side: Side | None = None, actions: Sequence[Action] = ()
-) -> Routine[Reply]:
+def sent(pair: Pair, request: Request, items: list[Request], side: Side, actions: Sequence[Action]) -> Routine[Reply]:
     """The caller's own call with these actions in the place of its own; answered in its terms."""
     token: str | None = request.get("ClientRequestToken")
     whole = yield from with_record(pair, request, items)
@@ -206,253 +146,21 @@ def sent(
     return in_callers_terms(pair, side, reply)
 
 
-def in_callers_terms(pair: Pair, side: Side | None, reply: Reply) -> Reply:
+def in_callers_terms(pair: Pair, side: Side, reply: Reply) -> Reply:
     answer: Reply = {**reply, **consumed_by_table(pair, [reply])}
     metrics: dict[str, list[Reply]] = {**(reply.get("ItemCollectionMetrics") or {})}
-    if side is not None and pair.table(side).name in metrics:
+    if pair.table(side).name in metrics:
         metrics[pair.caller.name] = metrics.pop(pair.table(side).name)
         answer["ItemCollectionMetrics"] = metrics
     return answer
 
 
-def cancelled(
-    pair: Pair, error: Rejected, reasons: list[Reply], side: Side | None, actions: Sequence[Action]
-) -> Rejected:
+def cancelled(pair: Pair, error: Rejected, reasons: list[Reply], side: Side, actions: Sequence[Action]) -> Rejected:
     """The refusal with the reasons of the caller's own actions, the items in them as the caller sees them."""
     if error.code != "TransactionCanceledException" or not reasons:
         return error
-    if side is not None:
-        for action in actions:
-            item: Item | None = reasons[action.place].get("Item")
-            if item is not None:
-                reasons[action.place] = {**reasons[action.place], "Item": pair.image(side, pair.stored(side, item))}
+    for action in actions:
+        item: Item | None = reasons[action.place].get("Item")
+        if item is not None:
+            reasons[action.place] = {**reasons[action.place], "Item": pair.image(side, pair.stored(side, item))}
     return cancellation(reasons)
-
-
-# --- evaluated here ---------------------------------------------------------------------------------------------------
-
-
-def evaluated_here(
-    pair: Pair, side: Side, request: Request, actions: Sequence[Action], *, lockstep: bool
-) -> Routine[Reply]:
-    """Read our items in one transaction, evaluate, write in one; again when somebody was quicker."""
-    check_transaction(request, actions)
-    if "ClientRequestToken" in request and (yield from was_done(pair, request)):
-        return {}
-    prepared = [prepare(action.operation, action.request, pair.caller.key_names) for action in actions]
-    replies: list[Reply] = []
-    for attempt in range(TRIES_MAX):
-        held = yield from snapshot(pair, side, actions, replies, capacity_asked(request), lockstep=lockstep)
-        results = [evaluated(one, pair.image(side, here[side])) for one, here in zip(prepared, held, strict=True)]
-        refused = {
-            action.place: result
-            for action, result in zip(actions, results, strict=True)
-            if isinstance(result, Rejected)
-        }
-        if refused:
-            return (yield from refused_with_others(pair, request, actions, refused))
-        plan = Plan(list(request["TransactItems"]), [])
-        for action, one, here, result in zip(actions, prepared, held, results, strict=True):
-            if isinstance(result, Rejected):
-                raise AssertionError("refusals have been dealt with")
-            yield from plan_action(pair, side, plan, Decided(action, one, here, result), lockstep=lockstep)
-        if len(plan.items) + len(plan.more) > ACTIONS_MAX:
-            raise Refused(
-                f"a transaction of {len(plan.items)} actions needs {len(plan.items) + len(plan.more)} while both tables"
-                f" are written, and DynamoDB takes {ACTIONS_MAX}; nothing was written",
-                next_step="make it two transactions, or wait until the stage is live",
-            )
-        reply = yield from attempted(pair, request, plan, actions, replies)
-        if reply is not None:
-            return reply
-        yield from Sleep(pause_seconds(attempt))
-    raise too_busy()
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """`items`: one action in the place of each of the caller's; `more`: those on the other side."""
-
-    items: list[Request]
-    more: list[Request]
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    action: Action
-    prepared: Prepared
-    held: dict[Side, Stored]
-    result: Evaluated
-
-
-def check_transaction(request: Request, actions: Sequence[Action]) -> None:
-    if len({key_name(action.key) for action in actions}) < len(actions):
-        raise Rejected("ValidationException", "Transaction request cannot include multiple operations on one item")
-    if not 1 <= len(request["TransactItems"]) <= ACTIONS_MAX:
-        raise Rejected("ValidationException", f"Member must have length less than or equal to {ACTIONS_MAX}")
-
-
-def snapshot(
-    pair: Pair, side: Side, actions: Sequence[Action], replies: list[Reply], counted: Request, *, lockstep: bool
-) -> Routine[list[dict[Side, Stored]]]:
-    """What is held under our keys, all at one moment; in lockstep on the target too, for its stamps."""
-    sides: tuple[Side, ...] = ("source", "target") if lockstep and side == "source" else (side,)
-    gets: list[tuple[int, Side]] = [(n, one) for n in range(len(actions)) for one in sides]
-    held: list[dict[Side, Stored]] = [{} for _ in actions]
-    for start in range(0, len(gets), ACTIONS_MAX):
-        some = gets[start : start + ACTIONS_MAX]
-        items = [{"Get": {"TableName": pair.table(one).name, "Key": pair.key(one, actions[n].key)}} for n, one in some]
-        reply = yield from patient_snapshot(side, {"TransactItems": items, **counted})
-        replies.append(reply)
-        for (n, one), answer in zip(some, reply["Responses"], strict=True):
-            held[n][one] = pair.stored(one, answer.get("Item"))
-    return held
-
-
-def patient_snapshot(side: Side, request: Request) -> Routine[Reply]:
-    for attempt in range(TRIES_MAX):
-        try:
-            return (yield from Call(side, "TransactGetItems", request))
-        except Rejected as error:
-            if {reason.get("Code") for reason in reasons_of(error)} - {"None", "TransactionConflict"} or not reasons_of(
-                error
-            ):
-                raise
-        yield from Sleep(pause_seconds(attempt))
-    raise too_busy()
-
-
-def evaluated(prepared: Prepared, image: Item | None) -> Evaluated | Rejected:
-    try:
-        return prepared.on(image)
-    except Rejected as error:
-        return error
-
-
-def plan_action(pair: Pair, side: Side, plan: Plan, decided: Decided, *, lockstep: bool) -> Routine[None]:
-    """What one of the caller's actions becomes: on the side that decides, and in lockstep on the other."""
-    action, result, held = decided.action, decided.result, decided.held
-    changes = action.operation != "ConditionCheck" and not (result.image is None and held[side].item is None)
-    if not changes:
-        guard = pair.unchanged(side, held[side])
-        check: Request = {"TableName": pair.table(side).name, "Key": pair.key(side, action.key)}
-        plan.items[action.place] = {"ConditionCheck": with_guard(check, guard)}
-        return
-    if not lockstep:
-        guard = pair.unchanged(side, held[side])
-        if side == "target":
-            guard = joined(guard, pair.as_it_was(side, held[side].item))
-        plan.items[action.place] = as_action((yield from pair.put_or_delete(side, action.key, result.image, guard)))
-        return
-    target = as_action((yield from pair.put_or_delete("target", action.key, result.image, lock(pair, held["target"]))))
-    if side == "target":
-        plan.items[action.place] = target
-        plan.more.append(as_action((yield from pair.put_or_delete("source", action.key, result.image))))
-        return
-    plan.items[action.place] = yield from deciding_action(
-        pair, action.operation, decided.prepared.request, held["source"], result, action.key
-    )
-    plan.more.append(target)
-
-
-def refused_with_others(
-    pair: Pair, request: Request, actions: Sequence[Action], refused: dict[int, Rejected]
-) -> Routine[Reply]:
-    """Nothing is written, but what other tables would say belongs to the answer: they are asked, in a transaction that
-    cannot succeed."""
-    ours = {action.place for action in actions}
-    items: list[Request] = request["TransactItems"]
-    reasons: list[Reply] = [NO_REASON] * len(items)
-    places = [place for place in range(len(items)) if place not in ours]
-    if places:
-        never: Request = {
-            "TableName": pair.caller.name,
-            "Key": {
-                name: (actions[0].request.get("Key") or actions[0].request["Item"])[name]
-                for name in pair.caller.key_names
-            },
-            "ConditionExpression": "attribute_exists(#xf_key) AND attribute_not_exists(#xf_key)",
-            "ExpressionAttributeNames": {"#xf_key": pair.caller.partition_key},
-        }
-        asked: Request = {"TransactItems": [*(items[place] for place in places), {"ConditionCheck": never}]}
-        try:
-            _ = yield from Call(pair.view, "TransactWriteItems", asked)
-        except Rejected as error:
-            if not reasons_of(error):
-                raise
-            for place, reason in zip(places, reasons_of(error), strict=False):
-                reasons[place] = reason
-        else:
-            raise AssertionError("a transaction whose condition contradicts itself has succeeded")
-    for place, refusal in refused.items():
-        reasons[place] = reason_of(refusal)
-    raise cancellation(reasons)
-
-
-def attempted(
-    pair: Pair, request: Request, plan: Plan, actions: Sequence[Action], replies: list[Reply]
-) -> Routine[Reply | None]:
-    """The answer, or None when one of our items was changed meanwhile: look again.
-
-    After an unknown outcome the same token is sent again, which writes once.
-    """
-    items = [*plan.items, *plan.more]
-    whole = (yield from with_record(pair, request, items)) or items
-    token = yield from Stamp()
-    asked: Request = {"TransactItems": whole, "ClientRequestToken": token, **accounting_asked(request)}
-    unsure: UnknownOutcome | None = None
-    for attempt in range(TRIES_MAX):
-        try:
-            reply = yield from Call("target", "TransactWriteItems", asked)
-        except UnknownOutcome as unknown:
-            unsure = unknown
-        except Rejected as refusal:
-            if unsure is not None:
-                raise unsure from refusal
-            if len(whole) > len(items) and recorded(refusal, len(items)):
-                return (yield from already_done(pair, request))
-            if refusal.code != "TransactionInProgressException":
-                raise_unless_raced(refusal, plan, actions)
-                return None
-        else:
-            replies.append(reply)
-            return answer_of(pair, request, replies, reply)
-        yield from Sleep(pause_seconds(attempt))
-    raise unsure or too_busy()
-
-
-RACED: Final = frozenset({"None", "ConditionalCheckFailed", "TransactionConflict"})
-
-
-def raise_unless_raced(error: Rejected, plan: Plan, actions: Sequence[Action]) -> None:
-    """Returns where the transaction is worth another look; raises what is the caller's to know."""
-    reasons = reasons_of(error)
-    if error.code != "TransactionCanceledException" or not reasons:
-        raise error
-    count = len(plan.items)
-    ours = {action.place for action in actions} | set(range(count, count + len(plan.more)))
-    if any(
-        reason.get("Code") in ("ConditionalCheckFailed", "TransactionConflict")
-        for n, reason in enumerate(reasons)
-        if n in ours
-    ):
-        return
-    codes = {reason.get("Code", "None") for reason in reasons}
-    if codes <= {"None", "TransactionConflict"}:
-        return
-    told = [dict(reason) for reason in reasons[:count]]
-    for n, reason in enumerate(reasons[count : count + len(plan.more)]):
-        if reason.get("Code", "None") not in RACED:  # the other side takes less, such as a larger form over 400 KB
-            changing = [action for action in actions if action.operation != "ConditionCheck"]
-            told[changing[n].place] = dict(reason)
-    raise cancellation(told)
-
-
-def answer_of(pair: Pair, request: Request, replies: Sequence[Reply], last: Reply) -> Reply:
-    answer: Reply = {**consumed_by_table(pair, replies)}
-    metrics: dict[str, list[Reply]] = last.get("ItemCollectionMetrics") or {}
-    ours = metrics.get(pair.caller.name)
-    others = {name: told for name, told in metrics.items() if name not in (pair.source.name, pair.target.name)}
-    if request.get("ReturnItemCollectionMetrics") == "SIZE" and metrics:
-        answer["ItemCollectionMetrics"] = {**others, **({pair.caller.name: ours} if ours else {})}
-    return answer

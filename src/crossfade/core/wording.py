@@ -11,17 +11,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from crossfade.core.cancelling import cancellation, reasons_of
+from crossfade.core.cancelling import NEVER, cancellation, never, reasons_of
 from crossfade.core.effects import Call, Forward, Gather, Reply, Request, Routine
+from crossfade.core.items import Item
 from crossfade.core.pair import Pair
-from crossfade.core.requests import READS, used_by, uses_no_expression
+from crossfade.core.requests import READS, TRANSACTION_ACTIONS_MAX, used_by, uses_no_expression
 from crossfade.errors import CrossfadeError, Refused, Rejected
 
-NEVER: Final = "attribute_exists(#xf_never) AND attribute_not_exists(#xf_never)"
-NEVER_NAMES: Final = {"#xf_never": "xf_never"}
 SINGLE_WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 LEGACY: Final = ("Expected", "ConditionalOperator", "AttributeUpdates")
-ACTIONS_MAX: Final = 100
 PLACEHOLDERS: Final = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 
@@ -83,14 +81,11 @@ def harmless_form(pair: Pair, operation: str, request: Request) -> Request | Non
         own = {name: value for name, value in request.items() if name not in (*LEGACY, *PLACEHOLDERS)}
         update: str = request.get("UpdateExpression", "")
         used = used_by(update, request)
-        names = {**used.pop("ExpressionAttributeNames", {}), **NEVER_NAMES}
-        return {**own, **used, "ConditionExpression": NEVER, "ExpressionAttributeNames": names}
-    if operation == "TransactWriteItems" and pair.ledger is not None and len(request["TransactItems"]) < ACTIONS_MAX:
-        never: Request = {
-            "TableName": pair.ledger.table,
-            "Key": {"migration": {"S": "never"}, "record": {"S": "never"}},
-            "ConditionExpression": NEVER,
-            "ExpressionAttributeNames": NEVER_NAMES,
-        }
-        return {**request, "TransactItems": [*request["TransactItems"], {"ConditionCheck": never}]}
+        names = {**used.pop("ExpressionAttributeNames", {}), **NEVER["ExpressionAttributeNames"]}
+        return {**own, **used, **NEVER, "ExpressionAttributeNames": names}
+    if operation == "TransactWriteItems" and pair.ledger is not None:
+        actions: list[Request] = request["TransactItems"]
+        key: Item = {"migration": {"S": "never"}, "record": {"S": "never"}}
+        if len(actions) < TRANSACTION_ACTIONS_MAX:
+            return {**request, "TransactItems": [*actions, never(pair.ledger.table, key)]}
     return None

@@ -4,8 +4,6 @@ The batch operations answer "done" with a list of what was not. That list is ask
 in bulk cannot say is which of its items was wrong: then each is written alone, and tells for itself. And a bulk write
 without an answer may be carried out later, over something newer; its keys come back as `unsettled`, with the moment
 from which on it no longer can. Whoever called must make sure of them again then.
-
-Limits: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 """
 
 from __future__ import annotations
@@ -16,15 +14,13 @@ from typing import Any, Final
 
 from crossfade.core.effects import Call, Now, Reply, Request, Routine, Sleep
 from crossfade.core.items import Item
-from crossfade.core.mirroring import TRANSIENT, backoff_seconds, patiently
+from crossfade.core.mirroring import TRANSIENT, backoff_seconds, patiently, read_again, was_retried
 from crossfade.core.pair import Pair, Stored
+from crossfade.core.requests import BATCH_GET_KEYS_MAX, BATCH_WRITE_ITEMS_MAX
 from crossfade.core.stages import Side
-from crossfade.core.writes import was_retried
 from crossfade.errors import Rejected, UnknownOutcome
 from crossfade.jobs.keys import namer
 
-BATCH_WRITE_ITEMS_MAX: Final = 25
-BATCH_GET_KEYS_MAX: Final = 100
 # Refusals that are about the item and not about the table, the caller's rights or the load.
 ABOUT_THE_ITEM: Final = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 
@@ -87,17 +83,6 @@ def projection(names: Sequence[str]) -> Request:
         return {}
     placeholders = {f"#n{n}": name for n, name in enumerate(names)}
     return {"ProjectionExpression": ", ".join(placeholders), "ExpressionAttributeNames": placeholders}
-
-
-def read_again(call: Call) -> Routine[Reply]:
-    """A read, however long that takes. Raises Rejected where trying again would not help."""
-    attempt = 0
-    while True:
-        try:
-            return (yield from patiently(call))
-        except UnknownOutcome:
-            yield from Sleep(backoff_seconds(attempt))
-        attempt += 1
 
 
 def get_in_bulk(pair: Pair, side: Side, source_keys: Sequence[Item]) -> Routine[list[Stored]]:

@@ -19,10 +19,11 @@ from typing import Final, TypeAlias
 from crossfade.core.effects import Call, Request, Routine, Sleep
 from crossfade.core.items import Item, canonical, same_item
 from crossfade.core.mapping import STAMP
-from crossfade.core.mirroring import Difference
+from crossfade.core.mirroring import Difference, read_again
 from crossfade.core.pair import Pair, Stored
+from crossfade.core.requests import BATCH_GET_KEYS_MAX
 from crossfade.errors import MappingError
-from crossfade.jobs.bulk import BATCH_GET_KEYS_MAX, Page, get_in_bulk, get_items, read_again
+from crossfade.jobs.bulk import Page, get_in_bulk, get_items
 from crossfade.jobs.keys import cutter
 from crossfade.verify.packing import packed, same_packed
 

@@ -1,0 +1,257 @@
+"""A TransactWriteItems that is evaluated here: in lockstep, or where the stored form differs from the caller's.
+
+Our items are read in one transaction, so that what is decided is true of one moment; then one transaction writes
+whatever follows, locked on what was read. Actions on other tables are part of it, untouched, and their refusals come
+back in their places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from crossfade.core.accounting import accounting_asked, capacity_asked, consumed_by_table
+from crossfade.core.cancelling import NO_REASON, cancellation, never, reason_of, reasons_of
+from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
+from crossfade.core.evaluating import ActionName, Evaluated, Prepared, prepare
+from crossfade.core.items import Item
+from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, too_busy
+from crossfade.core.lockstep import RACED, deciding_action
+from crossfade.core.pair import Pair, Stored, key_name, with_guard
+from crossfade.core.requests import TRANSACTION_ACTIONS_MAX
+from crossfade.core.stages import Side
+from crossfade.core.tokens import already_done, recorded, was_done, with_record
+from crossfade.errors import Refused, Rejected, UnknownOutcome
+
+OPERATIONS: Final[dict[str, ActionName]] = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheck",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action on our table: its place in the caller's list, and what it says."""
+
+    place: int
+    operation: ActionName
+    request: Request
+    key: Item  # of the source
+
+
+def evaluated_here(
+    pair: Pair, side: Side, request: Request, actions: Sequence[Action], *, lockstep: bool
+) -> Routine[Reply]:
+    """Read our items in one transaction, evaluate, write in one; again when somebody was quicker."""
+    check_transaction(request, actions)
+    if "ClientRequestToken" in request and (yield from was_done(pair, request)):
+        return {}
+    prepared = [prepare(action.operation, action.request, pair.caller.key_names) for action in actions]
+    replies: list[Reply] = []
+    for attempt in range(TRIES_MAX):
+        held = yield from snapshot(pair, side, actions, replies, capacity_asked(request), lockstep=lockstep)
+        results = [evaluated(one, pair.image(side, here[side])) for one, here in zip(prepared, held, strict=True)]
+        refused = {
+            action.place: result
+            for action, result in zip(actions, results, strict=True)
+            if isinstance(result, Rejected)
+        }
+        if refused:
+            return (yield from refused_with_others(pair, request, actions, refused))
+        plan = Plan(list(request["TransactItems"]), [])
+        for action, one, here, result in zip(actions, prepared, held, results, strict=True):
+            if isinstance(result, Rejected):
+                raise AssertionError("refusals have been dealt with")
+            yield from plan_action(pair, side, plan, Decided(action, one, here, result), lockstep=lockstep)
+        if len(plan.items) + len(plan.more) > TRANSACTION_ACTIONS_MAX:
+            raise Refused(
+                f"a transaction of {len(plan.items)} actions needs {len(plan.items) + len(plan.more)} while both tables"
+                f" are written, and DynamoDB takes {TRANSACTION_ACTIONS_MAX}; nothing was written",
+                next_step="make it two transactions, or wait until the stage is live",
+            )
+        reply = yield from attempted(pair, request, plan, actions, replies)
+        if reply is not None:
+            return reply
+        yield from Sleep(pause_seconds(attempt))
+    raise too_busy()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`items`: one action in the place of each of the caller's; `more`: those on the other side."""
+
+    items: list[Request]
+    more: list[Request]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    action: Action
+    prepared: Prepared
+    held: dict[Side, Stored]
+    result: Evaluated
+
+
+def check_transaction(request: Request, actions: Sequence[Action]) -> None:
+    if len({key_name(action.key) for action in actions}) < len(actions):
+        raise Rejected("ValidationException", "Transaction request cannot include multiple operations on one item")
+    if not 1 <= len(request["TransactItems"]) <= TRANSACTION_ACTIONS_MAX:
+        raise Rejected(
+            "ValidationException", f"Member must have length less than or equal to {TRANSACTION_ACTIONS_MAX}"
+        )
+
+
+def snapshot(
+    pair: Pair, side: Side, actions: Sequence[Action], replies: list[Reply], counted: Request, *, lockstep: bool
+) -> Routine[list[dict[Side, Stored]]]:
+    """What is held under our keys, all at one moment; in lockstep on the target too, for its stamps."""
+    sides: tuple[Side, ...] = ("source", "target") if lockstep and side == "source" else (side,)
+    gets: list[tuple[int, Side]] = [(n, one) for n in range(len(actions)) for one in sides]
+    held: list[dict[Side, Stored]] = [{} for _ in actions]
+    for start in range(0, len(gets), TRANSACTION_ACTIONS_MAX):
+        some = gets[start : start + TRANSACTION_ACTIONS_MAX]
+        items = [{"Get": {"TableName": pair.table(one).name, "Key": pair.key(one, actions[n].key)}} for n, one in some]
+        reply = yield from patient_snapshot(side, {"TransactItems": items, **counted})
+        replies.append(reply)
+        for (n, one), answer in zip(some, reply["Responses"], strict=True):
+            held[n][one] = pair.stored(one, answer.get("Item"))
+    return held
+
+
+def patient_snapshot(side: Side, request: Request) -> Routine[Reply]:
+    for attempt in range(TRIES_MAX):
+        try:
+            return (yield from Call(side, "TransactGetItems", request))
+        except Rejected as error:
+            codes = {reason.get("Code") for reason in reasons_of(error)}
+            if not codes or codes - {"None", "TransactionConflict"}:
+                raise
+        yield from Sleep(pause_seconds(attempt))
+    raise too_busy()
+
+
+def evaluated(prepared: Prepared, image: Item | None) -> Evaluated | Rejected:
+    try:
+        return prepared.on(image)
+    except Rejected as error:
+        return error
+
+
+def plan_action(pair: Pair, side: Side, plan: Plan, decided: Decided, *, lockstep: bool) -> Routine[None]:
+    """What one of the caller's actions becomes: on the side that decides, and in lockstep on the other."""
+    action, result, held = decided.action, decided.result, decided.held
+    changes = action.operation != "ConditionCheck" and not (result.image is None and held[side].item is None)
+    if not changes:
+        guard = pair.unchanged(side, held[side])
+        check: Request = {"TableName": pair.table(side).name, "Key": pair.key(side, action.key)}
+        plan.items[action.place] = {"ConditionCheck": with_guard(check, guard)}
+        return
+    if not lockstep:
+        guard = pair.locked(side, held[side])
+        plan.items[action.place] = as_action((yield from pair.put_or_delete(side, action.key, result.image, guard)))
+        return
+    target = as_action((yield from pair.put_or_delete("target", action.key, result.image, lock(pair, held["target"]))))
+    if side == "target":
+        plan.items[action.place] = target
+        plan.more.append(as_action((yield from pair.put_or_delete("source", action.key, result.image))))
+        return
+    plan.items[action.place] = yield from deciding_action(
+        pair, action.operation, decided.prepared.request, held["source"], result, action.key
+    )
+    plan.more.append(target)
+
+
+def refused_with_others(
+    pair: Pair, request: Request, actions: Sequence[Action], refused: dict[int, Rejected]
+) -> Routine[Reply]:
+    """Nothing is written, but what other tables would say belongs to the answer: they are asked, in a transaction that
+    cannot succeed."""
+    ours = {action.place for action in actions}
+    items: list[Request] = request["TransactItems"]
+    reasons: list[Reply] = [NO_REASON] * len(items)
+    places = [place for place in range(len(items)) if place not in ours]
+    if places:
+        given: Item = actions[0].request.get("Key") or actions[0].request["Item"]
+        refusing = never(pair.caller.name, {name: given[name] for name in pair.caller.key_names})
+        asked: Request = {"TransactItems": [*(items[place] for place in places), refusing]}
+        try:
+            _ = yield from Call(pair.view, "TransactWriteItems", asked)
+        except Rejected as error:
+            if not reasons_of(error):
+                raise
+            for place, reason in zip(places, reasons_of(error), strict=False):
+                reasons[place] = reason
+        else:
+            raise AssertionError("a transaction whose condition contradicts itself has succeeded")
+    for place, refusal in refused.items():
+        reasons[place] = reason_of(refusal)
+    raise cancellation(reasons)
+
+
+def attempted(
+    pair: Pair, request: Request, plan: Plan, actions: Sequence[Action], replies: list[Reply]
+) -> Routine[Reply | None]:
+    """The answer, or None when one of our items was changed meanwhile: look again.
+
+    After an unknown outcome the same token is sent again, which writes once.
+    """
+    items = [*plan.items, *plan.more]
+    whole = (yield from with_record(pair, request, items)) or items
+    token = yield from Stamp()
+    asked: Request = {"TransactItems": whole, "ClientRequestToken": token, **accounting_asked(request)}
+    unsure: UnknownOutcome | None = None
+    for attempt in range(TRIES_MAX):
+        try:
+            reply = yield from Call("target", "TransactWriteItems", asked)
+        except UnknownOutcome as unknown:
+            unsure = unknown
+        except Rejected as refusal:
+            if unsure is not None:
+                raise unsure from refusal
+            if len(whole) > len(items) and recorded(refusal, len(items)):
+                return (yield from already_done(pair, request))
+            if refusal.code != "TransactionInProgressException":
+                raise_unless_raced(refusal, plan, actions)
+                return None
+        else:
+            replies.append(reply)
+            return answer_of(pair, request, replies, reply)
+        yield from Sleep(pause_seconds(attempt))
+    raise unsure or too_busy()
+
+
+def raise_unless_raced(error: Rejected, plan: Plan, actions: Sequence[Action]) -> None:
+    """Returns where the transaction is worth another look; raises what is the caller's to know."""
+    reasons = reasons_of(error)
+    if error.code != "TransactionCanceledException" or not reasons:
+        raise error
+    count = len(plan.items)
+    ours = {action.place for action in actions} | set(range(count, count + len(plan.more)))
+    if any(
+        reason.get("Code") in ("ConditionalCheckFailed", "TransactionConflict")
+        for n, reason in enumerate(reasons)
+        if n in ours
+    ):
+        return
+    codes = {reason.get("Code", "None") for reason in reasons}
+    if codes <= {"None", "TransactionConflict"}:
+        return
+    told = [dict(reason) for reason in reasons[:count]]
+    for n, reason in enumerate(reasons[count : count + len(plan.more)]):
+        if reason.get("Code", "None") not in RACED:  # the other side takes less, such as a larger form over 400 KB
+            changing = [action for action in actions if action.operation != "ConditionCheck"]
+            told[changing[n].place] = dict(reason)
+    raise cancellation(told)
+
+
+def answer_of(pair: Pair, request: Request, replies: Sequence[Reply], last: Reply) -> Reply:
+    answer: Reply = {**consumed_by_table(pair, replies)}
+    metrics: dict[str, list[Reply]] = last.get("ItemCollectionMetrics") or {}
+    ours = metrics.get(pair.caller.name)
+    others = {name: told for name, told in metrics.items() if name not in (pair.source.name, pair.target.name)}
+    if request.get("ReturnItemCollectionMetrics") == "SIZE" and metrics:
+        answer["ItemCollectionMetrics"] = {**others, **({pair.caller.name: ours} if ours else {})}
+    return answer
