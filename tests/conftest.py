@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 from botocore.config import Config
 
 from crossfade.local import ClientOptions, DynamoDBLocal
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and the processes that tests start inherit that.
+_ = signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def client_for(server: DynamoDBLocal, config: Config | None = None) -> Any:

@@ -115,7 +115,7 @@ def test_in_the_foreground_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None
         endpoint_url = next(word for word in foreground.stdout.readline().split() if word.startswith("http://"))
         check_answers(endpoint_url)
         foreground.send_signal(signal.SIGINT)
-        assert foreground.wait() == 0
+        assert foreground.wait(timeout=30) == 0
     wait_until_refused(endpoint_url)
 
 
