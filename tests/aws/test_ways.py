@@ -76,6 +76,101 @@ def test_what_is_left_alone_or_followed_is_what_routing_says(stage: Stage, view:
         work.routine.close()
 
 
+PLAIN: dict[str, list[Request]] = {
+    "GetItem": [{"Key": ITEM_KEY}, {"Key": ITEM_KEY, "ConsistentRead": True}],
+    "PutItem": [
+        {"Item": {**ITEM_KEY, "n": {"B": b"1"}}},
+        {"Item": ITEM_KEY, "ConditionExpression": "attribute_not_exists(pk)"},
+        {"Item": {**ITEM_KEY, "_crossfade": {"S": "of the caller"}}},
+    ],
+    "UpdateItem": [
+        {"Key": ITEM_KEY},
+        {
+            "Key": ITEM_KEY,
+            "UpdateExpression": "ADD #n :n",
+            "ConditionExpression": "#n < :n",
+            "ExpressionAttributeNames": {"#n": "n"},
+            "ExpressionAttributeValues": {":n": {"N": "1"}},
+        },
+        {"Key": ITEM_KEY, "UpdateExpression": "SET a = b REMOVE c"},
+    ],
+    "DeleteItem": [{"Key": ITEM_KEY}, {"Key": ITEM_KEY, "ConditionExpression": "attribute_exists(sk)"}],
+}
+# What needs the routine: the value of a key in a condition, answers that show something, and what is wrong.
+OTHER: dict[str, list[Request]] = {
+    "GetItem": [
+        {"Key": ITEM_KEY, "ProjectionExpression": "n"},
+        {"Key": ITEM_KEY, "ReturnConsumedCapacity": "TOTAL"},
+        {"Key": {"pk": {"S": "p"}}},
+        {"Key": {**ITEM_KEY, "more": {"S": "x"}}},
+        {"Key": {"pk": {"S": ""}, "sk": {"S": "s"}}},
+        {"Key": {"pk": {"N": "1"}, "sk": {"S": "s"}}},
+        {"Key": {"pk": {"S": "p" * 3000}, "sk": {"S": "s"}}},
+    ],
+    "PutItem": [
+        {"Item": {"pk": {"S": "p"}}},
+        {"Item": ITEM_KEY, "ReturnValues": "ALL_OLD"},
+        {"Item": ITEM_KEY, "ExpressionAttributeNames": {"#unused": "n"}},
+        {"Item": ITEM_KEY, "Expected": {"n": {"Exists": False}}},
+    ],
+    "UpdateItem": [
+        {"Key": ITEM_KEY, "UpdateExpression": ""},
+        {"Key": ITEM_KEY, "UpdateExpression": "REMOVE n"},
+        {"Key": ITEM_KEY, "UpdateExpression": "SET n = pk"},
+    ],
+    "DeleteItem": [
+        {
+            "Key": ITEM_KEY,
+            "ConditionExpression": "begins_with(pk, :p)",
+            "ExpressionAttributeValues": {":p": {"S": "p"}},
+        },
+        {"Key": ITEM_KEY, "ExpressionAttributeValues": {":p": {"S": "p"}}},
+    ],
+}
+
+
+@pytest.mark.parametrize("operation", SINGLE_ITEM)
+def test_what_goes_straight_goes_as_the_routine_would_send_it(operation: str) -> None:
+    """The same request; and the same answer of an item."""
+    pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
+    agent = cast("Agent", Tickets(Stage.COMPLETE, 0))
+    passages = Passages(pair, agent, lambda _work, _ticket: None, lambda: 0.0)
+    local = LocalEffects(lambda _name, _facts: None, new_stamp=lambda: "stamp")
+    for given in PLAIN[operation]:
+        request = {"TableName": "orders", **given}
+        ticket, way = passages.begin(operation, request, 0.0)
+        assert way is Way.STRAIGHT
+        there = passages.straight.request(operation, request, lambda: "stamp")
+        routine = route(pair, Stage.COMPLETE, 0, operation, request)
+        assert routine is not None
+        scope = TicketScope(agent, ticket, lambda _work, _ticket: None, lambda: 0.0)
+        assert local.begin(routine, scope) == Forward(there)
+        held = pair.mapping.forward(ITEM_KEY | {"n": {"N": "1"}}) | {"_crossfade": {"S": "stamp"}}
+        reply = {"Item": held} if operation == "GetItem" else {}
+        with pytest.raises(StopIteration) as ended:
+            _ = local.go_on(routine, scope, dict(reply))
+        assert passages.straight.turn(reply)
+        assert ended.value.value == reply
+
+
+@pytest.mark.parametrize("operation", SINGLE_ITEM)
+def test_what_is_not_plain_does_not_go_straight(operation: str) -> None:
+    """The routine is asked."""
+    pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
+    passages = Passages(pair, cast("Agent", Tickets(Stage.COMPLETE, 0)), lambda _work, _ticket: None, lambda: 0.0)
+    for given in OTHER[operation]:
+        assert passages.straight.request(operation, {"TableName": "orders", **given}, lambda: "stamp") is None
+
+
+def test_an_answer_that_cannot_be_turned_is_for_the_routine_to_refuse() -> None:
+    """An item that the mapping has not made."""
+    pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
+    passages = Passages(pair, cast("Agent", Tickets(Stage.COMPLETE, 0)), lambda _work, _ticket: None, lambda: 0.0)
+    reply: Request = {"Item": {"pk": {"S": "no suffix"}, "sk": {"S": "s"}}}
+    assert not passages.straight.turn(reply)
+    assert reply == {"Item": {"pk": {"S": "no suffix"}, "sk": {"S": "s"}}}
+
+
 def test_a_request_on_another_table_is_asked_about() -> None:
     """By another name, or by an ARN: nothing is known."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)

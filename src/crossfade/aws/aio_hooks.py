@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from crossfade.aws.hooks import Engine, Forwarded, Hooks, Short
+from crossfade.aws.hooks import BY_TICKET, Engine, Forwarded, Hooks, Short
 from crossfade.aws.passage import Outcome, Passage
 from crossfade.core.effects import Effect, Forward, Reply
 from crossfade.drivers.aio import AioDriver
@@ -55,10 +55,7 @@ class AioHooks(Hooks):
 
     async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
         forwarded = self._taken_back(context)
-        if forwarded is None:
-            return
-        if self.is_settled(forwarded, http_response, parsed):
-            self.passed(forwarded, http_response, parsed)
+        if forwarded is None or self.settle(forwarded, http_response, parsed):
             return
         passage = self.asked(forwarded)
         given = self.answered(passage, forwarded.operation, http_response, parsed)
@@ -68,7 +65,7 @@ class AioHooks(Hooks):
         forwarded = self._taken_back(context)
         if forwarded is None:
             return
-        if forwarded.passage is None and forwarded.body is None:
+        if forwarded.way in BY_TICKET:
             self.came_to_nothing(forwarded, exception)
             return
         passage = self.asked(forwarded)

@@ -31,6 +31,7 @@ from crossfade.aws.answers import (
     parsed_answer,
     raise_as_botocore_would,
 )
+from crossfade.aws.bulk.encoding import BINARY
 from crossfade.aws.calls import ERROR_FROM, OWN, SERVER_ERROR, outcome_of
 from crossfade.aws.passage import Outcome, Passage, Passages, Way, abandoned
 from crossfade.control.agent import Agent, Ticket
@@ -54,14 +55,15 @@ Short = tuple[ShortAnswer, Reply]
 
 @dataclass(slots=True, eq=False)
 class Forwarded:
-    """An operation whose answer is waited for: by its routine, or where routing leaves it alone by its ticket only."""
+    """An operation whose answer is waited for: by its routine, or by its ticket only."""
 
     operation: str
     request: Request  # as the caller made it
     ticket: Ticket
-    passage: Passage | None
     sent_at: float
-    body: bytes | None = None  # for a routine that is asked afterwards
+    way: Way
+    passage: Passage | None = None
+    body: bytes = b""  # as the caller made it, for a routine that is asked afterwards
     attempts: int = 0
     caller: asyncio.Task[Any] | None = None  # on asyncio: the task that calls
 
@@ -123,6 +125,9 @@ class Engine(Protocol):
     @property
     def local(self) -> LocalEffects: ...
     def follow(self, ticket: Ticket, operation: str, body: bytes, content: bytes | Reply) -> None: ...
+
+
+BY_TICKET: Final = frozenset({Way.ALONE, Way.STRAIGHT})  # nothing follows their answer
 
 
 class Hooks:
@@ -194,16 +199,33 @@ class Hooks:
         """Begin an operation: one that is left alone is on its way. Raises Refused."""
         engine = self.engine
         passages, now = engine.passages, engine.clock()
+        body: bytes = params["body"]
         try:
             ticket, way = passages.begin(operation, parameters, now)
-            if way is not Way.OPEN:
-                body: bytes | None = params["body"] if way is Way.FOLLOWED else None
-                forwarded = Forwarded(operation, parameters, ticket, None, now, body)
-                context[self._claim_key] = engine.in_flight.add(forwarded)
-                return forwarded
-            return passages.open(operation, parameters, ticket, partial(from_wire, params["body"]))
+            if way is Way.STRAIGHT and not self._sent_straight(operation, ticket, params, context):
+                way = Way.OPEN
+            if way is Way.OPEN:
+                return passages.open(operation, parameters, ticket, partial(from_wire, body))
         except (Rejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
+        forwarded = Forwarded(operation, parameters, ticket, now, way, body=body)
+        context[self._claim_key] = engine.in_flight.add(forwarded)
+        return forwarded
+
+    def _sent_straight(self, operation: str, ticket: Ticket, params: dict[str, Any], context: dict[str, Any]) -> bool:
+        """Whether the request is plain enough; then it is the other table's from now on."""
+        engine, body = self.engine, params["body"]
+        try:
+            request: Request = context[PARAMETERS] if BINARY.search(body) is None else from_wire(body)
+            there = engine.passages.straight.request(operation, request, engine.local.new_stamp)
+        except BaseException:
+            engine.agent.release(ticket)
+            raise
+        if there is None:
+            return False
+        params["body"] = encoded(there)
+        context[PARAMETERS] = there
+        return True
 
     def forwards(
         self, passage: Passage, operation: str, effect: Forward, params: dict[str, Any], context: dict[str, Any]
@@ -213,7 +235,7 @@ class Hooks:
         if effect.request is not None:
             params["body"] = encoded(effect.request)
             context[PARAMETERS] = effect.request
-        forwarded = Forwarded(operation, request, passage.scope.ticket, passage, self.engine.clock())
+        forwarded = Forwarded(operation, request, passage.scope.ticket, self.engine.clock(), Way.OPEN, passage)
         context[self._claim_key] = self.engine.in_flight.add(forwarded)
         return forwarded
 
@@ -235,30 +257,29 @@ class Hooks:
             raise client_error(given_up(), claim.forwarded.operation)
         return None
 
-    def is_settled(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> bool:
-        """Whether the answer is the caller's as it came, and no routine need be asked before it is given."""
-        if forwarded.passage is not None:
-            return False
-        if forwarded.body is None:
-            return True
-        if http_response.status_code >= ERROR_FROM or (forwarded.operation in WRITES and was_retried(parsed)):
-            return False
-        return STAMP not in (parsed.get("Item") or parsed.get("Attributes") or ())
-
-    def passed(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> None:
-        """A settled answer is given."""
-        status_code: int = http_response.status_code
-        may_land = forwarded.operation in WRITES and (status_code >= SERVER_ERROR or was_retried(parsed))
-        if forwarded.body is not None:
-            self.engine.agent.hold(forwarded.ticket)
+    def settle(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> bool:
+        """Give the answer, if no routine need be asked before it is given."""
+        way, operation, status_code = forwarded.way, forwarded.operation, http_response.status_code
+        may_land = operation in WRITES and (status_code >= SERVER_ERROR or was_retried(parsed))
+        if way is not Way.ALONE:
+            if way is Way.OPEN or status_code >= ERROR_FROM:
+                return False
+            if way is Way.STRAIGHT:
+                if not self.engine.passages.straight.turn(parsed):
+                    return False
+            elif may_land or STAMP in (parsed.get("Item") or parsed.get("Attributes") or ()):
+                return False
+            else:
+                self.engine.agent.hold(forwarded.ticket)
         late = self._ended(forwarded, may_land=may_land)
-        if forwarded.body is not None:
+        if way is Way.FOLLOWED:
             content: bytes | Reply = {}
-            if forwarded.operation not in WRITES:
+            if operation not in WRITES:
                 content = self.content_of(http_response) or copied(parsed)
-            self.engine.follow(forwarded.ticket, forwarded.operation, forwarded.body, content)
+            self.engine.follow(forwarded.ticket, operation, forwarded.body, content)
         if late is not None:
             self._replace(late, http_response, parsed, shared=True)
+        return True
 
     def content_of(self, http_response: Any) -> bytes:  # noqa: ARG002
         """The answer as it came, where that is at hand and nobody has changed it since."""
@@ -266,7 +287,7 @@ class Hooks:
 
     def asked(self, forwarded: Forwarded) -> Passage:
         """The passage of a forwarded request; its routine waits for the answer, be it that it is only asked now."""
-        if forwarded.passage is None and forwarded.body is not None:
+        if forwarded.passage is None:
             request, passages = from_wire(forwarded.body), self.engine.passages
             passage = forwarded.passage = passages.open(forwarded.operation, request, forwarded.ticket, lambda own: own)
             if not isinstance(self.engine.local.begin(passage.routine, passage.scope), Forward):
@@ -274,7 +295,6 @@ class Hooks:
                     f"{forwarded.operation} in {forwarded.ticket.stage} is not one that may be followed"
                 )
             passage.scope.sent = forwarded.attempts > 0
-        assert forwarded.passage is not None  # noqa: S101 - else it would have been settled
         return forwarded.passage
 
     def came_to_nothing(self, forwarded: Forwarded, exception: Exception) -> None:
@@ -352,7 +372,7 @@ class Hooks:
     def give_up(self, forwarded: Forwarded | None) -> None:
         if forwarded is None or not self.engine.in_flight.take(forwarded):
             return
-        if forwarded.passage is None and forwarded.body is None:
+        if forwarded.way in BY_TICKET:
             _ = self._ended(forwarded, may_land=forwarded.operation in WRITES)
         else:
             self.leave_to_background(self.asked(forwarded))

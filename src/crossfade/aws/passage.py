@@ -24,6 +24,7 @@ from crossfade.core.pair import Pair, key_name
 from crossfade.core.requests import WRITES, is_strict, plain_name
 from crossfade.core.routing import route, shows_nothing
 from crossfade.core.stages import LADDERS, Ramp, Stage, Writes
+from crossfade.core.straight import Straight
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain, UnknownOutcome
@@ -40,6 +41,7 @@ class Way(Enum):
 
     ALONE = "alone"  # routing lets it pass
     FOLLOWED = "followed"  # its answer is given as it comes, and what the routine then leaves for later can come later
+    STRAIGHT = "straight"  # it goes to the other table by itself, if it is plain enough
     OPEN = "open"  # nothing: the routine must be asked
 
 
@@ -57,6 +59,7 @@ class Passages:
     def __init__(
         self, pair: Pair, agent: Agent, put: Put, clock: Callable[[], float], strategy: str = "dual-write"
     ) -> None:
+        self.straight = Straight(pair)
         self._pair = pair
         self._agent = agent
         self._put = put
@@ -126,6 +129,8 @@ class Passages:
             ways[operation] = Way.OPEN
             if self._route(ticket, operation, any_request) is None:
                 ways[operation] = Way.ALONE
+            elif self.straight.is_open(row, operation):
+                ways[operation] = Way.STRAIGHT
             elif self._pair.view == row.authority == "source":
                 if operation == "GetItem":
                     follows = row.ramp is Ramp.NONE or not ticket.ramp_percent

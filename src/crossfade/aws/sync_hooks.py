@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from crossfade.aws.hooks import Engine, Forwarded, Hooks, Short
+from crossfade.aws.hooks import BY_TICKET, Engine, Forwarded, Hooks, Short
 from crossfade.aws.passage import Outcome, Passage
 from crossfade.core.effects import Effect, Forward, Reply
 from crossfade.drivers.sync import SyncDriver
@@ -52,10 +52,7 @@ class SyncHooks(Hooks):
 
     def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
         forwarded = self.taken(context)
-        if forwarded is None:
-            return
-        if self.is_settled(forwarded, http_response, parsed):
-            self.passed(forwarded, http_response, parsed)
+        if forwarded is None or self.settle(forwarded, http_response, parsed):
             return
         passage = self.asked(forwarded)
         given = self.answered(passage, forwarded.operation, http_response, parsed)
@@ -65,7 +62,7 @@ class SyncHooks(Hooks):
         forwarded = self.taken(context)
         if forwarded is None:
             return
-        if forwarded.passage is None and forwarded.body is None:
+        if forwarded.way in BY_TICKET:
             self.came_to_nothing(forwarded, exception)
             return
         passage = self.asked(forwarded)

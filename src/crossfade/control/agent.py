@@ -73,6 +73,7 @@ class Agent:
         self._new_id = new_id
         self._lock = threading.Lock()
         self._state: State | None = None  # as adopted
+        self._tickets: tuple[Ticket, Ticket] | None = None  # that operations get now: not strict, strict
         self._incarnation = 1
         self._member = False
         self._deadline = -math.inf
@@ -130,11 +131,17 @@ class Agent:
     def begin(self, strict: bool, now: float) -> Ticket:
         """A ticket for one operation. Raises StageUncertain when it is strict and the lease has ended: send nothing."""
         with self._lock:
-            state = self._adopted()
+            lax, firm = self._tickets or self._new_tickets()
             if strict and now >= self._deadline:
                 raise self._uncertain("nothing was sent")
-            self._open[state.epoch] = self._open.get(state.epoch, 0) + 1
-            return Ticket(state.stage, state.epoch, state.ramp_percent, self._incarnation, strict)
+            self._open[firm.epoch] = self._open.get(firm.epoch, 0) + 1
+            return firm if strict else lax
+
+    def _new_tickets(self) -> tuple[Ticket, Ticket]:
+        state = self._adopted()
+        now = (state.stage, state.epoch, state.ramp_percent, self._incarnation)
+        self._tickets = (Ticket(*now, strict=False), Ticket(*now, strict=True))
+        return self._tickets
 
     def may_send(self, ticket: Ticket, now: float) -> None:
         """To be asked before every single write of an operation or a mirror: one that began in time may go on too long.
@@ -216,7 +223,7 @@ class Agent:
         with self._lock:
             member, self._member, self._deadline = self._member, False, -math.inf
             unclean = bool(self._unreported or self._open)
-            self._incarnation += 1
+            self._incarnation, self._tickets = self._incarnation + 1, None
         if not member:
             return
         deletion = self.control.delete(client_record(self.client_id))
@@ -286,7 +293,7 @@ class Agent:
         former, again_as = self.client_id, self._new_id()
         with self._lock:
             self._member, self._deadline = False, -math.inf
-            self._incarnation += 1
+            self._incarnation, self._tickets = self._incarnation + 1, None
             self._unreported += 1  # what was on its way when we stopped may have landed after we were counted
             self.client_id = again_as
         yield from Note("fenced", {"client": former, "again_as": again_as})
@@ -370,7 +377,7 @@ class Agent:
             former = self._state
             if former is not None and found.epoch <= former.epoch:
                 return
-            self._state = found
+            self._state, self._tickets = found, None
         facts = {"client": self.client_id, "stage": found.stage.value, "epoch": found.epoch}
         yield from Note("stage_entered", facts | {"ramp_percent": found.ramp_percent})
 

@@ -108,7 +108,7 @@ def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action
         if row.writes is Writes.PLAIN:
             return (yield from untouched(pair, side, actions))
         return (yield from sent(pair, request, list(request["TransactItems"]), side, actions))
-    if all(server_evaluates(pair, side, action.request) for action in actions):
+    if all(server_evaluates(pair, side, action.operation, action.request) for action in actions):
         items: list[Request] = list(request["TransactItems"])
         for action in actions:
             items[action.place] = named(

@@ -9,6 +9,7 @@ plain or mirrored    on the authority alone: the caller's own call goes out, rek
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from crossfade.core.accounting import accounting_asked, consumed, whole_answer, with_metrics
@@ -45,7 +46,7 @@ def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, k
             raise in_callers_terms(pair, side, error) from None
         return answered(pair, side, request, reply)
     given, request = request, modern(operation, request)
-    if server_evaluates(pair, side, request):
+    if server_evaluates(pair, side, operation, request):
         try:
             return (yield from rekeyed(pair, side, operation, request, key))
         except Rejected as error:
@@ -61,10 +62,12 @@ NAME: Final = re.compile(r"[#\w]+")
 MAKES_ITEMS: Final = re.compile(r"(?<![#:\w.])(?:SET|ADD)\b", re.IGNORECASE)
 
 
-def server_evaluates(pair: Pair, side: Side, request: Request) -> bool:
-    """Whether the caller's expressions mean the same on the item that `side` holds: it holds what the caller sees, or
-    only keys differ and nothing looks at the value of a key (whether it exists is the same on both sides, where its
-    name is). When in doubt, no."""
+def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -> bool:
+    """Whether the caller's expressions mean the same on the item that `side` holds: there are none; or it holds what
+    the caller sees; or only keys differ and nothing looks at the value of a key (whether it exists is the same on both
+    sides, where its name is). When in doubt, no."""
+    if operation != "UpdateItem" and "ConditionExpression" not in request:
+        return True
     change: str = request.get("UpdateExpression", "")
     if side == "target" and change and not MAKES_ITEMS.search(change):
         return False  # of an absent item such an update makes none; with the stamp's SET it would
@@ -108,19 +111,21 @@ def moved_action(pair: Pair, side: Side, operation: ActionName, request: Request
 
 
 SET_CLAUSE: Final = re.compile(r"(?<![#:\w.])SET\b", re.IGNORECASE)
+ASSIGNMENT: Final = "#xf_stamp = :xf_stamp"
+
+
+@lru_cache(1_000)  # a program has few: what varies is in the values
+def with_stamp(update: str) -> str:
+    if SET_CLAUSE.search(update):
+        return SET_CLAUSE.sub(f"SET {ASSIGNMENT},", update, count=1)
+    return f"{update} SET {ASSIGNMENT}".strip()
 
 
 def stamped_update(request: Request, stamp: str) -> Request:
     """The same update, setting the stamp as well."""
-    text: str = request.get("UpdateExpression", "")
-    assignment = "#xf_stamp = :xf_stamp"
-    if SET_CLAUSE.search(text):
-        text = SET_CLAUSE.sub(f"SET {assignment},", text, count=1)
-    else:
-        text = f"{text} SET {assignment}".strip()
     return {
         **request,
-        "UpdateExpression": text,
+        "UpdateExpression": with_stamp(request.get("UpdateExpression", "")),
         "ExpressionAttributeNames": {**request.get("ExpressionAttributeNames", {}), "#xf_stamp": STAMP},
         "ExpressionAttributeValues": {**request.get("ExpressionAttributeValues", {}), ":xf_stamp": {"S": stamp}},
     }

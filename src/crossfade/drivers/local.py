@@ -32,7 +32,7 @@ class LocalEffects:
     ) -> None:
         self._note = note
         self.clock = clock
-        self._new_stamp = new_stamp
+        self.new_stamp = new_stamp
         self._jitter = jitter
 
     def begin(self, routine: Routine[Any], scope: Scope) -> Effect[Any]:
@@ -51,7 +51,7 @@ class LocalEffects:
     def at_once(self, effect: Effect[Any], scope: Scope) -> Any:
         match effect:
             case Stamp():
-                return self._new_stamp()
+                return self.new_stamp()
             case Later():
                 scope.later(effect)
             case Now():
