@@ -40,6 +40,8 @@ from crossfade.verify.run import run_verify
 
 T = TypeVar("T")
 WORKERS = 4  # two cores, and the applications want some of them
+SEGMENTS = 32
+PAGE_ITEMS = 2_000  # near 1 MB: for every page of a Scan, DynamoDB Local goes through its segment from the start
 
 
 @dataclass(slots=True)
@@ -115,7 +117,7 @@ class Steering:
 
     def backfill(self, on_progress: Callable[[Progress], None]) -> BackfillResult:
         self.console.command("crossfade backfill --execute")
-        options = BackfillOptions(segments=16, workers=WORKERS, rules=self.rules)
+        options = BackfillOptions(segments=SEGMENTS, workers=WORKERS, page_items=PAGE_ITEMS, rules=self.rules)
         return run_backfill(self.migration, self._clients(), options, on_progress)
 
     def verify(
@@ -123,7 +125,12 @@ class Steering:
     ) -> VerifyResult:
         self.console.command("crossfade verify --repair" if repair else "crossfade verify")
         options = VerifyOptions(
-            repair=repair, segments=8, workers=WORKERS, recheck_seconds=recheck_seconds, rules=self.rules
+            repair=repair,
+            segments=SEGMENTS,
+            workers=WORKERS,
+            page_items=PAGE_ITEMS,
+            recheck_seconds=recheck_seconds,
+            rules=self.rules,
         )
         return run_verify(self.migration, self._clients(), options, on_progress)
 
