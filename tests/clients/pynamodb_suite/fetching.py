@@ -43,9 +43,9 @@ def integration_tests(version: str = "") -> Path:
 
 def fetch(version: str, scratch: Path) -> Path:
     """Clone the tag; the folder with the tests in `scratch`. Raises NotFetched."""
-    if shutil.which("git") is None:
-        raise NotFetched("there is no git to fetch PynamoDB's tests with")
     place = os.environ.get(VARIABLE, REPOSITORY)
+    if shutil.which("git") is None:
+        raise NotFetched(f"PynamoDB {version} from {place}: there is no git to fetch it with")
     if Path(place).is_dir():
         place = Path(place).resolve().as_uri()  # a depth means nothing to git for a plain path
     clone = scratch / "clone"
