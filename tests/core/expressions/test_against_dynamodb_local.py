@@ -32,7 +32,7 @@ from tests.core.expressions.expression_strategies import Draw, Writer, chance, i
 from tests.core.expressions.raw_client import Connection, Failure, parsed, parsed_item
 
 CASES_VARIABLE = "CROSSFADE_EXPRESSION_CASES"
-CASES = int(os.environ.get(CASES_VARIABLE, "3000"))
+CASES = int(os.environ.get(CASES_VARIABLE, "20000"))
 BATCH = 10  # expressions about one item
 TABLE = "expressions"
 SORTED_TABLES = {"S": "expressions-text", "N": "expressions-number", "B": "expressions-binary"}
