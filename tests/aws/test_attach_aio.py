@@ -177,12 +177,12 @@ def test_hazard_10_a_write_with_a_lost_reply_is_mirrored(world: World, stage: St
         async with attach(world, client) as router:
             await enter(world, router, *UP[1 : UP.index(stage) + 1])
             faults.plan = once(lost_reply, is_put_to(world, written))
-            put = client.put_item(TableName=world.migration.source.name, Item=world.key("c", "o1"))
+            request = {"TableName": world.migration.source.name, "Item": world.key("c", "o1")}
             if written == "source":
                 with pytest.raises(ReadTimeoutError):
-                    await put
+                    await client.put_item(**request)
             else:
-                await put
+                await client.put_item(**request, ConditionExpression="attribute_not_exists(detail)")
             await until(world.agree, "the mirror")
             assert world.source_item("c", "o1") is not None
 

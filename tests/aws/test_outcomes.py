@@ -164,7 +164,7 @@ def test_a_servers_error_is_the_callers_and_the_mirror_follows(world: World) -> 
 
 def test_a_lost_reply_of_the_target_is_botocores_own_error_in_live(world: World) -> None:
     """A routed delete with an unknown outcome raises what the call itself raised, and the source follows the target."""
-    client = world.boto3_client()
+    client = world.boto3_client(config=ONE_ATTEMPT)
     faults = Faults(client)
     _ = world.attach(client)
     to_live(world)

@@ -42,6 +42,8 @@ class AioHooks(Hooks):
         if isinstance(found, Forwarded):
             self._watch_caller(found)
             return None
+        if found is None:
+            return None
         if not isinstance(found, Passage):
             return found
         try:

@@ -195,13 +195,16 @@ class Hooks:
 
     def entered(
         self, operation: str, parameters: Request, params: dict[str, Any], context: dict[str, Any]
-    ) -> Passage | Forwarded | Short:
-        """Begin an operation: one that is left alone is on its way. Raises Refused."""
+    ) -> Passage | Forwarded | Short | None:
+        """Begin an operation: one that is left alone is on its way; None: however it ends. Raises Refused."""
         engine = self.engine
         passages, now = engine.passages, engine.clock()
         body: bytes = params["body"]
         try:
             ticket, way = passages.begin(operation, parameters, now)
+            if way is Way.ALONE and not ticket.strict:  # a read that does not ask for the latest value
+                engine.agent.release(ticket)
+                return None
             if way is Way.STRAIGHT and not self._sent_straight(operation, ticket, params, context):
                 way = Way.OPEN
             if way is Way.OPEN:

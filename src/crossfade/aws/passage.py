@@ -37,7 +37,7 @@ Put = Callable[[Later, Ticket], None]
 
 
 class Way(Enum):
-    """What is known of a request on a single item before it is sent, by the stage alone."""
+    """What is known of a request before it is sent: of one on a single item by the stage alone."""
 
     ALONE = "alone"  # routing lets it pass
     FOLLOWED = "followed"  # its answer is given as it comes, and what the routine then leaves for later can come later
@@ -73,16 +73,27 @@ class Passages:
     # --- one operation
 
     def begin(self, operation: str, request: Request, now: float) -> tuple[Ticket, Way]:
-        """Raises StageUncertain: nothing may be sent."""
+        """Raises StageUncertain: nothing may be sent; Refused."""
         ticket = self._agent.begin(is_strict(operation, request), now)
         ways = self._ways.get((ticket.stage, ticket.ramp_percent))
         if ways is None:
             ways = self._ways[ticket.stage, ticket.ramp_percent] = self._find_ways(ticket)
-        if operation not in ways or request["TableName"] != self._callers_name:
+        way = ways.get(operation)
+        if way is None:
+            return ticket, self._way_of_many(ticket, operation, request)
+        if request["TableName"] != self._callers_name:
             return ticket, Way.OPEN
         if self._pair.view == "target" and not shows_nothing(operation, request):
             return ticket, Way.OPEN  # its answer may show a stamp
-        return ticket, ways[operation]
+        return ticket, way
+
+    def _way_of_many(self, ticket: Ticket, operation: str, request: Request) -> Way:
+        """Of an operation on more than one item."""
+        try:
+            return Way.ALONE if self._route(ticket, operation, request) is None else Way.OPEN
+        except BaseException:
+            self._agent.release(ticket)
+            raise
 
     def open(
         self, operation: str, request: Request, ticket: Ticket | None = None, own: Callable[[Request], Request] = fresh
@@ -94,10 +105,8 @@ class Passages:
         if ticket is None:
             ticket, _ = self.begin(operation, request, self._clock())
         try:
-            routine = None if operation in SINGLE_ITEM else self._route(ticket, operation, request)
-            if routine is not None or operation in SINGLE_ITEM:  # which is nearly always taken over, if it comes here
-                request = own(request)
-                routine = self._route(ticket, operation, request)
+            request = own(request)
+            routine = self._route(ticket, operation, request)
         except BaseException:
             self._agent.release(ticket)
             raise

@@ -37,7 +37,7 @@ class SyncHooks(Hooks):
             return None
         engine = self.engine = self._current()
         found = self.entered(operation, parameters, params, context)
-        if isinstance(found, Forwarded):
+        if found is None or isinstance(found, Forwarded):
             return None
         if not isinstance(found, Passage):
             return found
