@@ -20,6 +20,7 @@ from crossfade.core.stages import Stage
 from crossfade.mapping import rename, suffix
 from tests.aws.faults import WAIT_SECONDS_MAX, Detour
 from tests.conftest import Database
+from tests.migrations import make_table, state_in
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
@@ -121,17 +122,6 @@ class World:
         return found
 
 
-def make_table(client: Any, table: Table) -> None:
-    client.create_table(
-        TableName=table.name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in table.key.items()],
-        KeySchema=[
-            {"AttributeName": name, "KeyType": "HASH" if n == 0 else "RANGE"} for n, name in enumerate(table.key_names)
-        ],
-    )
-
-
 @pytest.fixture
 def world(dynamodb: Database) -> Iterator[World]:
     """A started migration in stage off, on tables of its own."""
@@ -147,19 +137,7 @@ def world(dynamodb: Database) -> Iterator[World]:
     control = Table(migration.control_table, key={PARTITION_KEY: "S", SORT_KEY: "S"})
     for table in (migration.source, migration.target, control):
         make_table(plain, table)
-    state = State(
-        stage=Stage.OFF,
-        epoch=1,
-        ramp_percent=0,
-        strategy="dual-write",
-        source=migration.source.name,
-        target=migration.target.name,
-        fingerprint=migration.compiled.fingerprint,
-        unclean=0,
-        journal_length=1,
-        started_at="2026-01-01T00:00:00Z",
-        changed_at="2026-01-01T00:00:00Z",
-    )
+    state = state_in(migration, Stage.OFF)
     plain.put_item(TableName=control.name, Item=to_item(migration.name, state))
     world = World(dynamodb, migration, plain)
     yield world

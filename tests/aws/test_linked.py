@@ -9,7 +9,8 @@ from crossfade import Migration, Table, attach
 from crossfade.control.records import to_item
 from crossfade.core.stages import Stage
 from crossfade.mapping import rename
-from tests.aws.conftest import World, make_table, wait_for
+from tests.aws.conftest import World, wait_for
+from tests.migrations import make_table
 
 
 def third(world: World) -> Migration:

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import pytest
 
 from crossfade import Migration, Table, attach
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, State, to_item
+from crossfade.control.records import PARTITION_KEY, SORT_KEY, to_item
 from crossfade.core.stages import DUAL_WRITE, Stage, Writes
 from crossfade.mapping import rename, suffix
-from tests.aws.conftest import World, make_table, wait_for
+from tests.aws.conftest import World, wait_for
 from tests.conftest import Database
+from tests.migrations import make_table, state_in
 
 Kinds = dict[str, Literal["S", "N", "B"]]
 KEY: Kinds = {"author": "S", "title": "S"}
@@ -121,7 +122,7 @@ def migrating_library(dynamodb: Database, request: pytest.FixtureRequest) -> Ite
     tables = (migration.source, migration.target, readers, control)
     for table in tables:
         make_table(client, table)
-    client.put_item(TableName=control.name, Item=to_item(migration.name, state_of(migration, stage)))
+    client.put_item(TableName=control.name, Item=to_item(migration.name, state_in(migration, stage, RAMP_PERCENT)))
     world = World(dynamodb, migration, client)
     resource = new_resource(dynamodb)
     router = attach(resource, migration, poll_seconds=0.02, landing_seconds=2.0)
@@ -141,19 +142,3 @@ def migrating_library(dynamodb: Database, request: pytest.FixtureRequest) -> Ite
     assert router.detach(10.0)
     for table in tables:
         client.delete_table(TableName=table.name)
-
-
-def state_of(migration: Migration, stage: Stage) -> State:
-    return State(
-        stage=stage,
-        epoch=1,
-        ramp_percent=RAMP_PERCENT,
-        strategy="dual-write",
-        source=migration.source.name,
-        target=migration.target.name,
-        fingerprint=migration.compiled.fingerprint,
-        unclean=0,
-        journal_length=1,
-        started_at="2026-01-01T00:00:00Z",
-        changed_at="2026-01-01T00:00:00Z",
-    )

@@ -22,7 +22,7 @@ import botocore
 from botocore.config import Config
 
 from crossfade import Migration, Router, Table, attach
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, State, to_item
+from crossfade.control.records import PARTITION_KEY, SORT_KEY, to_item
 from crossfade.core.items import Item, canonical, same_item
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import DUAL_WRITE, Stage, Writes
@@ -30,6 +30,7 @@ from tests.contract.answers import answer_or_error
 from tests.contract.shapes import KINDS, Form, Kind, Shape, View
 from tests.contract.steps import Answer, Case, Op
 from tests.contract.tables import create, empty, everything, key_schema, puts, write_all
+from tests.migrations import state_in
 
 # Applications that care for speed switch the client's own check of parameters off, and malformed requests then reach us
 # and the service. One attempt: a refusal that a retry would hide is to be seen.
@@ -181,19 +182,7 @@ class Sides:
             AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in (PARTITION_KEY, SORT_KEY)],
             KeySchema=key_schema([(PARTITION_KEY, "HASH"), (SORT_KEY, "RANGE")]),
         )
-        state = State(
-            stage=stage,
-            epoch=1,
-            ramp_percent=RAMP_PERCENT if stage in (Stage.SHADOW, Stage.LOCKSTEP_SOURCE) else 0,
-            strategy="dual-write",
-            source=migration.source.name,
-            target=migration.target.name,
-            fingerprint=migration.compiled.fingerprint,
-            unclean=0,
-            journal_length=1,
-            started_at="2026-01-01T00:00:00Z",
-            changed_at="2026-01-01T00:00:00Z",
-        )
+        state = state_in(migration, stage, RAMP_PERCENT if stage in (Stage.SHADOW, Stage.LOCKSTEP_SOURCE) else 0)
         self.client.put_item(TableName=migration.control_table, Item=to_item(migration.name, state))
 
     def given(self, items: list[Item]) -> None:

@@ -18,7 +18,7 @@ from crossfade.demo.console import Console
 from crossfade.demo.steering import Steering
 from crossfade.errors import CrossfadeError
 from crossfade.local import DynamoDBLocal
-from crossfade.migration import Migration, Table
+from crossfade.migration import Migration
 from crossfade.sim.history import KeyName
 from crossfade.sim.model import item_of
 from tests.histories import scenes
@@ -28,6 +28,7 @@ from tests.histories.crew import Crew
 from tests.histories.judging import Verdict, judge, read_at_rest
 from tests.histories.records import load
 from tests.histories.scenes import Scene
+from tests.migrations import make_table
 
 KILL_PAUSE_SECONDS: Final = 5.0
 
@@ -127,16 +128,6 @@ def prepare(client: Any, migration: Migration) -> None:
         item = item_of(key, state)
         if item is not None:
             client.put_item(TableName=migration.source.name, Item=item)
-
-
-def make_table(client: Any, table: Table) -> None:
-    names = table.key_names
-    client.create_table(
-        TableName=table.name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in table.key.items()],
-        KeySchema=[{"AttributeName": name, "KeyType": "HASH" if n == 0 else "RANGE"} for n, name in enumerate(names)],
-    )
 
 
 def reader(client: Any, migration: Migration, steering: Steering) -> Callable[[KeyName], Item | None]:

@@ -26,6 +26,7 @@ from crossfade.migration import Migration, Table
 from crossfade.sim.scenario import MAPPINGS
 from crossfade.sim.scenario import migration as simulated
 from tests.conftest import Database
+from tests.migrations import make_table
 from tests.stateful.answers import told
 from tests.stateful.requests import Call, calls
 
@@ -184,14 +185,3 @@ class Migrating(RuleBasedStateMachine):
 
 def without_stamp(item: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in item.items() if name != STAMP}
-
-
-def make_table(client: Any, table: Table) -> None:
-    client.create_table(
-        TableName=table.name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in table.key.items()],
-        KeySchema=[
-            {"AttributeName": name, "KeyType": "HASH" if n == 0 else "RANGE"} for n, name in enumerate(table.key_names)
-        ],
-    )

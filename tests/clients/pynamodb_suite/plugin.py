@@ -19,11 +19,12 @@ import pytest
 
 from crossfade import Migration, Router, Table, attach
 from crossfade.aws.calls import OWN
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, STATE, State, to_item
+from crossfade.control.records import PARTITION_KEY, SORT_KEY, STATE, to_item
 from crossfade.control.starting import table_request
 from crossfade.core.mapping import Kind, Piece
 from crossfade.core.stages import Stage
 from crossfade.mapping import identity, suffix
+from tests.migrations import state_in
 
 CONTROL: Final = "crossfade-suite-control"
 READS: Final = ("GetItem", "BatchGetItem", "Query", "Scan")
@@ -94,19 +95,7 @@ class Suite:
             plain.create_table(**table_request(CONTROL))
         plain.create_table(**{**params, "TableName": target_of(name)})
         migration = migration_of(params, self.mapping)
-        state = State(
-            stage=self.stage,
-            epoch=1,
-            ramp_percent=0,
-            strategy="dual-write",
-            source=migration.source.name,
-            target=migration.target.name,
-            fingerprint=migration.compiled.fingerprint,
-            unclean=0,
-            journal_length=1,
-            started_at="2026-01-01T00:00:00Z",
-            changed_at="2026-01-01T00:00:00Z",
-        )
+        state = state_in(migration, self.stage)
         plain.put_item(TableName=CONTROL, Item=to_item(migration.name, state))
         running = Running(migration)
         self.running[region, name] = running

@@ -1,0 +1,37 @@
+"""Migrations as tests begin them: tables, and the record of a stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crossfade import Migration, Table
+from crossfade.control.records import State
+from crossfade.core.stages import Stage
+
+
+def make_table(client: Any, table: Table) -> None:
+    client.create_table(
+        TableName=table.name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in table.key.items()],
+        KeySchema=[
+            {"AttributeName": name, "KeyType": "HASH" if n == 0 else "RANGE"} for n, name in enumerate(table.key_names)
+        ],
+    )
+
+
+def state_in(migration: Migration, stage: Stage, ramp_percent: int = 0) -> State:
+    """A migration that has been started, in its first epoch."""
+    return State(
+        stage=stage,
+        epoch=1,
+        ramp_percent=ramp_percent,
+        strategy="dual-write",
+        source=migration.source.name,
+        target=migration.target.name,
+        fingerprint=migration.compiled.fingerprint,
+        unclean=0,
+        journal_length=1,
+        started_at="2026-01-01T00:00:00Z",
+        changed_at="2026-01-01T00:00:00Z",
+    )
