@@ -47,12 +47,16 @@ class Watcher:
             self.seen[name] = Memory()
             self._ids[name] = process_id
 
+    def leave(self, name: str) -> None:
+        """Look no more: what it does from now on is something else."""
+        _ = self._ids.pop(name, None)
+
     def _run(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
             for name, process_id in list(self._ids.items()):
                 megabytes = resident_megabytes(process_id)
                 if megabytes is None:
-                    del self._ids[name]
+                    self.leave(name)
                 else:
                     self._note(self.seen[name], megabytes)
 

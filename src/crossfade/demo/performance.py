@@ -99,6 +99,8 @@ def perform(server: DynamoDBLocal, settings: Settings, console: Console, folder:
             console.chapter("The proof, from the applications' own journals")
             fleet.stop()
             console.say("the applications have ended what they had begun")
+        watcher.leave("this process")
+        watcher.watch("the proof", os.getpid())
         story.figures.read(fleet.journals)
         proof_began = time.monotonic()
         question = Question(server.endpoint_url, settings.items, fleet.journals, authority, story.alone_since)

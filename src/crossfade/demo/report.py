@@ -93,7 +93,10 @@ def _memory(outcome: Outcome, console: Console) -> None:
     console.block("                   after 10 s    at the end    at most")
     for name, memory in outcome.memory.items():
         console.block(f"{name:18} {memory.first:10.0f} {memory.last:13.0f} {memory.peak:10.0f}")
-    console.say("DynamoDB Local holds both tables in memory and lets its Java heap grow to 1 GB before it tidies up.")
+    console.say(
+        "This process runs the jobs and the coordinator; the proof, in the same one, has every journal in memory."
+        " DynamoDB Local holds both tables in memory and lets its Java heap grow to 1 GB before it tidies up."
+    )
 
 
 def _proof(outcome: Outcome, console: Console) -> None:
