@@ -22,6 +22,7 @@ from crossfade.mapping import (
     drop,
     identity,
     move,
+    number_to_text,
     rename,
     set_default,
     suffix,
@@ -263,6 +264,65 @@ def test_indexes_that_only_the_source_has_are_told(bench: Bench) -> None:
     bench.create(bench.source, kinds={"status": "S", "due": "N", "rank": "S"}, **INDEX)
     bench.create(bench.target)
     assert "by-status, by-rank" in finding(bench.check(identity()), "index-missing").what
+
+
+def global_index(name: str, **key: str) -> dict[str, Any]:
+    schema = [{"AttributeName": part, "KeyType": role} for part, role in zip(key, ("HASH", "RANGE"), strict=False)]
+    return {"IndexName": name, "KeySchema": schema, "Projection": {"ProjectionType": "ALL"}}
+
+
+def test_an_index_that_is_another_one_in_the_target_is_told(bench: Bench) -> None:
+    """By an attribute that is converted, or with another key: its queries are refused in the end."""
+    indexes = [global_index("by-total", status="S", total="S"), global_index("by-day", day="S")]
+    bench.create(bench.source, kinds={"status": "S", "total": "S", "day": "S"}, GlobalSecondaryIndexes=indexes)
+    indexes = [global_index("by-total", status="S", total="N"), global_index("by-day", night="S")]
+    bench.create(bench.target, kinds={"status": "S", "total": "N", "night": "S"}, GlobalSecondaryIndexes=indexes)
+    found = [each.what for each in bench.check(convert("total", text_to_number)).findings if each.code == "index-other"]
+    assert [text.split(" is not")[0] for text in found] == ["index by-total", "index by-day"]
+    assert "total is stored in another form" in found[0]
+    assert "its key is night" in found[1]
+
+
+def test_an_index_with_another_name_in_the_target_is_its_counterpart(bench: Bench) -> None:
+    """If the migration says so; its key may have another name too."""
+    bench.create(bench.source, kinds={"day": "S"}, GlobalSecondaryIndexes=[global_index("by-day", day="S")])
+    bench.create(bench.target, kinds={"date": "S"}, GlobalSecondaryIndexes=[global_index("by-date", date="S")])
+    assert "index-missing" in codes(bench.check(rename("day", "date")))
+    migration = Migration(
+        "test", Table(bench.source, KEY), Table(bench.target, KEY), mapping=[rename("day", "date")],
+        indexes={"by-day": "by-date"},
+    )  # fmt: skip
+    assert not {"index-missing", "index-other"} & codes(run_check(bench.client, bench.client, migration))
+
+
+def test_a_local_index_of_a_spread_table_must_be_declared(bench: Bench) -> None:
+    """Its partitions are spread as the table's are."""
+    local = {
+        "IndexName": "by-due",
+        "KeySchema": [
+            {"AttributeName": "customer", "KeyType": "HASH"},
+            {"AttributeName": "due", "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    for table in (bench.source, bench.target):
+        bench.create(table, kinds={"due": "S"}, LocalSecondaryIndexes=[local])
+    told = finding(bench.check(suffix("customer", 4)), "index-undeclared")
+    assert '"by-due": {"customer": ..., "due": ...}' in told.next_step
+    source = Table(bench.source, KEY, indexes={"by-due": {"customer": "S", "due": "S"}})
+    migration = Migration("test", source, Table(bench.target, KEY), mapping=[suffix("customer", 4)])
+    assert not codes(run_check(bench.client, bench.client, migration)) & {"index-undeclared", "index-other"}
+
+
+def test_a_sort_key_in_another_form_is_told(bench: Bench) -> None:
+    """Queries of the table itself are refused in the end."""
+    bench.create(bench.source, {"customer": "S", "order": "N"})
+    bench.create(bench.target, KEY)
+    migration = Migration(
+        "test", Table(bench.source, {"customer": "S", "order": "N"}), Table(bench.target, KEY),
+        mapping=[convert("order", number_to_text)],
+    )  # fmt: skip
+    assert "sort-other" in codes(run_check(bench.client, bench.client, migration))
 
 
 def test_a_sample_comes_from_all_over_the_table(tables: Bench) -> None:

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from crossfade.check.indexes import IndexKey
 from crossfade.check.report import SAMPLES_MAX, Finding, Severity
-from crossfade.check.tables import IndexKey
 from crossfade.core.items import ITEM_BYTES_MAX, AttributeValue, Item, size_bytes, value_bytes
 from crossfade.core.mapping import STAMP, CompiledMapping
 from crossfade.core.mapping.paths import Path, show

@@ -7,10 +7,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from crossfade.check.indexes import description_key, index_keys
 from crossfade.check.items import Examination
 from crossfade.check.report import SAMPLES_MAX, CheckReport, Finding, ordered
 from crossfade.check.sampling import sample
-from crossfade.check.tables import description_key, index_keys, table_findings
+from crossfade.check.tables import table_findings
 from crossfade.core.mapping import STAMP
 from crossfade.core.mapping.values import show_value
 from crossfade.errors import ConfigurationError

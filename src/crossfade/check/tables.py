@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any
 
+from crossfade.check.indexes import description_key, index_findings
 from crossfade.check.report import Finding
 from crossfade.core.mapping import Kind
 from crossfade.migration import Migration, Table
-
-
-@dataclass(frozen=True, slots=True)
-class IndexKey:
-    """One attribute that is a key of an index of the target: an item may lack it, but not hold anything else in it."""
-
-    attribute: str
-    kind: Kind
-    index: str
-    role: Literal["HASH", "RANGE"]
 
 
 def table_findings(
@@ -47,35 +37,7 @@ def table_findings(
             )
         yield Finding("info", "billing", f"{place} {table.name}: {_billing(description)}")
     if source is not None and target is not None:
-        yield from _indexes(migration, source, target)
-
-
-def description_key(description: Mapping[str, Any]) -> dict[str, Kind]:
-    """The key of a table or index as a migration declares it: name -> type, partition first."""
-    kinds = _kinds(description)
-    schema = cast("list[dict[str, str]]", description["KeySchema"])
-    parts = sorted(schema, key=lambda part: part["KeyType"] != "HASH")
-    return {part["AttributeName"]: kinds[part["AttributeName"]] for part in parts}
-
-
-def index_keys(description: Mapping[str, Any]) -> tuple[IndexKey, ...]:
-    """Every index key attribute that is not a key attribute of the table itself."""
-    kinds = _kinds(description)
-    own = description_key(description)
-    return tuple(
-        IndexKey(name, kinds[name], index["IndexName"], part["KeyType"])
-        for index in all_indexes(description)
-        for part in index["KeySchema"]
-        if (name := part["AttributeName"]) not in own
-    )
-
-
-def all_indexes(description: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [*description.get("GlobalSecondaryIndexes", ()), *description.get("LocalSecondaryIndexes", ())]
-
-
-def _kinds(description: Mapping[str, Any]) -> dict[str, Kind]:
-    return {each["AttributeName"]: each["AttributeType"] for each in description["AttributeDefinitions"]}
+        yield from index_findings(migration, source, target)
 
 
 def _missing(place: str, table: Table) -> Finding:
@@ -103,25 +65,3 @@ def _billing(description: Mapping[str, Any]) -> str:
     throughput = description.get("ProvisionedThroughput", {})
     reads, writes = throughput.get("ReadCapacityUnits", "?"), throughput.get("WriteCapacityUnits", "?")
     return f"provisioned, {reads} read and {writes} write units a second"
-
-
-def _indexes(migration: Migration, source: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[Finding]:
-    there = {index["IndexName"] for index in all_indexes(target)}
-    absent = tuple(name for index in all_indexes(source) if (name := index["IndexName"]) not in there)
-    if absent:
-        yield Finding(
-            "warning",
-            "index-missing",
-            f"{migration.source.name} has indexes that {migration.target.name} lacks: {', '.join(absent)}",
-            next_step="create them on the target if the application queries them; it will, once the target answers",
-        )
-    filling = tuple(
-        index["IndexName"] for index in all_indexes(target) if index.get("IndexStatus", "ACTIVE") != "ACTIVE"
-    )
-    if filling:
-        yield Finding(
-            "warning",
-            "index-filling",
-            f"{migration.target.name}: not ACTIVE yet: {', '.join(filling)}",
-            next_step="wait: an index that is being filled slows down writes to its table",
-        )
