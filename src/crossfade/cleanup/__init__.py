@@ -1,0 +1,13 @@
+"""Cleanup: the old table is retired, step by step, and can be had back from its snapshot until you delete that too.
+
+steps     which steps there are, and what each needs
+ledger    what the control table says of them: who, when, how far
+survey    the state of all steps, and which conditions hold
+run       carrying out one step
+
+export_format, places, lines    a snapshot on disk or in S3, in the form of DynamoDB's own exports
+snapshot, export                making one: our own scan, or the service's export
+reading, read_back, key_sums    reading one, and comparing it with a table in both directions
+restore                         loading one into a table
+table, throughput, stamps, quiet, delete    the other steps
+"""
