@@ -71,7 +71,7 @@ class Retired:
 
     def do(self, step: Step, **options: Any) -> Outcome:
         """One step, as a test has it by default: without CloudWatch, and with small files."""
-        given = {"place": str(self.folder), "sizes": SIZES, "metrics": False, "workers": 2, **options}
+        given: dict[str, Any] = {"place": str(self.folder), "sizes": SIZES, "metrics": False, "workers": 2, **options}
         return run_step(
             self.setting.migration,
             self.setting.clients,

@@ -7,7 +7,8 @@ run       carrying out one step
 
 export_format, places, lines    a snapshot on disk or in S3, in the form of DynamoDB's own exports
 snapshot, export                making one: our own scan, or the service's export
-reading, read_back, key_sums    reading one, and comparing it with a table in both directions
-restore                         loading one into a table
-table, throughput, stamps, quiet, delete    the other steps
+read_back, comparison, key_sums reading one, and comparing it with a table in both directions
+snapshot_steps, throughput, stamps, quiet, last_steps    the steps
+restore, table                  loading one into a table, and what that table is made of
+hands, crew                     connections and workers
 """

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from crossfade.cleanup.comparison import Comparison, ReadBack
 from crossfade.cleanup.export_format import Snapshot
 from crossfade.cleanup.outcome import Outcome
 from crossfade.cleanup.quiet import Activity, CloudWatch, NoMetrics, Use
-from crossfade.cleanup.read_back import Comparison, ReadBack, read_back
+from crossfade.cleanup.read_back import read_back
 from crossfade.cleanup.snapshot_steps import AGAIN, Scene, damage_of, expiry_of, table_id_of
 from crossfade.cleanup.steps import Step
 from crossfade.errors import ConfigurationError, Refused, Rejected
@@ -107,7 +108,8 @@ async def _last_look(scene: Scene, description: Mapping[str, Any]) -> ReadBack:
     quiet, verified = scene.records[Step.QUIET], scene.records[Step.READ_BACK]
     activity = await _activity(scene, description, metrics=quiet.fact("metrics") != "none", proven=True)
     now = scene.clock()
-    use = await asyncio.to_thread(activity.between, _moment(quiet.fact("looked_at")), now, now)
+    since = max(_moment(quiet.fact("since")), _moment(quiet.fact("looked_at")) - ALLOWANCE)
+    use = await asyncio.to_thread(activity.between, since, now, now)
     if use.writes:
         raise _written(scene, use)
     if use.any:

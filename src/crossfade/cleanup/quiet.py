@@ -106,7 +106,7 @@ class CloudWatch:
         places = [[table], *([table, {"Name": "GlobalSecondaryIndexName", "Value": index}] for index in self.indexes)]
         return [
             {
-                "Id": f"{metric[len('Consumed')].lower()}{n}",
+                "Id": f"{'r' if metric == READS else 'w'}{n}",
                 "MetricStat": {
                     "Metric": {"Namespace": "AWS/DynamoDB", "MetricName": metric, "Dimensions": dimensions},
                     "Period": period,

@@ -13,9 +13,10 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Final
 
+from crossfade.cleanup.comparison import SAMPLES_MAX, Comparison, Found, ReadBack
 from crossfade.cleanup.crew import Crew
 from crossfade.cleanup.export_format import DataFile, Snapshot
 from crossfade.cleanup.key_sums import KeySums, bucket_of, hash_of
@@ -29,61 +30,7 @@ from crossfade.jobs.keys import cutter
 from crossfade.jobs.order import spread_order
 from crossfade.jobs.show import show_key
 
-SEGMENTS: Final = 16  # of the table
 PAGE_ITEMS: Final = 1_000
-SAMPLES_MAX: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What to compare with. `side` None: with nothing, only the files are checked. `expiry` is the attribute of TTL,
-    and `at` the moment (seconds since 1970) by which it is judged."""
-
-    side: Literal["source", "target"] | None
-    expiry: str = ""
-    at: float = 0.0
-    segments: int = SEGMENTS
-
-    def is_expired(self, item: Item) -> bool:
-        value = item.get(self.expiry, {}).get("N") if self.expiry else None
-        try:
-            return value is not None and float(value) <= self.at
-        except ValueError:
-            return False
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBack:
-    """What was found. `digest` stands for every byte of every data file. `complete` False: it was stopped."""
-
-    complete: bool
-    files: int
-    items: int
-    expired: int
-    digest: str
-    damaged: tuple[str, ...]
-    differences: int
-    samples: tuple[str, ...]
-
-    @property
-    def good(self) -> bool:
-        return self.complete and not self.damaged and not self.differences
-
-
-@dataclass(slots=True)
-class Found:
-    """Of one part."""
-
-    sha256: str = ""
-    sums: str = ""
-    differences: int = 0
-    samples: list[str] = field(default_factory=list[str])
-    damaged: str = ""
-
-    def difference(self, sample: str) -> None:
-        self.differences += 1
-        if len(self.samples) < SAMPLES_MAX:
-            self.samples.append(sample)
 
 
 @dataclass(frozen=True, slots=True)

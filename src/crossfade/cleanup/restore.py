@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from crossfade.cleanup.comparison import Comparison, ReadBack
 from crossfade.cleanup.crew import Crew
 from crossfade.cleanup.export_format import DataFile, Snapshot, read_table
 from crossfade.cleanup.hands import WORKERS, Hands, lone_pair
 from crossfade.cleanup.ledger import Held, Ledger, Part, StepRecord
 from crossfade.cleanup.lines import DataFileReader
-from crossfade.cleanup.read_back import Comparison, ReadBack, read_back
+from crossfade.cleanup.read_back import read_back
 from crossfade.cleanup.table import create_request, key_of
 from crossfade.control.starting import ensure_table
 from crossfade.core.items import Item

@@ -24,13 +24,20 @@ from crossfade.cli.plans import UNCHANGED, Plan, label_grid, show_plan
 from crossfade.cli.plans import Step as PlanStep
 from crossfade.cli.screen import Screen
 
+NAMES = [step.value for step in Step]
 STYLES = {"done": "green", "begun": "yellow", "to do again": "yellow", "to do": "dim"}
 RESULTS = {"done": "bold green", "failed": "bold red", "stopped": "bold yellow", "waiting": "bold yellow"}
 
 
 @click.command(short_help="Retire the old table: snapshot, quiet period, delete.")
 @with_where
-@click.option("--step", "name", metavar="NAME", type=click.Choice(list(Step)), help="That step, not the next one.")
+@click.option(
+    "--step",
+    "name",
+    metavar="NAME",
+    type=click.Choice(NAMES),
+    help="That step, not the next one.",
+)
 @click.option("--to", metavar="PLACE", default="", help="Where the snapshot goes: a folder, or s3://bucket/prefix.")
 @click.option("--segments", metavar="N", type=click.IntRange(1, 5_000), help="Parts of the snapshot's scan.")
 @click.option("--workers", metavar="N", type=click.IntRange(1, 64), default=8, show_default=True, help="At a time.")
