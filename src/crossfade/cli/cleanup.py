@@ -202,6 +202,11 @@ def remarks_of(opened: Opened, view: CleanupView, step: Step, options: CleanupOp
             f"{view.attached} applications are attached and stamp what they write: detach them first, or run this"
             " step again afterwards."
         )
+    if step in (Step.QUIET, Step.DELETE) and view.attached:
+        remarks.append(
+            f"{view.attached} applications are attached. They ask {source} for the wording of errors, which counts as"
+            " use; detach them first."
+        )
     if step is Step.DELETE:
         remarks.append(f"There is no way back but the snapshot. The name must be given: --confirm {source}.")
     return remarks
