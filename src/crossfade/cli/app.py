@@ -29,6 +29,8 @@ COMMANDS: Final = (
     "rollback",
     "complete",
     "cancel",
+    "cleanup",
+    "restore",
     "local",
     "simulate",
     "demo",

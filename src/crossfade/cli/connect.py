@@ -52,6 +52,20 @@ def connect(where: Where, table: str, *, workers: int = COORDINATOR_CONNECTIONS,
     return client
 
 
+def service_client(where: Where, service: str) -> Any:
+    """A botocore client of another service, with the same profile and Region; it tries again by itself."""
+    session: Any = botocore.session.Session(profile=where.profile)
+    try:
+        client: Any = session.create_client(
+            service, region_name=where.region, config=Config(retries={"mode": "standard", "total_max_attempts": 8})
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(
+            f"no client of {service} can be made: {error}", next_step="look at --region and --profile"
+        ) from error
+    return client
+
+
 def place_of(client: Any) -> str:
     """The endpoint and the Region, for messages."""
     return f"{client.meta.endpoint_url} ({client.meta.region_name})"

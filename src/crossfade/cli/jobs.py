@@ -1,4 +1,4 @@
-"""What `backfill` and `verify` share: progress as a bar, as lines or as JSON; Ctrl-C; refusals."""
+"""What `backfill`, `verify` and `cleanup` share: progress as a bar, as lines or as JSON; Ctrl-C; refusals."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
 from crossfade.cli.moving import Waiting
-from crossfade.cli.opened import Opened
 from crossfade.cli.outcome import COULD_NOT_RUN, INTERRUPTED
-from crossfade.cli.screen import counted, duration
+from crossfade.cli.screen import HasScreen, counted, duration
 from crossfade.errors import Refused
 from crossfade.jobs.progress import Progress
 from crossfade.jobs.signals import stop_on_signals
@@ -29,7 +28,7 @@ JSON_SECONDS: Final = 1.0
 class Progressing:
     """Shows a job's progress; it is given to the runner as `on_progress` and `on_note`."""
 
-    def __init__(self, opened: Opened, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, opened: HasScreen, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
         self._opened = opened
         self._stop = stop
         self._clock = clock
@@ -101,15 +100,23 @@ def amounts(now: Progress) -> str:
 
 
 @contextmanager
-def running(opened: Opened) -> Generator[tuple[threading.Event, Progressing], None, None]:
-    """The stop event that Ctrl-C sets, and the display. Refusals end with status 2: the job could not run."""
+def running(opened: HasScreen) -> Generator[tuple[threading.Event, Progressing], None, None]:
+    """`stoppable`, where refusals end with status 2: the job could not run."""
+    try:
+        with stoppable(opened) as both:
+            yield both
+    except Refused as error:
+        opened.screen.error(error)
+        raise click.exceptions.Exit(COULD_NOT_RUN) from None
+
+
+@contextmanager
+def stoppable(opened: HasScreen) -> Generator[tuple[threading.Event, Progressing], None, None]:
+    """The stop event that Ctrl-C sets, and the display."""
     stop = threading.Event()
     try:
         with stop_on_signals(stop), Progressing(opened, stop) as shown:
             yield stop, shown
-    except Refused as error:
-        opened.screen.error(error)
-        raise click.exceptions.Exit(COULD_NOT_RUN) from None
     except KeyboardInterrupt:
         opened.screen.say("Interrupted; the same command goes on from the last page that was written down.")
         raise click.exceptions.Exit(INTERRUPTED) from None

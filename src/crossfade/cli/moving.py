@@ -18,7 +18,7 @@ from crossfade.cli.opened import Opened
 from crossfade.cli.outcome import INTERRUPTED, NOT_YET
 from crossfade.cli.planning import neighbour, step_findings
 from crossfade.cli.plans import show_gates
-from crossfade.cli.screen import counted, duration
+from crossfade.cli.screen import HasScreen, counted, duration
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.gates import Finding
 from crossfade.control.survey import Survey, survey
@@ -34,7 +34,7 @@ CLIENTS_SHOWN: Final = 8
 class Waiting:
     """Tells who is waited for: a live text on a terminal, a line now and then elsewhere. `note` is for drivers."""
 
-    def __init__(self, opened: Opened, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, opened: HasScreen, clock: Callable[[], float] = time.monotonic) -> None:
         self._opened = opened
         self._clock = clock
         self._live: Status | None = None

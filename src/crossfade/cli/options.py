@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 
@@ -17,6 +17,8 @@ from crossfade.cli.screen import Screen
 from crossfade.core.stages import Stage
 
 F = TypeVar("F", bound=Callable[..., Any])
+Command: TypeAlias = Callable[..., None]
+Decorator: TypeAlias = Callable[[Command], Command]
 
 FILE_DEFAULT: Final = "migration.py"
 FILE_VARIABLE: Final = "CROSSFADE_MIGRATION"
@@ -75,13 +77,31 @@ def with_where(command: Callable[..., None]) -> Callable[..., None]:
         click.get_current_context().ensure_object(Screen).arguments = where.arguments()
         command(*args, where=where, **rest)
 
-    options = (
+    return _with_options(gathered, (*_database_options(), click.argument("file", required=False)))
+
+
+def with_database(command: Callable[..., None]) -> Callable[..., None]:
+    """The same without FILE, for a command that needs no migration."""
+
+    @functools.wraps(command)
+    def gathered(*args: Any, endpoint_url: str | None, region: str | None, profile: str | None, **rest: Any) -> None:
+        command(*args, where=Where(default_file(), endpoint_url, region, profile), **rest)
+
+    return _with_options(gathered, _database_options())
+
+
+def _with_options(command: Command, options: tuple[Decorator, ...]) -> Command:
+    for option in options:
+        command = option(command)
+    return command
+
+
+def _database_options() -> tuple[Decorator, ...]:
+    return (
         click.option("--profile", metavar="NAME", help="The AWS profile."),
         click.option("--region", metavar="NAME", help="The AWS Region."),
         click.option("--endpoint-url", metavar="URL", help="Another DynamoDB, such as DynamoDB Local."),
-        click.argument("file", required=False),
     )
-    return functools.reduce(lambda decorated, option: option(decorated), options, gathered)
 
 
 def with_json(command: F) -> F:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import click
 from rich.console import Console, RenderableType
@@ -21,7 +21,9 @@ from crossfade.errors import CrossfadeError
 
 WIDTH_WITHOUT_TERMINAL: Final = 100
 # A command within a text, of those that take the migration file.
-COMMAND: Final = re.compile(r"\bcrossfade (?:check|start|status|backfill|verify|advance|rollback|complete|cancel)\b")
+COMMAND: Final = re.compile(
+    r"\bcrossfade (?:check|start|status|backfill|verify|advance|rollback|complete|cancel|cleanup)\b"
+)
 
 
 class Screen:
@@ -76,6 +78,13 @@ class Screen:
         if next_step:
             self._err.print(Text(f"  next: {next_step}"), soft_wrap=not self._err.is_terminal)
         self.line({"error": {"kind": type(error).__name__, "message": error.message, "next_step": next_step}})
+
+
+class HasScreen(Protocol):
+    """Whoever can be shown something."""
+
+    @property
+    def screen(self) -> Screen: ...
 
 
 def plain(value: Any) -> Any:

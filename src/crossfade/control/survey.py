@@ -158,7 +158,7 @@ def _way_back(state: State, down: StepView | None) -> str:
 def _next_command(state: State, evidence: Evidence, up: StepView | None, *, waiting: bool) -> str:
     """What to type now; the gates of the next step first, and backfill and verify before anybody compares."""
     if up is None:
-        return "(done: take crossfade out of the applications and delete the source when you no longer want it)"
+        return "crossfade cleanup   (take crossfade out of the applications; the old table is retired step by step)"
     if waiting:
         return f"crossfade advance --to {state.stage} --execute   (waits until every client has entered {state.stage})"
     on_the_way_up = state.stage is not Stage.OFF and LADDERS[state.strategy][state.stage].authority == "source"

@@ -145,7 +145,7 @@ def plan_action(pair: Pair, side: Side, plan: Plan, decided: Decided, *, lockste
     action, result, held = decided.action, decided.result, decided.held
     changes = action.operation != "ConditionCheck" and not (result.image is None and held[side].item is None)
     if not changes:
-        guard = pair.unchanged(side, held[side])
+        guard = pair.unchanged(side, held[side]) if lockstep else pair.locked(side, held[side])
         check: Request = {"TableName": pair.table(side).name, "Key": pair.key(side, action.key)}
         plan.items[action.place] = {"ConditionCheck": with_guard(check, guard)}
         return

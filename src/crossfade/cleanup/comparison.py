@@ -1,0 +1,63 @@
+"""What a snapshot is compared with, and what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from crossfade.core.items import Item
+
+SEGMENTS: Final = 16  # of the table
+SAMPLES_MAX: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What to compare with. `side` None: with nothing, only the files are checked. `expiry` is the attribute of TTL,
+    and `at` the moment (seconds since 1970) by which it is judged."""
+
+    side: Literal["source", "target"] | None
+    expiry: str = ""
+    at: float = 0.0
+    segments: int = SEGMENTS
+
+    def is_expired(self, item: Item) -> bool:
+        value = item.get(self.expiry, {}).get("N") if self.expiry else None
+        try:
+            return value is not None and float(value) <= self.at
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """What was found. `digest` stands for every byte of every data file. `complete` False: it was stopped."""
+
+    complete: bool
+    files: int
+    items: int
+    expired: int
+    digest: str
+    damaged: tuple[str, ...]
+    differences: int
+    samples: tuple[str, ...]
+
+    @property
+    def good(self) -> bool:
+        return self.complete and not self.damaged and not self.differences
+
+
+@dataclass(slots=True)
+class Found:
+    """Of one part."""
+
+    sha256: str = ""
+    sums: str = ""
+    differences: int = 0
+    samples: list[str] = field(default_factory=list[str])
+    damaged: str = ""
+
+    def difference(self, sample: str) -> None:
+        self.differences += 1
+        if len(self.samples) < SAMPLES_MAX:
+            self.samples.append(sample)

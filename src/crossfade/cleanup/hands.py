@@ -1,0 +1,120 @@
+"""What carries out the calls of a step: lean connections, and clients of the other services where one is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from crossfade.core.effects import Call, Place, Reply, Request, Routine
+from crossfade.core.mirroring import patiently
+from crossfade.core.pair import Pair
+from crossfade.drivers.aio import AioDriver
+from crossfade.drivers.scope import Scope
+from crossfade.errors import ConfigurationError, Refused, Rejected
+from crossfade.jobs.connecting import Clients, Connect, Connection, connected, landing_seconds_of, lean
+from crossfade.jobs.observing import Observer
+from crossfade.mapping import identity
+from crossfade.migration import Migration, Table
+
+T = TypeVar("T")
+
+WORKERS: Final = 8
+LOOK_SECONDS: Final = 1.0
+LOOKS_MAX: Final = 1_800  # half an hour, for a table that changes its throughput or its indexes
+
+
+class Hands:
+    """For one event loop: `async with Hands(...) as hands`. `service` makes a client of another service of AWS."""
+
+    def __init__(
+        self,
+        pair: Pair,
+        clients: Clients,
+        observer: Observer,
+        *,
+        service: Callable[[str], Any],
+        workers: int = WORKERS,
+        connect: Connect = lean,
+    ) -> None:
+        self.pair = pair
+        self.observer = observer
+        self.service = service
+        self.workers = workers
+        self.clients = clients
+        self._connections: dict[Place, Connection] = connected(clients, workers, connect)
+        self._driver = AioDriver(self._call, observer.note)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for connection in dict.fromkeys(self._connections.values()):
+            await connection.aclose()
+
+    @property
+    def client(self) -> Any:
+        """A botocore client of DynamoDB, for what no routine does. It blocks."""
+        return self.clients["source"]
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._driver.clock()
+
+    async def run(self, routine: Routine[T]) -> T:
+        return await self._driver.run(routine, Scope())
+
+    async def ask(self, place: Place, operation: str, request: Request) -> Reply:
+        """One call, again while DynamoDB is busy. Raises Rejected or UnknownOutcome."""
+        return await self.run(patiently(Call(place, operation, request)))
+
+    async def description(self, place: Place) -> dict[str, Any] | None:
+        """The `Table` of DescribeTable; None where there is no such table."""
+        try:
+            reply = await self.ask(place, "DescribeTable", {"TableName": self._table(place)})
+        except Rejected as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            return None
+        found: dict[str, Any] = reply["Table"]
+        return found
+
+    async def table(self, place: Place) -> dict[str, Any]:
+        """The same of a table that must be there."""
+        found = await self.description(place)
+        if found is None:
+            raise Refused(f"there is no table {self._table(place)}", next_step="crossfade cleanup shows what was done")
+        return found
+
+    async def active_table(self, place: Place) -> dict[str, Any]:
+        """The description, once neither the table nor an index of it is changing."""
+        for _ in range(LOOKS_MAX):
+            found = await self.description(place)
+            indexes: list[dict[str, Any]] = [] if found is None else found.get("GlobalSecondaryIndexes", [])
+            if found is not None and all(
+                state == "ACTIVE" for state in (found["TableStatus"], *(each["IndexStatus"] for each in indexes))
+            ):
+                return found
+            await asyncio.sleep(LOOK_SECONDS)
+        raise ConfigurationError(f"{self._table(place)} did not become active", next_step="look at it, then try again")
+
+    def _table(self, place: Place) -> str:
+        return self.pair.source.name if place == "source" else self.pair.target.name
+
+    async def _call(self, place: Place, operation: str, request: Request) -> Reply:
+        return await self._connections[place].call(operation, request)
+
+
+def pair_of(migration: Migration, clients: Clients) -> Pair:
+    return Pair(migration.source, migration.target, migration.compiled, landing_seconds=landing_seconds_of(clients))
+
+
+def lone_pair(table: Table, clients: Clients) -> Pair:
+    """One table as both sides, for what is done to a table that belongs to no migration."""
+    other = Table(f"{table.name[:200]}.other", table.key)
+    return Pair(
+        table, table, Migration("alone", table, other, identity()).compiled, landing_seconds=landing_seconds_of(clients)
+    )

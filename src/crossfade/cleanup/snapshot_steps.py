@@ -1,0 +1,168 @@
+"""The steps `snapshot` and `read-back`: which way, where to, and what is recorded of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from crossfade.cleanup.comparison import Comparison, ReadBack
+from crossfade.cleanup.crew import Crew
+from crossfade.cleanup.export import await_export, begin_export, can_export
+from crossfade.cleanup.export_format import EXPORTS, TABLE, Snapshot, new_export_id, read_manifests
+from crossfade.cleanup.hands import Hands
+from crossfade.cleanup.ledger import Held, Ledger, StepRecord
+from crossfade.cleanup.outcome import Outcome
+from crossfade.cleanup.places import Bucket, Place, place_of
+from crossfade.cleanup.read_back import Keeping, read_back
+from crossfade.cleanup.snapshot import SnapshotSizes, take_snapshot
+from crossfade.cleanup.steps import Step
+from crossfade.cleanup.survey import runs_of
+from crossfade.cleanup.table import document_of
+from crossfade.errors import ConfigurationError, Refused, Rejected
+
+AGAIN = "crossfade cleanup --step snapshot --again --execute"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a step works with. `clock` is the wall clock, in UTC."""
+
+    hands: Hands
+    ledger: Ledger
+    step: Step
+    records: Mapping[str, StepRecord]
+    crew: Crew
+    clock: Callable[[], datetime]
+    again: bool
+
+    async def begin(self, facts: Mapping[str, str]) -> Held:
+        """`facts` are those of a new run; one that is gone on with keeps its own."""
+        facts = {**facts, "rests_on": runs_of(self.step, self.records)}
+        return await self.hands.run(self.ledger.begin(self.step, facts, again=self.again))
+
+    def place(self, text: str) -> Place:
+        return place_of(text, lambda: self.hands.service("s3"))
+
+    async def snapshot(self) -> Snapshot:
+        """The recorded one, by its manifests. Raises SnapshotDamaged."""
+        place = self.place(self.records[Step.SNAPSHOT].fact("place"))
+        return await asyncio.to_thread(read_manifests, place)
+
+
+async def snapshot_old_table(scene: Scene, place_text: str, sizes: SnapshotSizes) -> Outcome:
+    """Where the service can export the table itself, by that; else by our own scan."""
+    hands = scene.hands
+    description = await hands.table("source")
+    before = scene.records.get(Step.SNAPSHOT)
+    going_on = before is not None and not before.done and not scene.again
+    if not place_text and not going_on:
+        raise ConfigurationError(
+            "where shall the snapshot be?", next_step="add --to FOLDER, or --to s3://bucket/prefix"
+        )
+    facts: dict[str, str] = {}
+    if not going_on:
+        root = scene.place(place_text)
+        exports = isinstance(root, Bucket) and await asyncio.to_thread(can_export, hands.client, hands.pair.source.name)
+        export_id = new_export_id(scene.clock(), uuid.uuid4().hex)
+        folder = root if exports else root.below(EXPORTS).below(export_id)
+        facts = {
+            "by": "export" if exports else "scan",
+            "place": folder.text,
+            "segments": str(sizes.segments_for(int(description.get("TableSizeBytes", 0)))),
+            "table_id": table_id_of(description),
+        }
+    held = await scene.begin(facts)
+    if held.record.fact("table_id") != table_id_of(description):
+        raise Refused("this is not the table that the snapshot was begun of", next_step=AGAIN)
+    document = document_of(description, await expiry_of(hands))
+    scene.crew.items_total = int(description.get("ItemCount", 0))
+    if held.record.fact("by") == "export":
+        return await _export(scene, held, description, document)
+    place = scene.place(held.record.fact("place"))
+    started = datetime.fromisoformat(held.record.started_at)
+    summary = {
+        "exportArn": f"{description['TableArn']}/export/{held.record.fact('place').rpartition('/')[2]}",
+        "startTime": _service_time(started),
+        "endTime": _service_time(scene.clock()),
+        "tableArn": description["TableArn"],
+        "tableId": table_id_of(description),
+        "exportTime": _service_time(started),
+        "billedSizeBytes": 0,
+    }
+    items = await take_snapshot(scene.crew, scene.ledger, held, place, sizes, document, summary)
+    if items is None:
+        return Outcome(scene.step, "stopped", ("the files that are written stay; the same command goes on",))
+    await hands.run(scene.ledger.finish(held, {"items": str(items)}))
+    return Outcome(scene.step, "done", (f"{items:,} items in {place.text}",))
+
+
+async def _export(scene: Scene, held: Held, description: Mapping[str, Any], document: Mapping[str, Any]) -> Outcome:
+    hands, record = scene.hands, held.record
+    place = scene.place(record.fact("place"))
+    assert isinstance(place, Bucket)  # noqa: S101 - an export goes nowhere else
+    arn = record.fact("export_arn")
+    if not arn:
+        arn = await asyncio.to_thread(begin_export, hands.client, str(description["TableArn"]), place, record.run)
+        await hands.run(scene.ledger.note(held, {"export_arn": arn}))
+    done = await asyncio.to_thread(await_export, hands.client, arn, place, scene.crew.stop.is_set)
+    if done is None:
+        return Outcome(scene.step, "stopped", (f"{arn} goes on; the same command looks at it again",))
+    await asyncio.to_thread(done.place.write, TABLE, json_bytes(document))
+    snapshot = await asyncio.to_thread(read_manifests, done.place)
+    await hands.run(scene.ledger.finish(held, {"place": done.place.text, "items": str(snapshot.items)}))
+    return Outcome(scene.step, "done", (f"{snapshot.items:,} items in {done.place.text}, by the service's export",))
+
+
+async def read_snapshot_back(scene: Scene) -> Outcome:
+    """Done only when every file is whole and the table holds the same, item by item."""
+    snapshot = await scene.snapshot()
+    at = str(scene.clock().timestamp())
+    held = await scene.begin({"at": at})
+    compared = Comparison("source", await expiry_of(scene.hands), float(held.record.fact("at")))
+    found = await read_back(scene.crew, snapshot, compared, Keeping(scene.ledger, held))
+    if not found.complete:
+        return Outcome(scene.step, "stopped", (f"{scene.crew.parts_done} of {scene.crew.parts_total} parts are read",))
+    if not found.good:
+        await scene.hands.run(scene.ledger.note(held, {"failed": "; ".join(damage_of(found))}))
+        return Outcome(scene.step, "failed", damage_of(found), AGAIN)
+    facts = {"digest": found.digest, "items": str(found.items), "expired": str(found.expired)}
+    await scene.hands.run(scene.ledger.finish(held, facts))
+    expired = f", {found.expired:,} of them past their TTL" if found.expired else ""
+    said = f"{found.items:,} items in {found.files:,} files are whole and equal to the table's{expired}"
+    return Outcome(scene.step, "done", (said, f"digest {found.digest}"))
+
+
+def damage_of(found: ReadBack) -> tuple[str, ...]:
+    said = tuple(f"damaged: {each}" for each in found.damaged)
+    if found.differences:
+        said += (f"{found.differences:,} items differ between the snapshot and the table", *found.samples)
+    return said
+
+
+async def expiry_of(hands: Hands) -> str:
+    """The attribute by which TTL removes items of the old table; "" for none."""
+    try:
+        reply = await hands.ask("source", "DescribeTimeToLive", {"TableName": hands.pair.source.name})
+    except Rejected as error:
+        if error.code != "AccessDeniedException":
+            raise
+        return ""
+    found: dict[str, str] = reply.get("TimeToLiveDescription", {})
+    return found.get("AttributeName", "") if found.get("TimeToLiveStatus") in ("ENABLED", "ENABLING") else ""
+
+
+def table_id_of(description: Mapping[str, Any]) -> str:
+    return str(description.get("TableId") or description.get("CreationDateTime"))
+
+
+def json_bytes(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=1).encode()
+
+
+def _service_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,122 @@
+"""The stamps taken off the items of the new table, once nobody needs them.
+
+A stamp is removed only while it is the one that was read, and nothing else of the item is touched: a write that comes
+between sets another stamp, and wins. Such an item is counted and left to the next run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from crossfade.cleanup.crew import Crew
+from crossfade.cleanup.ledger import Held, Ledger, Part
+from crossfade.core.effects import Call, Request, Routine
+from crossfade.core.items import Item
+from crossfade.core.mapping import STAMP
+from crossfade.core.mirroring import patiently
+from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.jobs.bulk import Segment, scan_page
+from crossfade.jobs.keys import cutter
+from crossfade.jobs.order import spread_order
+
+SEGMENTS: Final = 32
+PAGE_ITEMS: Final = 500  # what a kill looks at again, a segment
+UNKNOWN_MAX: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """`rewritten` got another stamp while they were looked at; they keep it."""
+
+    complete: bool
+    items: int
+    removed: int
+    rewritten: int
+
+
+async def remove_stamps(crew: Crew, ledger: Ledger, held: Held, page_items: int = PAGE_ITEMS) -> Removed:
+    total = int(held.record.fact("segments"))
+    before = await crew.hands.run(ledger.parts(held))
+    tasks = [_SegmentTask(crew, ledger, held, before.get(n), n, total, page_items) for n in spread_order(total)]
+    crew.parts_total = total
+    crew.parts_done = sum(task.part.done for task in tasks)
+    crew.meter.add(sum(task.part.counts.get("items", 0) for task in tasks))
+    await crew.work_off([task for task in tasks if not task.part.done])
+    items, removed, rewritten = (
+        sum(task.part.counts.get(name, 0) for task in tasks) for name in ("items", "removed", "rewritten")
+    )
+    return Removed(all(task.part.done for task in tasks), items, removed, rewritten)
+
+
+def remove_stamp(table: str, key: Item, stamp: Item) -> Routine[bool]:
+    """False: the stamp is not what was read. Raises UnknownOutcome when no answer came however often it was asked."""
+    request: Request = {
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": "REMOVE #stamp",
+        "ConditionExpression": "#stamp = :stamp",
+        "ExpressionAttributeNames": {"#stamp": STAMP},
+        "ExpressionAttributeValues": {":stamp": stamp},
+    }
+    sent = 0
+    while True:
+        try:
+            _ = yield from patiently(Call("target", "UpdateItem", request))
+        except UnknownOutcome:
+            sent += 1
+            if sent == UNKNOWN_MAX:
+                raise
+        except Rejected as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            return sent > 0  # an earlier sending of ours was carried out, or somebody has written since
+        else:
+            return True
+
+
+class _SegmentTask:
+    """A step is a page, checkpointed after its stamps are gone."""
+
+    def __init__(
+        self, crew: Crew, ledger: Ledger, held: Held, part: Part | None, number: int, total: int, page_items: int
+    ) -> None:
+        self.part = part or ledger.part(held, number)
+        self._crew = crew
+        self._ledger = ledger
+        self._held = held
+        self._segment = Segment(number, total)
+        self._page_items = page_items
+
+    @property
+    def must_go_on(self) -> bool:
+        return False
+
+    async def step(self) -> float | None:
+        crew, hands = self._crew, self._crew.hands
+        table = hands.pair.target
+        page = await hands.run(
+            scan_page(
+                hands.pair,
+                "target",
+                self._segment,
+                self.part.last_key,
+                self._page_items,
+                strongly=True,
+                names=(*table.key_names, STAMP),
+            )
+        )
+        cut = cutter(table.key_names)
+        counts = {"items": len(page.items), "removed": 0, "rewritten": 0}
+        for item in page.items:
+            if STAMP in item:
+                await hands.run(crew.pace.wait(1))
+                removed = await hands.run(remove_stamp(table.name, cut(item), item[STAMP]))
+                counts["removed" if removed else "rewritten"] += 1
+            crew.meter.add(1)
+        done = page.last_key is None
+        counts = {name: self.part.counts.get(name, 0) + count for name, count in counts.items()}
+        self.part = replace(self.part, last_key=page.last_key, done=done, counts=counts)
+        await hands.run(self._ledger.save(self._held, self.part))
+        crew.parts_done += done
+        return None if done else hands.now()

@@ -1,0 +1,275 @@
+"""`crossfade cleanup`: the old table is retired, step by step."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import click
+from rich.text import Text
+
+from crossfade.cleanup.ledger import Ledger
+from crossfade.cleanup.outcome import Outcome
+from crossfade.cleanup.run import QUIET_DAYS, CleanupOptions, run_step
+from crossfade.cleanup.snapshot import SnapshotSizes
+from crossfade.cleanup.steps import STEPS, Step
+from crossfade.cleanup.survey import CleanupView, Condition, StepView, look_at_cleanup
+from crossfade.cli.connect import service_client
+from crossfade.cli.jobs import stoppable
+from crossfade.cli.opened import Opened, open_migration
+from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.outcome import DONE, NOT_YET
+from crossfade.cli.plans import UNCHANGED, Plan, label_grid, show_plan
+from crossfade.cli.plans import Step as PlanStep
+from crossfade.cli.screen import Screen
+
+NAMES = [step.value for step in Step]
+STYLES = {"done": "green", "begun": "yellow", "to do again": "yellow", "to do": "dim"}
+RESULTS = {"done": "bold green", "failed": "bold red", "stopped": "bold yellow", "waiting": "bold yellow"}
+
+
+@click.command(short_help="Retire the old table: snapshot, quiet period, delete.")
+@with_where
+@click.option(
+    "--step",
+    "name",
+    metavar="NAME",
+    type=click.Choice(NAMES),
+    help="That step, not the next one.",
+)
+@click.option("--to", metavar="PLACE", default="", help="Where the snapshot goes: a folder, or s3://bucket/prefix.")
+@click.option("--segments", metavar="N", type=click.IntRange(1, 5_000), help="Parts of the snapshot's scan.")
+@click.option("--workers", metavar="N", type=click.IntRange(1, 64), default=8, show_default=True, help="At a time.")
+@click.option("--rate", metavar="N", type=float, help="At most so many items a second; of `stamps`, so many removed.")
+@click.option("--on-demand", is_flag=True, help="Make the old table on-demand, not one unit each.")
+@click.option(
+    "--quiet-days", metavar="DAYS", type=float, default=QUIET_DAYS, show_default=True, help="Without any use."
+)
+@click.option("--no-metrics", is_flag=True, help="There is no CloudWatch: reads of the old table cannot be seen.")
+@click.option("--while-attached", is_flag=True, help="Remove stamps though applications go on stamping.")
+@click.option("--again", is_flag=True, help="Do a step that is done once more, from its beginning.")
+@click.option("--confirm", metavar="TABLE", default="", help="The name of the table to delete.")
+@with_execute
+@with_json
+@click.pass_obj
+def cleanup(
+    screen: Screen,
+    where: Where,
+    name: str | None,
+    to: str,
+    segments: int | None,
+    workers: int,
+    rate: float | None,
+    on_demand: bool,
+    quiet_days: float,
+    no_metrics: bool,
+    while_attached: bool,
+    again: bool,
+    confirm: str,
+    execute: bool,
+) -> None:
+    """Retire the old table when the migration is complete: show all steps, and with --execute do the next one.
+
+    The steps: verify (accept the last one), snapshot, read-back, throughput, quiet, stamps, delete. Each is refused
+    while what it rests on does not hold; each may be stopped or killed at any time, and goes on with the same command.
+    Exit status 0 when the step is done, 1 when it is not yet, 2 when it could not run.
+
+    \b
+    Examples:
+      crossfade cleanup                                             all steps, and the next one's plan
+      crossfade cleanup --execute --to s3://backups/orders          the next step, if it is the snapshot
+      crossfade cleanup --step quiet --quiet-days 30 --execute
+      crossfade cleanup --step delete --execute --confirm orders
+    """
+    opened = open_migration(screen, where, workers=workers)
+    _ = opened.state_of_this_file()
+    options = CleanupOptions(
+        place=to,
+        per_second=rate,
+        workers=workers,
+        sizes=SnapshotSizes(segments=segments),
+        on_demand=on_demand,
+        quiet_days=quiet_days,
+        metrics=not no_metrics,
+        while_attached=while_attached,
+        again=again,
+        confirm=confirm,
+    )
+    view = look(opened, options)
+    step = Step(name) if name else view.next.step if view.next is not None else None
+    if step is None or not execute:
+        show(opened, view, step, options)
+        return
+    if step is Step.DELETE and not confirm and screen.can_ask:
+        options = replace(options, confirm=typed(opened.migration.source.name))
+    with stoppable(opened) as (stop, shown):
+        outcome = run_step(
+            opened.migration,
+            opened.clients,
+            step,
+            options,
+            service=lambda service: service_client(where, service),
+            on_progress=shown.progress,
+            on_note=shown.note,
+            stop_event=stop,
+            caller=opened.caller,
+        )
+    tell(opened, outcome, look(opened, options))
+
+
+def look(opened: Opened, options: CleanupOptions) -> CleanupView:
+    ledger = Ledger(opened.control, opened.caller, os.getpid())
+    return opened.run(look_at_cleanup(ledger, while_attached=options.while_attached))
+
+
+def typed(table: str) -> str:
+    answer: str = click.prompt(f"This deletes a table. Type its name ({table})", default="", show_default=False)
+    return answer.strip()
+
+
+def show(opened: Opened, view: CleanupView, step: Step | None, options: CleanupOptions) -> None:
+    """Every step, and the plan of one."""
+    screen, source = opened.screen, opened.migration.source.name
+    screen.say(f"Retiring {source}, the old table of migration {opened.migration.name} (stage {view.stage})", "bold")
+    grid = label_grid(indent=4)
+    for each in view.steps:
+        mark = ">" if each.step is step else ""
+        grid.add_row(mark, Text(each.step.value), Text(status_of(each), style=STYLES[each.status]))
+    screen.show(grid)
+    screen.say()
+    if step is None:
+        screen.say("All steps are done.", "bold green")
+        screen.document({"executed": False, **as_json(opened, view, None)})
+        return
+    chosen = view.view(step)
+    show_plan(opened, plan_of(opened, view, chosen, options))
+    show_conditions(opened, chosen.conditions)
+    closed = not chosen.is_open
+    screen.say("Nothing was changed, and with --execute nothing would be." if closed else UNCHANGED)
+    screen.say(f"Next: {opened.command(command_of(opened, step, options))}" if not closed else "")
+    screen.document({"executed": False, **as_json(opened, view, chosen)})
+    if closed:
+        raise click.exceptions.Exit(NOT_YET)
+
+
+def status_of(view: StepView) -> str:
+    record = view.record
+    if record is None:
+        return f"{view.status}: {view.does}"
+    when = record.finished_at or record.started_at
+    facts = ", ".join(f"{name} {value}" for name, value in told(view).items())
+    return f"{view.status} {when} by {record.who} on {record.host}{f' ({facts})' if facts else ''}"
+
+
+def told(view: StepView) -> dict[str, str]:
+    """The facts of a step that people want to see."""
+    names = ("place", "items", "failed", "before", "now", "since", "metrics", "removed", "rewritten", "table")
+    facts = {} if view.record is None else view.record.all_facts()
+    return {name: facts[name] for name in names if facts.get(name)}
+
+
+def plan_of(opened: Opened, view: CleanupView, chosen: StepView, options: CleanupOptions) -> Plan:
+    row = STEPS[chosen.step]
+    return Plan(
+        f"The step {chosen.step}",
+        (PlanStep(chosen.step.value, row.does),),
+        row.way_back,
+        tuple(remarks_of(opened, view, chosen.step, options)),
+    )
+
+
+def remarks_of(opened: Opened, view: CleanupView, step: Step, options: CleanupOptions) -> list[str]:
+    source = opened.migration.source.name
+    remarks: list[str] = []
+    if step is Step.SNAPSHOT:
+        remarks.append(f"It goes to {options.place}." if options.place else "Say where to: --to FOLDER or s3://...")
+        remarks.append("Every item is read once, strongly consistent (see --rate), unless the service exports it.")
+    if step is Step.READ_BACK:
+        remarks.append(
+            "Every item of the old table is read twice (see --rate); do it before its throughput is lowered."
+        )
+    if step is Step.THROUGHPUT:
+        remarks.append(
+            "Auto scaling, where it is on, raises it again: aws application-autoscaling deregister-scalable-target"
+            f" --service-namespace dynamodb --resource-id table/{source} --scalable-dimension"
+            " dynamodb:table:ReadCapacityUnits (and WriteCapacityUnits; each index likewise)."
+        )
+    if step is Step.QUIET and not options.metrics:
+        remarks.append("Without metrics reads cannot be seen; writes only by comparing table and snapshot at the end.")
+    if step is Step.STAMPS and view.attached:
+        remarks.append(
+            f"{view.attached} applications are attached and stamp what they write: detach them first, or run this"
+            " step again afterwards."
+        )
+    if step in (Step.QUIET, Step.DELETE) and view.attached:
+        remarks.append(
+            f"{view.attached} applications are attached. They ask {source} for the wording of errors, which counts as"
+            " use; detach them first."
+        )
+    if step is Step.DELETE:
+        remarks.append(f"There is no way back but the snapshot. The name must be given: --confirm {source}.")
+    return remarks
+
+
+def show_conditions(opened: Opened, conditions: tuple[Condition, ...]) -> None:
+    grid = label_grid(indent=5)
+    for condition in conditions:
+        text = Text(f"{condition.name}  ")
+        _ = text.append("open" if condition.holds else "CLOSED", "green" if condition.holds else "bold yellow")
+        _ = text.append(f"  {condition.found}")
+        if condition.next_step:
+            _ = text.append(f"\n-> {opened.command(condition.next_step)}", "cyan")
+        grid.add_row("", Text("needs"), text)
+    opened.screen.show(grid)
+
+
+def command_of(opened: Opened, step: Step, options: CleanupOptions) -> str:
+    more = {
+        Step.SNAPSHOT: f" --to {options.place or 'PLACE'}",
+        Step.DELETE: f" --confirm {opened.migration.source.name}",
+        Step.QUIET: "" if options.metrics else " --no-metrics",
+    }
+    return f"crossfade cleanup --step {step} --execute{more.get(step, '')}"
+
+
+def as_json(opened: Opened, view: CleanupView, chosen: StepView | None) -> dict[str, Any]:
+    steps = [
+        {
+            "step": each.step,
+            "status": each.status,
+            "conditions": each.conditions,
+            "record": each.record and {**plain(each), "facts": each.record.all_facts()},
+        }
+        for each in view.steps
+    ]
+    return {
+        "migration": opened.migration.name,
+        "table": opened.migration.source.name,
+        "stage": view.stage,
+        "steps": steps,
+        "next": None if chosen is None else chosen.step,
+    }
+
+
+def plain(view: StepView) -> dict[str, Any]:
+    record = view.record
+    assert record is not None  # noqa: S101 - the caller has looked
+    names = ("who", "host", "pid", "started_at", "finished_at")
+    return {name: getattr(record, name) for name in names}
+
+
+def tell(opened: Opened, outcome: Outcome, after: CleanupView) -> None:
+    screen = opened.screen
+    screen.say(f"{outcome.step}: {outcome.status}", RESULTS[outcome.status])
+    for line in outcome.said:
+        screen.say(f"  {line}")
+    next_step = outcome.next_step
+    if not next_step and outcome.status == "stopped":
+        next_step = "the same command goes on"
+    elif not next_step and after.next is not None:
+        next_step = "crossfade cleanup"
+    if next_step:
+        screen.say(f"Next: {opened.command(next_step)}")
+    screen.line({"event": "result", **outcome.as_json(), "next_step": opened.command(next_step)})
+    raise click.exceptions.Exit(DONE if outcome.status == "done" else NOT_YET)

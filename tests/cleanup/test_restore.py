@@ -1,0 +1,133 @@
+"""A table had back: snapshot, deletion, restore, and the tables are equal; what a restore never writes to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossfade.cleanup.export_format import export_folder, read_manifests
+from crossfade.cleanup.ledger import Ledger
+from crossfade.cleanup.places import Folder
+from crossfade.cleanup.restore import Restored, aim_at, run_restore
+from crossfade.cleanup.steps import SnapshotDamaged, Step
+from crossfade.control.store import Control
+from crossfade.core.items import Item
+from crossfade.errors import ConfigurationError, Refused
+from tests.backfill.setting import KEY, connect, create_table, order
+from tests.cleanup.retired import ITEMS, Retired, no_service, retired
+from tests.conftest import Database
+
+
+@pytest.fixture
+def scene(dynamodb: Database, tmp_path: Path) -> Retired:
+    return retired(dynamodb, tmp_path / "backups")
+
+
+def restore(scene: Retired, table: str) -> Restored:
+    client = scene.setting.client
+    tables = client.list_tables()["TableNames"]
+    description = client.describe_table(TableName=table)["Table"] if table in tables else None
+    ledger = Ledger(Control(f"restore#{table}", scene.setting.migration.control_table), scene.caller, os.getpid())
+    aim = aim_at(read_manifests(export_folder(Folder(scene.folder))), table, description)
+    clients: Any = {"source": client, "target": client, "control": client}
+    return run_restore(aim, ledger, clients, service=no_service, workers=2, connect=connect)
+
+
+def items_of(scene: Retired, table: str) -> list[Item]:
+    found: list[Item] = scene.setting.client.scan(TableName=table, ConsistentRead=True)["Items"]
+    return sorted(found, key=lambda item: item["order"]["S"])
+
+
+def test_snapshot_delete_restore_equal(scene: Retired) -> None:
+    """The old table is deleted and made again from its snapshot: schema, index, TTL and every item."""
+    client = scene.setting.client
+    _ = client.update_table(
+        TableName=scene.source,
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in (*KEY, "note")],
+        GlobalSecondaryIndexUpdates=[
+            {
+                "Create": {
+                    "IndexName": "by-note",
+                    "KeySchema": [{"AttributeName": "note", "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["total"]},
+                }
+            }
+        ],
+    )
+    ttl = {"Enabled": True, "AttributeName": "ends"}
+    _ = client.update_time_to_live(TableName=scene.source, TimeToLiveSpecification=ttl)
+    before, schema = items_of(scene, scene.source), client.describe_table(TableName=scene.source)["Table"]
+    scene.up_to(Step.DELETE, quiet_days=0, confirm=scene.source)
+    assert scene.source not in client.list_tables()["TableNames"]
+    assert restore(scene, scene.source).status == "equal"
+    assert items_of(scene, scene.source) == before
+    assert len(before) == ITEMS
+    after = client.describe_table(TableName=scene.source)["Table"]
+    assert after["KeySchema"] == schema["KeySchema"]
+    assert after["BillingModeSummary"]["BillingMode"] == schema["BillingModeSummary"]["BillingMode"]
+    assert [i["IndexName"] for i in after["GlobalSecondaryIndexes"]] == ["by-note"]
+    expiry = client.describe_time_to_live(TableName=scene.source)["TimeToLiveDescription"]
+    assert expiry["AttributeName"] == "ends"
+
+
+def test_a_table_with_items_is_not_written_to(scene: Retired) -> None:
+    """Not one item of it changes, and the refusal says what to do; an empty one with the key is filled."""
+    scene.up_to(Step.SNAPSHOT)
+    name = f"other-{scene.source}"
+    create_table(scene.setting.client, name, KEY)
+    scene.setting.client.put_item(TableName=name, Item=order(5, note={"S": "mine"}))
+    with pytest.raises(Refused, match="holds items"):
+        _ = restore(scene, name)
+    assert items_of(scene, name) == [order(5, note={"S": "mine"})]
+    scene.setting.client.delete_item(TableName=name, Key={k: order(5)[k] for k in KEY})
+    assert restore(scene, name).status == "equal"
+    with pytest.raises(Refused, match="holds items"):
+        _ = restore(scene, name)
+
+
+def test_a_table_of_another_key_is_refused(scene: Retired) -> None:
+    """Before anything is written, with both keys."""
+    scene.up_to(Step.SNAPSHOT)
+    name = f"other-{scene.source}"
+    create_table(scene.setting.client, name, {"order": "S"})
+    with pytest.raises(ConfigurationError, match=r"has the key order \(S\), .* had customer \(S\), order \(S\)"):
+        _ = restore(scene, name)
+
+
+def test_an_export_of_the_services_own_needs_a_table(scene: Retired) -> None:
+    """Without our table.json, and with the prefix of a bucket in its names: the table must be there, then it loads."""
+    scene.up_to(Step.SNAPSHOT)
+    folder = scene.export()
+    (folder / "table.json").unlink()
+    (folder / "manifest-summary.checksum").unlink()
+    with pytest.raises(ConfigurationError, match="does not say how to make one"):
+        _ = restore(scene, f"made-{scene.source}")
+    create_table(scene.setting.client, f"made-{scene.source}", KEY)
+    assert restore(scene, f"made-{scene.source}").status == "equal"
+
+
+def test_a_damaged_snapshot_is_not_restored_as_if_it_were_whole(scene: Retired) -> None:
+    """The file is named; nobody says that the table equals it."""
+    scene.up_to(Step.SNAPSHOT)
+    victim = min((scene.export() / "data").iterdir())
+    kept = victim.read_bytes()
+    _ = victim.write_bytes(kept[:-30])
+    with pytest.raises(SnapshotDamaged, match=victim.name):
+        _ = restore(scene, f"made-{scene.source}")
+    _ = victim.write_bytes(kept)
+    restored = restore(scene, f"made-{scene.source}")
+    assert (restored.status, restored.resumed) == ("equal", True)
+
+
+def test_several_snapshots_in_one_folder_must_be_told_apart(scene: Retired) -> None:
+    """Which one is meant is not guessed."""
+    scene.up_to(Step.SNAPSHOT)
+    _ = shutil.copytree(scene.export(), scene.export().with_name("01700000000000-00000000"))
+    with pytest.raises(ConfigurationError, match="holds 2 snapshots"):
+        _ = restore(scene, f"made-{scene.source}")
+    with pytest.raises(ConfigurationError, match="holds no snapshot"):
+        _ = export_folder(Folder(scene.folder.parent))

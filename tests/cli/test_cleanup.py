@@ -1,0 +1,81 @@
+"""cleanup and restore as commands: what is shown, what is refused, and the old table's end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli.conftest import ITEMS, Shell
+
+
+def complete(at_stage: Callable[[str], Shell]) -> Shell:
+    shell = at_stage("rampdown")
+    _ = shell("complete", "--execute", "--confirm", shell.mark)
+    return shell
+
+
+def test_the_old_table_is_retired_and_had_back(at_stage: Callable[[str], Shell], tmp_path: Path) -> None:
+    """Step by step with the command that each one names, to the deletion; then restore makes the table anew."""
+    shell = complete(at_stage)
+    old, folder = shell.tables["source"], str(tmp_path / "backups")
+    before = shell.scan(old)
+    assert "crossfade cleanup" in shell("status").output
+    for step in ("verify", "snapshot", "read-back", "throughput"):
+        document = shell.json("cleanup", "--to", folder)
+        assert (document["next"], document["executed"]) == (step, False)
+        result = shell.lines("cleanup", "--to", folder, "--execute")[-1]
+        assert (result["event"], result["step"], result["status"]) == ("result", step, "done")
+    waiting = shell("cleanup", "--no-metrics", "--execute", status=1).output
+    assert "quiet: waiting" in waiting
+    assert "of 14 days are left" in waiting
+    assert "done" in shell("cleanup", "--no-metrics", "--quiet-days", "0", "--execute").output
+    assert "stamps removed" in shell("cleanup", "--execute").output
+    assert not [item for item in shell.scan(shell.tables["target"]) if "_crossfade" in item]
+    assert f"--confirm {old}" in shell("cleanup").output
+    assert "its name must be given" in shell("cleanup", "--execute", status=2).stderr
+    said = shell("cleanup", "--execute", "--confirm", old).output
+    assert f"table {old} is deleted" in said
+    assert old not in shell.client.list_tables()["TableNames"]
+    assert "All steps are done" in shell("cleanup").output
+
+    words = ("restore", folder, "--table", old, "--control-table", shell.tables["control"])
+    assert f"makes   table {old}" in shell(*words).output
+    assert old not in shell.client.list_tables()["TableNames"]
+    assert f"equals the snapshot: {ITEMS} items" in shell(*words, "--execute").output
+    key = [item["order_id"]["S"] for item in before]
+    assert sorted(key) == sorted(item["order_id"]["S"] for item in shell.scan(old))
+    refused = shell(*words, "--execute", status=1).stderr
+    assert "holds items" in refused
+
+
+def test_the_plans_of_cleanup_change_nothing(at_stage: Callable[[str], Shell], tmp_path: Path) -> None:
+    """Every step, shown in its time and before it: no item of any table changes, and closed steps say why."""
+    shell = complete(at_stage)
+    before = shell.everything()
+    said = shell("cleanup", "--to", str(tmp_path / "backups")).output
+    assert "Nothing was changed; add --execute" in said
+    for step in ("snapshot", "read-back", "throughput", "quiet", "stamps", "delete"):
+        assert "CLOSED" in shell("cleanup", "--step", step, status=1).output
+    assert shell.everything() == before
+    assert not (tmp_path / "backups").exists()
+
+
+def test_cleanup_waits_for_complete(at_stage: Callable[[str], Shell]) -> None:
+    """In rampdown the verify can be accepted, and nothing else: the source is still the way back."""
+    shell = at_stage("rampdown")
+    assert "verify: done" in shell("cleanup", "--execute").output
+    refused = shell("cleanup", "--execute", "--to", "anywhere", status=1).stderr
+    assert "must be in complete" in refused
+    assert not (shell.folder / "anywhere").exists()
+
+
+def test_a_damaged_snapshot_is_status_1(at_stage: Callable[[str], Shell], tmp_path: Path) -> None:
+    """The file is named and the next command is given."""
+    shell = complete(at_stage)
+    _ = shell("cleanup", "--execute")
+    _ = shell("cleanup", "--execute", "--to", str(tmp_path / "backups"))
+    victim = next((tmp_path / "backups").rglob("*.json.gz"))
+    _ = victim.write_bytes(victim.read_bytes()[:-4])
+    said = shell("cleanup", "--execute", status=1).output
+    assert f"damaged: data/{victim.name}: is truncated" in said
+    assert "--step snapshot --again --execute" in said
