@@ -7,6 +7,7 @@ CrossfadeError                  has .next_step: what to do about it
 |-- MappingError                one item cannot be mapped (a value that would not come back)
 |-- Refused                     a request or command that would be wrong in this stage; nothing was written
 |   `-- GateClosed              a stage may not be entered yet; carries every gate's finding
+|-- StreamGap                   a change stream no longer holds what was to be read next, or was switched off
 |-- StageUncertain              the client's lease ended: the write was not sent, or is not acknowledged; retry
 |-- Fenced                      another runner has taken this job over, or the fleet has moved on without us
 `-- DatabaseError               an answer from DynamoDB
@@ -53,6 +54,10 @@ class Refused(CrossfadeError):
 
 class GateClosed(Refused):
     """A stage may not be entered yet."""
+
+
+class StreamGap(CrossfadeError):
+    """Changes were lost to a reader of a stream: what follows them may not be read as if they had never been."""
 
 
 class StageUncertain(CrossfadeError):

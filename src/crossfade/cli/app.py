@@ -25,6 +25,8 @@ COMMANDS: Final = (
     "status",
     "backfill",
     "verify",
+    "watch",
+    "replicate",
     "advance",
     "rollback",
     "complete",

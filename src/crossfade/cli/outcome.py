@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from crossfade.errors import ConfigurationError, CrossfadeError, DatabaseError
+from crossfade.errors import ConfigurationError, CrossfadeError, DatabaseError, StreamGap
 
 DONE: Final = 0
 NOT_YET: Final = 1
@@ -13,12 +13,13 @@ INTERRUPTED: Final = 130  # what shells give a program that Ctrl-C ended
 
 EXIT_STATUSES: Final = {
     DONE: "done, clean, or only a plan was printed",
-    NOT_YET: "refused in this stage, a gate is closed, check found errors, verify differences, backfill is incomplete",
-    COULD_NOT_RUN: "could not run: the options, the migration file, credentials, a table or the network",
+    NOT_YET: "refused in this stage, a gate is closed, check found errors, verify differences, watch stray writes, "
+    "a backfill is incomplete",
+    COULD_NOT_RUN: "could not run: options, migration file, credentials, a table, the network; a gap in a stream",
     INTERRUPTED: "Ctrl-C; nothing is half done, the same command goes on",
 }
 
 
 def status_of(error: CrossfadeError) -> int:
     """A refusal is an answer; a wrong file or an unreachable database means that nothing could be tried."""
-    return COULD_NOT_RUN if isinstance(error, (ConfigurationError, DatabaseError)) else NOT_YET
+    return COULD_NOT_RUN if isinstance(error, (ConfigurationError, DatabaseError, StreamGap)) else NOT_YET

@@ -13,7 +13,7 @@ from crossfade.core.stages import LADDERS, Stage, ladder, path
 
 def evidence_of(look: Survey) -> Evidence:
     records = {view.record.job: view.record for view in look.jobs}
-    return Evidence(records.get(Job.BACKFILL), records.get(Job.VERIFY))
+    return Evidence(records.get(Job.BACKFILL), records.get(Job.VERIFY), look.replication)
 
 
 def stages_between(state: State, to: Stage) -> tuple[Stage, ...]:

@@ -22,7 +22,7 @@ from crossfade.errors import CrossfadeError
 WIDTH_WITHOUT_TERMINAL: Final = 100
 # A command within a text, of those that take the migration file.
 COMMAND: Final = re.compile(
-    r"\bcrossfade (?:check|start|status|backfill|verify|advance|rollback|complete|cancel|cleanup)\b"
+    r"\bcrossfade (?:check|start|status|backfill|verify|watch|replicate|advance|rollback|complete|cancel|cleanup)\b"
 )
 
 

@@ -17,12 +17,13 @@ from rich.text import Text
 from crossfade.cli.opened import Opened
 from crossfade.cli.plans import gate_text, label_grid
 from crossfade.cli.screen import duration
-from crossfade.control.records import JobRecord, JobStatus
+from crossfade.control.records import JobRecord, JobStatus, StreamReader
 from crossfade.control.survey import ClientView, JobView, Survey
 from crossfade.core.stages import LADDERS, Gate, Stage, ladder
 
 CLIENTS_SHOWN: Final = 20  # those that are waited for come first
 JOURNAL_LINES: Final = 5
+BEHIND_SECONDS: Final = 5.0  # less is the way of streams
 SILENT_SECONDS: Final = 1.2  # more than one poll
 
 
@@ -137,7 +138,25 @@ def _jobs(look: Survey) -> RenderableType:
         view = views.get(name)
         text = Text("not begun", style="dim") if view is None else _job(view)
         grid.add_row("", Text(name), text)
+    for report in look.readers:
+        grid.add_row("", Text(report.reader.value), _reader(report))
     return grid
+
+
+def _reader(report: StreamReader) -> Text:
+    """How far behind a reader of the change streams was when it last said so."""
+    text = Text()
+    if report.caught_up_at:
+        _ = text.append(f"caught up {day(report.caught_up_at)} ({ago(report.caught_up_at)} ago)")
+    else:
+        _ = text.append("has not caught up yet", "yellow")
+    if report.lag_seconds >= BEHIND_SECONDS:
+        _ = text.append(f", then {duration(report.lag_seconds)} behind", "yellow")
+    _ = text.append(f", by {report.who} on {report.host} pid {report.pid}")
+    if report.counts:
+        facts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.counts.items())
+        _ = text.append(f"\n{facts}", "dim")
+    return text
 
 
 def _job(view: JobView) -> Text:

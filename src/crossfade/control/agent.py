@@ -112,6 +112,11 @@ class Agent:
         return self._acknowledged
 
     @property
+    def beat(self) -> int:
+        """How often the lease has been renewed, or begun."""
+        return self._beat
+
+    @property
     def pending(self) -> int:
         """Operations and mirrors that have not ended."""
         with self._lock:

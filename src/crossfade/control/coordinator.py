@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from crossfade.control.gates import RAMP_GATES, Evidence, closed_error, findings, gates_of_step
-from crossfade.control.records import STATE, Job, JournalEntry, State, job_record, record_name
+from crossfade.control.records import STATE, Job, JournalEntry, Reader, State, job_record, reader_record, record_name
 from crossfade.control.starting import StartPlan, start
 from crossfade.control.store import Caller, Change, Control
+from crossfade.control.streams import forget_reader
 from crossfade.control.waiting import PATIENCE_SECONDS, await_everyone
 from crossfade.core.effects import Note, Request, Routine, Stamp
 from crossfade.core.rules import Rules
@@ -81,6 +82,8 @@ class Coordinator:
         for job in Job:
             for segment in (yield from self.control.segments(job)):
                 yield from self.control.remove(record_name(segment))
+        for reader in Reader:
+            yield from forget_reader(self.control, reader)
         token = yield from Stamp()
         length = state.journal_length + 1
         entry = JournalEntry(
@@ -104,7 +107,8 @@ class Coordinator:
         if state.ramp_percent and rows[state.stage].ramp is Ramp.EVERY and rows[to].writes is not Writes.LOCKSTEP:
             # Strong reads come from the target only while nobody mirrors; so the ramp ends before anybody does.
             state = yield from self._ramp(state, 0)
-        clearing = [{"Delete": self.control.delete(job_record(job))} for job in Job] if to is Stage.OFF else []
+        cleared = [*map(job_record, Job), reader_record(Reader.REPLICATION)] if to is Stage.OFF else []
+        clearing = [{"Delete": self.control.delete(record)} for record in cleared]
         return (
             yield from self._change(
                 state,

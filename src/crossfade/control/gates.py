@@ -2,7 +2,8 @@
 
 Up, a stage asks for what the table of stages says. In both directions a step that changes the authority asks for
 equality: a complete backfill, and a verify that found nothing, began after the backfill, and began when `unclean` was
-what it is now, since every end without a drain raises it.
+what it is now, since every end without a drain raises it. Where a replication was started, it must run, and have
+caught up.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import assert_never
 
 from crossfade.control.records import Job, JobRecord, JobStatus, State
 from crossfade.control.store import Control
+from crossfade.control.streams import LAG_SECONDS_MAX, REPORT_BEATS_MAX, Replication
 from crossfade.core.effects import Routine
 from crossfade.core.stages import LADDERS, Gate, Stage
 from crossfade.errors import GateClosed
@@ -34,12 +36,13 @@ class Evidence:
 
     backfill: JobRecord | None
     verify: JobRecord | None
+    replication: Replication | None = None  # None: this migration has none, and no gate for it
 
     @classmethod
     def read(cls, control: Control) -> Routine[Evidence]:
         backfill = yield from control.job(Job.BACKFILL)
         verify = yield from control.job(Job.VERIFY)
-        return cls(backfill, verify)
+        return cls(backfill, verify, (yield from Replication.read(control)))
 
 
 def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
@@ -51,16 +54,20 @@ def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
         wanted |= {Gate.BACKFILLED, Gate.VERIFIED}
     if to is Stage.COMPLETE:
         wanted |= {Gate.VERIFIED}
+    if Gate.VERIFIED in wanted:
+        wanted |= {Gate.REPLICATED}
     return tuple(gate for gate in Gate if gate in wanted)
 
 
-RAMP_GATES = (Gate.BACKFILLED, Gate.VERIFIED)  # a ramped read answers from the target
+RAMP_GATES = (Gate.BACKFILLED, Gate.VERIFIED, Gate.REPLICATED)  # a ramped read answers from the target
 
 
 def findings(
     gates: Iterable[Gate], state: State, evidence: Evidence, *, confirmed: bool = False
 ) -> tuple[Finding, ...]:
-    return tuple(_judge(gate, state, evidence, confirmed) for gate in gates)
+    """`replicated` is a gate only where a replication was started."""
+    asked = [gate for gate in gates if gate is not Gate.REPLICATED or evidence.replication is not None]
+    return tuple(_judge(gate, state, evidence, confirmed) for gate in asked)
 
 
 def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool) -> Finding:
@@ -69,6 +76,8 @@ def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool) -> Fin
             return _backfilled(evidence.backfill)
         case Gate.VERIFIED:
             return _verified(state, evidence)
+        case Gate.REPLICATED:
+            return _replicated(evidence.replication)
         case Gate.CONFIRMED:
             found = "confirmed" if confirmed else "not confirmed: there is no way back from complete"
             return Finding(
@@ -113,6 +122,29 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         times = "once" if more == 1 else f"{more} times"
         return closed(f"since the last verify began, a client ended without a drain or lost a mirror ({times})")
     return Finding(Gate.VERIFIED, True, f"the verify begun {verify.started_at} found nothing", "")
+
+
+def _replicated(replication: Replication | None) -> Finding:
+    """Its lease tells whether it runs, and the beats since how old its report is: no two clocks are compared."""
+    command = "crossfade replicate --execute"
+
+    def closed(found: str, next_step: str) -> Finding:
+        return Finding(Gate.REPLICATED, False, found, next_step)
+
+    if replication is None:
+        return Finding(Gate.REPLICATED, True, "there is no replication", "")
+    report = replication.report
+    last = f"it last caught up at {report.caught_up_at}" if report.caught_up_at else "it has never caught up"
+    if replication.lease is None:
+        end = "crossfade replicate --end --execute"
+        return closed(f"the replication does not run; {last}", f"{command} beside this (or {end}, to do without it)")
+    silent = replication.lease.beat - report.beat
+    if silent > REPORT_BEATS_MAX:
+        return closed(f"the replication has reported nothing for {silent} of its beats; {last}", "look at that process")
+    if not 0 <= report.lag_seconds <= LAG_SECONDS_MAX:
+        behind = "has not read all shards yet" if report.lag_seconds < 0 else f"is {report.lag_seconds:.0f} s behind"
+        return closed(f"the replication {behind}; {last}", "wait until it has caught up: crossfade status --watch")
+    return Finding(Gate.REPLICATED, True, f"the replication caught up at {report.caught_up_at}", "")
 
 
 def closed_error(state: State, goal: str, judged: Iterable[Finding]) -> GateClosed:

@@ -3,8 +3,12 @@
     key: migration (S), record (S)
     state                       the migration: its stage and epoch
     client#ID                   the lease of one client
-    job#backfill, job#verify    who runs a job, or what came of it
+    job#backfill, job#verify,   who runs a job, or what came of it
+      job#replication
     segment#backfill#0007       how far one segment of a job has come
+    reader#watch,               who reads the tables' change streams, and how far behind
+      reader#replication
+    shard#watch#source#ID       how far one shard of a stream has been read
     journal#00000012            what was done, by whom, when and why
 
 Parsing is exact: an attribute that is missing or of another type is an error with its name, never a default.
@@ -16,7 +20,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.stages import Stage
@@ -28,6 +32,8 @@ STATE: Final = "state"
 CLIENTS: Final = "client#"
 JOBS: Final = "job#"
 SEGMENTS: Final = "segment#"
+READERS: Final = "reader#"
+SHARDS: Final = "shard#"
 JOURNAL: Final = "journal#"
 
 Record = TypeVar("Record")
@@ -37,11 +43,21 @@ class Role(StrEnum):
     APP = "app"
     BACKFILL = "backfill"
     VERIFY = "verify"
+    REPLICATION = "replication"
+    WATCH = "watch"
 
 
 class Job(StrEnum):
     BACKFILL = "backfill"
     VERIFY = "verify"
+    REPLICATION = "replication"
+
+
+class Reader(StrEnum):
+    """Whoever reads change streams."""
+
+    WATCH = "watch"
+    REPLICATION = "replication"
 
 
 class JobStatus(StrEnum):
@@ -126,6 +142,43 @@ class SegmentCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamReader:
+    """One reader of change streams. `serial` grows with every write, so that one which lands late changes nothing."""
+
+    reader: Reader
+    owner: str  # client id, or the token of one run
+    run: str  # one token a beginning: positions of an earlier one do not count
+    serial: int
+    who: str
+    host: str
+    pid: int
+    source_stream: str  # ARN
+    target_stream: str  # ARN; "" when it is not read
+    discovered_at: int  # seconds since 1970: all shards that were there before then are known
+    caught_up_at: str  # when it was last less than a few seconds behind; "" for not yet
+    lag_seconds: float  # the age of the last change that was dealt with, where more are waiting; -1 for not known yet
+    beat: int  # of the owner's lease at this report; 0 where there is none
+    counts: dict[str, int]
+    started_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPosition:
+    """How far a shard has been read. `sequence_number` is opaque; "" stands for the shard's beginning.
+
+    `since`: nothing in this shard is older (seconds since 1970). What it held and has dropped is younger, then.
+    """
+
+    reader: Reader
+    side: str
+    shard: str
+    run: str
+    sequence_number: str
+    finished: bool
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class JournalEntry:
     """One change of the state. By its `token` whoever made it knows it again when the answer was lost."""
 
@@ -138,6 +191,9 @@ class JournalEntry:
     at: str
     why: str
     forced: bool
+
+
+AnyRecord: TypeAlias = State | Lease | JobRecord | SegmentCheckpoint | StreamReader | ShardPosition | JournalEntry
 
 
 # --- names of records
@@ -155,11 +211,20 @@ def segment_record(job: Job, number: int) -> str:
     return f"{SEGMENTS}{job.value}#{number:04d}"
 
 
+def reader_record(reader: Reader) -> str:
+    return READERS + reader.value
+
+
+def shard_records(reader: Reader) -> str:
+    """What the names of all positions of a reader begin with."""
+    return f"{SHARDS}{reader.value}#"
+
+
 def journal_record(number: int) -> str:
     return f"{JOURNAL}{number:08d}"
 
 
-def record_name(record: State | Lease | JobRecord | SegmentCheckpoint | JournalEntry) -> str:
+def record_name(record: AnyRecord) -> str:
     match record:
         case State():
             return STATE
@@ -169,6 +234,10 @@ def record_name(record: State | Lease | JobRecord | SegmentCheckpoint | JournalE
             return job_record(record.job)
         case SegmentCheckpoint():
             return segment_record(record.job, record.number)
+        case StreamReader():
+            return reader_record(record.reader)
+        case ShardPosition():
+            return f"{shard_records(record.reader)}{record.side}#{record.shard}"
         case JournalEntry():
             return journal_record(record.number)
 
@@ -201,7 +270,7 @@ def write_counts(counts: Mapping[str, int]) -> AttributeValue:
     return {"M": {name: number(count) for name, count in counts.items()}}
 
 
-def to_item(migration: str, record: State | Lease | JobRecord | SegmentCheckpoint | JournalEntry) -> Item:
+def to_item(migration: str, record: AnyRecord) -> Item:
     """The whole item of a record, key included."""
     item: Item = {PARTITION_KEY: text(migration), SORT_KEY: text(record_name(record))}
     for field in dataclasses.fields(record):
@@ -241,6 +310,7 @@ _READERS: dict[str, Callable[[AttributeValue], Any]] = {
     "Stage": lambda value: Stage(_read(value, "S")),
     "Role": lambda value: Role(_read(value, "S")),
     "Job": lambda value: Job(_read(value, "S")),
+    "Reader": lambda value: Reader(_read(value, "S")),
     "JobStatus": lambda value: JobStatus(_read(value, "S")),
 }
 

@@ -19,16 +19,22 @@ from crossfade.control.records import (
     SEGMENTS,
     SORT_KEY,
     STATE,
+    AnyRecord,
     Job,
     JobRecord,
     JournalEntry,
     Lease,
+    Reader,
     SegmentCheckpoint,
+    ShardPosition,
     State,
+    StreamReader,
     from_item,
     job_record,
     journal_record,
     number,
+    reader_record,
+    shard_records,
     text,
     to_item,
     write,
@@ -114,6 +120,13 @@ class Control:
     def segments(self, job: Job) -> Routine[tuple[SegmentCheckpoint, ...]]:
         return (yield from self._list(SegmentCheckpoint, f"{SEGMENTS}{job.value}#"))
 
+    def reader(self, reader: Reader) -> Routine[StreamReader | None]:
+        found = yield from self._get(reader_record(reader))
+        return None if found is None else from_item(StreamReader, found)
+
+    def positions(self, reader: Reader) -> Routine[tuple[ShardPosition, ...]]:
+        return (yield from self._list(ShardPosition, shard_records(reader)))
+
     def journal(self, count: int) -> Routine[tuple[JournalEntry, ...]]:
         """The last entries, oldest first."""
         request = self._query(JOURNAL) | {"ScanIndexForward": False, "Limit": count}
@@ -130,10 +143,10 @@ class Control:
     def key(self, record: str) -> Item:
         return {PARTITION_KEY: text(self.migration), SORT_KEY: text(record)}
 
-    def put(self, record: State | Lease | JobRecord | SegmentCheckpoint | JournalEntry) -> Request:
+    def put(self, record: AnyRecord) -> Request:
         return {"TableName": self.table, "Item": to_item(self.migration, record)}
 
-    def put_new(self, record: State | Lease | JobRecord | SegmentCheckpoint | JournalEntry) -> Request:
+    def put_new(self, record: AnyRecord) -> Request:
         """A put that is refused where the record exists."""
         return self.put(record) | {
             "ConditionExpression": "attribute_not_exists(#record)",

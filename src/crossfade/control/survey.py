@@ -10,9 +10,19 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, gates_of_step
-from crossfade.control.records import Job, JobRecord, JournalEntry, Lease, SegmentCheckpoint, State
+from crossfade.control.records import (
+    Job,
+    JobRecord,
+    JournalEntry,
+    Lease,
+    Reader,
+    SegmentCheckpoint,
+    State,
+    StreamReader,
+)
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Control
+from crossfade.control.streams import Replication
 from crossfade.control.waiting import explain
 from crossfade.core.effects import Now, Routine
 from crossfade.core.stages import LADDERS, Stage, ladder
@@ -61,6 +71,8 @@ class Survey:
     summary: str
     clients: tuple[ClientView, ...]
     jobs: tuple[JobView, ...]
+    readers: tuple[StreamReader, ...]
+    replication: Replication | None
     journal: tuple[JournalEntry, ...]
     up: StepView | None
     down: StepView | None
@@ -96,6 +108,8 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         summary=LADDERS[state.strategy][state.stage].summary,
         clients=clients,
         jobs=tuple(jobs),
+        readers=(yield from _readers(control)),
+        replication=evidence.replication,
         journal=(yield from control.journal(JOURNAL_SHOWN)),
         up=up,
         down=down,
@@ -128,6 +142,14 @@ def _job_view(record: JobRecord, segments: tuple[SegmentCheckpoint, ...]) -> Job
         for name, count in segment.counts.items():
             counts[name] = counts.get(name, 0) + count
     return JobView(record, sum(segment.done for segment in ours), counts)
+
+
+def _readers(control: Control) -> Routine[tuple[StreamReader, ...]]:
+    found: list[StreamReader] = []
+    for reader in Reader:
+        report = yield from control.reader(reader)
+        found += [] if report is None else [report]
+    return tuple(found)
 
 
 def _steps(state: State, evidence: Evidence) -> tuple[StepView | None, StepView | None]:

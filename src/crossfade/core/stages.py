@@ -54,6 +54,7 @@ class Gate(StrEnum):
 
     BACKFILLED = "backfilled"  # the backfill is complete
     VERIFIED = "verified"  # a full verify begun after the last unclean end of a client found nothing
+    REPLICATED = "replicated"  # the replication, where one was started, runs and has caught up
     CONFIRMED = "confirmed"  # the operator knows that there is no way back after this
 
 

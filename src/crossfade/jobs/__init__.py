@@ -1,4 +1,4 @@
-"""What the two jobs share; they do not know each other.
+"""What the jobs share; they do not know each other.
 
 bulk        Scan, BatchGetItem and BatchWriteItem as routines, with everything that they leave undone done again
 order       in which order segments are taken
@@ -7,6 +7,7 @@ progress    how far a job is, how fast it goes, how long it will take
 loop        an event loop of its own for each job
 connecting  from botocore clients to lean ones
 session     a job as a client of the migration: lease, polling, tickets
+repair      one key made equal again
 workers     tasks that work segments off
 observing callbacks, which never harm
 signals     Ctrl-C: finish the page, then leave

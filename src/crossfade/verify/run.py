@@ -22,6 +22,7 @@ from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
 from crossfade.jobs.order import spread_order
 from crossfade.jobs.progress import Meter, Progress, seconds_left
+from crossfade.jobs.repair import Repair, repair_key
 from crossfade.jobs.session import Session
 from crossfade.jobs.show import show_key
 from crossfade.jobs.workers import Workers
@@ -36,7 +37,7 @@ from crossfade.verify.compare import (
     target_suspects,
 )
 from crossfade.verify.diff import diff_lines, item_diff_lines
-from crossfade.verify.repair import Repair, repair_key, repair_stray
+from crossfade.verify.repair import repair_stray
 from crossfade.verify.result import SAMPLES_MAX, DifferenceSample, VerifyOptions, VerifyResult, VerifyStatus
 
 KINDS: Final = ("missing", "extra", "mismatched")

@@ -97,13 +97,27 @@ REQUESTS: Final[dict[str, st.SearchStrategy[Sample]]] = {
         StreamArn=st.just("arn:aws:dynamodb:eu-west-1:123456789012:table/table/stream/2026-01-01T00:00:00.000"),
         ShardId=st.just("shardId-000000000000000000001"),
         ShardIteratorType=st.just("TRIM_HORIZON"),
+    )
+    | plain(
+        StreamArn=st.just("arn:aws:dynamodb:eu-west-1:123456789012:table/table/stream/2026-01-01T00:00:00.000"),
+        ShardId=st.just("shardId-000000000000000000001"),
+        ShardIteratorType=st.just("AFTER_SEQUENCE_NUMBER"),
+        SequenceNumber=st.from_regex(r"[0-9]{21,40}", fullmatch=True),
     ),
     "DescribeStream": plain(
         StreamArn=st.just("arn:aws:dynamodb:eu-west-1:123456789012:table/table/stream/2026-01-01T00:00:00.000"),
         Limit=st.integers(1, 100),
+    )
+    | plain(
+        StreamArn=st.just("arn:aws:dynamodb:eu-west-1:123456789012:table/table/stream/2026-01-01T00:00:00.000"),
+        ExclusiveStartShardId=st.just("shardId-000000000000000000001"),
+    ),
+    "ListStreams": plain(TableName=st.just("table"), Limit=st.integers(1, 100)),
+    "UpdateTable": plain(
+        TableName=tables, StreamSpecification=st.just({"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
     ),
 }
-STREAMS: Final = frozenset({"GetRecords", "GetShardIterator", "DescribeStream"})
+STREAMS: Final = frozenset({"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"})
 
 
 def on_the_wire(value: Any) -> Any:
@@ -142,6 +156,16 @@ def answer(**parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Sample]:
     return st.fixed_dictionaries({}, optional={**optional, "NewsOfTheService": st.just({"a": [1, None]})})
 
 
+shards: st.SearchStrategy[Any] = st.fixed_dictionaries(
+    {"ShardId": st.just("s")},
+    optional={
+        "ParentShardId": st.just("p"),
+        "SequenceNumberRange": st.fixed_dictionaries(
+            {"StartingSequenceNumber": st.just("100000000000000000001")},
+            optional={"EndingSequenceNumber": st.just("200000000000000000001")},
+        ),
+    },
+)
 ANSWERS: Final[dict[str, st.SearchStrategy[Sample]]] = {
     "GetItem": answer(Item=items, ConsumedCapacity=capacity),
     "PutItem": answer(Attributes=items, ConsumedCapacity=capacity, ItemCollectionMetrics=collection),
@@ -184,7 +208,19 @@ ANSWERS: Final[dict[str, st.SearchStrategy[Sample]]] = {
     "GetRecords": answer(Records=st.lists(records, max_size=3), NextShardIterator=texts),
     "GetShardIterator": answer(ShardIterator=texts),
     "DescribeStream": answer(
-        StreamDescription=plain(CreationRequestDateTime=moments, Shards=st.just([{"ShardId": "s"}]))
+        StreamDescription=st.fixed_dictionaries(
+            {"CreationRequestDateTime": moments, "Shards": st.lists(shards, max_size=3)},
+            optional={"LastEvaluatedShardId": st.just("s"), "StreamStatus": st.sampled_from(["ENABLED", "DISABLED"])},
+        )
+    ),
+    "ListStreams": answer(
+        Streams=st.just([{"StreamArn": "arn", "TableName": "table", "StreamLabel": "l"}]), LastEvaluatedStreamArn=texts
+    ),
+    "UpdateTable": answer(
+        TableDescription=st.fixed_dictionaries(
+            {"TableName": names, "CreationDateTime": moments},
+            optional={"StreamSpecification": st.just({"StreamEnabled": True}), "LatestStreamArn": texts},
+        )
     ),
 }
 
@@ -196,6 +232,8 @@ codes = st.sampled_from(
         "TransactionCanceledException",
         "ProvisionedThroughputExceededException",
         "ItemCollectionSizeLimitExceededException",
+        "TrimmedDataAccessException",
+        "ExpiredIteratorException",
         "AccessDeniedException:http://internal.amazon.com/coral/",
         "InternalServerError",
         "NeverHeardOfException",

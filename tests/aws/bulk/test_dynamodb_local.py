@@ -136,6 +136,18 @@ def test_streams_answer_as_botocore_has_it(dynamodb: Database, table: str) -> No
             records = (await ours.call("GetRecords", iterator))["Records"]
             assert records == theirs_to(streams, "GetRecords", iterator)["Records"]
             assert records[0]["dynamodb"]["NewImage"]["B"] == {"B": b"\x00\xff"}
+            last = records[-1]["dynamodb"]["SequenceNumber"]
+            after = {**at, "ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": last}
+            iterator = {"ShardIterator": (await ours.call("GetShardIterator", after))["ShardIterator"]}
+            assert (await ours.call("GetRecords", iterator))["Records"] == []
+            for operation, request in (
+                ("ListStreams", {"TableName": table}),
+                ("DescribeStream", {"StreamArn": arn, "ExclusiveStartShardId": shard}),
+                ("DescribeStream", {"StreamArn": arn[:-1]}),
+                ("GetShardIterator", {**at, "ShardId": shard[:-1]}),
+                ("GetRecords", {"ShardIterator": "no iterator"}),
+            ):
+                assert await ours_to(ours, operation, request) == theirs_to(streams, operation, request), operation
 
     asyncio.run(scenario())
 

@@ -1,0 +1,170 @@
+"""`crossfade replicate`: the safety net beneath the mirrors."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+import click
+
+from crossfade.cli.opened import Opened, open_migration
+from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.plans import Plan, Step, go_on
+from crossfade.cli.screen import Screen, counted, duration
+from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
+from crossfade.control.records import State
+from crossfade.core.stages import LADDERS, Side, Writes
+from crossfade.errors import Refused
+from crossfade.streams.replicate import end_replication, run_replicate
+from crossfade.streams.result import WORKERS, ReplicateOptions, ReplicateResult
+
+BOTH: Final[tuple[Side, ...]] = ("source", "target")
+SAY_AGAIN_SECONDS: Final = 30.0
+
+
+@click.command(short_help="Follow the change streams and sync every key that changes.")
+@with_where
+@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Parts of pages at a time.")
+@click.option("--once", is_flag=True, help="Up to the present end of the streams, then leave.")
+@click.option("--for", "seconds", metavar="SECONDS", type=float, help="Leave after so long; by default at Ctrl-C.")
+@click.option("--afresh", is_flag=True, help="From what the streams hold now, whatever was read before.")
+@click.option("--enable-streams", is_flag=True, help="Switch the streams of both tables on.")
+@click.option("--end", is_flag=True, help="Have no replication any more, and no gate for it.")
+@with_execute
+@with_json
+@click.pass_obj
+def replicate(
+    screen: Screen,
+    where: Where,
+    workers: int,
+    once: bool,
+    seconds: float | None,
+    afresh: bool,
+    enable_streams: bool,
+    end: bool,
+    execute: bool,
+) -> None:
+    """Follow the change streams of both tables and sync every key that changes in the one that decides: for clients
+    that died before their mirrors, and for writers without crossfade.
+
+    Runs in every stage between off and complete, and turns around with the authority. Once it was started, the steps
+    that need a verify also need it to be running and caught up, until --end. Ctrl-C, or a kill, at any time: the same
+    command goes on where it was. Exit status 0, 1 when keys could not be synced, 2 when it could not run or a stream
+    has a gap.
+
+    \b
+    Examples:
+      crossfade replicate                               print what would be done
+      crossfade replicate --enable-streams --execute
+      crossfade replicate --execute --json > replication.jsonl
+      crossfade replicate --end --execute
+    """
+    if end and (once or seconds is not None or afresh or enable_streams):
+        raise click.UsageError("--end goes with none of the other options")
+    options = ReplicateOptions(workers=workers, once=once, seconds=seconds, afresh=afresh, enable=enable_streams)
+    opened = open_migration(screen, where, workers=workers)
+    opened.look_at_tables()
+    with following(opened) as (stop, note):
+        state = opened.state_of_this_file()
+        refuse_stage(state)
+        off = () if end else switched_off(opened, BOTH)
+        if not enable_streams:
+            refuse_switched_off(off, "crossfade replicate --enable-streams --execute")
+        if not go_on(opened, end_plan(opened) if end else plan_of(opened, state, off), execute=execute):
+            return
+        if end:
+            end_replication(opened.migration, opened.clients, options, on_note=note, caller=opened.caller)
+            screen.say("The replication has ended.", "bold green")
+            screen.document({"executed": True, "migration": opened.migration.name})
+            return
+        result = run_replicate(
+            opened.migration,
+            opened.clients,
+            options,
+            Reports(opened).show,
+            stop,
+            on_note=note,
+            caller=opened.caller,
+        )
+    show_result(opened, result)
+    screen.line({"event": "result", **result.as_json()})
+    raise click.exceptions.Exit(result.exit_status)
+
+
+def refuse_stage(state: State) -> None:
+    if LADDERS[state.strategy][state.stage].writes is Writes.PLAIN:
+        raise Refused(
+            f"a replication means nothing in stage {state.stage}: writes go to one table only, so the other falls"
+            " behind",
+            next_step="crossfade advance --to dualwrite --execute" if state.stage == "off" else "",
+        )
+
+
+def plan_of(opened: Opened, state: State, off: tuple[str, ...]) -> Plan:
+    migration = opened.migration
+    first = migration.table_name(LADDERS[state.strategy][state.stage].authority)
+    follow = Step(
+        f"follow the streams of {migration.source.name} and {migration.target.name}",
+        f"every key that changes in the table that decides ({first} now) is compared, and synced where the other"
+        " differs; newer writes are never overwritten; the steps that need a verify then need this to be caught up too",
+        f"every client to have entered {state.stage}",
+    )
+    steps = (*(enabling_step(table) for table in off), follow)
+    return Plan(
+        f"Replication of migration {migration.name}, in stage {state.stage}",
+        steps,
+        "crossfade replicate --end --execute",
+    )
+
+
+def end_plan(opened: Opened) -> Plan:
+    step = Step(
+        "have no replication any more",
+        "its positions in the streams are removed, and its gate; the streams stay switched on",
+        "the process that runs it, if there is one, to have ended",
+    )
+    return Plan(
+        f"End of the replication of migration {opened.migration.name}", (step,), "crossfade replicate --execute"
+    )
+
+
+class Reports:
+    """The counts now and then: a line every half minute, or when something could not be synced; with --json each."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._screen = opened.screen
+        self._said_at = float("-inf")
+        self._failed = 0
+
+    def show(self, facts: dict[str, Any]) -> None:
+        self._screen.line({"event": "progress", **facts})
+        failed = int(facts["failed"])
+        if failed > self._failed or time.monotonic() - self._said_at >= SAY_AGAIN_SECONDS:
+            self._said_at, self._failed = time.monotonic(), failed
+            self._screen.say(f"{amounts(facts)}; {lag_text(facts['lag_seconds'])}")
+
+
+def amounts(counts: dict[str, Any]) -> str:
+    return (
+        f"{counted(counts['changes'], 'change')} read: {counts['synced']:,} keys synced, {counts['equal']:,} equal"
+        f" already, {counts['failed']:,} failed, {counts['passed']:,} of the table that does not decide"
+    )
+
+
+def lag_text(lag_seconds: float) -> str:
+    return "not all shards are read yet" if lag_seconds < 0 else f"{duration(lag_seconds)} behind"
+
+
+def show_result(opened: Opened, result: ReplicateResult) -> None:
+    screen = opened.screen
+    screen.say(
+        f"Replication: {amounts(result.counts)} ({duration(result.seconds)}, {result.ended})",
+        "bold red" if result.counts["failed"] else "bold green",
+    )
+    for sample in result.samples:
+        screen.say(f"    {sample.key}: {sample.reason}", "red")
+    if result.ended == "complete":
+        screen.say("The migration is complete: there is nothing to replicate any more.")
+    elif result.ended == "stopped":
+        again = opened.command("crossfade replicate --execute")
+        screen.say(f"Next: {again} (it goes on from here; its gate is closed meanwhile)")

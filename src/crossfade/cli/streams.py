@@ -1,0 +1,62 @@
+"""What `watch` and `replicate` share: switching streams on, Ctrl-C, refusals."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from crossfade.cli.moving import Waiting
+from crossfade.cli.opened import Note, Opened
+from crossfade.cli.outcome import COULD_NOT_RUN, INTERRUPTED
+from crossfade.cli.plans import Step
+from crossfade.core.stages import Side
+from crossfade.errors import ConfigurationError, Fenced, Refused
+from crossfade.jobs.signals import stop_on_signals
+from crossfade.streams.finding import VIEW_TYPE, stream_arn
+
+
+@contextmanager
+def following(opened: Opened) -> Generator[tuple[threading.Event, Note], None, None]:
+    """The stop event that Ctrl-C sets, and what tells who is waited for. Refusals end with status 2."""
+    stop = threading.Event()
+    waiting = Waiting(opened)
+
+    def note(name: str, facts: dict[str, Any]) -> None:
+        if name == "waiting" and stop.is_set():
+            raise KeyboardInterrupt  # before it has begun there is nothing to finish
+        waiting.note(name, facts)
+
+    try:
+        with stop_on_signals(stop):
+            yield stop, note
+    except (Refused, Fenced) as error:
+        opened.screen.error(error)
+        raise click.exceptions.Exit(COULD_NOT_RUN) from None
+    except KeyboardInterrupt:
+        opened.screen.say("Interrupted; the same command goes on from what was written down.")
+        raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def switched_off(opened: Opened, sides: Sequence[Side]) -> tuple[str, ...]:
+    """The tables whose stream is off."""
+    name_of = opened.migration.table_name
+    return tuple(name_of(side) for side in sides if not opened.run(stream_arn(side, name_of(side))))
+
+
+def refuse_switched_off(tables: Sequence[str], command: str) -> None:
+    if tables:
+        raise ConfigurationError(f"no stream is switched on for table {' and '.join(tables)}", next_step=command)
+
+
+def enabling_step(table: str) -> Step:
+    """What exactly is changed."""
+    return Step(
+        f"switch on the stream of table {table}",
+        f"UpdateTable with StreamSpecification {{StreamEnabled: true, StreamViewType: {VIEW_TYPE}}} and nothing else:"
+        " the table goes on serving; from then on the keys of its changes are kept for 24 hours; reading them is"
+        " billed, writing them is not",
+    )

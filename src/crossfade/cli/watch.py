@@ -1,0 +1,124 @@
+"""`crossfade watch`: who still writes to the old table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from crossfade.cli.opened import Opened, open_migration
+from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.plans import Plan, Step, go_on
+from crossfade.cli.screen import Screen, counted, duration
+from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
+from crossfade.control.records import State
+from crossfade.core.stages import LADDERS, Writes
+from crossfade.streams.result import SeenWrite, WatchOptions, WatchResult
+from crossfade.streams.watch import run_watch
+
+STYLES: Final = {"stray": "bold yellow", "expired": "", "untold": "dim"}
+MEANINGS: Final = {
+    "stray": "crossfade did not make it, or its maker ended before it was mirrored",
+    "expired": "DynamoDB removed the item because its time had come; the other table still has it",
+    "untold": "in this stage crossfade writes the source alone, so nothing tells whose it is",
+}
+
+
+@click.command(short_help="Report writes to the old table that crossfade did not make.")
+@with_where
+@click.option("--repair", is_flag=True, help="Sync the keys of stray writes where that is right; needs --execute.")
+@click.option("--once", is_flag=True, help="Up to the present end of the stream, then leave.")
+@click.option("--for", "seconds", metavar="SECONDS", type=float, help="Leave after so long; by default at Ctrl-C.")
+@click.option("--afresh", is_flag=True, help="From what the stream holds now, whatever was read before.")
+@click.option("--enable-stream", is_flag=True, help="Switch the table's stream on; needs --execute.")
+@with_execute
+@with_json
+@click.pass_obj
+def watch(
+    screen: Screen,
+    where: Where,
+    repair: bool,
+    once: bool,
+    seconds: float | None,
+    afresh: bool,
+    enable_stream: bool,
+    execute: bool,
+) -> None:
+    """Read the old table's change stream and name each write that crossfade did not make: key, time, and who, where
+    the stream says so.
+
+    While both tables are written, a write is stray when they have not come to agree on its key some two seconds later;
+    in complete every write is. It goes on where the last watch stopped. Only --repair writes to the tables: the side
+    that decides is carried over to the other one, so from lockstep_target on a stray write is undone.
+    Exit status 0 when there was none, 1 when there were some, 2 when it could not run or the stream has a gap.
+
+    \b
+    Examples:
+      crossfade watch
+      crossfade watch --once --json
+      crossfade watch --enable-stream --execute
+      crossfade watch --repair --execute
+    """
+    options = WatchOptions(repair=repair, once=once, seconds=seconds, afresh=afresh, enable=enable_stream)
+    opened = open_migration(screen, where)
+    opened.look_at_tables()
+    with following(opened) as (stop, note):
+        state = opened.state_of_this_file()
+        off = switched_off(opened, ("source",))
+        if not enable_stream:
+            refuse_switched_off(off, "crossfade watch --enable-stream --execute")
+        plan = plan_of(opened, state, off, repair=repair)
+        if plan.steps and not go_on(opened, plan, execute=execute):
+            return
+        screen.say(f"Watching {opened.migration.source.name} in stage {state.stage} (Ctrl-C leaves)", "dim")
+        result = run_watch(
+            opened.migration,
+            opened.clients,
+            options,
+            lambda seen: show(opened, seen),
+            stop,
+            on_note=note,
+            caller=opened.caller,
+        )
+    show_result(opened, result)
+    screen.line({"event": "result", **result.as_json()})
+    raise click.exceptions.Exit(result.exit_status)
+
+
+def plan_of(opened: Opened, state: State, off: tuple[str, ...], *, repair: bool) -> Plan:
+    """Steps for what changes something; none where it only reads."""
+    migration = opened.migration
+    steps = [enabling_step(table) for table in off]
+    if repair:
+        row = LADDERS[state.strategy][state.stage]
+        if row.writes is Writes.PLAIN:
+            effect = "nothing in this stage, where only one table is written"
+        elif row.authority == "source":
+            effect = f"what a stray write left in {migration.source.name} is carried over to {migration.target.name}"
+        else:
+            effect = f"a stray write is undone: {migration.source.name} gets what {migration.target.name} holds"
+        steps.append(Step("sync the keys of stray writes", effect))
+    return Plan(f"Watch of migration {migration.name}, in stage {state.stage}", tuple(steps), "")
+
+
+def show(opened: Opened, seen: SeenWrite) -> None:
+    screen = opened.screen
+    several = f", the last of {seen.writes}" if seen.writes > 1 else ""
+    who = f" by {seen.who}" if seen.who else ""
+    left = f"; {seen.difference} in the target" if seen.difference else ""
+    screen.say(f"{seen.at}  {seen.verdict}  {seen.key}  {seen.change}{who}{several}{left}", STYLES[seen.verdict])
+    if seen.repair:
+        screen.say(f"    {seen.repair}")
+    screen.line({"event": "write", **seen.as_json()})
+
+
+def show_result(opened: Opened, result: WatchResult) -> None:
+    screen, counts = opened.screen, result.counts
+    for verdict, meaning in MEANINGS.items():
+        if counts[verdict]:
+            screen.say(f"{verdict}: {meaning}", "dim")
+    screen.say(
+        f"Watch: {counted(counts['writes'], 'write')} read in {duration(result.seconds)}; {counts['stray']:,} stray,"
+        f" {counts['expired']:,} expired, {counts['untold']:,} untold, {counts['repaired']:,} repaired",
+        "bold yellow" if counts["stray"] else "bold green",
+    )

@@ -1,0 +1,116 @@
+"""The requests to a stream, as routines.
+
+What a stream has dropped is a gap, and a gap is an error: to go on behind it would look like having read everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from crossfade.control.records import ShardPosition
+from crossfade.core.effects import Call, Request, Routine
+from crossfade.core.mirroring import read_again
+from crossfade.core.stages import Side
+from crossfade.errors import Rejected, StreamGap
+from crossfade.streams.changes import Change, change_of, sequence_number
+from crossfade.streams.lineage import Shard, may_have_dropped
+
+SWITCHED_OFF: Final = frozenset({"DISABLED", "DISABLING"})
+# The service's most, with 1 MB. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
+PAGE_RECORDS: Final = 1_000
+ITERATORS_MAX: Final = 5  # in a row that were refused before they were used; each lives for 15 minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The stream of one table. `advice`: what to do about a gap in it."""
+
+    side: Side
+    table: str
+    arn: str
+    advice: str
+
+    def gap(self, what: str) -> StreamGap:
+        return StreamGap(f"the stream of table {self.table} {what}", next_step=self.advice)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one GetRecords answered, which may be nothing though more is to come. `iterator` None: the shard ends."""
+
+    changes: Sequence[Change]
+    last: str  # the sequence number of the last change; "" where there is none
+    iterator: str | None
+
+
+def shards_of(stream: Stream) -> Routine[list[Shard]]:
+    """All shards that the stream lists. StreamGap: it was switched off, or is no more."""
+    found: list[Shard] = []
+    request: Request = {"StreamArn": stream.arn}
+    while True:
+        try:
+            reply = yield from read_again(Call(stream.side, "DescribeStream", request))
+        except Rejected as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            raise stream.gap("is gone") from error
+        description: Any = reply["StreamDescription"]
+        if description.get("StreamStatus") in SWITCHED_OFF:
+            raise stream.gap("was switched off: what is written now is in no stream")
+        found += [Shard(each["ShardId"], each.get("ParentShardId") or "") for each in description.get("Shards", ())]
+        last = description.get("LastEvaluatedShardId")
+        if not last:
+            return found
+        request = {**request, "ExclusiveStartShardId": last}
+
+
+def read_page(stream: Stream, position: ShardPosition, iterator: str | None, now: float) -> Routine[Page]:
+    """The next page of a shard, from `iterator` or, where there is none or it has expired, after `position`.
+
+    `now` is seconds since 1970. StreamGap: what comes next is no longer held.
+    """
+    for _ in range(ITERATORS_MAX):
+        if iterator is None:
+            iterator = yield from _iterator(stream, position, now)
+        try:
+            request = {"ShardIterator": iterator, "Limit": PAGE_RECORDS}
+            reply = yield from read_again(Call(stream.side, "GetRecords", request))
+        except Rejected as error:
+            if error.code == "TrimmedDataAccessException" and position.sequence_number:
+                raise _dropped(stream, position) from error
+            if error.code == "ResourceNotFoundException":
+                raise _dropped(stream, position) from error
+            if error.code not in ("ExpiredIteratorException", "TrimmedDataAccessException"):
+                raise
+            iterator = None
+            continue
+        records: Any = reply.get("Records") or ()
+        last = sequence_number(records[-1]) if records else ""
+        return Page([change_of(stream.side, each) for each in records], last, reply.get("NextShardIterator"))
+    raise stream.gap(f"refused {ITERATORS_MAX} iterators of shard {position.shard} in a row")
+
+
+def _iterator(stream: Stream, position: ShardPosition, now: float) -> Routine[str]:
+    if may_have_dropped(position, now):
+        raise _dropped(stream, position)
+    request: Request = {"StreamArn": stream.arn, "ShardId": position.shard, "ShardIteratorType": "TRIM_HORIZON"}
+    if position.sequence_number:
+        after = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": position.sequence_number}
+        request = {**request, **after}
+    try:
+        reply = yield from read_again(Call(stream.side, "GetShardIterator", request))
+    except Rejected as error:
+        if error.code not in ("TrimmedDataAccessException", "ResourceNotFoundException"):
+            raise
+        raise _dropped(stream, position) from error
+    iterator: str = reply["ShardIterator"]
+    return iterator
+
+
+def _dropped(stream: Stream, position: ShardPosition) -> StreamGap:
+    where = f"after {position.sequence_number}" if position.sequence_number else "at its beginning"
+    return stream.gap(
+        f"may have lost what was to be read next (shard {position.shard}, {where}): it keeps changes for 24 hours"
+    )

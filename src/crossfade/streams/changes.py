@@ -1,0 +1,54 @@
+"""A record of a stream, as the rest sees it.
+
+Order within a shard is the order in which an item was written; nothing is read out of the numbers or of the time, which
+is rounded down to whole seconds. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from crossfade.core.items import Item
+from crossfade.core.stages import Side
+
+# Whom DynamoDB names for what it deletes because its time had come.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
+TTL_PRINCIPAL: Final = "dynamodb.amazonaws.com"
+TTL_KIND: Final = "Service"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write. `key` is in the form of its side, `at` seconds since 1970, `who` empty where the record has nobody."""
+
+    side: Side
+    key: Item
+    event: str  # INSERT, MODIFY or REMOVE
+    at: float
+    who: str
+    expired: bool  # DynamoDB removed the item because its time had come
+
+
+def change_of(side: Side, record: Mapping[str, Any]) -> Change:
+    """From a record in botocore's form."""
+    change: Mapping[str, Any] = record["dynamodb"]
+    identity: Mapping[str, Any] = record.get("userIdentity") or {}
+    who = str(identity.get("PrincipalId") or identity.get("principalId") or "")
+    kind = str(identity.get("Type") or identity.get("type") or "")
+    at: datetime = change["ApproximateCreationDateTime"]
+    return Change(
+        side=side,
+        key=change["Keys"],
+        event=str(record["eventName"]),
+        at=at.timestamp(),
+        who=who,
+        expired=record["eventName"] == "REMOVE" and who == TTL_PRINCIPAL and kind == TTL_KIND,
+    )
+
+
+def sequence_number(record: Mapping[str, Any]) -> str:
+    """An opaque text: good for going on after it, and for nothing else."""
+    return str(record["dynamodb"]["SequenceNumber"])

@@ -1,0 +1,144 @@
+"""How far each shard has been read, written down after what was read has been dealt with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from crossfade.control.records import Reader, ShardPosition, StreamReader
+from crossfade.control.store import Caller, Control
+from crossfade.control.streams import save_reader, take_reader
+from crossfade.core.effects import Routine, Stamp
+from crossfade.errors import Refused
+from crossfade.streams.asking import Stream
+from crossfade.streams.lineage import Shard, discovered, forgettable
+
+OPENINGS_MAX: Final = 20  # somebody else opens it at the same time, again and again
+
+ShardName = tuple[str, str]  # side, shard
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Who reads, and what. `afresh`: from what the streams hold now, whatever was read before."""
+
+    reader: Reader
+    owner: str
+    caller: Caller
+    pid: int
+    streams: Sequence[Stream]
+    afresh: bool = False
+
+    def arn(self, side: str) -> str:
+        return next((stream.arn for stream in self.streams if stream.side == side), "")
+
+
+def open_ledger(control: Control, opening: Opening, now: int) -> Routine[Ledger]:
+    """Become the reader, in the place of whoever was. StreamGap where a table has another stream than before."""
+    token = yield from Stamp()
+    for _ in range(OPENINGS_MAX):
+        found = yield from control.reader(opening.reader)
+        goes_on = found is not None and not opening.afresh
+        if found is not None and goes_on:
+            _refuse_another_stream(opening, found)
+        caller = opening.caller
+        wanted = StreamReader(
+            reader=opening.reader,
+            owner=opening.owner,
+            run=found.run if found is not None and goes_on else token,
+            serial=found.serial + 1 if found is not None else 1,
+            who=caller.who,
+            host=caller.host,
+            pid=opening.pid,
+            source_stream=opening.arn("source"),
+            target_stream=opening.arn("target"),
+            discovered_at=found.discovered_at if found is not None and goes_on else now,
+            caught_up_at=found.caught_up_at if found is not None and goes_on else "",
+            lag_seconds=-1.0,
+            beat=0,
+            counts=found.counts if found is not None and goes_on else {},
+            started_at=found.started_at if found is not None and goes_on else caller.clock(),
+        )
+        if (yield from take_reader(control, wanted, found)):
+            positions = yield from control.positions(opening.reader)
+            return Ledger(control, wanted, positions, resumed=goes_on)
+    raise Refused(f"the {opening.reader} is being opened by somebody else", next_step="crossfade status")
+
+
+def _refuse_another_stream(opening: Opening, found: StreamReader) -> None:
+    for stream in opening.streams:
+        former = found.source_stream if stream.side == "source" else found.target_stream
+        if former != stream.arn:
+            raise stream.gap("is another one than was read before: what was written in between is in neither")
+
+
+class Ledger:
+    """The positions of one reader. Nothing is written before `save`."""
+
+    def __init__(
+        self, control: Control, report: StreamReader, positions: Iterable[ShardPosition], *, resumed: bool
+    ) -> None:
+        self.report = report
+        self.resumed = resumed
+        self._control = control
+        self._positions: dict[ShardName, ShardPosition] = {}
+        self._changed: set[ShardName] = set()
+        self._gone: list[ShardPosition] = []
+        for position in positions:
+            if position.run == report.run:
+                self._positions[position.side, position.shard] = position
+            else:
+                self._gone.append(position)
+        self._discovered: dict[str, int] = {}
+
+    @property
+    def dirty(self) -> bool:
+        return bool(self._changed or self._gone)
+
+    def known(self, side: str) -> dict[str, ShardPosition]:
+        return {shard: position for (of, shard), position in self._positions.items() if of == side}
+
+    def discover(self, stream: Stream, shards: Sequence[Shard], now: int) -> None:
+        """What the stream lists now. `now` is from before it was asked."""
+        known = self.known(stream.side)
+        since = self._discovered.get(stream.side, self.report.discovered_at)
+        for position in discovered(self.report.reader, self.report.run, stream.side, shards, known, since):
+            self._put(position)
+        for position in forgettable(shards, known):
+            _ = self._positions.pop((position.side, position.shard))
+            self._changed.discard((position.side, position.shard))
+            self._gone.append(position)
+        self._discovered[stream.side] = now
+
+    def advance(self, position: ShardPosition, *, after: str = "", finished: bool = False) -> ShardPosition:
+        """Everything up to `after` has been dealt with, or the whole shard."""
+        moved = replace(position, sequence_number=after or position.sequence_number, finished=finished)
+        self._put(moved)
+        return moved
+
+    def save(self, *, lag_seconds: float, caught_up_at: str, beat: int, counts: dict[str, int]) -> Routine[None]:
+        """Write the report, and what has changed since the last time. One at a time. Raises Fenced."""
+        changed, self._changed = self._changed, set()
+        gone, self._gone = [each for each in self._gone if (each.side, each.shard) not in self._positions], []
+        wanted = replace(
+            self.report,
+            discovered_at=min(self._discovered.values(), default=self.report.discovered_at),
+            caught_up_at=caught_up_at or self.report.caught_up_at,
+            lag_seconds=lag_seconds,
+            beat=beat,
+            counts=counts,
+        )
+        # Written or not, a later save may repeat it: positions only say again what has been dealt with.
+        positions = [self._positions[name] for name in sorted(changed)]
+        try:
+            self.report = yield from save_reader(self._control, wanted, positions, gone)
+        except BaseException:
+            self._changed |= changed
+            self._gone += gone
+            raise
+
+    def _put(self, position: ShardPosition) -> None:
+        name = (position.side, position.shard)
+        self._positions[name] = position
+        self._changed.add(name)

@@ -1,0 +1,74 @@
+"""In which stage the migration is, and since when everybody is: for who looks on without taking part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from crossfade.control.records import Job, JobStatus, JournalEntry, State
+from crossfade.control.store import Control
+from crossfade.core.effects import Routine
+from crossfade.core.stages import LADDERS, Stage
+from crossfade.streams.meaning import MEANINGS, Look, Meaning
+
+LOOK_SECONDS: Final = 0.5
+JOURNAL_READ: Final = 1_000  # entries; where the stage was entered before them, the oldest one stands for it
+# By when every client has entered, or was counted out, though nobody looked: leases and landing times are shorter.
+GRACE_SECONDS: Final = 180.0
+
+
+class Onlooker:
+    """Looks again and again; what it has seen itself is more exact than what the journal says."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._epoch = -1
+        self._meaning: Meaning | None = None
+        self._settled_at: float | None = None  # as seen from here
+        self._entered_at: float | None = None  # as the journal has it
+
+    def look(self, now: float) -> Routine[Look]:
+        """`now` is seconds since 1970, and from before the call. Raises NotStarted."""
+        leases = yield from self._control.leases()
+        state = yield from self._control.state()
+        backfill = yield from self._control.job(Job.BACKFILL)
+        meaning = MEANINGS[state.strategy][state.stage]
+        if meaning is not self._meaning:
+            self._meaning, self._settled_at, self._epoch = meaning, None, -1
+        if state.epoch != self._epoch:
+            self._epoch = state.epoch
+            self._entered_at = entered_at(state, (yield from self._control.journal(JOURNAL_READ)))
+        if self._settled_at is None and all(lease.epoch >= state.epoch for lease in leases):
+            self._settled_at = now
+        return Look(
+            stage=state.stage,
+            epoch=state.epoch,
+            authority=LADDERS[state.strategy][state.stage].authority,
+            meaning=meaning,
+            settled_at=self._settled(now),
+            backfilled=backfill is not None and backfill.status is JobStatus.COMPLETE,
+        )
+
+    def _settled(self, now: float) -> float | None:
+        by_now = None if self._entered_at is None else self._entered_at + GRACE_SECONDS
+        seen = [moment for moment in (self._settled_at, by_now) if moment is not None and moment <= now]
+        return min(seen, default=None)
+
+
+def entered_at(state: State, journal: Sequence[JournalEntry]) -> float | None:
+    """When the migration came to mean what it means now (seconds since 1970); None where the times are unreadable."""
+    meanings = MEANINGS[state.strategy]
+    for entry in reversed(journal):
+        before, arrow, after = entry.what.partition(" -> ")
+        known = arrow and before in meanings and after in meanings
+        if known and meanings[Stage(before)] is not meanings[Stage(after)]:
+            return _moment(entry.at)
+    return _moment(journal[0].at) if journal else None
+
+
+def _moment(at: str) -> float | None:
+    try:
+        return datetime.fromisoformat(at).timestamp()
+    except ValueError:
+        return None

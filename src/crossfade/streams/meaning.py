@@ -1,0 +1,78 @@
+"""What a write of the source means in a stage: the one table of it, and how it is applied to one record.
+
+What crossfade writes to the source carries no mark, so in most stages a write is told by what follows it: crossfade's
+own reach both tables, and so both agree within moments; a stray write leaves a difference behind. Where the source is
+no longer written at all, each write is a stray one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from crossfade.core.stages import Side, Stage
+from crossfade.streams.changes import Change
+
+
+class Meaning(StrEnum):
+    UNTOLD = "untold"  # nothing tells a stray write: clients of crossfade write the source alone, as all others do
+    COMPARED = "compared"  # a stray write is one after which the two sides stay different
+    STRAY = "stray"  # crossfade does not write there, so every write is a stray one
+
+
+MEANINGS: Final[dict[str, dict[Stage, Meaning]]] = {
+    "dual-write": {
+        Stage.OFF: Meaning.UNTOLD,
+        Stage.DUALWRITE: Meaning.COMPARED,
+        Stage.SHADOW: Meaning.COMPARED,
+        Stage.LOCKSTEP_SOURCE: Meaning.COMPARED,
+        Stage.LOCKSTEP_TARGET: Meaning.COMPARED,
+        Stage.LIVE: Meaning.COMPARED,
+        Stage.RAMPDOWN: Meaning.COMPARED,
+        Stage.COMPLETE: Meaning.STRAY,
+    },
+}
+
+
+class Judgement(StrEnum):
+    PASS = "pass"  # noqa: S105 - nothing can be said of it
+    TELL = "tell"  # it is reported as it is, without a verdict
+    COMPARE = "compare"  # both sides are looked at
+    STRAY = "stray"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The migration at one moment. `settled_at`: since when every client writes as `meaning` says (seconds since 1970);
+    None: not all of them do yet. `backfilled`: the target has held everything of the source since a complete backfill.
+    """
+
+    stage: Stage
+    epoch: int
+    authority: Side
+    meaning: Meaning
+    settled_at: float | None
+    backfilled: bool
+
+
+def judge(look: Look, change: Change) -> Judgement:
+    """The time of a change is that of its second's beginning, so what happened within that second is looked at closer.
+
+    - Before everybody mirrored, a write reached the source alone; what it left is for the backfill to copy, and only
+      when that is complete does a difference mean something.
+    - Before everybody was in a stage without writes to the source, mirrors went there.
+    """
+    match look.meaning:
+        case Meaning.UNTOLD:
+            return Judgement.PASS if change.expired else Judgement.TELL
+        case Meaning.COMPARED:
+            mirrored = look.settled_at is not None and change.at >= math.ceil(look.settled_at)
+            return Judgement.COMPARE if mirrored or look.backfilled else Judgement.PASS
+        case Meaning.STRAY:
+            if change.expired:
+                return Judgement.PASS
+            if look.settled_at is None or change.at == math.floor(look.settled_at):
+                return Judgement.COMPARE
+            return Judgement.STRAY if change.at > look.settled_at else Judgement.PASS

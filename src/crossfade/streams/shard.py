@@ -1,0 +1,137 @@
+"""One shard, page after page, to its end or until a stop.
+
+Several pages may be dealt with at once, since dealing with one may take seconds; the position moves over those that are
+done from the first one on, so nothing that was not dealt with is ever behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from crossfade.control.records import ShardPosition
+from crossfade.core.effects import Routine
+from crossfade.streams.asking import Page, Stream, read_page
+from crossfade.streams.changes import Change
+from crossfade.streams.ledger import Ledger
+
+PAGES_AT_ONCE: Final = 8  # a shard, of up to 1,000 changes each
+IDLE_SECONDS: Final = 0.5  # a shard may be asked five times a second, by all of its readers together
+BUSY_SECONDS: Final = 0.25
+FULL_PAGE: Final = 100  # so many changes: more are waiting, so that the next page is asked for at once
+ENDS_AFTER: Final = 3  # empty pages in a row: one alone may stand before others that are not
+
+Deal = Callable[[Stream, Sequence[Change]], Awaitable[None]]
+
+
+class Ways(Protocol):
+    """What a shard is read with."""
+
+    ledger: Ledger
+
+    async def read(self, routine: Routine[Page]) -> Page: ...
+    async def pause(self, seconds: float) -> None: ...
+    def wall(self) -> float: ...
+    def stopping(self) -> bool: ...
+
+
+@dataclass(slots=True)
+class _Dealing:
+    last: str
+    oldest: float
+    newest: float
+    task: asyncio.Task[None]
+
+
+class ShardReading:
+    """`run` reads; the rest tells how far it is. Times are seconds since 1970."""
+
+    def __init__(self, ways: Ways, stream: Stream, position: ShardPosition, deal: Deal) -> None:
+        self._ways = ways
+        self._stream = stream
+        self._position = position  # what has been dealt with
+        self._read_to = position  # what has been read
+        self._deal = deal
+        self._pages: deque[_Dealing] = deque()
+        self._empty_pages = 0
+        self._newest: float | None = None  # of the last page that was read, where it was not empty
+        self._begun = False
+
+    @property
+    def at_end(self) -> bool:
+        """Nothing more was to be read just now, and all that was read has been dealt with."""
+        return self._empty_pages >= ENDS_AFTER and not self._pages
+
+    def lag_seconds(self, now: float) -> float | None:
+        """The age of the oldest change that may not have been dealt with; None while that is not known."""
+        if self._pages:
+            return max(0.0, now - self._pages[0].oldest)
+        if not self._begun:
+            return None
+        return 0.0 if self._newest is None else max(0.0, now - self._newest)
+
+    async def run(self) -> bool:
+        """Whether the shard has been read, and dealt with, to its end. Raises what dealing raises, or StreamGap."""
+        try:
+            ended = await self._read()
+            while self._pages:
+                _ = await asyncio.wait({self._pages[0].task})
+                self._advance()
+        except BaseException:
+            for page in self._pages:
+                _ = page.task.cancel()
+            _ = await asyncio.gather(*(page.task for page in self._pages), return_exceptions=True)
+            raise
+        if ended:
+            _ = self._ways.ledger.advance(self._position, finished=True)
+        return ended
+
+    async def _read(self) -> bool:
+        iterator: str | None = None
+        while not self._ways.stopping():
+            page = await self._ways.read(read_page(self._stream, self._read_to, iterator, self._ways.wall()))
+            iterator = page.iterator
+            self._take(page)
+            self._advance()
+            while len(self._pages) >= PAGES_AT_ONCE:
+                _ = await asyncio.wait({self._pages[0].task})
+                self._advance()
+            if iterator is None:
+                return True
+            if len(page.changes) < FULL_PAGE:
+                await self._ways.pause(BUSY_SECONDS if page.changes else IDLE_SECONDS)
+        return False
+
+    def _take(self, page: Page) -> None:
+        self._begun = True
+        if not page.changes:
+            self._empty_pages += 1
+            self._newest = None
+            return
+        self._empty_pages = 0
+        times = [change.at for change in page.changes]
+        self._newest = max(times)
+        task = asyncio.create_task(_dealt(self._deal, self._stream, page.changes), name="crossfade-stream-page")
+        self._pages.append(_Dealing(page.last, min(times), self._newest, task))
+        self._read_to = moved(self._read_to, page.last)
+
+    def _advance(self) -> None:
+        """The position over the pages that are done, from the first one on. Raises what dealing with one raised."""
+        while self._pages and self._pages[0].task.done():
+            page = self._pages[0]
+            page.task.result()
+            self._position = self._ways.ledger.advance(self._position, after=page.last)
+            _ = self._pages.popleft()
+
+
+async def _dealt(deal: Deal, stream: Stream, changes: Sequence[Change]) -> None:
+    await deal(stream, changes)
+
+
+def moved(position: ShardPosition, last: str) -> ShardPosition:
+    return ShardPosition(
+        position.reader, position.side, position.shard, position.run, last, finished=False, since=position.since
+    )
