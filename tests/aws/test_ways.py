@@ -12,7 +12,7 @@ from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Forward, Later, Request
 from crossfade.core.pair import Pair
 from crossfade.core.routing import route
-from crossfade.core.stages import Side, Stage
+from crossfade.core.stages import DUAL_WRITE, Side, Stage
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
 from crossfade.mapping import suffix
@@ -50,7 +50,7 @@ def requests(operation: str, name: str) -> list[Request]:
 
 @pytest.mark.parametrize("ramp_percent", [0, 30])
 @pytest.mark.parametrize("view", ["source", "target"])
-@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("stage", list(DUAL_WRITE))
 def test_what_is_left_alone_or_followed_is_what_routing_says(stage: Stage, view: Side, ramp_percent: int) -> None:
     """Alone: there is no routine. Followed: it forwards the request untouched, answers with the answer, and leaves
     nothing but work for later."""
