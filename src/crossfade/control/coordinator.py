@@ -28,7 +28,7 @@ NEVER_FORCED: Final = (Gate.CONFIRMED, Gate.EMPTY)
 
 @dataclass(frozen=True, slots=True)
 class Coordinator:
-    """`force_because`: why gates (never the barrier, nor those of NEVER_FORCED) are to be passed; kept in the journal."""
+    """`force_because`: why gates (not the barrier, nor those of NEVER_FORCED) are to be passed; kept in the journal."""
 
     control: Control
     caller: Caller

@@ -97,6 +97,11 @@ class Row:
         return self.writes in (Writes.MIRRORED, Writes.LOCKSTEP)
 
     @property
+    def drains(self) -> bool:
+        """Whether the source gets nothing new, so that it may be asked whether the target has all of it."""
+        return self.writes in (Writes.DRAINED, Writes.DELETING)
+
+    @property
     def other(self) -> Side:
         return other_side(self.authority)
 

@@ -150,7 +150,7 @@ class JobRun:
             row, pair = self.rows[stage], self.client.pair
             if row.keeps_equal:
                 yield from sync(pair, row.authority, source_key)
-            elif row.writes in (Writes.DRAINED, Writes.DELETING):
+            elif row.drains:
                 _ = yield from copy_key(pair, source_key, fence(pair) if row.writes is Writes.DELETING else None)
             else:
                 raise Refused(f"a {self.job} in {stage}: one table is written there")

@@ -24,7 +24,7 @@ from crossfade.core.effects import Call, Request
 from crossfade.core.items import Item
 from crossfade.core.pair import Ledger, Pair
 from crossfade.core.rules import Rules
-from crossfade.core.stages import LADDERS, Gate, Side, Stage, Writes
+from crossfade.core.stages import LADDERS, Gate, Side, Stage
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError
 from crossfade.sim.checkers import Unequal, Violation, Waits, answers, differences
@@ -260,7 +260,7 @@ class Run:
             return
         stage = self.state().stage
         row = self.rows[stage]
-        if not row.keeps_equal and row.writes not in (Writes.DRAINED, Writes.DELETING):
+        if not (row.keeps_equal or row.drains):
             return  # the other side is not kept, or not yet
         if self.claims_equality() and (unequal := self._differences()):
             what = f"in {stage} the records say that all is well, but {len(unequal)} keys are {self._wrong}"
