@@ -44,7 +44,7 @@ def outcome(client: Any, operation: str, request: dict[str, Any]) -> Any:
     try:
         reply = getattr(client, operation)(**request)
     except ClientError as error:
-        told: dict[str, Any] = dict(error.response)
+        told: Any = error.response
         return told["Error"]["Code"], told.get("Item"), told.get("CancellationReasons")
     return {name: value for name, value in reply.items() if name != "ResponseMetadata"}
 
