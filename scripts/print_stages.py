@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossfade.core.stages import DUAL_WRITE, Gate, Ramp, Row, Stage, Writes
+from crossfade.core.stages import LADDERS, Fallback, Gate, Ramp, Row, Stage, Writes
 
 HEAD = """\
 # The stages
@@ -13,18 +13,32 @@ obey (`python scripts/print_stages.py > docs/stages.md`); a test compares the tw
 A migration goes up or down **one** stage at a time, and only when every client has entered, and drained, the stage
 before. `crossfade advance --to live` walks the stages between; `crossfade rollback` walks down. `complete` is the point
 of no return.
-
-## `dual-write`: both tables are kept equal, and can be rolled back until `complete`
 """
 
-FOOT = """
+TITLES = {
+    "dual-write": "both tables are kept equal, and can be rolled back until `complete`",
+    "copy-on-write": "the source is drained; nothing new is written to it",
+}
+
+FEET = {
+    "dual-write": """
 Moving the authority back (`lockstep_target` to `lockstep_source`) has the gates of moving it forward: the side that
 takes over must be known to be equal. Going down into `off` ends the mirroring, so the backfill and the verify count no
 more. The ramp (`crossfade advance --ramp N`) lets the target answer the reads of N % of the keys while the source is
 still the authority; it needs both gates of `lockstep_target`.
-"""
+""",
+    "copy-on-write": """
+An item is what the target holds, or else what the source holds. A write that finds it in the source alone copies it
+first: in `drain`, one transaction puts the new item into the target and checks that the source still is what was read.
+For that check every write of `prepare` to the source leaves a fresh stamp on the item, which nobody is shown. Here
+verify asks one thing: that whatever the source has, the target has too. Going down from `drain` to `prepare` makes the
+backfill and the verify count no more. From `drain` on there is no way back to `off`: in `off` nobody would look at what
+is in the target alone, so that step has the gate "the target is empty", which nobody can force.
+""",
+}
 
 GATES = {
+    Gate.EMPTY: "the target is empty",
     Gate.BACKFILLED: "the backfill is complete",
     Gate.VERIFIED: "a full verify, begun after the last client that ended without a drain, found nothing",
     Gate.CONFIRMED: "you have said that there is no way back after this",
@@ -33,11 +47,24 @@ RAMPS = {Ramp.NONE: "", Ramp.EVENTUAL: "; the ramp: eventually consistent ones",
 
 
 def reads(row: Row) -> str:
+    if row.merges:
+        return "target, else source"
+    if row.fallback is Fallback.LOOKED_UP:
+        return "target; a miss is looked up in the source after the answer, and a hit there is told and repaired"
     compared = f", compared with the {row.other}" if row.compare else ""
     return f"{row.authority}{compared}{RAMPS[row.ramp]}"
 
 
+WRITES = {
+    Writes.PREPARED: "the side that has the item; new ones: the source, with a stamp; deletes: both sides",
+    Writes.DRAINED: "target, an item that is not there yet copied first; deletes: both sides",
+    Writes.DELETING: "target; deletes: both sides",
+}
+
+
 def writes(row: Row) -> str:
+    if row.writes in WRITES:
+        return WRITES[row.writes]
     if row.writes is Writes.LOCKSTEP:
         return f"both in one transaction; the {row.authority} decides"
     mirrored = f", then mirrored to the {row.other}" if row.writes is Writes.MIRRORED else ""
@@ -45,17 +72,24 @@ def writes(row: Row) -> str:
 
 
 def page() -> str:
-    lines = [HEAD, "| stage | authority | reads | writes | to enter it on the way up |", "|---|---|---|---|---|"]
-    for stage, row in DUAL_WRITE.items():
+    return "\n".join([HEAD, *(line for strategy in LADDERS for line in section(strategy))])
+
+
+def section(strategy: str) -> list[str]:
+    rows = LADDERS[strategy]
+    lines = [f"## `{strategy}`: {TITLES[strategy]}", ""]
+    lines += ["| stage | authority | reads | writes | to enter it on the way up |", "|---|---|---|---|---|"]
+    for stage, row in rows.items():
         gates = "; ".join(GATES[gate] for gate in row.gates)
-        lines.append(f"| `{stage}` | {row.authority} | {reads(row)} | {writes(row)} | {gates} |")
-    lines += ["", "The way, each arrow one move of the whole fleet:", "", "```", ladder(), "```", ""]
-    lines += [f"- `{stage}`: {row.summary}." for stage, row in DUAL_WRITE.items()]
-    return "\n".join([*lines, FOOT])
+        authority = "per item" if row.merges else row.authority
+        lines.append(f"| `{stage}` | {authority} | {reads(row)} | {writes(row)} | {gates} |")
+    lines += ["", "The way, each arrow one move of the whole fleet:", "", "```", way(tuple(rows)), "```", ""]
+    lines += [f"- `{stage}`: {row.summary}." for stage, row in rows.items()]
+    return [*lines, FEET[strategy]]
 
 
-def ladder() -> str:
-    return " <-> ".join(DUAL_WRITE)[: -len(f" <-> {Stage.COMPLETE}")] + f" -> {Stage.COMPLETE}"
+def way(stages: tuple[Stage, ...]) -> str:
+    return " <-> ".join(stages)[: -len(f" <-> {Stage.COMPLETE}")] + f" -> {Stage.COMPLETE}"
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def test_a_migration_knows_its_tables_and_its_compiled_mapping() -> None:
         ({"name": "x" * 101}, "1 to 100 letters"),
         ({"target": SOURCE}, "source and target are both 'orders'"),
         ({"target": "orders-v2"}, "target='orders-v2' is no Table"),
-        ({"strategy": "copy-on-write"}, "copy-on-write is not there yet"),
+        ({"strategy": "copy-on-right"}, "unknown strategy 'copy-on-right'"),
         ({"strategy": "dual_write"}, "unknown strategy 'dual_write'"),
         ({"control_table": "orders"}, "is one of the tables to migrate"),
         ({"control_table": "x"}, "a table name is 3 to 255"),

@@ -21,9 +21,10 @@ from typing import Any, Literal, cast
 import crossfade.mapping
 from crossfade.core.effects import Place
 from crossfade.core.mapping import CompiledMapping, Kind, Piece, compile_mapping
+from crossfade.core.stages import LADDERS
 from crossfade.errors import ConfigurationError, CrossfadeError, MappingInvalid
 
-Strategy = Literal["dual-write"]
+Strategy = Literal["dual-write", "copy-on-write"]
 
 MIGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # it becomes a part of keys, file names and metrics
 TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB's own rule
@@ -133,14 +134,11 @@ def _check_table_name(name: Any, what: str) -> None:
 
 
 def _check_strategy(name: str, strategy: Any) -> None:
-    if strategy == "dual-write":
-        return
-    if strategy == "copy-on-write":
+    if strategy not in LADDERS:
         raise ConfigurationError(
-            f"migration {name}: the strategy copy-on-write is not there yet",
-            next_step='use strategy="dual-write", which keeps both tables equal',
+            f"migration {name}: unknown strategy {strategy!r}",
+            next_step='use strategy="dual-write", which keeps both tables equal, or strategy="copy-on-write"',
         )
-    raise ConfigurationError(f"migration {name}: unknown strategy {strategy!r}", next_step='use strategy="dual-write"')
 
 
 _TEMPLATE = '''\

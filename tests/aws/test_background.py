@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from crossfade.core.stages import Stage
+from crossfade.core.stages import DUAL_WRITE, Stage
 from tests.aws.conftest import World, wait_for
 from tests.aws.faults import Gate, Sent, refusal
 
-UP = list(Stage)
+UP = list(DUAL_WRITE)
 
 
 def put(client: Any, world: World, order: str, amount: int = 1) -> None:

@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from crossfade.aws import hooks
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
-from crossfade.core.stages import Stage
+from crossfade.core.stages import DUAL_WRITE, Stage
 from tests.aws.conftest import World, wait_for
 from tests.aws.faults import Detour, Faults, Gate, Sent, go_on, once, refusal, timed_out
 
-UP = list(Stage)
+UP = list(DUAL_WRITE)
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 
 

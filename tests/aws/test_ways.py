@@ -12,7 +12,7 @@ from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Forward, Later, Request
 from crossfade.core.pair import Pair
 from crossfade.core.routing import route
-from crossfade.core.stages import Side, Stage
+from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
 from crossfade.mapping import suffix
@@ -50,18 +50,22 @@ def requests(operation: str, name: str) -> list[Request]:
 
 @pytest.mark.parametrize("ramp_percent", [0, 30])
 @pytest.mark.parametrize("view", ["source", "target"])
-@pytest.mark.parametrize("stage", list(Stage))
-def test_what_is_left_alone_or_followed_is_what_routing_says(stage: Stage, view: Side, ramp_percent: int) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "stage"), [(strategy, stage) for strategy, rows in LADDERS.items() for stage in rows]
+)
+def test_what_is_left_alone_or_followed_is_what_routing_says(
+    strategy: str, stage: Stage, view: Side, ramp_percent: int
+) -> None:
     """Alone: there is no routine. Followed: it forwards the request untouched, answers with the answer, and leaves
     nothing but work for later."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled, view=view)
     agent, later = cast("Agent", Tickets(stage, ramp_percent)), list[Later]()
-    passages = Passages(pair, agent, lambda work, _: later.append(work), lambda: 0.0)
+    passages = Passages(pair, agent, lambda work, _: later.append(work), lambda: 0.0, strategy)
     local = LocalEffects(lambda _name, _facts: None)
     for operation in SINGLE_ITEM:
         for request in requests(operation, pair.caller.name):
             ticket, way = passages.begin(operation, request, 0.0)
-            routine = route(pair, stage, ramp_percent, operation, request)
+            routine = route(pair, stage, ramp_percent, operation, request, strategy=strategy)
             assert (routine is None) == (way is Way.ALONE)
             if way is not Way.FOLLOWED or routine is None:
                 continue

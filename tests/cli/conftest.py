@@ -51,7 +51,7 @@ class Shell:
     def lines(self, *words: str, status: int = 0) -> list[Any]:
         return [json.loads(line) for line in self(*words, "--json", status=status).stdout.splitlines()]
 
-    def write(self, mapping: str = MAPPING, name: str | None = None) -> None:
+    def write(self, mapping: str = MAPPING, name: str | None = None, strategy: str = "dual-write") -> None:
         """The migration file."""
         names = self.tables
         key = '{"customer": "S", "order_id": "S"}'
@@ -60,7 +60,7 @@ class Shell:
             "from crossfade.mapping import convert, identity, rename, suffix, text_to_number\n\n"
             f'migration = Migration("{name or self.mark}", Table("{names["source"]}", key={key}),\n'
             f'    Table("{names["target"]}", key={key}), control_table="{names["control"]}",\n'
-            f"    mapping={mapping})\n"
+            f'    mapping={mapping}, strategy="{strategy}")\n'
         )
 
     def create(self, name: str, items: int = 0) -> None:

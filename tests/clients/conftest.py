@@ -104,7 +104,7 @@ def plain_library(dynamodb: Database) -> Iterator[Emptied]:
         client.delete_table(TableName=table.name)
 
 
-@pytest.fixture(scope="module", params=list(Stage), ids=str)
+@pytest.fixture(scope="module", params=list(DUAL_WRITE), ids=str)
 def migrating_library(dynamodb: Database, request: pytest.FixtureRequest) -> Iterator[Emptied]:
     """The same library on a table whose authors move to four partitions each: `attach`, and nothing else."""
     stage: Stage = request.param

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.core.rules import RULE_NAMES, Rules
+from crossfade.core.rules import RULES_OF, Rules
 from crossfade.sim.campaign import campaign
 from crossfade.sim.faults import Fault
 from crossfade.sim.run import run_seed
@@ -17,36 +17,37 @@ from crossfade.sim.run import run_seed
 CLEAN_SEEDS = 200
 DROPPED_SEEDS_MAX = 1_000  # within so many, the loss of any rule must show
 SEEDS = [
-    (int(number), rule.strip("-") or None, why)
+    (int(number), strategy, rule.strip("-") or None, why)
     for line in (Path(__file__).with_name("seeds.txt")).read_text(encoding="utf-8").splitlines()
     if line and not line.startswith("#")
-    for number, rule, why in [line.split(maxsplit=2)]
+    for number, strategy, rule, why in [line.split(maxsplit=3)]
 ]
 
 
-def test_a_few_hundred_worlds_keep_every_invariant() -> None:
+@pytest.mark.parametrize(("strategy", "moves"), [("dual-write", 5), ("copy-on-write", 4)])
+def test_a_few_hundred_worlds_keep_every_invariant(strategy: str, moves: int) -> None:
     """No violation, while every kind of fault was injected and the ladder was walked."""
-    tally = campaign(range(CLEAN_SEEDS), Rules(), 1, lambda _tally: None)
+    tally = campaign(range(CLEAN_SEEDS), Rules(), 1, lambda _tally: None, strategy)
     assert tally.failed is None, tally.failed
     assert tally.seeds == CLEAN_SEEDS
     assert set(tally.injected) == set(Fault)
-    assert tally.moves > 5 * CLEAN_SEEDS
+    assert tally.moves > moves * CLEAN_SEEDS
     assert tally.undecided < CLEAN_SEEDS / 20
 
 
-@pytest.mark.parametrize("rule", RULE_NAMES)
-def test_every_dropped_rule_is_noticed(rule: str) -> None:
+@pytest.mark.parametrize(("strategy", "rule"), [(name, rule) for name, rules in RULES_OF.items() for rule in rules])
+def test_every_dropped_rule_is_noticed(strategy: str, rule: str) -> None:
     """Each rule of the protocol is needed: without it, some world loses something."""
-    tally = campaign(range(DROPPED_SEEDS_MAX), Rules.without(rule), 1, lambda _tally: None)
+    tally = campaign(range(DROPPED_SEEDS_MAX), Rules.without(rule), 1, lambda _tally: None, strategy)
     assert tally.failed is not None, f"{tally.seeds} worlds without {rule}, and nothing went wrong"
 
 
-@pytest.mark.parametrize(("seed", "rule", "why"), SEEDS)
-def test_seeds_that_once_failed(seed: int, rule: str | None, why: str) -> None:
+@pytest.mark.parametrize(("seed", "strategy", "rule", "why"), SEEDS)
+def test_seeds_that_once_failed(seed: int, strategy: str, rule: str | None, why: str) -> None:
     """With all rules they hold; with the rule named beside them dropped, they fail."""
-    assert run_seed(seed, Rules()).violations == [], why
+    assert run_seed(seed, Rules(), strategy=strategy).violations == [], why
     if rule is not None:
-        assert run_seed(seed, Rules.without(rule)).violations, why
+        assert run_seed(seed, Rules.without(rule), strategy=strategy).violations, why
 
 
 def test_a_seed_is_the_same_history_in_every_process() -> None:

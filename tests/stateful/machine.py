@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from crossfade import Router, attach
 from crossfade.core.items import canonical
 from crossfade.core.mapping import STAMP
-from crossfade.core.stages import LADDERS, Ramp, Stage
+from crossfade.core.stages import DUAL_WRITE, LADDERS, Ramp, Stage
 from crossfade.demo.console import Console
 from crossfade.demo.steering import Steering
 from crossfade.errors import GateClosed
@@ -95,7 +95,7 @@ class Migrating(RuleBasedStateMachine):
 
     @rule()
     def up(self) -> None:
-        ladder = list(Stage)
+        ladder = list(DUAL_WRITE)
         if self.stage is Stage.COMPLETE:
             return
         self._move(ladder[ladder.index(self.stage) + 1])
@@ -103,7 +103,7 @@ class Migrating(RuleBasedStateMachine):
     @precondition(lambda self: self.stage not in (Stage.OFF, Stage.COMPLETE))
     @rule()
     def down(self) -> None:
-        ladder = list(Stage)
+        ladder = list(DUAL_WRITE)
         self._move(ladder[ladder.index(self.stage) - 1])
 
     @precondition(lambda self: LADDERS["dual-write"][self.stage].ramp is not Ramp.NONE)

@@ -8,11 +8,16 @@ from datetime import UTC, datetime
 import pytest
 
 from crossfade.control.records import JournalEntry, Reader, ShardPosition, State
+from crossfade.core.mapping import Kind
 from crossfade.core.stages import LADDERS, Stage
+from crossfade.errors import Refused
+from crossfade.mapping import identity
+from crossfade.migration import Migration, Table
 from crossfade.streams.changes import Change, change_of
 from crossfade.streams.lineage import RETENTION_SECONDS, Shard, may_have_dropped, readable
 from crossfade.streams.looking import entered_at
 from crossfade.streams.meaning import MEANINGS, Judgement, Look, Meaning, judge
+from crossfade.streams.running import refuse_unknown
 
 KEY = {"id": {"S": "1"}}
 WRITE = Change("source", KEY, "MODIFY", 100.0, "", expired=False)
@@ -50,10 +55,15 @@ def test_after_a_complete_backfill_every_difference_counts() -> None:
 
 
 def test_every_stage_has_a_meaning() -> None:
-    """Of every strategy: a new stage must be thought about here."""
-    assert {strategy: set(stages) for strategy, stages in MEANINGS.items()} == {
-        strategy: set(rows) for strategy, rows in LADDERS.items()
-    }
+    """A new stage must be thought about here; a strategy without meanings is refused."""
+    for strategy, rows in LADDERS.items():
+        if strategy in MEANINGS:
+            assert set(MEANINGS[strategy]) == set(rows)
+    assert "dual-write" in MEANINGS
+    key: dict[str, Kind] = {"pk": "S"}
+    draining = Migration("m", Table("orders", key), Table("orders-v2", key), mapping=[identity()], strategy="copy-on-write")
+    with pytest.raises(Refused, match="copy-on-write"):
+        refuse_unknown(draining)
 
 
 def test_who_is_read_from_the_record() -> None:

@@ -68,6 +68,8 @@ class Passages:
         self._lingering: deque[tuple[float, Ticket]] = deque()  # open until then, the first to end first
         self._strays: deque[Item] = deque()
         self._callers_name = pair.caller.name
+        stamped = any(row.stamped_source for row in LADDERS[strategy].values())
+        self._may_show_stamps = stamped or pair.view == "target"
         self._ways: dict[tuple[Stage, int], dict[str, Way]] = {}
 
     # --- one operation
@@ -83,7 +85,7 @@ class Passages:
             return ticket, self._way_of_many(ticket, operation, request)
         if request["TableName"] != self._callers_name:
             return ticket, Way.OPEN
-        if self._pair.view == "target" and not shows_nothing(operation, request):
+        if self._may_show_stamps and not shows_nothing(operation, request):
             return ticket, Way.OPEN  # its answer may show a stamp
         return ticket, way
 
@@ -140,7 +142,7 @@ class Passages:
                 ways[operation] = Way.ALONE
             elif self.straight.is_open(row, operation):
                 ways[operation] = Way.STRAIGHT
-            elif self._pair.view == row.authority == "source":
+            elif self._pair.view == row.authority == "source" and not row.stamped_source:
                 if operation == "GetItem":
                     follows = row.ramp is Ramp.NONE or not ticket.ramp_percent
                 else:
@@ -215,8 +217,8 @@ class Passages:
             return
         row = LADDERS[self._strategy][ticket.stage]
         for delay_seconds in (0.0, self._pair.landing_seconds):
-            if row.writes is Writes.PLAIN:
-                break  # one side alone is used
+            if not row.keeps_equal:
+                break  # what has strayed into the source is nobody's, or is the item's
             routine = sync(self._pair, row.authority, key)
             self._put(Later("mirror", key_name(key), routine, delay_seconds), ticket)
         self._agent.release(ticket)

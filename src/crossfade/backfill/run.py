@@ -253,7 +253,14 @@ class _SegmentTask:
         session, run, ticket = self._run.session, self._run, scope.ticket
         if page is None:
             check_stage(session.migration.strategy, ticket.stage)
-            copying = copy_page(self._pair, self.checkpoint, run.claim.record.segments, run.limits, run.page_items)
+            copying = copy_page(
+                self._pair,
+                self.checkpoint,
+                run.claim.record.segments,
+                run.limits,
+                run.page_items,
+                strategy=session.migration.strategy,
+            )
             page = await session.run(copying, scope)
             if page.copied.unsettled:
                 self._unsettled = page, ticket

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.backfill.copy import Copied, Limits, copy_images, settle
+from crossfade.backfill.moving import move_images
 from crossfade.control.jobs import Claim, save_checkpoint
 from crossfade.control.records import SegmentCheckpoint
 from crossfade.core.effects import Routine
@@ -36,8 +37,15 @@ class PageCopy:
 def check_stage(strategy: str, stage: Stage) -> None:
     """Raises Refused where the source is not the authority that clients mirror to the target."""
     row = LADDERS[strategy][stage]
-    if row.writes is Writes.MIRRORED and row.authority == "source":
+    if row.writes is Writes.DRAINED or (row.writes is Writes.MIRRORED and row.authority == "source"):
         return
+    if strategy == "copy-on-write":
+        raise Refused(
+            f"the backfill runs in the stage drain, when nothing new is written to the source; now it is {stage}",
+            next_step="crossfade advance --to drain --execute"
+            if stage in (Stage.OFF, Stage.PREPARE)
+            else "crossfade verify tells whether anything is missing; --repair puts it there",
+        )
     if stage is Stage.OFF:
         raise Refused(
             "the backfill runs in the stages dualwrite and shadow; now it is off, and nobody mirrors what is written",
@@ -57,15 +65,24 @@ def fresh_start(checkpoint: SegmentCheckpoint) -> SegmentCheckpoint:
 
 
 def copy_page(
-    pair: Pair, checkpoint: SegmentCheckpoint, segments: int, limits: Limits, page_items: int = PAGE_ITEMS
+    pair: Pair,
+    checkpoint: SegmentCheckpoint,
+    segments: int,
+    limits: Limits,
+    page_items: int = PAGE_ITEMS,
+    *,
+    strategy: str = "dual-write",
 ) -> Routine[PageCopy]:
+    """`strategy`: whether what is on the page is copied beside mirrors, or moved."""
     segment = Segment(checkpoint.number, segments)
-    page = yield from scan_page(pair, "source", segment, checkpoint.last_key, page_items)
+    moves = strategy == "copy-on-write"  # what a stale page lacks, nobody else brings
+    page = yield from scan_page(pair, "source", segment, checkpoint.last_key, page_items, strongly=moves)
     copied = Copied()
+    put = move_images if moves else copy_images
     while page.items:  # a part at a time: each is in the processor's cache until it is done with, and then freed
         part = page.items[-PART_ITEMS:]
         del page.items[-PART_ITEMS:]
-        copied.add((yield from copy_images(pair, part, limits)))
+        copied.add((yield from put(pair, part, limits)))
     return PageCopy(page.last_key, copied)
 
 

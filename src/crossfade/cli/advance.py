@@ -9,7 +9,7 @@ import click
 from crossfade.cli.moving import carry_out, coordinator, gates_beside, look, report
 from crossfade.cli.opened import Opened, open_migration
 from crossfade.cli.options import StageName, Where, quoted, with_execute, with_json, with_where
-from crossfade.cli.planning import neighbour, ramp_step, walk_plan
+from crossfade.cli.planning import check_known, neighbour, ramp_step, walk_plan
 from crossfade.cli.plans import Plan, closed_exit, go_on, unchanged
 from crossfade.cli.screen import Screen
 from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings
@@ -69,6 +69,7 @@ def goal_of(look_: Survey, to: Stage | None, ramp: int | None) -> Stage:
         raise Refused(f"migration {look_.migration} is complete: there is no stage above it")
     if goal is None or goal is Stage.COMPLETE:
         raise Refused("complete has no way back, so it has a command of its own", next_step="crossfade complete")
+    check_known(state, goal)
     order = ladder(state.strategy)
     if order.index(goal) < order.index(state.stage):
         raise Refused(f"{goal} is below {state.stage}", next_step=f"crossfade rollback --to {goal} --execute")

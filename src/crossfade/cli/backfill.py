@@ -87,6 +87,14 @@ def plan_of(opened: Opened, state: State, options: BackfillOptions) -> Plan:
     limits = [f"{options.items_per_second:g} items"] if options.items_per_second else []
     limits += [f"{options.units_per_second:g} write units"] if options.units_per_second else []
     pace = f"at most {' and '.join(limits)} a second" if limits else "as fast as both tables take it (see --rate)"
+    if migration.strategy == "copy-on-write":
+        move = Step(
+            f"copy what only {migration.source.name} has into {migration.target.name}",
+            f"{counted(options.segments, 'segment')}, {counted(options.workers, 'worker')}, {pace}; in transactions of"
+            " many items, each written once, and only while the source still is what was read",
+            f"every client to have entered {state.stage}",
+        )
+        return Plan(f"Backfill of migration {migration.name}, in stage {state.stage}", (move,), "")
     copy = Step(
         f"copy {migration.source.name} into {migration.target.name}",
         f"{counted(options.segments, 'segment')}, {counted(options.workers, 'worker')}, {pace}; reads the source twice,"
@@ -103,10 +111,12 @@ def plan_of(opened: Opened, state: State, options: BackfillOptions) -> Plan:
 def show(opened: Opened, result: BackfillResult) -> None:
     screen = opened.screen
     style = {"complete": "bold green", "incomplete": "bold red", "stopped": "bold yellow"}[result.status]
+    moves = opened.migration.strategy == "copy-on-write"
+    others = "moved or deleted by clients before" if moves else "of them changed meanwhile and synced"
     verb = "resumed, " if result.resumed else ""
     screen.say(
-        f"Backfill {result.status}: {counted(result.items, 'item')} copied, {result.changed:,} of them changed"
-        f" meanwhile and synced, {result.failed:,} failed; {result.segments_done} of {result.segments} segments"
+        f"Backfill {result.status}: {counted(result.items, 'item')} copied, {result.changed:,} {others},"
+        f" {result.failed:,} failed; {result.segments_done} of {result.segments} segments"
         f" ({verb}{duration(result.seconds)}, {result.items_per_second:,.0f} items/s)",
         style,
     )

@@ -9,16 +9,29 @@ from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, gat
 from crossfade.control.records import Job, State
 from crossfade.control.survey import Survey
 from crossfade.core.stages import LADDERS, Stage, ladder, path
+from crossfade.errors import Refused
 
 
 def evidence_of(look: Survey) -> Evidence:
     records = {view.record.job: view.record for view in look.jobs}
-    return Evidence(records.get(Job.BACKFILL), records.get(Job.VERIFY), look.replication)
+    return Evidence(
+        records.get(Job.BACKFILL),
+        records.get(Job.VERIFY),
+        replication=look.replication,
+        target_empty=look.target_empty,
+    )
 
 
 def stages_between(state: State, to: Stage) -> tuple[Stage, ...]:
     """The stages to enter, one after the other."""
     return path(ladder(state.strategy), state.stage, to)
+
+
+def check_known(state: State, stage: Stage) -> None:
+    """Raises Refused for a stage of another strategy."""
+    stages = ladder(state.strategy)
+    if stage not in stages:
+        raise Refused(f"{state.strategy} has no stage {stage}", next_step=f"its stages are {', '.join(stages)}")
 
 
 def neighbour(state: State, by: int) -> Stage | None:
@@ -37,7 +50,7 @@ def walk_plan(look: Survey, to: Stage, *, forced: bool = False, confirmed: bool 
         steps.append(
             Step(
                 f"{state.stage} -> {stage}",
-                LADDERS[state.strategy][stage].summary + cleared(stage),
+                LADDERS[state.strategy][stage].summary + cleared(state, stage),
                 waits_for(look, stage),
                 gates,
             )
@@ -53,7 +66,7 @@ def walk_plan(look: Survey, to: Stage, *, forced: bool = False, confirmed: bool 
     return Plan(
         f"Migration {look.migration}: {look.state.stage} -> {to}" if stages else f"Migration {look.migration}: {to}",
         tuple(steps),
-        _way_back(look.state.stage, to),
+        _way_back(look.state, to),
         remarks,
     )
 
@@ -83,15 +96,18 @@ def clients_text(look: Survey) -> str:
     return f"every client ({len(look.clients):,} now)"
 
 
-def cleared(stage: Stage) -> str:
-    return "; the backfill and verify records are cleared, since the target falls behind" if stage is Stage.OFF else ""
+def cleared(state: State, stage: Stage) -> str:
+    """What going down to a stage, from that state, makes count no more."""
+    falls_behind = stage is Stage.OFF or (stage is Stage.PREPARE and state.stage is Stage.DRAIN)
+    return "; the backfill and verify records are cleared, since the target falls behind" if falls_behind else ""
 
 
-def _way_back(start: Stage, to: Stage) -> str:
+def _way_back(state: State, to: Stage) -> str:
+    start = state.stage
     if to is Stage.COMPLETE:
         return "none; complete is the end"
     if start is to:
         return ""
-    order = ladder("dual-write")
+    order = ladder(state.strategy)
     verb = "rollback" if order.index(to) > order.index(start) else "advance"
     return f"crossfade {verb} --to {start} --execute"

@@ -7,7 +7,7 @@ import click
 from crossfade.cli.moving import carry_out, coordinator, gates_beside, look, report
 from crossfade.cli.opened import open_migration, strangeness
 from crossfade.cli.options import StageName, Where, quoted, with_execute, with_json, with_where
-from crossfade.cli.planning import neighbour, walk_plan
+from crossfade.cli.planning import check_known, neighbour, walk_plan
 from crossfade.cli.plans import closed_exit, go_on, unchanged
 from crossfade.cli.screen import Screen
 from crossfade.control.survey import Survey
@@ -63,6 +63,7 @@ def goal_of(look_: Survey, to: Stage | None) -> Stage:
     goal = to or neighbour(state, -1)
     if goal is None:
         raise Refused(f"migration {look_.migration} is in {state.stage}: there is no stage below")
+    check_known(state, goal)
     order = ladder(state.strategy)
     if order.index(goal) > order.index(state.stage):
         raise Refused(f"{goal} is above {state.stage}", next_step=f"crossfade advance --to {goal} --execute")

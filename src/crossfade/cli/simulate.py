@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from crossfade.core.rules import RULE_NAMES, Rules
+from crossfade.core.rules import RULE_NAMES, RULES_OF, Rules
+from crossfade.core.stages import LADDERS
 from crossfade.sim.campaign import Tally, campaign
 from crossfade.sim.run import Outcome, run_seed
 
@@ -22,7 +23,7 @@ PROGRESS_SECONDS = 0.5
 @click.option("--seed", type=int, help="Play this one alone and print what happened.")
 @click.option("--everything", is_flag=True, help="With --seed: every item and the control table too.")
 @click.option("--drop", type=click.Choice(RULE_NAMES), help="Leave one rule of the protocol out: it must be noticed.")
-@click.option("--strategy", default="dual-write", show_default=True, type=click.Choice(["dual-write"]))
+@click.option("--strategy", default="dual-write", show_default=True, type=click.Choice(list(LADDERS)))
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processors to use.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def simulate(
@@ -35,29 +36,32 @@ def simulate(
     jobs: int,
     as_json: bool,
 ) -> None:
+    if drop is not None and drop not in RULES_OF[strategy]:
+        raise click.UsageError(f"--drop {drop}: the rules of {strategy} are {', '.join(RULES_OF[strategy])}")
     rules = Rules.without(drop)
     if seed is not None:
-        tally = replay(seed, rules, everything=everything, quiet=as_json)
+        tally = replay(seed, rules, strategy, everything=everything, quiet=as_json)
     else:
         show = Progress(seeds, quiet=as_json or not sys.stderr.isatty())
-        tally = campaign(range(first_seed, first_seed + seeds), rules, jobs, show)
+        tally = campaign(range(first_seed, first_seed + seeds), rules, jobs, show, strategy)
         show.clear()
     if as_json:
         click.echo(json.dumps(facts(tally, strategy, drop)))
     else:
-        report(tally, drop, replayed=seed is not None)
+        report(tally, strategy, drop, replayed=seed is not None)
     if tally.failed is not None:
         sys.exit(1)
 
 
-def replay(seed: int, rules: Rules, *, everything: bool, quiet: bool) -> Tally:
+def replay(seed: int, rules: Rules, strategy: str, *, everything: bool, quiet: bool) -> Tally:
     """Play the seed once to see which items are concerned, and once more to show what happened to them."""
-    outcome = run_seed(seed, rules)
+    outcome = run_seed(seed, rules, strategy=strategy)
     tally = Tally()
     tally.add(outcome)
     if not quiet:
         keys = frozenset(key for violation in outcome.violations for key in violation.keys)
-        _ = run_seed(seed, rules, trace=click.echo, keys=None if everything or not keys else keys)
+        shown = None if everything or not keys else keys
+        _ = run_seed(seed, rules, strategy=strategy, trace=click.echo, keys=shown)
     return tally
 
 
@@ -84,7 +88,7 @@ class Progress:
             click.echo("\r\033[K", err=True, nl=False)
 
 
-def report(tally: Tally, drop: str | None, *, replayed: bool) -> None:
+def report(tally: Tally, strategy: str, drop: str | None, *, replayed: bool) -> None:
     if tally.failed is None:
         click.echo(summary(tally))
         return
@@ -95,11 +99,12 @@ def report(tally: Tally, drop: str | None, *, replayed: bool) -> None:
             click.echo(f"  {line}")
     if not replayed:
         click.echo(f"seed {tally.failed.seed} failed, after {tally.seeds - 1:,} that did not; replay it with\n")
-        click.echo(f"    {command(tally.failed, drop)}")
+        click.echo(f"    {command(tally.failed, strategy, drop)}")
 
 
-def command(outcome: Outcome, drop: str | None) -> str:
-    return f"crossfade simulate --seed {outcome.seed}" + (f" --drop {drop}" if drop else "")
+def command(outcome: Outcome, strategy: str, drop: str | None) -> str:
+    played = f" --strategy {strategy}" if strategy != "dual-write" else ""
+    return f"crossfade simulate --seed {outcome.seed}{played}" + (f" --drop {drop}" if drop else "")
 
 
 def summary(tally: Tally) -> str:
@@ -122,7 +127,7 @@ def facts(tally: Tally, strategy: str, drop: str | None) -> dict[str, Any]:
         "undecided": tally.undecided,
         "faults": {str(fault): count for fault, count in sorted(tally.injected.items())},
         "failed_seed": None if failed is None else failed.seed,
-        "replay": None if failed is None else command(failed, drop),
+        "replay": None if failed is None else command(failed, strategy, drop),
         "violations": []
         if failed is None
         else [

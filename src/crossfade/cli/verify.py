@@ -12,10 +12,9 @@ from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.control.records import State
-from crossfade.core.stages import LADDERS, Writes
-from crossfade.errors import Refused
+from crossfade.core.stages import LADDERS
 from crossfade.verify.result import SEGMENTS, WORKERS, DifferenceSample, VerifyOptions, VerifyResult
-from crossfade.verify.run import run_verify
+from crossfade.verify.run import check_stage, run_verify
 
 LINE_STYLES = {"-": "red", "+": "green", "!": "bold red"}
 
@@ -45,7 +44,7 @@ def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: i
     opened.look_at_tables()
     with running(opened) as (stop, shown):
         state = opened.state_of_this_file()
-        refuse_stage(state)
+        check_stage(state.strategy, state.stage)
         if repair and not go_on(opened, plan_of(opened, state), execute=execute):
             return
         result = run_verify(
@@ -63,16 +62,16 @@ def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: i
     raise click.exceptions.Exit(result.exit_status)
 
 
-def refuse_stage(state: State) -> None:
-    if LADDERS[state.strategy][state.stage].writes is Writes.PLAIN:
-        raise Refused(
-            f"a verify means nothing in stage {state.stage}: writes go to one table only, so the other falls behind",
-            next_step="crossfade advance --to dualwrite --execute" if state.stage == "off" else "",
-        )
-
-
 def plan_of(opened: Opened, state: State) -> Plan:
-    authority = LADDERS[state.strategy][state.stage].authority
+    row = LADDERS[state.strategy][state.stage]
+    if row.drains:
+        copy = Step(
+            f"look for items of {opened.migration.source.name} that {opened.migration.target.name} does not have",
+            "what is missing is copied; an item that is there is never overwritten, for it may be newer",
+            f"every client to have entered {state.stage}",
+        )
+        return Plan(f"Repair of migration {opened.migration.name}, in stage {state.stage}", (copy,), "")
+    authority = row.authority
     first = opened.migration.table_name(authority)
     other = opened.migration.table_name("target" if authority == "source" else "source")
     step = Step(
@@ -93,6 +92,10 @@ def show(opened: Opened, result: VerifyResult, next_step: str) -> None:
         screen.say("- what the source's item maps to   + what the target holds", "dim")
         screen.say(f"and {counted(more, 'difference')} more\n" if more > 0 else "")
     style = {"clean": "bold green", "stopped": "bold yellow"}.get(result.status, "bold red")
+    if opened.migration.strategy == "copy-on-write":
+        show_covered(screen, result, style)
+        screen.say(f"Next: {next_step}")
+        return
     screen.say(f"Verify: {verdict(result)}", style)
     screen.say(
         f"  {counted(result.source_items, 'item')} in the source, {result.target_items:,} in the target;"
@@ -105,6 +108,18 @@ def show(opened: Opened, result: VerifyResult, next_step: str) -> None:
             f" left alone {result.left_alone:,}"
         )
     screen.say(f"Next: {next_step}")
+
+
+def show_covered(screen: Screen, result: VerifyResult, style: str) -> None:
+    """Where the target goes on by itself, it is only to have whatever the source has."""
+    said = "the target has whatever the source has" if result.status == "clean" else verdict(result)
+    screen.say(f"Verify: {said}", style)
+    repaired = f"; repaired {result.repaired:,}, could not be repaired {result.not_repaired:,}"
+    screen.say(
+        f"  {counted(result.source_items, 'item')} in the source, {result.missing:,} of them missing in the target"
+        f"{repaired if result.missing and (result.repaired or result.not_repaired) else ''}"
+        f" ({duration(result.seconds)})"
+    )
 
 
 def verdict(result: VerifyResult) -> str:

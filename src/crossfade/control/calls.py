@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from crossfade.core.cancelling import reasons_of
-from crossfade.core.effects import Call, Reply, Request, Routine, Sleep
+from crossfade.core.effects import Call, Place, Reply, Request, Routine, Sleep
 from crossfade.errors import DatabaseError, Rejected, UnknownOutcome
 
 ATTEMPTS_MAX: Final = 8  # with the pauses below about 4 seconds: longer than any conflict, shorter than a lease
@@ -36,12 +36,12 @@ Failed = tuple[int, ...]  # positions of the actions whose condition did not hol
 DONE: Final[Failed] = ()
 
 
-def ask(operation: str, request: Request) -> Routine[Reply]:
+def ask(operation: str, request: Request, place: Place = "control") -> Routine[Reply]:
     """A read, or a write that may be sent twice. Raises the last error after ATTEMPTS_MAX."""
     attempt = 0
     while True:
         try:
-            return (yield from Call("control", operation, request))
+            return (yield from Call(place, operation, request))
         except DatabaseError as error:
             attempt += 1
             passing = isinstance(error, UnknownOutcome) or (isinstance(error, Rejected) and is_passing(error))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from crossfade.control.gates import RAMP_GATES, Evidence, closed_error, findings, gates_of_step
+from crossfade.control.gates import RAMP_GATES, Evidence, closed_error, findings, gates_of_step, table_to_look_at
 from crossfade.control.records import STATE, Job, JournalEntry, Reader, State, job_record, reader_record, record_name
 from crossfade.control.starting import StartPlan, start
 from crossfade.control.store import Caller, Change, Control
@@ -23,10 +23,13 @@ from crossfade.errors import Fenced, Refused
 
 CHANGES_MAX: Final = 50  # how often `unclean` or the journal may change under one step before a person should look
 
+# What nobody can mean to pass: there is no way back after it, or what the target holds would be lost.
+NEVER_FORCED: Final = (Gate.CONFIRMED, Gate.EMPTY)
+
 
 @dataclass(frozen=True, slots=True)
 class Coordinator:
-    """`force_because`: why gates (never the barrier, never the confirmation) are to be passed; kept in the journal."""
+    """`force_because`: why gates (not the barrier, nor those of NEVER_FORCED) are to be passed; kept in the journal."""
 
     control: Control
     caller: Caller
@@ -107,7 +110,9 @@ class Coordinator:
         if state.ramp_percent and rows[state.stage].ramp is Ramp.EVERY and rows[to].writes is not Writes.LOCKSTEP:
             # Strong reads come from the target only while nobody mirrors; so the ramp ends before anybody does.
             state = yield from self._ramp(state, 0)
-        cleared = [*map(job_record, Job), reader_record(Reader.REPLICATION)] if to is Stage.OFF else []
+        # In off nobody mirrors any more; in prepare new items are written to the source again.
+        falls_behind = to is Stage.OFF or rows[to].writes is Writes.PREPARED
+        cleared = [*map(job_record, Job), reader_record(Reader.REPLICATION)] if falls_behind else []
         clearing = [{"Delete": self.control.delete(record)} for record in cleared]
         return (
             yield from self._change(
@@ -166,12 +171,13 @@ class Coordinator:
 
     def _pass_gates(self, state: State, goal: str, gates: Iterable[Gate], confirmed: bool) -> Routine[bool]:
         """Whether a closed gate is passed by force. Raises GateClosed with every finding."""
-        evidence = yield from Evidence.read(self.control)
+        gates = tuple(gates)
+        evidence = yield from Evidence.read(self.control, table_to_look_at(state, gates))
         judged = findings(gates, state, evidence, confirmed=confirmed)
         closed = [finding for finding in judged if not finding.is_open]
         if not closed:
             return False
-        if not self.force_because or any(finding.gate is Gate.CONFIRMED for finding in closed):
+        if not self.force_because or any(finding.gate in NEVER_FORCED for finding in closed):
             raise closed_error(state, goal, judged)
         return True
 
@@ -188,7 +194,7 @@ class Coordinator:
     # --- what is refused
 
     def _ladder(self, state: State) -> tuple[Stage, ...]:
-        return ladder(state.strategy, lockstep=self.rules.lockstep)
+        return ladder(state.strategy, lockstep=self.rules.lockstep, prepare=self.rules.prepare)
 
     def _refuse_impossible(self, state: State, to: Stage) -> None:
         if state.stage is Stage.COMPLETE:

@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
+from crossfade.control.calls import ask
 from crossfade.control.records import Job, JobRecord, JobStatus, State
 from crossfade.control.store import Control
 from crossfade.control.streams import LAG_SECONDS_MAX, REPORT_BEATS_MAX, Replication
-from crossfade.core.effects import Routine
+from crossfade.core.effects import Request, Routine
 from crossfade.core.stages import LADDERS, Gate, Stage
 from crossfade.errors import GateClosed
 
@@ -37,12 +38,19 @@ class Evidence:
     backfill: JobRecord | None
     verify: JobRecord | None
     replication: Replication | None = None  # None: this migration has none, and no gate for it
+    target_empty: bool | None = None  # None: nobody has looked
 
     @classmethod
-    def read(cls, control: Control) -> Routine[Evidence]:
+    def read(cls, control: Control, target: str = "") -> Routine[Evidence]:
+        """`target`: the table to be looked at as well, where a gate asks for it to be empty."""
+        empty = None
+        if target:
+            request: Request = {"TableName": target, "Limit": 1, "ConsistentRead": True}
+            reply = yield from ask("Scan", request, place="target")
+            empty = not reply["Items"] and not reply.get("LastEvaluatedKey")
         backfill = yield from control.job(Job.BACKFILL)
         verify = yield from control.job(Job.VERIFY)
-        return cls(backfill, verify, (yield from Replication.read(control)))
+        return cls(backfill, verify, (yield from Replication.read(control)), empty)
 
 
 def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
@@ -50,8 +58,10 @@ def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
     rows = LADDERS[state.strategy]
     order = tuple(rows)
     wanted = set(rows[to].gates) if order.index(to) > order.index(state.stage) else set[Gate]()
-    if rows[to].authority != rows[state.stage].authority:
+    if rows[to].authority != rows[state.stage].authority and rows[state.stage].keeps_equal:
         wanted |= {Gate.BACKFILLED, Gate.VERIFIED}
+    if to is Stage.OFF and rows[state.stage].merges:
+        wanted |= {Gate.EMPTY}  # in off nobody looks at the target
     if to is Stage.COMPLETE:
         wanted |= {Gate.VERIFIED}
     if Gate.VERIFIED in wanted:
@@ -72,6 +82,8 @@ def findings(
 
 def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool) -> Finding:
     match gate:
+        case Gate.EMPTY:
+            return _empty(state, evidence)
         case Gate.BACKFILLED:
             return _backfilled(evidence.backfill)
         case Gate.VERIFIED:
@@ -88,6 +100,24 @@ def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool) -> Fin
             )
         case _:
             assert_never(gate)
+
+
+def table_to_look_at(state: State, gates: Iterable[Gate]) -> str:
+    """The target, where one of these gates asks for it to be empty."""
+    return state.target if Gate.EMPTY in gates else ""
+
+
+def _empty(state: State, evidence: Evidence) -> Finding:
+    if evidence.target_empty:
+        return Finding(Gate.EMPTY, True, f"{state.target} is empty", "")
+    found = "holds items, which would be taken for newer than the source's"
+    step = f"empty it, or create another table: {state.target} must hold nothing but what this migration brings"
+    if evidence.target_empty is None:
+        found = "has not been looked at"
+    elif state.stage is not Stage.OFF:
+        found = "holds items that in off nobody would look at"
+        step = f"stay in {state.stage}, or go up again: what has been copied or written to it stays there"
+    return Finding(Gate.EMPTY, False, f"{state.target} {found}", step)
 
 
 def _backfilled(backfill: JobRecord | None) -> Finding:

@@ -43,7 +43,7 @@ from crossfade.control.waiting import (
     waiting_facts,
 )
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
-from crossfade.core.stages import LADDERS, Writes
+from crossfade.core.stages import LADDERS, Fallback, Writes, ladder
 from crossfade.errors import Fenced, Refused, UnknownOutcome
 
 SEGMENTS_MAX: Final = 10_000  # four digits in the record's name; a parallel scan takes up to 1,000,000
@@ -156,11 +156,20 @@ def finish_job(claim: Claim, counts: Mapping[str, int], *, clean: bool, finished
 
 
 def _refuse_stage(state: State, job: Job) -> None:
-    if LADDERS[state.strategy][state.stage].writes is Writes.PLAIN:
+    row = LADDERS[state.strategy][state.stage]
+    if row.merges or row.fallback is not Fallback.NONE:
+        return  # the job itself knows whether it may run there
+    if row.writes is Writes.PLAIN:
         raise Refused(
             f"a {job} means nothing in stage {state.stage}: writes go to one table only, so the other falls behind",
-            next_step="crossfade advance --to dualwrite --execute" if state.stage == "off" else "",
+            next_step=next_up(state) if state.stage == "off" else "",
         )
+
+
+def next_up(state: State) -> str:
+    """The way to the stage above."""
+    stages = ladder(state.strategy)
+    return f"crossfade advance --to {stages[stages.index(state.stage) + 1]} --execute"
 
 
 def _outlive(control: Control, caller: Caller, found: JobRecord, lease: Lease) -> Routine[None]:

@@ -79,6 +79,7 @@ class Survey:
     way_back: str
     held_back_by: tuple[str, ...]
     next_command: str
+    target_empty: bool | None = None  # None: nobody has looked
 
     def as_json(self) -> dict[str, Any]:
         """Plain values only."""
@@ -92,7 +93,9 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
     now = yield from Now()
     seen = sightings if sightings is not None else Sightings()
     seen.see(leases, now)
-    evidence = yield from Evidence.read(control)
+    near = (Stage.OFF, Stage.PREPARE)
+    looked_at = state.target if state.strategy == "copy-on-write" and state.stage in near else ""
+    evidence = yield from Evidence.read(control, looked_at)
     jobs: list[JobView] = []
     for job, record in ((Job.BACKFILL, evidence.backfill), (Job.VERIFY, evidence.verify)):
         if record is not None:
@@ -116,6 +119,7 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         way_back=_way_back(state, down),
         held_back_by=(*behind, *closed),
         next_command=_next_command(state, evidence, up, waiting=bool(behind)),
+        target_empty=evidence.target_empty,
     )
 
 
@@ -167,6 +171,8 @@ def _steps(state: State, evidence: Evidence) -> tuple[StepView | None, StepView 
 
 def _way_back(state: State, down: StepView | None) -> str:
     rows = LADDERS[state.strategy]
+    if state.strategy == "copy-on-write":
+        return _way_back_of_copies(state)
     if state.stage is Stage.COMPLETE:
         return "none: the source has not been kept equal since complete was entered"
     if rows[state.stage].authority == "target":
@@ -177,13 +183,26 @@ def _way_back(state: State, down: StepView | None) -> str:
     return f"open: the source decides; rollback leads back to {Stage.OFF}"
 
 
+def _way_back_of_copies(state: State) -> str:
+    match state.stage:
+        case Stage.OFF:
+            return "nothing has changed yet"
+        case Stage.PREPARE:
+            return f"open while {state.target} is empty: the source has every item"
+        case Stage.COMPLETE:
+            return "none: the source has not been looked at since complete was entered"
+        case _:
+            return f"down to prepare, where both tables are used; not to off: {state.target} has what only it has"
+
+
 def _next_command(state: State, evidence: Evidence, up: StepView | None, *, waiting: bool) -> str:
     """What to type now; the gates of the next step first, and backfill and verify before anybody compares."""
     if up is None:
         return "crossfade cleanup   (take crossfade out of the applications; the old table is retired step by step)"
     if waiting:
         return f"crossfade advance --to {state.stage} --execute   (waits until every client has entered {state.stage})"
-    on_the_way_up = state.stage is not Stage.OFF and LADDERS[state.strategy][state.stage].authority == "source"
+    row = LADDERS[state.strategy][state.stage]
+    on_the_way_up = state.stage is not Stage.OFF and row.authority == "source"
     early = findings(RAMP_GATES, state, evidence) if on_the_way_up else ()
     closed = [finding for finding in (*early, *up.findings) if not finding.is_open]
     return closed[0].next_step if closed else f"crossfade advance --to {up.to} --execute"

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from crossfade.core.accounting import accounting_asked, consumed_by_table
+from crossfade.core.accounting import accounting_asked, capacity_asked, consumed_by_table
+from crossfade.core.draining import drained
 from crossfade.core.effects import Forward, Later, Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
 from crossfade.core.items import Item, validate_item
 from crossfade.core.legacy import modern
 from crossfade.core.lockstep import in_lockstep
+from crossfade.core.merging import behind_target
 from crossfade.core.mirroring import TRANSIENT, mirrored, shadow_compare
 from crossfade.core.pair import Pair, Stored, key_name, without_stamp
 from crossfade.core.reads import PROJECTING, projector_alone, serving_side
 from crossfade.core.requests import BATCH_WRITE_ITEMS_MAX, checked_keys, plain_name
-from crossfade.core.stages import Row, Side, Writes
+from crossfade.core.stages import Fallback, Row, Side, Writes, other_side
 from crossfade.errors import Refused, Rejected
 
 DUPLICATES: Final = "Provided list of item keys contains duplicates"
@@ -50,16 +52,17 @@ def batch_get(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Rout
     """One BatchGetItem; after the answer, the comparison of our keys with the other side."""
     name = name_in(pair, request)
     entry: Request = request["RequestItems"][name]
-    keys = checked_keys(pair, row.authority, [{"Key": key} for key in entry.get("Keys", ())])
-    if keys is None or (not keys and row.authority == pair.view):
+    decides = other_side(pair.view) if row.merges else row.authority
+    keys = checked_keys(pair, decides, [{"Key": key} for key in entry.get("Keys", ())])
+    if keys is None or (not keys and decides == pair.view):
         return (yield from Forward())
     if not keys:
         raise Rejected("ValidationException", "a BatchGetItem asks for one key or more")
     side = serving_side(row, ramp_percent, entry, key_name(keys[0]))
-    if side == pair.view:
+    if side == pair.view and row.fallback is Fallback.NONE:
         reply = shown(name, (yield from Forward()))
     else:
-        reply = yield from get_elsewhere(pair, side, request, name, keys)
+        reply = yield from get_elsewhere(pair, row, side, request, name, keys)
     if row.compare:
         whole = side == pair.view == "source" and not any(parameter in entry for parameter in PROJECTING)
         served = (
@@ -79,7 +82,10 @@ def shown(name: str, reply: Reply) -> Reply:
     return {**reply, "Responses": {**reply["Responses"], name: [without_stamp(item) for item in items]}}
 
 
-def get_elsewhere(pair: Pair, side: Side, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:
+def get_elsewhere(
+    pair: Pair, row: Row, side: Side, request: Request, name: str, keys: Sequence[Item]
+) -> Routine[Reply]:
+    """From one side; and where items are in both, what it does not have from the source."""
     given: Request = request["RequestItems"][name]
     entry = modern("BatchGetItem", given)
     wanted = projector_alone(entry)
@@ -87,8 +93,15 @@ def get_elsewhere(pair: Pair, side: Side, request: Request, name: str, keys: Seq
     moved |= {parameter: entry[parameter] for parameter in ("ConsistentRead",) if parameter in entry}
     reply = yield from Forward(elsewhere(pair, request, side, name, moved))
     table = pair.table(side).name
-    answer: Reply = {**reply, **consumed_by_table(pair, [reply], name)}
-    images = [pair.image(side, pair.stored(side, item)) for item in reply["Responses"].get(table, ())]
+    found: list[Item] = reply["Responses"].get(table, ())
+    images = [pair.image(side, pair.stored(side, item)) for item in found]
+    replies = [reply]
+    if row.fallback is not Fallback.NONE:
+        told = [*found, *reply.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())]
+        names = {key_name({part: item[part] for part in pair.table(side).key_names}) for item in told}
+        missing = [key for key, there in zip(keys, moved["Keys"], strict=True) if key_name(there) not in names]
+        images += yield from behind_target(pair, row, missing, replies, capacity_asked(request))
+    answer: Reply = {**reply, **consumed_by_table(pair, replies, name)}
     others = {other: items for other, items in reply["Responses"].items() if other != table}
     answer["Responses"] = {**others, name: [wanted(image) for image in images if image is not None]}
     left: dict[str, Request] = {**reply.get("UnprocessedKeys", {})}
@@ -118,11 +131,13 @@ def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     entries: list[Request] = request["RequestItems"][name]
     if not entries or not all(is_well_formed(entry) for entry in entries):
         return (yield from Forward())  # nothing that could be written: the service words its own error
-    keys = checked_keys(pair, row.authority, [single(entry)[1] for entry in entries])
+    decides = other_side(pair.view) if row.merges else row.authority
+    keys = checked_keys(pair, decides, [single(entry)[1] for entry in entries])
     if keys is None:
         return (yield from Forward())
-    if row.writes is Writes.LOCKSTEP:
-        return (yield from batch_in_lockstep(pair, row.authority, request, name, keys))
+    deletes = any("DeleteRequest" in entry for entry in entries)
+    if row.writes is Writes.LOCKSTEP or row.merges or (row.writes is Writes.DELETING and deletes):
+        return (yield from one_by_one(pair, row, request, name, keys))
     return (yield from mirrored(pair, row, keys, on_authority(pair, row, request, name, keys)))
 
 
@@ -201,7 +216,8 @@ def callers_metrics(pair: Pair, table: str, entry: Reply) -> Reply:
     return {**entry, "ItemCollectionKey": {pair.caller.partition_key: back}}
 
 
-def batch_in_lockstep(pair: Pair, authority: Side, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:
+def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:
+    """Each of ours by itself: where a write takes a transaction, or looks at what is there."""
     entries: list[Request] = request["RequestItems"][name]
     check_batch(request, keys, entries)
     others = {other: given for other, given in request["RequestItems"].items() if other != name}
@@ -217,7 +233,7 @@ def batch_in_lockstep(pair: Pair, authority: Side, request: Request, name: str, 
         operation, given = single(entry)
         one: Request = {**given, "TableName": name, **accounting_asked(request)}
         try:
-            reply = yield from in_lockstep(pair, authority, operation, one)
+            reply = yield from write_one(pair, row, operation, one)
         except Rejected as error:
             if error.code not in TRANSIENT:
                 raise
@@ -228,6 +244,12 @@ def batch_in_lockstep(pair: Pair, authority: Side, request: Request, name: str, 
                 metrics.setdefault(name, []).append(reply["ItemCollectionMetrics"])
     answer: Reply = {"UnprocessedItems": left, **consumed_by_table(pair, sent, name)}
     return {**answer, "ItemCollectionMetrics": metrics} if metrics else answer
+
+
+def write_one(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
+    if row.writes is Writes.LOCKSTEP:
+        return (yield from in_lockstep(pair, row.authority, operation, request))
+    return (yield from drained(pair, row, operation, request))
 
 
 def check_batch(request: Request, keys: Sequence[Item], entries: Sequence[Request]) -> None:

@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from crossfade.core.effects import Forward, Reply, Request, Routine
 from crossfade.core.pair import Pair
-from crossfade.core.stages import Row
+from crossfade.core.stages import Row, Side
 
 DESCRIBING: Final = frozenset({"DescribeTable"})
 KEY_TYPES: Final = ("HASH", "RANGE")
 
 
 def describe(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
-    side = row.authority
+    side: Side = "source" if row.merges else row.authority
     if side == pair.view:
         return (yield from Forward())
     reply = yield from Forward({**request, "TableName": pair.table(side).name})

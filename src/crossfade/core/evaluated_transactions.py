@@ -7,20 +7,21 @@ back in their places.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from crossfade.core.accounting import accounting_asked, capacity_asked, consumed_by_table
 from crossfade.core.cancelling import NO_REASON, cancellation, never, reason_of, reasons_of
+from crossfade.core.draining import NOTHING, Held, moves_of
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
 from crossfade.core.evaluating import ActionName, Evaluated, Prepared, prepare
 from crossfade.core.items import Item
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, too_busy
 from crossfade.core.lockstep import RACED, deciding_action
-from crossfade.core.pair import Pair, Stored, key_name, with_guard
+from crossfade.core.pair import Image, Pair, Stored, key_name, with_guard
 from crossfade.core.requests import TRANSACTION_ACTIONS_MAX
-from crossfade.core.stages import Side
+from crossfade.core.stages import Row, Side, Writes
 from crossfade.core.tokens import already_done, recorded, was_done, with_record
 from crossfade.errors import Refused, Rejected, UnknownOutcome
 
@@ -42,9 +43,7 @@ class Action:
     key: Item  # of the source
 
 
-def evaluated_here(
-    pair: Pair, side: Side, request: Request, actions: Sequence[Action], *, lockstep: bool
-) -> Routine[Reply]:
+def evaluated_here(pair: Pair, row: Row, request: Request, actions: Sequence[Action]) -> Routine[Reply]:
     """Read our items in one transaction, evaluate, write in one; again when somebody was quicker."""
     check_transaction(request, actions)
     if "ClientRequestToken" in request and (yield from was_done(pair, request)):
@@ -52,8 +51,8 @@ def evaluated_here(
     prepared = [prepare(action.operation, action.request, pair.caller.key_names) for action in actions]
     replies: list[Reply] = []
     for attempt in range(TRIES_MAX):
-        held = yield from snapshot(pair, side, actions, replies, capacity_asked(request), lockstep=lockstep)
-        results = [evaluated(one, pair.image(side, here[side])) for one, here in zip(prepared, held, strict=True)]
+        held = yield from snapshot(pair, row, actions, replies, capacity_asked(request))
+        results = [evaluated(one, image_of(pair, row, here)) for one, here in zip(prepared, held, strict=True)]
         refused = {
             action.place: result
             for action, result in zip(actions, results, strict=True)
@@ -61,16 +60,16 @@ def evaluated_here(
         }
         if refused:
             return (yield from refused_with_others(pair, request, actions, refused))
-        plan = Plan(list(request["TransactItems"]), [])
+        plan = Plan(list(request["TransactItems"]), [], [])
         for action, one, here, result in zip(actions, prepared, held, results, strict=True):
             if isinstance(result, Rejected):
                 raise AssertionError("refusals have been dealt with")
-            yield from plan_action(pair, side, plan, Decided(action, one, here, result), lockstep=lockstep)
+            yield from plan_action(pair, row, plan, Decided(action, one, here, result))
         if len(plan.items) + len(plan.more) > TRANSACTION_ACTIONS_MAX:
             raise Refused(
                 f"a transaction of {len(plan.items)} actions needs {len(plan.items) + len(plan.more)} while both tables"
-                f" are written, and DynamoDB takes {TRANSACTION_ACTIONS_MAX}; nothing was written",
-                next_step="make it two transactions, or wait until the stage is live",
+                f" are used, and DynamoDB takes {TRANSACTION_ACTIONS_MAX}; nothing was written",
+                next_step="make it two transactions, or wait until the target alone is written",
             )
         reply = yield from attempted(pair, request, plan, actions, replies)
         if reply is not None:
@@ -81,10 +80,16 @@ def evaluated_here(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`items`: one action in the place of each of the caller's; `more`: those on the other side."""
+    """`items`: one action in the place of each of the caller's; `more`: those on the other side, and `owners` the
+    places of those that they belong to."""
 
     items: list[Request]
     more: list[Request]
+    owners: list[int]
+
+    def add(self, place: int, request: Request) -> None:
+        self.more.append(request)
+        self.owners.append(place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +110,12 @@ def check_transaction(request: Request, actions: Sequence[Action]) -> None:
 
 
 def snapshot(
-    pair: Pair, side: Side, actions: Sequence[Action], replies: list[Reply], counted: Request, *, lockstep: bool
+    pair: Pair, row: Row, actions: Sequence[Action], replies: list[Reply], counted: Request
 ) -> Routine[list[dict[Side, Stored]]]:
     """What is held under our keys, all at one moment; in lockstep on the target too, for its stamps."""
-    sides: tuple[Side, ...] = ("source", "target") if lockstep and side == "source" else (side,)
+    side = row.authority
+    both = row.merges or (row.writes is Writes.LOCKSTEP and side == "source")
+    sides: tuple[Side, ...] = ("target", "source") if both else (side,)
     gets: list[tuple[int, Side]] = [(n, one) for n in range(len(actions)) for one in sides]
     held: list[dict[Side, Stored]] = [{} for _ in actions]
     for start in range(0, len(gets), TRANSACTION_ACTIONS_MAX):
@@ -119,6 +126,12 @@ def snapshot(
         for (n, one), answer in zip(some, reply["Responses"], strict=True):
             held[n][one] = pair.stored(one, answer.get("Item"))
     return held
+
+
+def image_of(pair: Pair, row: Row, here: Mapping[Side, Stored]) -> Image:
+    if row.merges and here["target"].item is None:
+        return pair.image("source", here["source"])
+    return pair.image(row.authority, here[row.authority])
 
 
 def patient_snapshot(side: Side, request: Request) -> Routine[Reply]:
@@ -140,28 +153,37 @@ def evaluated(prepared: Prepared, image: Item | None) -> Evaluated | Rejected:
         return error
 
 
-def plan_action(pair: Pair, side: Side, plan: Plan, decided: Decided, *, lockstep: bool) -> Routine[None]:
+def plan_action(pair: Pair, row: Row, plan: Plan, decided: Decided) -> Routine[None]:
     """What one of the caller's actions becomes: on the side that decides, and in lockstep on the other."""
-    action, result, held = decided.action, decided.result, decided.held
+    action, result, held, side = decided.action, decided.result, decided.held, row.authority
+    if row.merges or row.writes is Writes.DELETING:
+        both = Held(held["target"], held.get("source", NOTHING))
+        request = decided.prepared.request
+        moves = yield from moves_of(pair, row, action.operation, request, both, result, action.key)
+        plan.items[action.place] = moves.target
+        if moves.source is not None:
+            plan.add(action.place, moves.source)
+        return
     changes = action.operation != "ConditionCheck" and not (result.image is None and held[side].item is None)
     if not changes:
-        guard = pair.unchanged(side, held[side]) if lockstep else pair.locked(side, held[side])
+        in_lockstep = row.writes is Writes.LOCKSTEP
+        guard = pair.unchanged(side, held[side]) if in_lockstep else pair.locked(side, held[side])
         check: Request = {"TableName": pair.table(side).name, "Key": pair.key(side, action.key)}
         plan.items[action.place] = {"ConditionCheck": with_guard(check, guard)}
         return
-    if not lockstep:
+    if row.writes is not Writes.LOCKSTEP:
         guard = pair.locked(side, held[side])
         plan.items[action.place] = as_action((yield from pair.put_or_delete(side, action.key, result.image, guard)))
         return
     target = as_action((yield from pair.put_or_delete("target", action.key, result.image, lock(pair, held["target"]))))
     if side == "target":
         plan.items[action.place] = target
-        plan.more.append(as_action((yield from pair.put_or_delete("source", action.key, result.image))))
+        plan.add(action.place, as_action((yield from pair.put_or_delete("source", action.key, result.image))))
         return
     plan.items[action.place] = yield from deciding_action(
         pair, action.operation, decided.prepared.request, held["source"], result, action.key
     )
-    plan.more.append(target)
+    plan.add(action.place, target)
 
 
 def refused_with_others(
@@ -242,8 +264,7 @@ def raise_unless_raced(error: Rejected, plan: Plan, actions: Sequence[Action]) -
     told = [dict(reason) for reason in reasons[:count]]
     for n, reason in enumerate(reasons[count : count + len(plan.more)]):
         if reason.get("Code", "None") not in RACED:  # the other side takes less, such as a larger form over 400 KB
-            changing = [action for action in actions if action.operation != "ConditionCheck"]
-            told[changing[n].place] = dict(reason)
+            told[plan.owners[n]] = dict(reason)
     raise cancellation(told)
 
 

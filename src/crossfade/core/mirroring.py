@@ -15,7 +15,7 @@ looks once more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -197,8 +197,14 @@ class Difference:
         return same_image(self.source, other.source) and same_image(self.target, other.target)
 
 
-def compare_key(pair: Pair, source_key: Item, waits: tuple[float, ...] = RECHECK_SECONDS) -> Routine[Difference | None]:
-    """None when both sides agree on this key; else what they hold, seen after several looks.
+def compare_key(
+    pair: Pair,
+    source_key: Item,
+    waits: tuple[float, ...] = RECHECK_SECONDS,
+    agreed: Callable[[Stored, Stored], bool] | None = None,
+) -> Routine[Difference | None]:
+    """None when both sides agree on this key; else what they hold, seen after several looks. `agreed`: what that means
+    of a source and a target, if not equality.
 
     A difference that is only a write in flight is not one: both sides are read again, after growing waits, before it
     counts.
@@ -207,7 +213,7 @@ def compare_key(pair: Pair, source_key: Item, waits: tuple[float, ...] = RECHECK
     for wait in (*waits, None):
         source = yield from read_patiently(pair, "source", source_key)
         target = yield from read_patiently(pair, "target", source_key)
-        if pair.equal(source, target):
+        if (agreed or pair.equal)(source, target):
             return None
         difference = Difference(source_key, source.item, target.item)
         if wait is None or (wait == waits[-1] and seen is not None and difference.same(seen)):

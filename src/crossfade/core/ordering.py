@@ -55,7 +55,7 @@ def order_of(row: Row, request: Request) -> tuple[Side, bool]:
     """In whose order the pages go, and whether the token has to say so."""
     if is_marked(request):
         side: Side = "target" if request["ExclusiveStartKey"][MARK] == {"S": "target"} else "source"
-    elif row.order is Order.TARGET or (
+    elif row.order in (Order.TARGET, Order.TARGET_MARKED) or (
         row.authority == "target" and request.get("ConsistentRead") and "ExclusiveStartKey" not in request
     ):
         side = "target"

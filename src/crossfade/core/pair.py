@@ -46,7 +46,7 @@ class TableShape(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What one side holds under one key, as that side holds it, and the stamp of its last writer (target only)."""
+    """What one side holds under one key, as that side holds it, and the stamp of its last writer."""
 
     item: Item | None
     stamp: str | None = None
@@ -126,13 +126,14 @@ class Pair:
     def key(self, side: Side, source_key: Item) -> Item:
         return source_key if side == "source" else self.mapping.forward_key(source_key)
 
-    def stored(self, side: Side, item: Item | None) -> Stored:
-        """What was read, its stamp apart. A stamp in the source is what an earlier migration left: nobody's data."""
+    def stored(self, side: Side, item: Item | None) -> Stored:  # noqa: ARG002 - both sides have the same form
+        """What was read, its stamp apart. A stamp is nobody's data; the source has one where a copying migration, or
+        an earlier one, has left it."""
         if item is None or STAMP not in item:
             return Stored(item)
         rest = dict(item)
         stamp = rest.pop(STAMP)
-        return Stored(rest, stamp.get("S") if side == "target" else None)
+        return Stored(rest, stamp.get("S"))
 
     def image(self, side: Side, stored: Stored) -> Image:
         """As the caller sees it. Raises MappingError for an item that has no counterpart."""
@@ -148,6 +149,11 @@ class Pair:
             return same_item(self.mapping.forward(source.item), target.item)
         except MappingError:
             return False
+
+    def is_covered(self, source: Stored, target: Stored) -> bool:
+        """Whether the target has an item of its own where the source has one: all that must hold where items are
+        copied, and go on in the target alone."""
+        return source.item is None or target.item is not None
 
     def read(self, side: Side, source_key: Item) -> Routine[Stored]:
         """One strongly consistent read."""
@@ -196,6 +202,18 @@ class Pair:
         stamps any more."""
         guard = self.unchanged(side, before)
         return joined(guard, self.as_it_was(side, before.item)) if side == "target" else guard
+
+    def source_as_read(self, before: Stored) -> Guard:
+        """The source is what was read, its stamp or its lack of one included. Whoever writes it under the eyes of
+        others sets a fresh one; the attributes tell of whoever sets none."""
+        if before.item is None:
+            return self.as_it_was("source", None)
+        names = {"#xf_stamp": STAMP}
+        if before.stamp is None:
+            stamp = Guard("attribute_not_exists(#xf_stamp)", names, {})
+        else:
+            stamp = Guard("#xf_stamp = :xf_stamp", names, {":xf_stamp": {"S": before.stamp}})
+        return joined(stamp, self.as_it_was("source", before.item))
 
     def as_it_was(self, side: Side, item: Item | None) -> Guard:
         """The item is there (or not) with these very attributes."""

@@ -111,7 +111,9 @@ def partition_of(asked: Asked) -> AttributeValue:
 
 
 def partitions(pair: Pair, asked: Asked, side: Side) -> tuple[AttributeValue, ...]:
-    """The partitions of the other table that may hold items of the one asked for."""
+    """The partitions of a table that may hold items of the one asked for."""
+    if side == pair.view:
+        return (partition_of(asked),)
     return pair.mapping.partitions(partition_of(asked), back=side == "source")
 
 
@@ -142,7 +144,7 @@ class Stream:
 
 
 def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Course, size: int | None) -> list[Stream]:
-    """A stream for every partition, each starting behind the caller's token."""
+    """Of one side: a stream for every partition, each starting behind the caller's token."""
     start: Item | None = request.get("ExclusiveStartKey")
     name, value = asked.of_query.partition
     if start is not None and start.keys() != {*pair.caller.key_names, *course.order}:

@@ -8,12 +8,13 @@ from hashlib import blake2b
 from crossfade.core.accounting import capacity_asked, consumed
 from crossfade.core.effects import Forward, Later, Reply, Request, Routine
 from crossfade.core.expressions import Bindings, bind, projection
+from crossfade.core.fallback import look_later
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
 from crossfade.core.mirroring import shadow_compare
 from crossfade.core.pair import Pair, key_name, without_stamp
 from crossfade.core.requests import checked_keys
-from crossfade.core.stages import Ramp, Row, Side
+from crossfade.core.stages import Fallback, Ramp, Row, Side
 
 PROJECTING = ("ProjectionExpression", "AttributesToGet")
 
@@ -43,6 +44,8 @@ def get_item(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routi
         reply = shown((yield from Forward()))
     else:
         reply = yield from get_from(pair, side, request, key)
+    if row.fallback is Fallback.LOOKED_UP and "Item" not in reply:
+        yield from look_later(pair, row, keys)
     if row.compare:
         whole = side == pair.view == "source" and not any(name in request for name in PROJECTING)
         served = pair.stored(side, reply.get("Item")) if whole else None

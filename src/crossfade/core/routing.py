@@ -11,6 +11,8 @@ from crossfade.core.batches import batch_get, batch_write
 from crossfade.core.describing import DESCRIBING, describe
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
+from crossfade.core.merged_query import query_merged
+from crossfade.core.merging import get_merged
 from crossfade.core.ordering import is_marked, scan
 from crossfade.core.pair import Pair
 from crossfade.core.query import query
@@ -18,6 +20,7 @@ from crossfade.core.reads import get_item
 from crossfade.core.requests import PARTIQL, READS, WRITES, names_any
 from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
 from crossfade.core.transactions import transact_get, transact_write
+from crossfade.core.walking import is_walked, walk
 from crossfade.core.wording import worded
 from crossfade.core.writes import write
 from crossfade.errors import MappingError, Refused, Rejected
@@ -46,7 +49,7 @@ def on_callers_table(
         alone
         and not reads
         and row.writes is Writes.PLAIN
-        and (pair.view == "source" or shows_nothing(operation, request))
+        and ((pair.view == "source" and not row.stamped_source) or shows_nothing(operation, request))
     ):
         return None
     if operation in PARTIQL:
@@ -73,17 +76,19 @@ def shows_nothing(operation: str, request: Request) -> bool:
 
 def passes(row: Row, ramp_percent: int, request: Request) -> bool:
     """Whether the source alone answers a read, and nothing follows."""
-    return not row.compare and (row.ramp is Ramp.NONE or not ramp_percent) and not is_marked(request)
+    if row.stamped_source or row.compare or is_marked(request):
+        return False
+    return row.ramp is Ramp.NONE or not ramp_percent
 
 
 def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:
     match operation:
         case "GetItem":
-            return get_item(pair, row, ramp_percent, request)
+            return get_merged(pair, request) if row.merges else get_item(pair, row, ramp_percent, request)
         case "Query":
-            return query(pair, row, ramp_percent, request)
+            return query_merged(pair, request) if row.merges else query(pair, row, ramp_percent, request)
         case "Scan":
-            return scan(pair, row, request)
+            return walk(pair, row, request) if is_walked(row, request) else scan(pair, row, request)
         case "BatchGetItem":
             return batch_get(pair, row, ramp_percent, request)
         case "TransactGetItems":

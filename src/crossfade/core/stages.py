@@ -15,6 +15,8 @@ Side = Literal["source", "target"]
 
 class Stage(StrEnum):
     OFF = "off"
+    PREPARE = "prepare"
+    DRAIN = "drain"
     DUALWRITE = "dualwrite"
     SHADOW = "shadow"
     LOCKSTEP_SOURCE = "lockstep_source"
@@ -30,6 +32,17 @@ class Writes(StrEnum):
     PLAIN = "plain"  # to the authority alone
     MIRRORED = "mirrored"  # to the authority; the other side is synced in the background
     LOCKSTEP = "lockstep"  # to both sides in one transaction; the authority decides
+    PREPARED = "prepared"  # to the side that has the item; a new item, or one that only the source has: to the source
+    DRAINED = "drained"  # to the target, where an item that only the source has is copied first; deletes: both sides
+    DELETING = "deleting"  # to the target; deletes: both sides
+
+
+class Fallback(StrEnum):
+    """What the source still answers for, once it is not the one that serves."""
+
+    NONE = "none"
+    MERGED = "merged"  # each item is the target's, or else the source's
+    LOOKED_UP = "looked up"  # the target answers; what it does not have is looked up in the source after the answer
 
 
 class Ramp(StrEnum):
@@ -47,11 +60,13 @@ class Order(StrEnum):
     SOURCE = "source"
     SOURCE_MARKED = "source, and tokens say so"  # for pages begun here and ended in the next stage
     TARGET = "target"
+    TARGET_MARKED = "target, and tokens say so"  # likewise
 
 
 class Gate(StrEnum):
     """What must hold before a stage may be entered on the way up."""
 
+    EMPTY = "empty"  # the target holds nothing
     BACKFILLED = "backfilled"  # the backfill is complete
     VERIFIED = "verified"  # a full verify begun after the last unclean end of a client found nothing
     REPLICATED = "replicated"  # the replication, where one was started, runs and has caught up
@@ -69,6 +84,23 @@ class Row:
     gates: tuple[Gate, ...]
     summary: str
     order: Order = Order.SOURCE
+    fallback: Fallback = Fallback.NONE
+    stamped_source: bool = False  # the source's items may carry stamps, which nobody is to see
+
+    @property
+    def merges(self) -> bool:
+        """Whether each item is the target's, or else the source's: then there is no authority for all of them."""
+        return self.fallback is Fallback.MERGED
+
+    @property
+    def keeps_equal(self) -> bool:
+        """Whether what is written reaches both sides, so that one may be compared with the other, or made equal."""
+        return self.writes in (Writes.MIRRORED, Writes.LOCKSTEP)
+
+    @property
+    def drains(self) -> bool:
+        """Whether the source gets nothing new, so that it may be asked whether the target has all of it."""
+        return self.writes in (Writes.DRAINED, Writes.DELETING)
 
     @property
     def other(self) -> Side:
@@ -126,13 +158,58 @@ DUAL_WRITE: dict[Stage, Row] = {
     ),
 }
 
-LADDERS: dict[str, dict[Stage, Row]] = {"dual-write": DUAL_WRITE}
+COPY_ON_WRITE: dict[Stage, Row] = {
+    Stage.OFF: Row("source", Writes.PLAIN, False, Ramp.NONE, (), "the source alone", stamped_source=True),
+    Stage.PREPARE: Row(
+        "target",
+        Writes.PREPARED,
+        False,
+        Ramp.NONE,
+        (Gate.EMPTY,),
+        "an item is written where it is, with a stamp; a new one in the source",
+        fallback=Fallback.MERGED,
+        stamped_source=True,
+    ),
+    Stage.DRAIN: Row(
+        "target",
+        Writes.DRAINED,
+        False,
+        Ramp.NONE,
+        (),
+        "nothing new reaches the source: an item is copied with its first write, a delete takes both sides",
+        fallback=Fallback.MERGED,
+        stamped_source=True,
+    ),
+    Stage.RAMPDOWN: Row(
+        "target",
+        Writes.DELETING,
+        False,
+        Ramp.NONE,
+        (Gate.BACKFILLED, Gate.VERIFIED),
+        "the target serves; what it does not have is looked up in the source after the answer",
+        Order.TARGET_MARKED,
+        fallback=Fallback.LOOKED_UP,
+        stamped_source=True,
+    ),
+    Stage.COMPLETE: Row(
+        "target",
+        Writes.PLAIN,
+        False,
+        Ramp.NONE,
+        (Gate.VERIFIED, Gate.CONFIRMED),
+        "the target alone; no way back",
+        Order.TARGET,
+        stamped_source=True,
+    ),
+}
+
+LADDERS: dict[str, dict[Stage, Row]] = {"dual-write": DUAL_WRITE, "copy-on-write": COPY_ON_WRITE}
 
 
-def ladder(strategy: str, *, lockstep: bool = True) -> tuple[Stage, ...]:
-    """The stages in order. `lockstep=False` exists to show that the rule is needed: it leaves those stages out."""
-    rows = LADDERS[strategy]
-    return tuple(stage for stage, row in rows.items() if lockstep or row.writes is not Writes.LOCKSTEP)
+def ladder(strategy: str, *, lockstep: bool = True, prepare: bool = True) -> tuple[Stage, ...]:
+    """The stages in order. False exists to show that a rule is needed: it leaves those stages out."""
+    kept = {Writes.LOCKSTEP: lockstep, Writes.PREPARED: prepare}
+    return tuple(stage for stage, row in LADDERS[strategy].items() if kept.get(row.writes, True))
 
 
 def path(stages: tuple[Stage, ...], start: Stage, end: Stage) -> tuple[Stage, ...]:

@@ -13,8 +13,8 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Pair
-from crossfade.core.stages import Row, Side, Writes, other_side
-from crossfade.core.writes import server_evaluates, stamped_update
+from crossfade.core.rekeying import server_evaluates, stamped_update
+from crossfade.core.stages import Fallback, Row, Side, Writes, other_side
 from crossfade.errors import MappingError
 
 TEXTS: Final = ("ConditionExpression", "UpdateExpression", "ExpressionAttributeNames")
@@ -48,7 +48,9 @@ class Straight:
         """Whether this operation may go straight in a stage, as far as the stage can tell."""
         if row.authority != self._side:
             return False
-        return not row.compare if operation == "GetItem" else row.writes is Writes.PLAIN
+        if operation == "GetItem":
+            return not row.compare and row.fallback is Fallback.NONE
+        return row.writes is Writes.PLAIN
 
     def request(self, operation: str, request: Request, new_stamp: Callable[[], str]) -> Request | None:
         """The request as it is to be sent; None where the routine must be asked."""

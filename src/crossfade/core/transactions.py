@@ -15,15 +15,16 @@ from crossfade.core.accounting import consumed_by_table
 from crossfade.core.cancelling import cancellation, reasons_of
 from crossfade.core.effects import Forward, Later, Reply, Request, Routine, Stamp
 from crossfade.core.evaluated_transactions import OPERATIONS, Action, evaluated_here
+from crossfade.core.fallback import look_later
 from crossfade.core.items import Item
 from crossfade.core.mirroring import mirrored, shadow_compare
 from crossfade.core.pair import Pair, key_name
 from crossfade.core.reads import projector_alone, shown
-from crossfade.core.requests import checked_key, plain_name
+from crossfade.core.rekeying import moved_action, server_evaluates
+from crossfade.core.requests import TRANSACTION_ACTIONS_MAX, checked_key, plain_name
 from crossfade.core.stages import Row, Side, Writes
 from crossfade.core.tokens import already_done, recorded, with_record
-from crossfade.core.writes import moved_action, server_evaluates
-from crossfade.errors import Rejected
+from crossfade.errors import Refused, Rejected
 
 
 def actions_of(pair: Pair, request: Request) -> list[Action]:
@@ -47,30 +48,44 @@ def transact_get(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     try:
         gets = actions_of(pair, request)
     except Rejected:
-        if side != pair.view:
+        if side != pair.view or row.merges:
             raise
         return (yield from Forward())  # the service words its own error
-    if side == pair.view:
+    if side == pair.view and not row.merges:
         reply = yield from Forward()
         reply = {**reply, "Responses": [shown(answer) for answer in reply["Responses"]]}
     else:
-        reply = yield from get_elsewhere(pair, side, request, gets)
+        reply = yield from get_elsewhere(pair, row, request, gets)
+    yield from look_later(pair, row, (get.key for get in gets if "Item" not in reply["Responses"][get.place]))
     if row.compare:
         for get in gets:
             yield from Later("compare", key_name(get.key), shadow_compare(pair, get.key))
     return reply
 
 
-def get_elsewhere(pair: Pair, side: Side, request: Request, gets: Sequence[Action]) -> Routine[Reply]:
+def get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequence[Action]) -> Routine[Reply]:
+    """From the other table; or, where items are in both, from both at one moment."""
+    side = row.authority
     items: list[Request] = list(request["TransactItems"])
     wanted: dict[int, Callable[[Item], Item]] = {}
     for get in gets:
         wanted[get.place] = projector_alone(get.request)
         items[get.place] = {"Get": {"TableName": pair.table(side).name, "Key": pair.key(side, get.key)}}
+    count = len(items)
+    if row.merges:
+        items += [{"Get": {"TableName": pair.source.name, "Key": get.key}} for get in gets]
+    if len(items) > TRANSACTION_ACTIONS_MAX >= count:
+        raise Refused(
+            f"a transaction of {count} reads needs {len(items)} while items are in both tables, and DynamoDB takes"
+            f" {TRANSACTION_ACTIONS_MAX}",
+            next_step="make it two transactions, or wait until the stage is rampdown",
+        )
     reply = yield from Forward({**request, "TransactItems": items})
-    answers: list[Reply] = list(reply["Responses"])
-    for place, project in wanted.items():
+    answers, behind = list(reply["Responses"])[:count], list(reply["Responses"])[count:]
+    for n, (place, project) in enumerate(wanted.items()):
         image = pair.image(side, pair.stored(side, answers[place].get("Item")))
+        if image is None and behind:
+            image = pair.image("source", pair.stored("source", behind[n].get("Item")))
         answers[place] = {} if image is None else {"Item": project(image)}
     return {**reply, "Responses": answers, **consumed_by_table(pair, [reply])}
 
@@ -85,7 +100,7 @@ def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
         check_token(request)
         actions = actions_of(pair, request)
     except Rejected:
-        if side != pair.view:
+        if side != pair.view or row.merges:
             raise
         return (yield from Forward())  # the service words its own error
     changed = [action.key for action in actions if action.operation != "ConditionCheck"]
@@ -102,8 +117,9 @@ def check_token(request: Request) -> None:
 
 def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action]) -> Routine[Reply]:
     side = row.authority
-    if row.writes is Writes.LOCKSTEP:
-        return (yield from evaluated_here(pair, side, request, actions, lockstep=True))
+    deletes = any(action.operation == "DeleteItem" for action in actions)
+    if row.writes is Writes.LOCKSTEP or row.merges or (row.writes is Writes.DELETING and deletes):
+        return (yield from evaluated_here(pair, row, request, actions))
     if side == pair.view and (side == "source" or row.writes is Writes.PLAIN):
         if row.writes is Writes.PLAIN:
             return (yield from untouched(pair, side, actions))
@@ -115,7 +131,7 @@ def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action
                 action, (yield from moved_action(pair, side, action.operation, action.request, action.key))
             )
         return (yield from sent(pair, request, items, side, actions))
-    return (yield from evaluated_here(pair, side, request, actions, lockstep=False))
+    return (yield from evaluated_here(pair, row, request, actions))
 
 
 def untouched(pair: Pair, side: Side, actions: Sequence[Action]) -> Routine[Reply]:

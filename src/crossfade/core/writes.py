@@ -1,6 +1,7 @@
 """PutItem, UpdateItem and DeleteItem in every stage: one routine for each way of writing in the table of stages.
 
 lockstep             read, evaluate, then one transaction writes both sides
+prepared or drained  to the side that has the item, which it may move to the target (core/draining.py)
 plain or mirrored    on the authority alone: the caller's own call goes out, rekeyed where the authority is not the
                      table that the caller speaks to, if the server then evaluates its expressions rightly; else it is
                      evaluated here, and the result is put under a lock. If mirrored, the mirror of its key follows
@@ -8,29 +9,31 @@ plain or mirrored    on the authority alone: the caller's own call goes out, rek
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-from typing import Final
-
-from crossfade.core.accounting import accounting_asked, consumed, whole_answer, with_metrics
-from crossfade.core.effects import Call, Forward, Reply, Request, Routine, Sleep, Stamp
-from crossfade.core.evaluating import ActionName, WriteName, as_reply, check_form, prepare
+from crossfade.core.draining import drained, is_blind
+from crossfade.core.effects import Call, Forward, Reply, Request, Routine
+from crossfade.core.evaluating import WriteName
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern, reworded
-from crossfade.core.locking import TRIES_MAX, calmly, pause_seconds, read_counting, too_busy
+from crossfade.core.locked_writes import evaluated_here
+from crossfade.core.locking import calmly
 from crossfade.core.lockstep import in_lockstep
-from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import mirrored
-from crossfade.core.pair import Pair, operation_name
-from crossfade.core.requests import checked_keys
-from crossfade.core.stages import Row, Side, Writes
-from crossfade.errors import DatabaseError, Rejected, UnknownOutcome
+from crossfade.core.pair import Pair
+from crossfade.core.rekeying import answered, in_callers_terms, rekeyed, server_evaluates
+from crossfade.core.requests import checked_key, checked_keys
+from crossfade.core.stages import Row, Writes
+from crossfade.errors import Rejected
 
 
 def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
     """One write by the caller, in the stage that `row` describes."""
     if row.writes is Writes.LOCKSTEP:
         return (yield from in_lockstep(pair, row.authority, operation, request))
+    if row.merges and operation == "PutItem" and is_blind(pair, row, operation, modern(operation, request)):
+        key = checked_key(pair, request)
+        return (yield from rekeyed(pair, "target", operation, modern(operation, request), key))
+    if row.merges or (row.writes is Writes.DELETING and operation == "DeleteItem"):
+        return (yield from drained(pair, row, operation, request))
     keys = checked_keys(pair, row.authority, [request])
     if keys is None:
         return (yield from Forward())
@@ -52,159 +55,3 @@ def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, k
         except Rejected as error:
             raise reworded(operation, given, error) from None
     return (yield from evaluated_here(pair, side, operation, request, key))
-
-
-# --- the caller's request on a table that is not the one it names, or with a stamp ------------------------------------
-
-EXISTENCE: Final = re.compile(r"attribute_(?:not_)?exists\s*\(\s*([#\w]+)\s*\)")
-NAME: Final = re.compile(r"[#\w]+")
-# Clauses are reserved words, so that as bare words they are nothing else.
-MAKES_ITEMS: Final = re.compile(r"(?<![#:\w.])(?:SET|ADD)\b", re.IGNORECASE)
-
-
-def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -> bool:
-    """Whether the caller's expressions mean the same on the item that `side` holds: there are none; or it holds what
-    the caller sees; or only keys differ and nothing looks at the value of a key (whether it exists is the same on both
-    sides, where its name is). When in doubt, no."""
-    if operation != "UpdateItem" and "ConditionExpression" not in request:
-        return True
-    change: str = request.get("UpdateExpression", "")
-    if side == "target" and change and not MAKES_ITEMS.search(change):
-        return False  # of an absent item such an update makes none; with the stamp's SET it would
-    if side == pair.view:
-        return True
-    if not pair.mapping.keys_only:
-        return False
-    names: dict[str, str] = request.get("ExpressionAttributeNames", {})
-    keys = {*pair.source.key_names, *pair.target.key_names}
-    kept = set(pair.source.key_names) & set(pair.target.key_names)
-    asked = request.get("ConditionExpression", "")
-    for path in EXISTENCE.findall(asked):
-        if names.get(path, path) in kept:
-            asked = asked.replace(path, "", 1)
-    words = NAME.findall(f"{asked} {change}")
-    return not any(names.get(word, word) in keys for word in words)
-
-
-def rekeyed(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
-    """The caller's own call with `side`'s table and key, and a fresh stamp on the target; answered in its terms."""
-    check_form(operation, request)
-    moved = yield from moved_action(pair, side, operation, request, key)
-    try:
-        reply = yield from calmly(Forward(moved), Call(side, operation, moved))
-    except Rejected as error:
-        raise in_callers_terms(pair, side, error) from None
-    return answered(pair, side, request, reply)
-
-
-def moved_action(pair: Pair, side: Side, operation: ActionName, request: Request, key: Item) -> Routine[Request]:
-    """The same write for `side`'s table, as a request or as an action of a transaction."""
-    moved: Request = {**request, "TableName": pair.table(side).name}
-    if operation == "PutItem":
-        moved["Item"] = yield from pair.stored_form(side, request["Item"])
-    else:
-        moved["Key"] = pair.key(side, key)
-    if operation == "UpdateItem" and side == "target":
-        stamp = yield from Stamp()
-        moved = stamped_update(moved, stamp)
-    return moved
-
-
-SET_CLAUSE: Final = re.compile(r"(?<![#:\w.])SET\b", re.IGNORECASE)
-ASSIGNMENT: Final = "#xf_stamp = :xf_stamp"
-
-
-@lru_cache(1_000)  # a program has few: what varies is in the values
-def with_stamp(update: str) -> str:
-    if SET_CLAUSE.search(update):
-        return SET_CLAUSE.sub(f"SET {ASSIGNMENT},", update, count=1)
-    return f"{update} SET {ASSIGNMENT}".strip()
-
-
-def stamped_update(request: Request, stamp: str) -> Request:
-    """The same update, setting the stamp as well."""
-    return {
-        **request,
-        "UpdateExpression": with_stamp(request.get("UpdateExpression", "")),
-        "ExpressionAttributeNames": {**request.get("ExpressionAttributeNames", {}), "#xf_stamp": STAMP},
-        "ExpressionAttributeValues": {**request.get("ExpressionAttributeValues", {}), ":xf_stamp": {"S": stamp}},
-    }
-
-
-def answered(pair: Pair, side: Side, request: Request, reply: Reply) -> Reply:
-    """The answer of `side` in the caller's terms: whole items mapped, the stamp never shown."""
-    if side != pair.view:
-        reply = {**reply, **consumed(pair, [reply], request.get("TableName"))}
-        reply = with_metrics(pair, reply, request.get("Item") or request["Key"])
-    attributes: Item | None = reply.get("Attributes")
-    if attributes is None or (side == pair.view and STAMP not in attributes):
-        return reply
-    rest = {name: value for name, value in reply.items() if name != "Attributes"}
-    stored = pair.stored(side, attributes)
-    if side != pair.view and request.get("ReturnValues") in ("ALL_OLD", "ALL_NEW"):
-        return {**rest, "Attributes": pair.image(side, stored)}
-    return {**rest, **as_reply(stored.item)}
-
-
-def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
-    """A refusal, with the item that it shows as the caller would see it."""
-    item: Item | None = error.response.get("Item")
-    if side != pair.view and error.code == "ValidationException":
-        text = in_callers_index_names(pair, error.text)
-        return Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
-    if item is None or (side == pair.view and STAMP not in item):
-        return error
-    shown = pair.image(side, pair.stored(side, item))
-    return Rejected(error.code, error.text, {**error.response, "Item": shown})
-
-
-def in_callers_index_names(pair: Pair, text: str) -> str:
-    """A message about an index, which with its key attribute may have another name in the caller's table."""
-    found = ABOUT_INDEX.search(text)
-    if found is None:
-        return text
-    index, attribute = pair.callers_index_name(found[1]), pair.name_across(pair.view, found[2]) or found[2]
-    return text.replace(found[0], f"IndexName: {index}, IndexKey: {attribute}")
-
-
-ABOUT_INDEX: Final = re.compile(r"IndexName: (\S+), IndexKey: (\S+)")
-
-
-def evaluated_here(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
-    """Read the item, evaluate over the image, write under a lock; again when somebody was quicker.
-
-    After an unknown outcome the next read tells: our own stamp there means that it was carried out.
-    """
-    prepared = prepare(operation, request, pair.caller.key_names)
-    asked = accounting_asked(request)
-    replies: list[Reply] = []
-    for attempt in range(TRIES_MAX):
-        before = yield from read_counting(pair, side, key, asked, replies)
-        done = prepared.on(pair.image(side, before))
-        if done.image is None and before.item is None:
-            return whole_answer(pair, request, done, replies)
-        change = yield from pair.put_or_delete(side, key, done.image, pair.locked(side, before))
-        if (yield from attempt_locked(pair, side, key, {**change, **asked}, replies)):
-            return whole_answer(pair, request, done, replies)
-        yield from Sleep(pause_seconds(attempt))
-    raise too_busy()
-
-
-def attempt_locked(pair: Pair, side: Side, key: Item, change: Request, replies: list[Reply]) -> Routine[bool]:
-    """Whether the locked write was carried out. Raises UnknownOutcome where that cannot be told."""
-    try:
-        replies.append((yield from Call(side, operation_name(change), change)))
-    except Rejected as error:
-        if error.code not in ("ConditionalCheckFailedException", "TransactionConflictException"):
-            raise in_callers_terms(pair, side, error) from None
-        return False
-    except UnknownOutcome as unknown:
-        if side == "source" or "Item" not in change:
-            raise  # neither the source nor an absence carries a stamp
-        try:
-            now = yield from pair.read(side, key)
-        except DatabaseError:
-            raise unknown from None
-        if now.stamp != change["Item"][STAMP]["S"]:
-            raise
-    return True

@@ -22,7 +22,7 @@ from crossfade.control.agent import LEASE_SECONDS, Agent, Ticket
 from crossfade.control.records import Role
 from crossfade.control.store import Caller
 from crossfade.core.effects import Later, Place, Reply, Request, Routine
-from crossfade.core.pair import Pair
+from crossfade.core.pair import Ledger, Pair
 from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope, TicketScope
@@ -61,7 +61,14 @@ class Session:
         """Entering raises ConfigurationError or NotStarted. `landing_seconds` None: what the clients' config says."""
         landing = landing_seconds_of(clients) if landing_seconds is None else landing_seconds
         self.migration = migration
-        self.pair = Pair(migration.source, migration.target, migration.compiled, rules, landing)
+        self.pair = Pair(
+            migration.source,
+            migration.target,
+            migration.compiled,
+            rules,
+            landing,
+            ledger=Ledger(migration.control_table, migration.name),
+        )
         self.caller = caller or here()
         self.agent = Agent(
             migration.name,

@@ -36,10 +36,16 @@ class Tally:
             self.failed = outcome
 
 
-def campaign(seeds: Iterable[int], rules: Rules, jobs: int, progress: Callable[[Tally], None]) -> Tally:
+def campaign(
+    seeds: Iterable[int],
+    rules: Rules,
+    jobs: int,
+    progress: Callable[[Tally], None],
+    strategy: str = "dual-write",
+) -> Tally:
     """Play seeds in order until one fails. `progress` is called now and then."""
     tally = Tally()
-    outcomes = alone(seeds, rules) if jobs <= 1 else together(iter(seeds), rules, jobs)
+    outcomes = alone(seeds, rules, strategy) if jobs <= 1 else together(iter(seeds), rules, jobs, strategy)
     for outcome in outcomes:
         tally.add(outcome)
         progress(tally)
@@ -48,19 +54,19 @@ def campaign(seeds: Iterable[int], rules: Rules, jobs: int, progress: Callable[[
     return tally
 
 
-def alone(seeds: Iterable[int], rules: Rules) -> Iterator[Outcome]:
+def alone(seeds: Iterable[int], rules: Rules, strategy: str) -> Iterator[Outcome]:
     for seed in seeds:
-        yield run_seed(seed, rules)
+        yield run_seed(seed, rules, strategy=strategy)
 
 
-def together(seeds: Iterator[int], rules: Rules, jobs: int) -> Iterator[Outcome]:
+def together(seeds: Iterator[int], rules: Rules, jobs: int, strategy: str) -> Iterator[Outcome]:
     """In the order of the seeds all the same, so that the first that fails is always the same one."""
     with ProcessPoolExecutor(jobs) as pool:
-        waiting = [pool.submit(play, batch, rules) for batch in islice(batches(seeds), 2 * jobs)]
+        waiting = [pool.submit(play, batch, rules, strategy) for batch in islice(batches(seeds), 2 * jobs)]
         try:
             while waiting:
                 yield from waiting.pop(0).result()
-                waiting += [pool.submit(play, batch, rules) for batch in islice(batches(seeds), 1)]
+                waiting += [pool.submit(play, batch, rules, strategy) for batch in islice(batches(seeds), 1)]
         finally:
             for future in waiting:
                 _ = future.cancel()
@@ -71,5 +77,5 @@ def batches(seeds: Iterator[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def play(seeds: list[int], rules: Rules) -> list[Outcome]:
-    return [run_seed(seed, rules) for seed in seeds]
+def play(seeds: list[int], rules: Rules, strategy: str) -> list[Outcome]:
+    return [run_seed(seed, rules, strategy=strategy) for seed in seeds]

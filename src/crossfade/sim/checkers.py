@@ -8,13 +8,14 @@ mirrors are lost only where that is reported          equality at rest, wherever
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from crossfade.core.effects import Call
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair, Stored
-from crossfade.core.stages import DUAL_WRITE, Stage, Writes
+from crossfade.core.stages import Row, Stage, Writes
 from crossfade.sim.history import History, KeyName, Operation
 from crossfade.sim.linearizability import Stuck, linearize
 from crossfade.sim.model import Action, State
@@ -151,8 +152,10 @@ class Unequal:
     target: Item | None
 
 
-def differences(database: Database, pair: Pair) -> list[Unequal]:
-    """Every key for which target == mapping(source) does not hold, both directions."""
+def differences(
+    database: Database, pair: Pair, agreed: Callable[[Stored, Stored], bool] | None = None
+) -> list[Unequal]:
+    """Every key for which target == mapping(source) does not hold, both directions; or what else both are to be."""
     source, target = database.tables[pair.source.name], database.tables[pair.target.name]
     found: list[Unequal] = []
     keys: dict[str, Item] = {}
@@ -166,7 +169,7 @@ def differences(database: Database, pair: Pair) -> list[Unequal]:
         key = keys[name]
         here = source.items.get(source.key(key))
         there = target.items.get(target.key(pair.key("target", key)))
-        if not pair.equal(Stored(here), pair.stored("target", there)):
+        if not (agreed or pair.equal)(pair.stored("source", here), pair.stored("target", there)):
             found.append(Unequal(name, here, there))
     return found
 
@@ -184,15 +187,17 @@ class Waits:
 
     world: World
     pair: Pair
+    rows: Mapping[Stage, Row]
     found: list[Violation] = field(default_factory=list[Violation])
     _sides: dict[int, str] = field(default_factory=dict[int, str])
 
     def sent(self, task: Task, call: Call) -> None:
         if task.kind != "caller" or self.found:
             return
-        row = DUAL_WRITE[Stage(task.stage)]
-        writes = task.scope.forward is not None and task.scope.forward.operation not in READS
-        if writes and row.writes is Writes.LOCKSTEP:
+        row = self.rows[Stage(task.stage)]
+        operation = "" if task.scope.forward is None else task.scope.forward.operation
+        writes = operation not in ("", *READS)
+        if row.merges or (writes and (row.writes is Writes.LOCKSTEP or takes_both(row, operation))):
             return
         table: str = call.request.get("TableName", "")
         # Of a read, the first call says who serves it.
@@ -210,3 +215,7 @@ class Waits:
 
     def noted(self, who: str, name: str, facts: dict[str, Any]) -> None:
         del who, name, facts
+
+
+def takes_both(row: Row, operation: str) -> bool:
+    return row.writes is Writes.DELETING and operation == "DeleteItem"

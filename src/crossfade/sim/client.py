@@ -25,13 +25,13 @@ DRAIN_LOOK_SECONDS = 0.1
 
 
 class Client:
-    def __init__(self, world: World, pair: Pair, agent: Agent, name: str, poll_seconds: float) -> None:
+    def __init__(self, world: World, pair: Pair, agent: Agent, name: str, poll_seconds: float, strategy: str) -> None:
         self.world = world
         self.pair = pair
         self.agent = agent
         self.process = Process(name)
         self.background = Background(world, self.process, agent)
-        self.passages = Passages(pair, agent, self.background.put, lambda: world.now)
+        self.passages = Passages(pair, agent, self.background.put, lambda: world.now, strategy)
         self.poll_seconds = poll_seconds
         self.ready = False
         self.left = False

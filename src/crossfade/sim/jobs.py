@@ -15,11 +15,13 @@ from crossfade.backfill.segment import PageCopy, after_page, check_stage, copy_p
 from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint
 from crossfade.control.records import Job, SegmentCheckpoint
 from crossfade.control.store import Caller
+from crossfade.core.copying import copy_key
 from crossfade.core.effects import Call, Note, Now, Request, Routine, Sleep
+from crossfade.core.fallback import fence
 from crossfade.core.items import Item
 from crossfade.core.mirroring import compare_key, patiently, sync
 from crossfade.core.pair import Pair
-from crossfade.core.stages import DUAL_WRITE, Side, Stage, Writes
+from crossfade.core.stages import LADDERS, Side, Stage, Writes
 from crossfade.drivers.scope import Scope, TicketScope
 from crossfade.errors import CrossfadeError, Refused, StageUncertain, UnknownOutcome
 from crossfade.sim.client import Client
@@ -36,7 +38,9 @@ PASSES_MAX: Final = 40  # how often a key may fail because the lease ended, befo
 class JobRun:
     """One job in a process of its own. `ended` is set whatever its outcome; a crash leaves it unset."""
 
-    def __init__(self, client: Client, caller: Caller, job: Job, *, repair: bool) -> None:
+    def __init__(self, client: Client, caller: Caller, job: Job, *, repair: bool, strategy: str) -> None:
+        self.strategy = strategy
+        self.rows = LADDERS[strategy]
         self.client = client
         self.caller = caller
         self.job = job
@@ -85,8 +89,11 @@ class JobRun:
         """Page after page, each under a ticket of its own and checkpointed after its data."""
 
         def copied(strategy_stage: Stage) -> Routine[PageCopy]:
-            check_stage("dual-write", strategy_stage)
-            page = yield from copy_page(self.client.pair, checkpoint, SEGMENTS, Limits(), PAGE_ITEMS)
+            check_stage(self.strategy, strategy_stage)
+            yield from Note("page", {"job": self.job.value})
+            page = yield from copy_page(
+                self.client.pair, checkpoint, SEGMENTS, Limits(), PAGE_ITEMS, strategy=self.strategy
+            )
             yield from settle(self.client.pair, page.copied)
             return page
 
@@ -96,6 +103,7 @@ class JobRun:
 
     def _verify(self) -> Routine[int]:
         pair = self.client.pair
+        agreed = pair.equal if self.strategy == "dual-write" else pair.is_covered
         found = 0
         sides: tuple[Side, Side] = ("source", "target")
         for side in sides:
@@ -103,7 +111,7 @@ class JobRun:
                 for item in (yield from page):
                     image = item if side == "source" else pair.mapping.backward(item)
                     key = pair.source_key(image)
-                    difference = yield from compare_key(pair, key)
+                    difference = yield from compare_key(pair, key, agreed=agreed)
                     if difference is None:
                         continue
                     found += 1
@@ -139,10 +147,13 @@ class JobRun:
         """Make both sides equal on one key, as the authority has it in the stage that this obeys."""
 
         def synced(stage: Stage) -> Routine[None]:
-            row = DUAL_WRITE[stage]
-            if row.writes is Writes.PLAIN:
-                raise Refused(f"a {self.job} in {stage}: nobody mirrors there")
-            yield from sync(self.client.pair, row.authority, source_key)
+            row, pair = self.rows[stage], self.client.pair
+            if row.keeps_equal:
+                yield from sync(pair, row.authority, source_key)
+            elif row.drains:
+                _ = yield from copy_key(pair, source_key, fence(pair) if row.writes is Writes.DELETING else None)
+            else:
+                raise Refused(f"a {self.job} in {stage}: one table is written there")
 
         yield from self._with_ticket(synced)
 

@@ -22,12 +22,12 @@ from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Call, Request
 from crossfade.core.items import Item
-from crossfade.core.pair import Pair
+from crossfade.core.pair import Ledger, Pair
 from crossfade.core.rules import Rules
-from crossfade.core.stages import DUAL_WRITE, Gate, Writes
+from crossfade.core.stages import LADDERS, Gate, Side, Stage
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError
-from crossfade.sim.checkers import Violation, Waits, answers, differences
+from crossfade.sim.checkers import Unequal, Violation, Waits, answers, differences
 from crossfade.sim.client import Client
 from crossfade.sim.faults import Fault, Faults
 from crossfade.sim.history import History, Operation
@@ -46,6 +46,7 @@ CONTROL_TABLE: Final = "crossfade"
 FAULTY_SECONDS_MAX: Final = 30.0  # after so long with faults, they end
 HEALED_SECONDS_MAX: Final = 600.0  # without faults, everything must come to rest well within this
 QUIET_POLLS: Final = 3
+PARTINGS: Final = 4
 PAUSE_LEASES: Final = (0.2, 2.5)  # how long a process stands still, in leases
 
 
@@ -63,12 +64,15 @@ class Outcome:
 class Run:
     """A scenario's world and everybody in it."""
 
-    def __init__(self, seed: int, rules: Rules) -> None:
+    def __init__(self, seed: int, rules: Rules, strategy: str = "dual-write") -> None:
         random = Random(seed)  # noqa: S311 - chance, not secrets
-        self.scenario: Scenario = draw(random, rules)
+        self.scenario: Scenario = draw(random, rules, strategy)
+        self.strategy = strategy
+        self.rows = LADDERS[strategy]
         self.migration = migration(self.scenario.mapping)
         made = self.migration
-        self.pair = Pair(made.source, made.target, made.compiled, rules, self.scenario.landing_seconds)
+        ledger = Ledger(CONTROL_TABLE, made.name)
+        self.pair = Pair(made.source, made.target, made.compiled, rules, self.scenario.landing_seconds, ledger=ledger)
         tables = (self.migration.source, self.migration.target)
         keys = {table.name: table.key_names for table in tables}
         self.database = Database(keys | {CONTROL_TABLE: ("migration", "record")})
@@ -85,7 +89,7 @@ class Run:
             self.world, self.migration.source.name, list(self.scenario.keys), self.history,
             self.scenario.query_share, self.scenario.delete_share,
         )  # fmt: skip
-        self.waits = Waits(self.world, self.pair)
+        self.waits = Waits(self.world, self.pair, self.rows)
         self.world.watchers += [self.waits, self]
         self.moves = 0
         self._names: Counter[str] = Counter()
@@ -100,8 +104,11 @@ class Run:
     def ended(self, task: Task, outcome: object) -> None: ...
 
     def noted(self, who: str, name: str, facts: dict[str, Any]) -> None:
-        """A stage has moved: applications become busy, since now two stages are live at once."""
-        del who, facts
+        """A stage has moved: applications become busy, since now two stages are live at once. And where a job moves
+        items, just when it does."""
+        del who
+        if name == "page" and self.strategy == "copy-on-write":
+            self.workload.burst(self._applications())
         if name != "moved":
             return
         self.moves += 1
@@ -109,6 +116,10 @@ class Run:
         for _ in range(random.choice((1, 2, 3))):
             delay = random.random() * (self.scenario.poll_seconds + 0.3)
             self.world.after(delay, lambda: self.workload.burst(self._applications()))
+        if self.strategy == "copy-on-write" and facts["what"].endswith(f"-> {Stage.COMPLETE}"):
+            for n in range(PARTINGS):  # where both sides part for good
+                delay = self.scenario.poll_seconds * (n + random.random()) / PARTINGS
+                self.world.after(delay, lambda: self.workload.part(self._applications()))
 
     # --- who is there
 
@@ -127,7 +138,7 @@ class Run:
             rules=self.scenario.rules,
             new_id=lambda: self._new_id(name),
         )
-        client = Client(self.world, self.pair, agent, name, self.scenario.poll_seconds)
+        client = Client(self.world, self.pair, agent, name, self.scenario.poll_seconds, self.strategy)
         self.clients.append(client)
         return client
 
@@ -157,7 +168,7 @@ class Run:
 
     def _run_job(self, job: Job, repair: bool) -> JobRun:
         client = self._client(job.value, Role.BACKFILL if job is Job.BACKFILL else Role.VERIFY)
-        run = JobRun(client, self.caller, job, repair=repair)
+        run = JobRun(client, self.caller, job, repair=repair, strategy=self.strategy)
         run.start()
         self._trouble(client.process, lambda: None)
         return run
@@ -223,7 +234,7 @@ class Run:
                 source.items[source.key(item)] = item
         self.faults.healed = True
         compiled = self.migration.compiled
-        plan = StartPlan("dual-write", source.name, self.migration.target.name, compiled.fingerprint)
+        plan = StartPlan(self.strategy, source.name, self.migration.target.name, compiled.fingerprint)
         started: list[object] = []
         start = self.coordinator.start(plan)
         task = Task(self.operator_process, start, "start", lambda value, _error: started.append(value), Scope(), "job")
@@ -248,10 +259,11 @@ class Run:
         if self.violations:
             return
         stage = self.state().stage
-        if DUAL_WRITE[stage].writes is Writes.PLAIN:
-            return  # the other side is not kept
-        if self.claims_equality() and (unequal := differences(self.database, self.pair)):
-            what = f"in {stage} the records say that both sides are equal, but {len(unequal)} keys are not"
+        row = self.rows[stage]
+        if not (row.keeps_equal or row.drains):
+            return  # the other side is not kept, or not yet
+        if self.claims_equality() and (unequal := self._differences()):
+            what = f"in {stage} the records say that all is well, but {len(unequal)} keys are {self._wrong}"
             details = tuple(f"{u.key}: source {u.source}, target {u.target}" for u in unequal)
             self._violate("mirrors are lost only where that is reported", what, tuple(u.key for u in unequal), details)
             return
@@ -266,10 +278,21 @@ class Run:
             self._violate("everything comes to rest", "without faults, no verify found nothing, however often repaired")
             return
         self._drain()
-        if unequal := differences(self.database, self.pair):
+        if unequal := self._differences():
             details = tuple(f"{u.key}: source {u.source}, target {u.target}" for u in unequal)
-            what = f"{len(unequal)} keys differ after a verify found nothing"
-            self._violate("at rest, target == mapping(source)", what, tuple(u.key for u in unequal), details)
+            what = f"{len(unequal)} keys are {self._wrong} after a verify found nothing"
+            invariant = "at rest, target == mapping(source)"
+            if self.strategy == "copy-on-write":
+                invariant = "at rest, the target has whatever the source has"
+            self._violate(invariant, what, tuple(u.key for u in unequal), details)
+
+    @property
+    def _wrong(self) -> str:
+        return "not equal" if self.strategy == "dual-write" else "in the source alone"
+
+    def _differences(self) -> list[Unequal]:
+        agreed = self.pair.equal if self.strategy == "dual-write" else self.pair.is_covered
+        return differences(self.database, self.pair, agreed)
 
     def _drain(self) -> None:
         """Until nothing is under way, twice, with some polls in between: a poll may find a stray write to put right."""
@@ -290,17 +313,24 @@ class Run:
         self.world.note("world", "at rest", {"stage": self.state().stage.value})
 
     def _judge(self) -> None:
-        side = DUAL_WRITE[self.state().stage].authority
-        table = self.database.tables[self.pair.table(side).name]
         for key in self.scenario.keys:
-            source_key = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
-            held = table.items.get(table.key(self.pair.key(side, source_key)))
-            image = self.pair.image(side, self.pair.stored(side, held))
+            image = self._at_rest({"pk": {"S": key[0]}, "sk": {"S": key[1]}})
             place = self.world.order()
             read = Operation("at rest", key, Action("get"), place, self.world.now, place, self.world.now)
             read.answer = ("ok", seen(image))
             self.history.operations.append(read)
         self.violations += answers(self.history)
+
+    def _at_rest(self, source_key: Item) -> Item | None:
+        """What an application would see under a key."""
+        row = self.rows[self.state().stage]
+        sides: tuple[Side, ...] = ("target", "source") if row.merges else (row.authority,)
+        for side in sides:
+            table = self.database.tables[self.pair.table(side).name]
+            held = table.items.get(table.key(self.pair.key(side, source_key)))
+            if held is not None:
+                return self.pair.image(side, self.pair.stored(side, held))
+        return None
 
     def _violate(self, invariant: str, what: str, keys: tuple[str, ...] = (), details: tuple[str, ...] = ()) -> None:
         self.violations.append(Violation(invariant, what, keys, details))
@@ -327,10 +357,15 @@ class Run:
 
 
 def run_seed(
-    seed: int, rules: Rules, *, trace: Callable[[str], None] | None = None, keys: frozenset[str] | None = None
+    seed: int,
+    rules: Rules,
+    *,
+    strategy: str = "dual-write",
+    trace: Callable[[str], None] | None = None,
+    keys: frozenset[str] | None = None,
 ) -> Outcome:
     """Play one seed. `trace` is given lines for people, on the items in `keys` (None: everything)."""
-    run = Run(seed, rules)
+    run = Run(seed, rules, strategy)
     if trace is not None:
         run.world.watchers.append(Trace(run.world, trace, keys, lambda call: named(run.pair, call)))
     return run.perform()

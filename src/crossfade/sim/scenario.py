@@ -61,9 +61,10 @@ class Scenario:
     goals: tuple[Goal, ...]
     rates: Rates
     rules: Rules
+    strategy: str = "dual-write"
 
 
-def draw(random: Random, rules: Rules) -> Scenario:
+def draw(random: Random, rules: Rules, strategy: str = "dual-write") -> Scenario:
     keys = tuple((f"p{i % 2}", chr(ord("a") + i // 2)) for i in range(random.choice((1, 2, 3, 3, 4))))
     return Scenario(
         mapping=random.choice(MAPPINGS),
@@ -76,9 +77,10 @@ def draw(random: Random, rules: Rules) -> Scenario:
         landing_seconds=random.choice((0.3, 0.6, 1.2)),
         lease_seconds=random.choice((1.4, 2.0)),
         poll_seconds=random.choice((0.4, 0.7)),
-        goals=draw_goals(random, rules),
+        goals=draw_goals(random, rules) if strategy == "dual-write" else draw_moving_goals(random, rules),
         rates=draw_rates(random),
         rules=rules,
+        strategy=strategy,
     )
 
 
@@ -101,6 +103,23 @@ def draw_goals(random: Random, rules: Rules) -> tuple[Goal, ...]:
         at = random.randint(max(at + 1, min(3, highest)), highest) if up else random.randint(0, at - 1)
         goals.append(goal(random, stages[at], rows[stages[at]].ramp))
     if random.random() < 0.15:
+        goals.append(Goal(Stage.COMPLETE))
+    return tuple(goals)
+
+
+def draw_moving_goals(random: Random, rules: Rules) -> tuple[Goal, ...]:
+    """For copy-on-write: from `drain` on there is no way back to `off`, and complete is where things go wrong late."""
+    stages = ladder("copy-on-write", prepare=rules.prepare)
+    highest = len(stages) - 2
+    goals: list[Goal] = []
+    at = top = 0
+    for _ in range(random.choice((1, 1, 2, 3, 4))):
+        lowest = 0 if stages[top] in (Stage.OFF, Stage.PREPARE) else 1
+        up = at <= lowest or (at < highest and random.random() < 0.7)
+        at = random.randint(at + 1, highest) if up and at < highest else random.randint(lowest, max(at - 1, lowest))
+        top = max(top, at)
+        goals.append(goal(random, stages[at], Ramp.NONE))
+    if random.random() < 0.4:
         goals.append(Goal(Stage.COMPLETE))
     return tuple(goals)
 

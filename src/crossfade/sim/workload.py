@@ -87,12 +87,29 @@ class Workload:
                 key = self.hot if random.random() < 0.8 else random.choice(self.keys)
                 self.world.after(0.03 * random.random(), partial(self.call, client, key))
 
-    def call(self, client: Client, key: KeyName) -> None:
+    def part(self, clients: list[Client]) -> None:
+        """Each client deletes some items and looks for others: what one side alone has lost must not be found again."""
+        random = self.world.random
+        for client in clients:
+            for key in self.keys:
+                self.tokens += 1
+                action = Action(random.choice(("delete", "get", "get")), f"t{self.tokens}")
+                self.world.after(0.2 * random.random(), partial(self._act_if_able, client, key, action))
+
+    def _act_if_able(self, client: Client, key: KeyName, action: Action) -> None:
+        if self._is_able(client):
+            self.act(client, key, action)
+
+    def _is_able(self, client: Client) -> bool:
+        """Whether this process can make one call more."""
         if self.stopped or client.left or not client.ready or not client.process.alive:
-            return
+            return False
         if client.process.paused_until > self.world.now:
-            return
-        if self.under_way.get(client.process.name, 0) >= UNDER_WAY_MAX:
+            return False
+        return self.under_way.get(client.process.name, 0) < UNDER_WAY_MAX
+
+    def call(self, client: Client, key: KeyName) -> None:
+        if not self._is_able(client):
             return
         random = self.world.random
         if random.random() < self.query_share:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from crossfade.core.stages import Side
-from crossfade.errors import ConfigurationError, StageUncertain
+from crossfade.errors import ConfigurationError, Refused, StageUncertain
 from crossfade.jobs.session import Session
 from crossfade.jobs.workers import UNCERTAIN_RETRY_SECONDS, UNCERTAIN_SECONDS_MAX
+from crossfade.migration import Migration
 from crossfade.streams.asking import Stream
 from crossfade.streams.finding import enable, stream_arn
+from crossfade.streams.meaning import MEANINGS
 from crossfade.streams.result import Ending
 
 T = TypeVar("T")
@@ -23,6 +25,16 @@ WATCH_ADVICE: Final = "crossfade verify shows what is different now; then crossf
 REPLICATE_ADVICE: Final = (
     "crossfade verify --repair --execute, then crossfade replicate --afresh --execute goes on from here"
 )
+
+
+def refuse_unknown(migration: Migration) -> None:
+    """Raises Refused for a strategy of which it is not said what a write of the source means."""
+    if migration.strategy not in MEANINGS:
+        raise Refused(
+            f"migration {migration.name} goes by the strategy {migration.strategy}, of which change streams are not"
+            " followed: in it nothing is mirrored",
+            next_step="crossfade verify --execute shows what the new table lacks",
+        )
 
 
 @dataclass(slots=True)

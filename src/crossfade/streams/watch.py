@@ -34,7 +34,7 @@ from crossfade.streams.ledger import Ledger, Opening, open_ledger
 from crossfade.streams.looking import LOOK_SECONDS, Onlooker
 from crossfade.streams.meaning import Judgement, Look, judge
 from crossfade.streams.result import SeenWrite, Verdict, WatchOptions, WatchResult
-from crossfade.streams.running import WATCH_ADVICE, Stopping, streams_of, while_uncertain
+from crossfade.streams.running import WATCH_ADVICE, Stopping, refuse_unknown, streams_of, while_uncertain
 from crossfade.streams.strays import lasting_difference, mappable, unfollowed
 
 LOOKS_AT_ONCE: Final = 64  # at keys that differ; each mostly waits
@@ -62,6 +62,7 @@ def run_watch(
     Make the clients with `job_config`. Raises StreamGap, Fenced (another watch was started), NotStarted,
     ConfigurationError (no stream) and DatabaseError; after any, the same command goes on where it was.
     """
+    refuse_unknown(migration)
     observer = Observer(None, on_note)
     job = _Watch(
         migration, clients, options, on_write, stop_event or threading.Event(), observer, caller, connect, wall

@@ -33,6 +33,7 @@ LOOK_KEYS: Final = 25  # at most 400 KB each, on both sides: 20 MB
 RECHECK_SECONDS: Final = (1.0, 4.0, 5.0, 5.0)
 
 
+Agreed: TypeAlias = Callable[[Stored, Stored], bool]
 Expected: TypeAlias = tuple[Item, Item, bytes]  # source key, target key, and the item that is to be there, packed
 
 
@@ -53,6 +54,18 @@ class Suspects:
 
     def __len__(self) -> int:
         return len(self.keys) + len(self.strays)
+
+
+def uncovered_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
+    """Of a page of the source, keys alone: which the target has not. For a target that goes on by itself."""
+    suspects = Suspects()
+    keys: list[Item] = []
+    for key in map(cutter(pair.source.key_names), page.items):
+        (keys if _is_mappable(pair, key) else suspects.keys).append(key)
+    wanted = [pair.key("target", key) for key in keys]
+    held = yield from get_items(pair, "target", wanted, names=pair.target.key_names)
+    suspects.keys += [key for key, target in zip(keys, held, strict=True) if target is None]
+    return suspects
 
 
 def source_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
@@ -118,8 +131,14 @@ class SecondLooks:
     """
 
     def __init__(
-        self, keys: Sequence[Item], found: Callable[[Difference], None], waits: tuple[float, ...] = RECHECK_SECONDS
+        self,
+        keys: Sequence[Item],
+        found: Callable[[Difference], None],
+        waits: tuple[float, ...] = RECHECK_SECONDS,
+        agreed: Agreed | None = None,
     ) -> None:
+        """`agreed`: what a source and a target are to be, if not equal."""
+        self._agreed = agreed
         self.differing: list[Item] = []
         self._found = found
         self._waits = waits
@@ -133,7 +152,7 @@ class SecondLooks:
         again: list[tuple[int, Item]] = []
         for start in range(0, len(self._left), LOOK_KEYS):
             some = self._left[start : start + LOOK_KEYS]
-            differences = yield from _look(pair, [key for _, key in some])
+            differences = yield from _look(pair, [key for _, key in some], self._agreed or pair.equal)
             for (n, key), difference in zip(some, differences, strict=True):
                 if difference is not None and not self._counts(n, difference, wait):
                     again.append((n, key))
@@ -170,7 +189,7 @@ def digest_of(difference: Difference) -> int:
     return hash((source and canonical(source), target and canonical(target)))
 
 
-def _look(pair: Pair, keys: Sequence[Item]) -> Routine[list[Difference | None]]:
+def _look(pair: Pair, keys: Sequence[Item], agreed: Agreed) -> Routine[list[Difference | None]]:
     """Both sides of a few keys. The target of a key that cannot be mapped holds nothing."""
     sources = yield from get_in_bulk(pair, "source", keys)
     mappable = [n for n, key in enumerate(keys) if _is_mappable(pair, key)]
@@ -179,7 +198,7 @@ def _look(pair: Pair, keys: Sequence[Item]) -> Routine[list[Difference | None]]:
     looks: list[Difference | None] = []
     for n, (key, source) in enumerate(zip(keys, sources, strict=True)):
         target = targets.get(n, Stored(None))
-        looks.append(None if pair.equal(source, target) else Difference(key, source.item, target.item))
+        looks.append(None if agreed(source, target) else Difference(key, source.item, target.item))
     return looks
 
 

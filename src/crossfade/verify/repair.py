@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from crossfade.core.copying import Outcome, copy_key
 from crossfade.core.effects import Call, Request, Routine
+from crossfade.core.fallback import fence
+from crossfade.core.items import Item
 from crossfade.core.mirroring import patiently
 from crossfade.core.pair import Pair, with_guard
-from crossfade.core.stages import Row
+from crossfade.core.stages import Row, Writes
 from crossfade.errors import Rejected
 from crossfade.jobs.repair import Repair
 from crossfade.verify.compare import Stray, read_stray
+
+
+def repair_uncovered(pair: Pair, row: Row, source_key: Item) -> Routine[Repair]:
+    """Copy what the target lacks, under a ticket of a stage that drains the source: nothing of it is overwritten."""
+    result = yield from copy_key(pair, source_key, fence(pair) if row.writes is Writes.DELETING else None)
+    done = result is None or result.outcome in (Outcome.COPIED, Outcome.THERE)
+    return Repair.REPAIRED if done else Repair.FAILED
 
 
 def repair_stray(pair: Pair, row: Row, stray: Stray) -> Routine[Repair]:

@@ -14,7 +14,7 @@ from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.items import Item
 from crossfade.core.mirroring import Difference
-from crossfade.core.stages import LADDERS, Side, Writes
+from crossfade.core.stages import LADDERS, Side, Stage, ladder
 from crossfade.errors import Refused
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.connecting import Clients, Connect, lean
@@ -35,9 +35,10 @@ from crossfade.verify.compare import (
     read_stray,
     source_suspects,
     target_suspects,
+    uncovered_suspects,
 )
 from crossfade.verify.diff import diff_lines, item_diff_lines
-from crossfade.verify.repair import repair_stray
+from crossfade.verify.repair import repair_stray, repair_uncovered
 from crossfade.verify.result import SAMPLES_MAX, DifferenceSample, VerifyOptions, VerifyResult, VerifyStatus
 
 KINDS: Final = ("missing", "extra", "mismatched")
@@ -92,8 +93,32 @@ async def _verify(
         connect=connect,
     )
     async with session:
-        claim = await session.run(claim_job(session.agent, session.caller, Job.VERIFY, 2 * options.segments))
+        check_stage(migration.strategy, session.agent.stage)
+        sides = len(sides_of(migration.strategy))
+        claim = await session.run(claim_job(session.agent, session.caller, Job.VERIFY, sides * options.segments))
         return await _Run(session, claim, options, observer, stop).work()
+
+
+def sides_of(strategy: str) -> tuple[Side, ...]:
+    """Whose items are looked at. A target that goes on by itself may have any."""
+    return ("source",) if strategy == "copy-on-write" else ("source", "target")
+
+
+def check_stage(strategy: str, stage: Stage) -> None:
+    """Raises Refused where there is nothing to compare."""
+    row = LADDERS[strategy][stage]
+    if row.keeps_equal or row.drains:
+        return
+    stages = ladder(strategy)
+    if row.merges:
+        raise Refused(
+            f"a verify means nothing in stage {stage}: new items are written to the source",
+            next_step="crossfade advance --to drain --execute",
+        )
+    raise Refused(
+        f"a verify means nothing in stage {stage}: writes go to one table only, so the other falls behind",
+        next_step=f"crossfade advance --to {stages[1]} --execute" if stage is Stage.OFF else "",
+    )
 
 
 class _Run:
@@ -126,8 +151,10 @@ class _Run:
 
     async def _prepare(self) -> None:
         checkpoints = await self.session.run(load_checkpoints(self.claim))
-        self.tasks = [_SegmentTask(self, fresh_start(checkpoints[n])) for n in verify_order(len(checkpoints))]
-        self._items_total = await self.session.items_approximately("source", "target")
+        sides = sides_of(self.session.migration.strategy)
+        order = verify_order(len(checkpoints)) if len(sides) > 1 else spread_order(len(checkpoints))
+        self.tasks = [_SegmentTask(self, fresh_start(checkpoints[n])) for n in order]
+        self._items_total = await self.session.items_approximately(*sides)
         left = [task for task in self.tasks if not task.checkpoint.done]
         self._workers = Workers(left, self.session.now, self._stop.is_set)
 
@@ -216,9 +243,11 @@ class _SegmentTask:
     def __init__(self, run: _Run, checkpoint: SegmentCheckpoint) -> None:
         self.checkpoint = checkpoint
         self.counts: Counter[str] = Counter(checkpoint.counts)
-        half = run.claim.record.segments // 2
-        self._side: Side = "source" if checkpoint.number < half else "target"
-        self._segment = Segment(checkpoint.number % half, half)
+        sides = sides_of(run.session.migration.strategy)
+        self._covers = len(sides) == 1  # or are both sides to be equal
+        each = run.claim.record.segments // len(sides)
+        self._side: Side = sides[checkpoint.number // each]
+        self._segment = Segment(checkpoint.number % each, each)
         self._run = run
         self._start_key: Item | None = None
         self._scanned = False
@@ -246,12 +275,15 @@ class _SegmentTask:
 
     async def _page(self) -> None:
         session, pair = self._run.session, self._run.session.pair
-        names = () if self._side == "source" else pair.target.key_names
+        keys_alone = self._covers or self._side == "target"
+        names = pair.table(self._side).key_names if keys_alone else ()
         scan = scan_page(
             pair, self._side, self._segment, self._start_key, self._run.options.page_items, strongly=True, names=names
         )
         page = await session.run(scan)
         compare = source_suspects if self._side == "source" else target_suspects
+        if self._covers:
+            compare = uncovered_suspects
         items = len(page.items)
         found = await session.run(compare(pair, page))
         self._suspects.keys += found.keys
@@ -265,7 +297,8 @@ class _SegmentTask:
         """One look; the seconds until the next one."""
         session = self._run.session
         if self._looks is None:
-            self._looks = SecondLooks(self._suspects.keys, self._found, self._run.options.recheck_seconds)
+            agreed = session.pair.is_covered if self._covers else None
+            self._looks = SecondLooks(self._suspects.keys, self._found, self._run.options.recheck_seconds, agreed)
             for stray in self._suspects.strays:
                 await self._look_at_stray(stray)
         wait = await session.run(self._looks.look(session.pair))
@@ -298,9 +331,11 @@ class _SegmentTask:
         with session.ticket() as scope:
             stage = scope.ticket.stage
             row = LADDERS[session.migration.strategy][stage]
-            if row.writes is Writes.PLAIN:
+            if not (row.keeps_equal or row.drains):
                 raise Refused(f"the migration is in {stage} by now, where one table is written: nothing to repair")
-            if isinstance(what, Stray):
+            if self._covers and not isinstance(what, Stray):
+                outcome = await session.run(repair_uncovered(session.pair, row, what), scope)
+            elif isinstance(what, Stray):
                 outcome = await session.run(repair_stray(session.pair, row, what), scope)
             else:
                 backfilled = bool(self._run.claim.record.backfill_run)

@@ -1,0 +1,144 @@
+"""Items copied from the source to the target, each once: by the backfill, and by the repair of a fallback hit.
+
+One transaction copies many items: each is put if the target has none, in one step with "the source still is what was
+read". Whoever was quicker is never overwritten, and an item deleted meanwhile does not come back. When a transaction is
+refused, its reasons say for which items; the others are sent again without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from crossfade.core.cancelling import reasons_of
+from crossfade.core.draining import NOTHING, check
+from crossfade.core.effects import Call, Request, Routine, Sleep, Stamp
+from crossfade.core.items import Item
+from crossfade.core.lockstep import BUSY
+from crossfade.core.mapping import STAMP
+from crossfade.core.mirroring import TRANSIENT, backoff_seconds, read_patiently
+from crossfade.core.pair import Pair, Stored, with_guard
+from crossfade.core.requests import TRANSACTION_ACTIONS_MAX
+from crossfade.errors import MappingError, Rejected, UnknownOutcome
+
+COPIES_MAX: Final = TRANSACTION_ACTIONS_MAX // 2  # of one transaction: a put and a check each
+
+
+class Outcome(StrEnum):
+    COPIED = "copied"
+    THERE = "there"  # the target has the item: a client was quicker
+    CHANGED = "changed"  # the source is not what was read any more
+    FENCED = "fenced"  # the stage is not what it was
+    FAILED = "failed"  # the target does not take it
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One item to copy: what was read of the source, and what the target is to hold (without a stamp)."""
+
+    source_key: Item
+    source: Stored
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    outcome: Outcome
+    reason: str = ""
+
+
+def copied(pair: Pair, copies: Sequence[Copy], fence: Request | None = None) -> Routine[list[Result]]:
+    """What came of each. At most COPIES_MAX, one less with a fence, which is one more condition.
+
+    Background work: it is sent until the outcome is known.
+    """
+    results: dict[int, Result] = {}
+    left = list(range(len(copies)))
+    while left:
+        told = yield from _attempted(pair, [copies[n] for n in left], fence)
+        results |= {left[place]: result for place, result in told.items()}
+        left = [n for n in left if n not in results]
+    return [results[n] for n in range(len(copies))]
+
+
+def _attempted(pair: Pair, copies: Sequence[Copy], fence: Request | None) -> Routine[dict[int, Result]]:
+    """The outcome of some of these at least, by place."""
+    items: list[Request] = []
+    places: list[int] = []  # whose action it is
+    for place, copy in enumerate(copies):
+        actions = yield from _actions(pair, copy)
+        items += actions
+        places += [place] * len(actions)
+    token = yield from Stamp()
+    whole = [*items, fence] if fence is not None else items
+    request: Request = {"TransactItems": whole, "ClientRequestToken": token}
+    attempt = 0
+    while True:
+        try:
+            _ = yield from Call("target", "TransactWriteItems", request)
+        except UnknownOutcome:
+            pass  # the same token again: it is carried out once
+        except Rejected as error:
+            if reasons_of(error):
+                found = _judged(error, places, len(copies))
+                if found:
+                    return found
+            elif error.code == "ValidationException":
+                if len(copies) == 1:
+                    return {0: Result(Outcome.FAILED, error.text)}
+                half = len(copies) // 2  # too large together, perhaps
+                return dict(enumerate((yield from copied(pair, copies[:half], fence))))
+            elif error.code not in TRANSIENT:
+                raise
+        else:
+            return dict.fromkeys(range(len(copies)), Result(Outcome.COPIED))
+        yield from Sleep(backoff_seconds(attempt))
+        attempt += 1
+
+
+def _actions(pair: Pair, copy: Copy) -> Routine[list[Request]]:
+    stamp = yield from Stamp()
+    put: Request = {"TableName": pair.target.name, "Item": {**copy.item, STAMP: {"S": stamp}}}
+    actions: list[Request] = [{"Put": with_guard(put, pair.unchanged("target", NOTHING))}]
+    if pair.rules.source_check and pair.rules.stamp:
+        actions.append(check(pair, "source", copy.source_key, pair.source_as_read(copy.source)))
+    return actions
+
+
+def _judged(error: Rejected, places: Sequence[int], count: int) -> dict[int, Result]:
+    """The outcomes that a refusal tells; none where all was merely busy."""
+    found: dict[int, Result] = {}
+    reasons = reasons_of(error)
+    for n, reason in enumerate(reasons):
+        code: str = reason.get("Code", "None")
+        if code == "None" or code in BUSY:
+            continue
+        if n >= len(places):
+            return dict.fromkeys(range(count), Result(Outcome.FENCED))
+        if code != "ConditionalCheckFailed":
+            found[places[n]] = Result(Outcome.FAILED, reason.get("Message", code))
+        elif n and places[n - 1] == places[n]:
+            _ = found.setdefault(places[n], Result(Outcome.CHANGED))
+        else:
+            found[places[n]] = Result(Outcome.THERE)
+    return found
+
+
+def copy_key(pair: Pair, source_key: Item, fence: Request | None = None) -> Routine[Result | None]:
+    """Copy what the source holds under one key now, however often that changes meanwhile; None where it holds nothing.
+
+    An item that the mapping does not take is a FAILED one.
+    """
+    while True:
+        source = yield from read_patiently(pair, "source", source_key)
+        if source.item is None:
+            return None
+        try:
+            copy = Copy(source_key, source, pair.mapping.forward(source.item))
+        except MappingError as error:
+            return Result(Outcome.FAILED, error.message)
+        (result,) = yield from copied(pair, [copy], fence)
+        if result.outcome is not Outcome.CHANGED:
+            return result

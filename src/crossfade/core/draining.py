@@ -1,0 +1,152 @@
+"""Writes of the strategy copy-on-write: an item moves to the target with the first write that finds it in the source.
+
+Under one key the item is what the target holds, or else what the source holds. Three rules keep that true whoever else
+is at work:
+
+- nothing is written to the source once the target has the item, and what is decided upon the source alone is carried
+  out in one transaction with "the target has no such item";
+- a copy is made in one transaction with "the source still is what was read", which a fresh stamp tells, set by every
+  write to the source from `prepare` on;
+- a delete takes both sides in one transaction, so that nothing is left in the source to come back.
+
+So whoever looks at the target first, and then, if it has none, at the source, has seen the item as it was at some
+moment between the two looks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crossfade.core.accounting import accounting_asked, whole_answer
+from crossfade.core.effects import Reply, Request, Routine, Sleep, Stamp
+from crossfade.core.evaluating import ActionName, Evaluated, WriteName, prepare
+from crossfade.core.items import Item
+from crossfade.core.locked_writes import attempt_locked
+from crossfade.core.locking import TRIES_MAX, as_action, pause_seconds, read_counting, too_busy
+from crossfade.core.lockstep import deciding_action, transact
+from crossfade.core.mapping import STAMP
+from crossfade.core.pair import Guard, Image, Pair, Stored, with_guard
+from crossfade.core.rekeying import stamped_update
+from crossfade.core.requests import checked_key, uses_no_expression
+from crossfade.core.stages import Row, Side, Writes
+
+NOTHING = Stored(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What was found under one key. `source` is not looked at where the target has the item, or serves alone."""
+
+    target: Stored
+    source: Stored = NOTHING
+
+    def image(self, pair: Pair) -> Image:
+        return pair.image("source", self.source) if self.target.item is None else pair.image("target", self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What one write does to the two sides, as actions of a transaction."""
+
+    target: Request
+    source: Request | None
+
+
+def drained(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
+    """One write by the caller, in a stage whose writes are prepared, drained, or (a delete) deleting."""
+    key = checked_key(pair, request)
+    prepared = prepare(operation, request, pair.caller.key_names)
+    asked = accounting_asked(request)
+    replies: list[Reply] = []
+    for attempt in range(TRIES_MAX):
+        if is_blind(pair, row, operation, prepared.request):
+            done = prepared.on(None)
+            moves = yield from blind_moves(pair, key, done.image)
+        else:
+            held = yield from look(pair, row, key, asked, replies)
+            image = held.image(pair)
+            done = prepared.on(image)
+            if done.image is None and image is None and row.merges:
+                return whole_answer(pair, request, done, replies)
+            moves = yield from moves_of(pair, row, operation, prepared.request, held, done, key)
+        if (yield from carried_out(pair, key, moves, asked, replies)):
+            return whole_answer(pair, request, done, replies)
+        yield from Sleep(pause_seconds(attempt))
+    raise too_busy()
+
+
+def is_blind(pair: Pair, row: Row, operation: str, request: Request) -> bool:
+    """Whether neither where and what is written, nor the answer, depends on what was there. The request has no legacy
+    parameters."""
+    if not uses_no_expression(request) or request.get("ReturnValues", "NONE") != "NONE":
+        return False
+    if operation == "DeleteItem":
+        return pair.rules.delete_both
+    return operation == "PutItem" and row.writes is not Writes.PREPARED
+
+
+def look(pair: Pair, row: Row, key: Item, asked: Request, replies: list[Reply]) -> Routine[Held]:
+    """The target first: the order is what makes the two looks one."""
+    target = yield from read_counting(pair, "target", key, asked, replies)
+    if target.item is not None or not row.merges:
+        return Held(target)
+    return Held(target, (yield from read_counting(pair, "source", key, asked, replies)))
+
+
+def moves_of(
+    pair: Pair, row: Row, operation: ActionName, request: Request, held: Held, done: Evaluated, key: Item
+) -> Routine[Moves]:
+    """What has been decided upon `held`, as actions that are carried out only while that is how things are."""
+    changes = operation != "ConditionCheck" and not (done.image is None and held.image(pair) is None)
+    absent = check(pair, "target", key, pair.unchanged("target", NOTHING))
+    if held.target.item is not None:
+        lock = pair.locked("target", held.target) if pair.rules.stamp else None
+        if not changes:
+            return Moves(check(pair, "target", key, pair.unchanged("target", held.target)), None)
+        target = as_action((yield from pair.put_or_delete("target", key, done.image, lock)))
+        takes_both = done.image is None and pair.rules.delete_both
+        return Moves(target, deletion(pair, "source", key) if takes_both else None)
+    if row.writes is Writes.DELETING:  # what the source may still have of it was nobody's to see
+        return Moves(absent, deletion(pair, "source", key))
+    guard = pair.source_as_read(held.source) if pair.rules.stamp else None
+    if not changes:
+        return Moves(absent, check(pair, "source", key, pair.source_as_read(held.source)))
+    if row.writes is Writes.PREPARED:
+        own = yield from deciding_action(pair, operation, request, held.source, done, key)
+        stamp = yield from Stamp()
+        return Moves(absent, stamped_action(own, stamp))
+    if done.image is None:
+        return Moves(absent, deletion(pair, "source", key, guard))
+    put = yield from pair.put_or_delete("target", key, done.image, pair.unchanged("target", NOTHING))
+    return Moves({"Put": put}, None if guard is None else check(pair, "source", key, guard))
+
+
+def blind_moves(pair: Pair, key: Item, image: Image) -> Routine[Moves]:
+    """A put to the target, or a deletion wherever it is."""
+    if image is None:
+        return Moves(deletion(pair, "target", key), deletion(pair, "source", key))
+    return Moves(as_action((yield from pair.put_or_delete("target", key, image))), None)
+
+
+def deletion(pair: Pair, side: Side, key: Item, guard: Guard | None = None) -> Request:
+    return {"Delete": with_guard({"TableName": pair.table(side).name, "Key": pair.key(side, key)}, guard)}
+
+
+def check(pair: Pair, side: Side, key: Item, guard: Guard) -> Request:
+    return {"ConditionCheck": with_guard({"TableName": pair.table(side).name, "Key": pair.key(side, key)}, guard)}
+
+
+def stamped_action(action: Request, stamp: str) -> Request:
+    """The same, leaving a fresh stamp on what it writes."""
+    ((kind, request),) = action.items()
+    if kind == "Put":
+        return {"Put": {**request, "Item": {**request["Item"], STAMP: {"S": stamp}}}}
+    return {"Update": stamped_update(request, stamp)} if kind == "Update" else action
+
+
+def carried_out(pair: Pair, key: Item, moves: Moves, asked: Request, replies: list[Reply]) -> Routine[bool]:
+    """False: somebody was quicker, so look again."""
+    if moves.source is not None:
+        return (yield from transact(moves.source, moves.target, asked, replies))
+    ((_, request),) = moves.target.items()
+    return (yield from attempt_locked(pair, "target", key, {**request, **asked}, replies))

@@ -1,0 +1,54 @@
+"""A write that is decided here upon what one side holds, and carried out under a lock on what was read."""
+
+from __future__ import annotations
+
+from crossfade.core.accounting import accounting_asked, whole_answer
+from crossfade.core.effects import Call, Reply, Request, Routine, Sleep
+from crossfade.core.evaluating import WriteName, prepare
+from crossfade.core.items import Item
+from crossfade.core.locking import TRIES_MAX, pause_seconds, read_counting, too_busy
+from crossfade.core.mapping import STAMP
+from crossfade.core.pair import Pair, operation_name
+from crossfade.core.rekeying import in_callers_terms
+from crossfade.core.stages import Side
+from crossfade.errors import DatabaseError, Rejected, UnknownOutcome
+
+
+def evaluated_here(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
+    """Read the item, evaluate over the image, write under a lock; again when somebody was quicker.
+
+    After an unknown outcome the next read tells: our own stamp there means that it was carried out.
+    """
+    prepared = prepare(operation, request, pair.caller.key_names)
+    asked = accounting_asked(request)
+    replies: list[Reply] = []
+    for attempt in range(TRIES_MAX):
+        before = yield from read_counting(pair, side, key, asked, replies)
+        done = prepared.on(pair.image(side, before))
+        if done.image is None and before.item is None:
+            return whole_answer(pair, request, done, replies)
+        change = yield from pair.put_or_delete(side, key, done.image, pair.locked(side, before))
+        if (yield from attempt_locked(pair, side, key, {**change, **asked}, replies)):
+            return whole_answer(pair, request, done, replies)
+        yield from Sleep(pause_seconds(attempt))
+    raise too_busy()
+
+
+def attempt_locked(pair: Pair, side: Side, key: Item, change: Request, replies: list[Reply]) -> Routine[bool]:
+    """Whether the locked write was carried out. Raises UnknownOutcome where that cannot be told."""
+    try:
+        replies.append((yield from Call(side, operation_name(change), change)))
+    except Rejected as error:
+        if error.code not in ("ConditionalCheckFailedException", "TransactionConflictException"):
+            raise in_callers_terms(pair, side, error) from None
+        return False
+    except UnknownOutcome as unknown:
+        if side == "source" or "Item" not in change:
+            raise  # neither the source nor an absence carries a stamp
+        try:
+            now = yield from pair.read(side, key)
+        except DatabaseError:
+            raise unknown from None
+        if now.stamp != change["Item"][STAMP]["S"]:
+            raise
+    return True

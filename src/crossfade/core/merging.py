@@ -1,0 +1,50 @@
+"""Reads of the strategy copy-on-write: an item is what the target holds, or else what the source holds.
+
+The target is asked first, and the source after it: nothing is written to the source once the target has the item, and
+a delete takes both at once, so the second answer is good for a moment between the two (see core/draining.py). An item
+that the target has takes one request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crossfade.core.accounting import capacity_asked, consumed
+from crossfade.core.effects import Call, Forward, Reply, Request, Routine
+from crossfade.core.fallback import look_later
+from crossfade.core.items import Item
+from crossfade.core.legacy import modern
+from crossfade.core.pages import look_up
+from crossfade.core.pair import Image, Pair
+from crossfade.core.reads import projector_alone
+from crossfade.core.requests import checked_key
+from crossfade.core.stages import Row
+
+
+def get_merged(pair: Pair, request: Request) -> Routine[Reply]:
+    """One GetItem by the caller."""
+    key = checked_key(pair, request)
+    request = modern("GetItem", request)
+    wanted = projector_alone(request)
+    kept: Request = {name: request[name] for name in ("ConsistentRead",) if name in request} | capacity_asked(request)
+    reply = yield from Forward({**kept, "TableName": pair.target.name, "Key": pair.key("target", key)})
+    replies = [reply]
+    image = pair.image("target", pair.stored("target", reply.get("Item")))
+    if image is None:
+        behind = yield from Call("source", "GetItem", {**kept, "TableName": pair.source.name, "Key": key})
+        replies.append(behind)
+        image = pair.image("source", pair.stored("source", behind.get("Item")))
+    answer: Reply = {name: value for name, value in reply.items() if name != "Item"}
+    answer |= consumed(pair, replies, request["TableName"])
+    return answer if image is None else {**answer, "Item": wanted(image)}
+
+
+def behind_target(
+    pair: Pair, row: Row, missing: Sequence[Item], sent: list[Reply], counted: Request
+) -> Routine[list[Image]]:
+    """What the source has of these keys, which the target has not; in a stage that looks afterwards, nothing yet."""
+    if row.merges and missing:
+        stored = yield from look_up(pair, "source", missing, sent, counted)
+        return [pair.image("source", one) for one in stored]
+    yield from look_later(pair, row, missing)
+    return []

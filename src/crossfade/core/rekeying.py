@@ -1,0 +1,134 @@
+"""The caller's own request on a table that is not the one it names, or that keeps a stamp with each item.
+
+It may go out rekeyed where the server then evaluates its expressions as the caller's own table would have; the answer,
+and an item that a refusal shows, are turned into the caller's terms.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from crossfade.core.accounting import consumed, with_metrics
+from crossfade.core.effects import Call, Forward, Reply, Request, Routine, Stamp
+from crossfade.core.evaluating import ActionName, WriteName, as_reply, check_form
+from crossfade.core.items import Item
+from crossfade.core.locking import calmly
+from crossfade.core.mapping import STAMP
+from crossfade.core.pair import Pair
+from crossfade.core.stages import Side
+from crossfade.errors import Rejected
+
+EXISTENCE: Final = re.compile(r"attribute_(?:not_)?exists\s*\(\s*([#\w]+)\s*\)")
+NAME: Final = re.compile(r"[#\w]+")
+# Clauses are reserved words, so that as bare words they are nothing else.
+MAKES_ITEMS: Final = re.compile(r"(?<![#:\w.])(?:SET|ADD)\b", re.IGNORECASE)
+
+
+def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -> bool:
+    """Whether the caller's expressions mean the same on the item that `side` holds: there are none; or it holds what
+    the caller sees; or only keys differ and nothing looks at the value of a key (whether it exists is the same on both
+    sides, where its name is). When in doubt, no."""
+    if operation != "UpdateItem" and "ConditionExpression" not in request:
+        return True
+    change: str = request.get("UpdateExpression", "")
+    if side == "target" and change and not MAKES_ITEMS.search(change):
+        return False  # of an absent item such an update makes none; with the stamp's SET it would
+    if side == pair.view:
+        return True
+    if not pair.mapping.keys_only:
+        return False
+    names: dict[str, str] = request.get("ExpressionAttributeNames", {})
+    keys = {*pair.source.key_names, *pair.target.key_names}
+    kept = set(pair.source.key_names) & set(pair.target.key_names)
+    asked = request.get("ConditionExpression", "")
+    for path in EXISTENCE.findall(asked):
+        if names.get(path, path) in kept:
+            asked = asked.replace(path, "", 1)
+    words = NAME.findall(f"{asked} {change}")
+    return not any(names.get(word, word) in keys for word in words)
+
+
+def rekeyed(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
+    """The caller's own call with `side`'s table and key, and a fresh stamp on the target; answered in its terms."""
+    check_form(operation, request)
+    moved = yield from moved_action(pair, side, operation, request, key)
+    try:
+        reply = yield from calmly(Forward(moved), Call(side, operation, moved))
+    except Rejected as error:
+        raise in_callers_terms(pair, side, error) from None
+    return answered(pair, side, request, reply)
+
+
+def moved_action(pair: Pair, side: Side, operation: ActionName, request: Request, key: Item) -> Routine[Request]:
+    """The same write for `side`'s table, as a request or as an action of a transaction."""
+    moved: Request = {**request, "TableName": pair.table(side).name}
+    if operation == "PutItem":
+        moved["Item"] = yield from pair.stored_form(side, request["Item"])
+    else:
+        moved["Key"] = pair.key(side, key)
+    if operation == "UpdateItem" and side == "target":
+        stamp = yield from Stamp()
+        moved = stamped_update(moved, stamp)
+    return moved
+
+
+SET_CLAUSE: Final = re.compile(r"(?<![#:\w.])SET\b", re.IGNORECASE)
+ASSIGNMENT: Final = "#xf_stamp = :xf_stamp"
+
+
+@lru_cache(1_000)  # a program has few: what varies is in the values
+def with_stamp(update: str) -> str:
+    if SET_CLAUSE.search(update):
+        return SET_CLAUSE.sub(f"SET {ASSIGNMENT},", update, count=1)
+    return f"{update} SET {ASSIGNMENT}".strip()
+
+
+def stamped_update(request: Request, stamp: str) -> Request:
+    """The same update, setting the stamp as well."""
+    return {
+        **request,
+        "UpdateExpression": with_stamp(request.get("UpdateExpression", "")),
+        "ExpressionAttributeNames": {**request.get("ExpressionAttributeNames", {}), "#xf_stamp": STAMP},
+        "ExpressionAttributeValues": {**request.get("ExpressionAttributeValues", {}), ":xf_stamp": {"S": stamp}},
+    }
+
+
+def answered(pair: Pair, side: Side, request: Request, reply: Reply) -> Reply:
+    """The answer of `side` in the caller's terms: whole items mapped, the stamp never shown."""
+    if side != pair.view:
+        reply = {**reply, **consumed(pair, [reply], request.get("TableName"))}
+        reply = with_metrics(pair, reply, request.get("Item") or request["Key"])
+    attributes: Item | None = reply.get("Attributes")
+    if attributes is None or (side == pair.view and STAMP not in attributes):
+        return reply
+    rest = {name: value for name, value in reply.items() if name != "Attributes"}
+    stored = pair.stored(side, attributes)
+    if side != pair.view and request.get("ReturnValues") in ("ALL_OLD", "ALL_NEW"):
+        return {**rest, "Attributes": pair.image(side, stored)}
+    return {**rest, **as_reply(stored.item)}
+
+
+def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
+    """A refusal, with the item that it shows as the caller would see it."""
+    item: Item | None = error.response.get("Item")
+    if side != pair.view and error.code == "ValidationException":
+        text = in_callers_index_names(pair, error.text)
+        return Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
+    if item is None or (side == pair.view and STAMP not in item):
+        return error
+    shown = pair.image(side, pair.stored(side, item))
+    return Rejected(error.code, error.text, {**error.response, "Item": shown})
+
+
+def in_callers_index_names(pair: Pair, text: str) -> str:
+    """A message about an index, which with its key attribute may have another name in the caller's table."""
+    found = ABOUT_INDEX.search(text)
+    if found is None:
+        return text
+    index, attribute = pair.callers_index_name(found[1]), pair.name_across(pair.view, found[2]) or found[2]
+    return text.replace(found[0], f"IndexName: {index}, IndexKey: {attribute}")
+
+
+ABOUT_INDEX: Final = re.compile(r"IndexName: (\S+), IndexKey: (\S+)")

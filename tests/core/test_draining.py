@@ -1,0 +1,169 @@
+"""Copy-on-write, call by call on DynamoDB Local: what the simulator cannot see, and what rampdown finds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crossfade import Migration, Table
+from crossfade.core.effects import Call, Reply, Request
+from crossfade.core.items import Item
+from crossfade.core.mapping import STAMP
+from crossfade.core.pair import Ledger, Pair
+from crossfade.core.routing import route
+from crossfade.core.stages import COPY_ON_WRITE, Side, Stage
+from crossfade.errors import Refused
+from crossfade.mapping import rename
+from tests.core.conftest import Bench
+
+KEY: Item = {"pk": {"S": "shop"}, "sk": {"S": "one"}}
+THERE: Item = {"id": {"S": "shop"}, "sk": {"S": "one"}}
+ITEM: Item = {**KEY, "n": {"N": "5"}}
+
+
+class Drain:
+    """A pair of tables whose partition key has another name in the target, with an item in the source."""
+
+    def __init__(self, bench: Bench, view: Side = "source") -> None:
+        self.bench = bench
+        key: dict[str, Any] = {"pk": "S", "sk": "S"}
+        new: dict[str, Any] = {"id": "S", "sk": "S"}
+        source = Table(bench.make_table("source", **key), key=key)
+        target = Table(bench.make_table("target", **new), key=new)
+        self.control = bench.make_table("control", migration="S", record="S")
+        mapping = Migration(name="t", source=source, target=target, mapping=[rename("pk", "id")]).compiled
+        self.pair = Pair(source, target, mapping, view=view, ledger=Ledger(self.control, "t"))
+        self.put(source.name, ITEM)
+
+    def put(self, table: str, item: Item) -> None:
+        _ = self.bench.client.put_item(TableName=table, Item=item)
+
+    def fleet_is_in(self, stage: Stage) -> None:
+        self.put(self.control, {"migration": {"S": "t"}, "record": {"S": "state"}, "stage": {"S": stage.value}})
+
+    def do(self, stage: Stage, operation: str, **request: Any) -> Reply:
+        """The answer; what is left for later is done."""
+        whole: Request = {"TableName": self.pair.caller.name, **request}
+        routine = route(self.pair, stage, 0, operation, whole, strategy="copy-on-write")
+        assert routine is not None
+        reply = self.bench.run(routine, Call(self.pair.view, operation, whole))
+        waiting, self.bench.later = self.bench.later, []
+        for later in waiting:
+            self.bench.run(later.routine)
+        return reply
+
+    def held(self, side: Side) -> Item | None:
+        """What one side holds under the key, without its stamp."""
+        table = self.pair.table(side).name
+        key = KEY if side == "source" else THERE
+        found = self.bench.client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+        return self.pair.stored(side, found).item
+
+
+def add_one(key: Item) -> dict[str, Any]:
+    return {"Key": key, "UpdateExpression": "ADD n :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
+
+
+def test_an_update_of_an_item_that_only_the_source_has_copies_it_first(bench: Bench) -> None:
+    """The source stays as it is, and the target has the new item."""
+    drain = Drain(bench)
+    reply = drain.do(Stage.DRAIN, "UpdateItem", **add_one(KEY), ReturnValues="ALL_NEW")
+    assert reply["Attributes"] == {**KEY, "n": {"N": "6"}}
+    assert drain.held("source") == ITEM
+    assert drain.held("target") == {**THERE, "n": {"N": "6"}}
+
+
+def test_a_source_written_meanwhile_is_read_again(bench: Bench) -> None:
+    """Between the look at the source and the copy, a client in prepare adds one: both are counted."""
+    drain = Drain(bench)
+    meanwhile = Drain.do
+    bench.before["TransactWriteItems", ""] = lambda: meanwhile(drain, Stage.PREPARE, "UpdateItem", **add_one(KEY))
+    _ = drain.do(Stage.DRAIN, "UpdateItem", **add_one(KEY))
+    assert drain.held("target") == {**THERE, "n": {"N": "7"}}
+
+
+@pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.DRAIN, Stage.RAMPDOWN])
+def test_a_delete_takes_both_sides(bench: Bench, stage: Stage) -> None:
+    """Nothing is left to come back, wherever the item was."""
+    drain = Drain(bench)
+    drain.put(drain.pair.target.name, {**THERE, "n": {"N": "6"}})
+    reply = drain.do(stage, "DeleteItem", Key=KEY, ReturnValues="ALL_OLD")
+    assert reply["Attributes"] == {**KEY, "n": {"N": "6"}}
+    assert (drain.held("source"), drain.held("target")) == (None, None)
+
+
+def test_an_item_that_the_target_has_takes_one_request(bench: Bench) -> None:
+    """And one that it has not takes two."""
+    drain = Drain(bench)
+    assert drain.do(Stage.DRAIN, "GetItem", Key=KEY)["Item"] == ITEM
+    assert len(bench.calls) == 2
+    _ = drain.do(Stage.DRAIN, "PutItem", Item=ITEM)
+    bench.calls.clear()
+    assert drain.do(Stage.DRAIN, "GetItem", Key=KEY)["Item"] == ITEM
+    assert len(bench.calls) == 1
+
+
+def test_what_rampdown_misses_is_told_and_copied_after_the_answer(bench: Bench) -> None:
+    """The caller is told that there is no such item; then it is there."""
+    drain = Drain(bench)
+    drain.fleet_is_in(Stage.RAMPDOWN)
+    assert "Item" not in drain.do(Stage.RAMPDOWN, "GetItem", Key=KEY)
+    assert [(note.name, note.facts["key"], note.facts["outcome"]) for note in bench.notes] == [
+        ("fallback", KEY, "copied")
+    ]
+    assert drain.held("target") == {**THERE, "n": {"N": "5"}}
+
+
+def test_once_the_fleet_goes_to_complete_nothing_is_copied_any_more(bench: Bench) -> None:
+    """What the source still has may have been deleted in the target alone."""
+    drain = Drain(bench)
+    drain.fleet_is_in(Stage.COMPLETE)
+    assert "Item" not in drain.do(Stage.RAMPDOWN, "GetItem", Key=KEY)
+    assert (drain.held("target"), bench.notes) == (None, [])
+
+
+@pytest.mark.parametrize("stage", list(COPY_ON_WRITE))
+def test_no_stage_shows_a_stamp_of_the_source(bench: Bench, stage: Stage) -> None:
+    """Items carry one where a migration has been in prepare."""
+    drain = Drain(bench)
+    drain.put(drain.pair.source.name, {**ITEM, STAMP: {"S": "old"}})
+    drain.fleet_is_in(stage)
+    for operation in ("GetItem", "UpdateItem", "DeleteItem"):
+        shows = {} if operation == "GetItem" else {"ReturnValues": "ALL_OLD"}
+        assert STAMP not in str(drain.do(stage, operation, Key=KEY, **shows))
+
+
+def test_an_application_that_speaks_the_new_key_may_pass_both(bench: Bench) -> None:
+    """As code that was written for both tables does: each side takes its own."""
+    drain = Drain(bench, view="target")
+    both = {**THERE, "pk": {"S": "shop"}}
+    assert drain.do(Stage.DRAIN, "GetItem", Key=both)["Item"] == {**THERE, "n": {"N": "5"}}
+    reply = drain.do(Stage.DRAIN, "UpdateItem", **add_one(both), ReturnValues="ALL_NEW")
+    assert reply["Attributes"] == {**THERE, "n": {"N": "6"}}
+    found = drain.do(
+        Stage.DRAIN,
+        "Query",
+        KeyConditionExpression="id = :i",
+        ExpressionAttributeValues={":i": {"S": "shop"}},
+    )
+    assert found["Items"] == [{**THERE, "n": {"N": "6"}}]
+    _ = drain.do(Stage.DRAIN, "DeleteItem", Key=both)
+    assert (drain.held("source"), drain.held("target")) == (None, None)
+
+
+def test_what_cannot_be_merged_is_refused_before_anything_is_read(bench: Bench) -> None:
+    """An index, while items are in both tables."""
+    drain = Drain(bench)
+    index = {"IndexName": "by-n", "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
+             "Projection": {"ProjectionType": "ALL"}}  # fmt: skip
+    _ = bench.client.update_table(
+        TableName=drain.pair.source.name,
+        AttributeDefinitions=[{"AttributeName": "n", "AttributeType": "N"}],
+        GlobalSecondaryIndexUpdates=[{"Create": index}],
+    )
+    condition: dict[str, Any] = {"KeyConditionExpression": "n = :n", "ExpressionAttributeValues": {":n": {"N": "5"}}}
+    with pytest.raises(Refused, match="while items are in both tables"):
+        _ = drain.do(Stage.DRAIN, "Scan", IndexName="by-n")
+    with pytest.raises(Refused, match="it cannot be answered"):
+        _ = drain.do(Stage.PREPARE, "Query", IndexName="by-n", **condition)
