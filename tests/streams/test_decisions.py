@@ -61,7 +61,9 @@ def test_every_stage_has_a_meaning() -> None:
             assert set(MEANINGS[strategy]) == set(rows)
     assert "dual-write" in MEANINGS
     key: dict[str, Kind] = {"pk": "S"}
-    draining = Migration("m", Table("orders", key), Table("orders-v2", key), mapping=[identity()], strategy="copy-on-write")
+    draining = Migration(
+        "m", Table("orders", key), Table("orders-v2", key), mapping=[identity()], strategy="copy-on-write"
+    )
     with pytest.raises(Refused, match="copy-on-write"):
         refuse_unknown(draining)
 
