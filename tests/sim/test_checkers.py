@@ -47,6 +47,8 @@ def test_the_first_attempt_of_an_sdk_counts_as_a_write_of_its_own() -> None:
     twice.twice = True
     assert invariants(twice, final) == []
     assert invariants(once, final) == ["the history of an item is that of one plain item"]
+    unanswered = Operation("app", KEY, append("a"), 1, 0.1, twice=True)  # its process crashed, or it timed out
+    assert invariants(unanswered, final) == []
 
 
 def test_an_answer_no_plain_table_would_give_is_told() -> None:

@@ -19,8 +19,8 @@ from crossfade.sim.background import Background
 from crossfade.sim.processes import Process, Task
 from crossfade.sim.world import World
 
-# The reply or the error; whether a write was sent; whether the SDK sent it twice.
-Told: TypeAlias = Callable[[Reply | None, CrossfadeError | None, bool, bool], None]
+# The reply or the error; whether a write was sent.
+Told: TypeAlias = Callable[[Reply | None, CrossfadeError | None, bool], None]
 DRAIN_LOOK_SECONDS = 0.1
 
 
@@ -79,19 +79,27 @@ class Client:
 
     # --- the application's calls
 
-    def call(self, operation: str, request: Request, keys: tuple[str, ...], told: Told) -> None:
-        """One call by the application. `keys` names the items concerned, for the trace."""
+    def call(
+        self,
+        operation: str,
+        request: Request,
+        keys: tuple[str, ...],
+        told: Told,
+        sent_twice: Callable[[], None] = lambda: None,
+    ) -> None:
+        """One call by the application. `keys` names the items concerned, for the trace; `sent_twice` is called at the
+        moment when its SDK sends it again, since a process that crashes tells nothing any more."""
         try:
             passage = self.passages.open(operation, request)
         except (Refused, Rejected, StageUncertain) as error:
-            told(None, error, False, False)
+            told(None, error, False)
             return
 
         def done(outcome: Outcome | None, error: CrossfadeError | None) -> None:
             if isinstance(outcome, CrossfadeError):
                 outcome, error = None, outcome
-            told(outcome, error, passage.scope.sent, task.twice)
+            told(outcome, error, passage.scope.sent)
 
         name = f"{operation} {' '.join(keys)}"
-        task = Task(self.process, passage.routine, name, done, passage.scope, "caller", keys)
+        task = Task(self.process, passage.routine, name, done, passage.scope, "caller", keys, sent_twice)
         self.world.start(task)

@@ -30,7 +30,7 @@ class Operation:
         if self.void or (self.answered is None and not self.action.is_write):
             return []
         events = [Event(self.called, self.answered, self.action, self.answer, self.who)]
-        if self.twice and self.action.is_write and self.answered is not None:
+        if self.twice and self.action.is_write:
             events.append(Event(self.called, None, self.action, None, f"{self.who}, first attempt"))
         return events
 

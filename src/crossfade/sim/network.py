@@ -92,7 +92,7 @@ class Network:
 
     def _send_again(self, task: Task, call: Call, latency: float, answer: Answered) -> None:
         """An SDK's second attempt. It too asks whether it may be sent; the answer says that it is not the first."""
-        task.twice = True
+        task.sent_twice()
 
         def second() -> None:
             try:

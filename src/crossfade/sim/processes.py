@@ -38,7 +38,7 @@ class Task:
     scope: Scope
     kind: str  # caller, mirror, compare, agent, job
     keys: tuple[str, ...] = ()
-    twice: bool = False  # an SDK sent the caller's request a second time
+    sent_twice: Callable[[], None] = lambda: None  # called when an SDK sends the caller's request a second time
 
     @property
     def stage(self) -> str:

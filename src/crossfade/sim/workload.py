@@ -133,9 +133,11 @@ class Workload:
         operation = Operation(client.process.name, key, action, world.order(), world.now)
         self.history.operations.append(operation)
 
-        def told(reply: Reply | None, error: CrossfadeError | None, sent: bool, twice: bool) -> None:
+        def sent_twice() -> None:
+            operation.twice = True
+
+        def told(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
             self._end(client)
-            operation.twice = twice
             if reply is not None:
                 operation.answer = answer_of(action, reply)
                 answer = operation.answer[1]
@@ -143,14 +145,14 @@ class Workload:
                     self.last_seen[key] = answer[0]
             elif isinstance(error, Rejected):
                 operation.answer = answer_of_refusal(action, error)
-                operation.void = operation.answer is None and not twice
+                operation.void = operation.answer is None and not operation.twice
             elif not sent:
                 operation.void = True
             if operation.answer is not None:
                 operation.answered, operation.answered_at = world.order(), world.now
 
         self._begin(client)
-        client.call(*action.request(self.table, key), (label(key),), told)
+        client.call(*action.request(self.table, key), (label(key),), told, sent_twice)
 
     def query(self, client: Client, partition: str) -> None:
         """A strongly consistent query, page by page; each page is a read of every key that it covers."""
@@ -171,8 +173,8 @@ class Workload:
         world = self.world
         called, called_at = world.order(), world.now
 
-        def told(reply: Reply | None, error: CrossfadeError | None, sent: bool, twice: bool) -> None:
-            del error, sent, twice
+        def told(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
+            del error, sent
             self._end(client)
             if reply is None:
                 return
