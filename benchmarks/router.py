@@ -36,7 +36,7 @@ from crossfade import Router, attach
 from crossfade.aws.calls import method_name
 from crossfade.control.records import State, to_item
 from crossfade.core.effects import Request
-from crossfade.core.stages import Stage
+from crossfade.core.stages import DUAL_WRITE, Stage
 from crossfade.migration import Migration
 
 PAUSE_SECONDS: Final = 0.02  # between two calls whose latency is measured
@@ -111,7 +111,7 @@ class Bench:
         self._compared = 0
 
     def enter(self) -> None:
-        for stage in Stage:
+        for stage in DUAL_WRITE:
             if stage is not Stage.OFF:
                 self._state = replace(self._state, stage=stage, epoch=self._state.epoch + 1)
                 self._put_state()
@@ -241,7 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     _ = parser.add_argument("--rounds", type=int, default=60)
     _ = parser.add_argument("--calls", type=int, default=40, help="in one block")
-    _ = parser.add_argument("--stage", type=Stage, choices=list(Stage), help="this one alone")
+    _ = parser.add_argument("--stage", type=Stage, choices=list(DUAL_WRITE), help="this one alone")
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, {cores[0]})

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Final
 
-from crossfade.core.stages import Stage
+from crossfade.core.stages import DUAL_WRITE
 from crossfade.local import DynamoDBLocal
 from tests.contract.playing import cases_with, play
 from tests.contract.shapes import KINDS
@@ -66,7 +66,7 @@ def combinations(options: argparse.Namespace) -> list[Combination]:
     """Those that fit, those with one form of the caller's table together."""
     return [
         Combination(mapping, view, stage, client)  # type: ignore[arg-type]
-        for mapping, view, stage, client in product(KINDS, VIEWS, Stage, CLIENTS)
+        for mapping, view, stage, client in product(KINDS, VIEWS, DUAL_WRITE, CLIENTS)
         if options.mapping in ("", mapping)
         and options.view in ("", view)
         and options.stage in ("", stage)

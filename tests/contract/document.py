@@ -82,7 +82,7 @@ def holds_in(entry: Refusal | Difference) -> str:
         for mapping in KINDS
         if any(
             entry.where(Combination(mapping, view, stage, "boto3"), operation)
-            for (view, _), stage, operation in product(VIEWS, Stage, entry.operations)
+            for (view, _), stage, operation in product(VIEWS, DUAL_WRITE, entry.operations)
         )
     ]
     return "every mapping" if len(held) == len(KINDS) else f"mappings like {' and '.join(held)}"

@@ -78,6 +78,6 @@ def test_a_field_that_is_missing_or_of_another_type_is_an_error_with_its_name(va
 
 def test_an_unknown_stage_is_an_error() -> None:
     """A stage that this version does not know is not taken for another one."""
-    item = to_item("m", RECORDS[0]) | {"stage": {"S": "prepare"}}
+    item = to_item("m", RECORDS[0]) | {"stage": {"S": "thaw"}}
     with pytest.raises(ConfigurationError, match="attribute stage"):
         _ = from_item(State, item)
