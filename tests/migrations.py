@@ -1,4 +1,4 @@
-"""Migrations as tests begin them: tables, and the record of a stage."""
+"""Migrations as tests begin and find them: tables, and the record of a stage."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ def make_table(client: Any, table: Table) -> None:
             {"AttributeName": name, "KeyType": "HASH" if n == 0 else "RANGE"} for n, name in enumerate(table.key_names)
         ],
     )
+
+
+def table_names(client: Any) -> list[str]:
+    """All of them: a run of the tests makes more than the hundred that a page of ListTables holds."""
+    return [name for page in client.get_paginator("list_tables").paginate() for name in page["TableNames"]]
+
+
+def described(client: Any, table: str) -> dict[str, Any] | None:
+    """Its description, or None where there is no such table."""
+    return client.describe_table(TableName=table)["Table"] if table in table_names(client) else None
 
 
 def state_in(migration: Migration, stage: Stage, ramp_percent: int = 0) -> State:

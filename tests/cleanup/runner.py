@@ -27,6 +27,7 @@ from crossfade.jobs.connecting import Connection, job_config, lean
 from crossfade.jobs.session import here
 from tests.backfill.runner import migration_of
 from tests.cleanup.retired import SIZES, no_service
+from tests.migrations import described
 
 
 class Mortal:
@@ -69,10 +70,8 @@ def main(endpoint_url: str, tag: str, folder: str, what: str, killed_at: str) ->
     if what == "restore":
         table = f"restored-{tag}"
         snapshot = read_manifests(export_folder(Folder(Path(folder))))
-        tables = client.list_tables()["TableNames"]
-        description = client.describe_table(TableName=table)["Table"] if table in tables else None
         ledger = Ledger(Control(f"restore#{table}", migration.control_table), here(), os.getpid())
-        aim = aim_at(snapshot, table, description)
+        aim = aim_at(snapshot, table, described(client, table))
         restored = run_restore(aim, ledger, clients, service=no_service, workers=1, connect=connect)
         return 0 if restored.status == "equal" else 1
     options = CleanupOptions(

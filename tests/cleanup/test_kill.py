@@ -19,6 +19,7 @@ from crossfade.errors import Fenced
 from tests.backfill.setting import order
 from tests.cleanup.retired import ITEMS, Retired, retired
 from tests.conftest import Database
+from tests.migrations import table_names
 
 RUN_SECONDS = 60.0  # against a hang; nothing is measured
 STRIDES = {"snapshot": 17, "read-back": 17, "throughput": 7, "stamps": 37, "delete": 17, "restore": 29}
@@ -119,7 +120,7 @@ def test_the_deletion_survives_kills(dynamodb: Database, tmp_path: Path) -> None
     scene.up_to(Step.QUIET, quiet_days=0)
     files = {path: path.read_bytes() for path in scene.export().rglob("*") if path.is_file()}
     _ = kill_until_done(dynamodb, scene, "delete")
-    assert scene.source not in scene.setting.client.list_tables()["TableNames"]
+    assert scene.source not in table_names(scene.setting.client)
     assert {path: path.read_bytes() for path in scene.export().rglob("*") if path.is_file()} == files
 
 

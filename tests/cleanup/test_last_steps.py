@@ -20,6 +20,7 @@ from tests.cleanup.retired import NOON, Retired, retired
 from tests.cleanup.stubs import client_of, stubbed
 from tests.cleanup.test_snapshot import rewrite_manifest
 from tests.conftest import Database
+from tests.migrations import table_names
 
 UNITS = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 7}
 
@@ -259,7 +260,7 @@ def test_the_table_is_deleted_only_by_its_name_and_unprotected(scene: Retired) -
     with pytest.raises(Refused, match="protected from deletion") as caught:
         _ = scene.do(Step.DELETE, confirm=scene.source)
     assert "--no-deletion-protection-enabled" in caught.value.next_step
-    assert scene.source in client.list_tables()["TableNames"]
+    assert scene.source in table_names(client)
 
 
 def test_the_snapshot_is_looked_at_once_more_before_the_table_goes(scene: Retired) -> None:
@@ -278,7 +279,7 @@ def test_the_snapshot_is_looked_at_once_more_before_the_table_goes(scene: Retire
     rewrite_manifest(scene.export(), manifest, lambda text: text.replace(victim.name, renamed.name))
     with pytest.raises(Refused, match="not the one that was verified"):
         _ = scene.do(Step.DELETE, confirm=scene.source)
-    assert scene.source in scene.setting.client.list_tables()["TableNames"]
+    assert scene.source in table_names(scene.setting.client)
 
 
 def test_another_table_of_the_same_name_is_not_deleted(scene: Retired) -> None:
@@ -297,4 +298,4 @@ def test_another_table_of_the_same_name_is_not_deleted(scene: Retired) -> None:
     )
     with pytest.raises(Refused, match="it was made anew since"):
         _ = scene.do(Step.DELETE, confirm=scene.source)
-    assert scene.source in client.list_tables()["TableNames"]
+    assert scene.source in table_names(client)

@@ -20,6 +20,7 @@ from crossfade.errors import ConfigurationError, Refused
 from tests.backfill.setting import KEY, connect, create_table, order
 from tests.cleanup.retired import ITEMS, Retired, no_service, retired
 from tests.conftest import Database
+from tests.migrations import described, table_names
 
 
 @pytest.fixture
@@ -29,10 +30,8 @@ def scene(dynamodb: Database, tmp_path: Path) -> Retired:
 
 def restore(scene: Retired, table: str) -> Restored:
     client = scene.setting.client
-    tables = client.list_tables()["TableNames"]
-    description = client.describe_table(TableName=table)["Table"] if table in tables else None
     ledger = Ledger(Control(f"restore#{table}", scene.setting.migration.control_table), scene.caller, os.getpid())
-    aim = aim_at(read_manifests(export_folder(Folder(scene.folder))), table, description)
+    aim = aim_at(read_manifests(export_folder(Folder(scene.folder))), table, described(client, table))
     clients: Any = {"source": client, "target": client, "control": client}
     return run_restore(aim, ledger, clients, service=no_service, workers=2, connect=connect)
 
@@ -62,7 +61,7 @@ def test_snapshot_delete_restore_equal(scene: Retired) -> None:
     _ = client.update_time_to_live(TableName=scene.source, TimeToLiveSpecification=ttl)
     before, schema = items_of(scene, scene.source), client.describe_table(TableName=scene.source)["Table"]
     scene.up_to(Step.DELETE, quiet_days=0, confirm=scene.source)
-    assert scene.source not in client.list_tables()["TableNames"]
+    assert scene.source not in table_names(client)
     assert restore(scene, scene.source).status == "equal"
     assert items_of(scene, scene.source) == before
     assert len(before) == ITEMS

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from crossfade.cli.app import app
 from crossfade.core.items import Item
 from tests.conftest import Database
+from tests.migrations import table_names
 
 MAPPING = '[suffix("customer", count=4, by="order_id"), rename("total", "amount"), convert("amount", text_to_number)]'
 ITEMS = 60
@@ -77,7 +78,7 @@ class Shell:
 
     def everything(self) -> dict[str, list[str]]:
         """All that the database holds for this test: table by table, every item. What a plan must leave as it is."""
-        names = [name for name in self.client.list_tables()["TableNames"] if name.endswith(self.mark)]
+        names = [name for name in table_names(self.client) if name.endswith(self.mark)]
         return {name: sorted(json.dumps(i, sort_keys=True) for i in self.scan(name)) for name in names}
 
     def scan(self, table: str) -> list[Item]:

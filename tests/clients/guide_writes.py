@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.clients.answers import comparable, told, unordered
 from tests.clients.conftest import Library
+from tests.migrations import table_names
 
 conditions: Any = importlib.import_module("boto3.dynamodb.conditions")  # without types
 types: Any = importlib.import_module("boto3.dynamodb.types")
@@ -41,7 +42,7 @@ def using_an_existing_table(library: Library) -> list[Any]:
     table = library.table
     table.load()
     assert table.table_name == library.books
-    assert library.books in library.client.list_tables()["TableNames"]
+    assert library.books in table_names(library.client)
     return [table.table_status, table.key_schema, table.attribute_definitions, table.creation_date_time is not None]
 
 

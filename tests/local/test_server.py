@@ -14,6 +14,7 @@ import pytest
 from crossfade.local import ENDPOINT_VARIABLE, DynamoDBLocal, LocalDatabaseError
 from crossfade.local.server import check_answers
 from tests.conftest import Database, client_for
+from tests.migrations import table_names
 
 TABLE = {
     "TableName": "kept",
@@ -51,7 +52,7 @@ def test_answers_and_stops() -> None:
     with DynamoDBLocal.start() as server:
         client = client_for(server)
         client.create_table(**TABLE)
-        assert client.list_tables()["TableNames"] == ["kept"]
+        assert table_names(client) == ["kept"]
     wait_until_refused(server.endpoint_url)
     server.stop()
 

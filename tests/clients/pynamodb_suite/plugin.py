@@ -24,7 +24,7 @@ from crossfade.control.starting import table_request
 from crossfade.core.mapping import Kind, Piece
 from crossfade.core.stages import Stage
 from crossfade.mapping import identity, suffix
-from tests.migrations import state_in
+from tests.migrations import state_in, table_names
 
 CONTROL: Final = "crossfade-suite-control"
 READS: Final = ("GetItem", "BatchGetItem", "Query", "Scan")
@@ -91,7 +91,7 @@ class Suite:
 
     def _begin(self, region: str, params: Request) -> None:
         plain, name = self.plain[region], params["TableName"]
-        if CONTROL not in plain.list_tables()["TableNames"]:
+        if CONTROL not in table_names(plain):
             plain.create_table(**table_request(CONTROL))
         plain.create_table(**{**params, "TableName": target_of(name)})
         migration = migration_of(params, self.mapping)

@@ -16,6 +16,7 @@ import botocore.session
 
 from crossfade.core.stages import Stage
 from crossfade.local import DynamoDBLocal
+from tests.migrations import table_names
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 RUN_SECONDS: Final = 240.0
@@ -119,6 +120,6 @@ def empty(server: DynamoDBLocal) -> None:
     session: Any = botocore.session.Session()
     for region in REGIONS:
         client = session.create_client("dynamodb", **{**server.client_options(), "region_name": region})
-        for table in client.list_tables()["TableNames"]:
+        for table in table_names(client):
             client.delete_table(TableName=table)
         client.close()
