@@ -19,7 +19,7 @@ from crossfade.errors import Fenced
 from tests.backfill.setting import order
 from tests.cleanup.retired import ITEMS, Retired, retired
 from tests.conftest import Database
-from tests.migrations import table_names
+from tests.migrations import make_anew, table_names
 
 RUN_SECONDS = 60.0  # against a hang; nothing is measured
 STRIDES = {"snapshot": 17, "read-back": 17, "throughput": 7, "stamps": 37, "delete": 17, "restore": 29}
@@ -90,9 +90,7 @@ def test_the_throughput_survives_kills(dynamodb: Database, tmp_path: Path) -> No
     """One unit each at the end, and the record keeps the figures of the beginning."""
     scene = retired(dynamodb, tmp_path / "backups")
     units = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 7}
-    _ = scene.setting.client.update_table(
-        TableName=scene.source, BillingMode="PROVISIONED", ProvisionedThroughput=units
-    )
+    make_anew(scene.setting.client, scene.source, {}, BillingMode="PROVISIONED", ProvisionedThroughput=units)
     scene.up_to(Step.READ_BACK)
     _ = kill_until_done(dynamodb, scene, "throughput")
     record = scene.view().view(Step.THROUGHPUT).record
