@@ -1,4 +1,4 @@
-"""Run all that `make test` stands for: the static checks beside pytest, so that two cores are busy.
+"""Run all that `make test` stands for: the static checks beside pytest, and two tests at a time.
 
 What a static check has to say is shown as soon as it is done; pytest's output is held back until all of them are, and
 then streams, so that its closing line is the last line. The exit status is 0 only if everything passed.
@@ -27,6 +27,7 @@ TYPES = {
     "pyright": ["pyright"],
 }
 VERBS = {"lint": LINT, "types": TYPES}
+TWO_AT_A_TIME = ["-n", "2", "--dist", "worksteal"]  # with a DynamoDB Local each; most tests wait for something
 
 
 def main(arguments: list[str]) -> int:
@@ -35,9 +36,8 @@ def main(arguments: list[str]) -> int:
     if verb != "test":
         return 0 if run_static(VERBS[verb]) else 1
     colour = ["--color=yes"] if sys.stdout.isatty() else []  # pytest itself sees a pipe
-    pytest = subprocess.Popen(
-        [BIN / "python", "-m", "pytest", *colour, *rest], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    command: list[str | Path] = [BIN / "python", "-m", "pytest", *TWO_AT_A_TIME, *colour, *rest]
+    pytest = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert pytest.stdout  # noqa: S101  asked for above
     statics_done = threading.Event()
     copier = threading.Thread(target=copy_after, args=(pytest.stdout, statics_done))

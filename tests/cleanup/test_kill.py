@@ -19,10 +19,11 @@ from crossfade.errors import Fenced
 from tests.backfill.setting import order
 from tests.cleanup.retired import ITEMS, Retired, retired
 from tests.conftest import Database
-from tests.migrations import table_names
+from tests.migrations import make_anew, table_names
 
 RUN_SECONDS = 60.0  # against a hang; nothing is measured
-STRIDES = {"snapshot": 17, "read-back": 17, "throughput": 7, "stamps": 37, "delete": 17, "restore": 29}
+STRIDES = {"verify": 3, "snapshot": 17, "read-back": 17, "throughput": 7, "quiet": 17, "stamps": 37, "delete": 17}
+STRIDES["restore"] = 29
 
 
 def run(database: Database, scene: Retired, what: str, killed_at: int) -> int:
@@ -51,6 +52,15 @@ def kill_until_done(
 
 def record_is_done(scene: Retired, step: Step) -> bool:
     return scene.view().view(step).status == "done"
+
+
+def test_the_last_verify_survives_kills(dynamodb: Database, tmp_path: Path) -> None:
+    """It is taken over once, and the next step is open after that and not before."""
+    scene = retired(dynamodb, tmp_path / "backups")
+    opened: list[bool] = []
+    _ = kill_until_done(dynamodb, scene, "verify", lambda: opened.append(record_is_done(scene, Step.VERIFY)))
+    assert not opened[0]
+    assert scene.do(Step.SNAPSHOT).status == "done"
 
 
 def test_the_snapshot_survives_kills(dynamodb: Database, tmp_path: Path) -> None:
@@ -90,14 +100,25 @@ def test_the_throughput_survives_kills(dynamodb: Database, tmp_path: Path) -> No
     """One unit each at the end, and the record keeps the figures of the beginning."""
     scene = retired(dynamodb, tmp_path / "backups")
     units = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 7}
-    _ = scene.setting.client.update_table(
-        TableName=scene.source, BillingMode="PROVISIONED", ProvisionedThroughput=units
-    )
+    make_anew(scene.setting.client, scene.source, {}, BillingMode="PROVISIONED", ProvisionedThroughput=units)
     scene.up_to(Step.READ_BACK)
     _ = kill_until_done(dynamodb, scene, "throughput")
     record = scene.view().view(Step.THROUGHPUT).record
     assert record is not None
     assert (record.fact("before"), record.fact("now")) == ("provisioned 5/7", "provisioned 1/1")
+
+
+def test_the_quiet_period_survives_kills(dynamodb: Database, tmp_path: Path) -> None:
+    """Its last look compares the table with the snapshot; killed in it, a write of somebody else's is still found."""
+    scene = retired(dynamodb, tmp_path / "backups")
+    scene.up_to(Step.THROUGHPUT)
+    _ = kill_until_done(dynamodb, scene, "quiet")
+    scene.setting.put_directly("source", order(500))
+    scene.clock.pass_(days=15)
+    last = scene.do(Step.DELETE, confirm=scene.source)
+    assert last.status == "failed"
+    assert last.said[-1] == "nothing was deleted"
+    assert scene.source in table_names(scene.setting.client)
 
 
 def test_the_removal_of_stamps_survives_kills(dynamodb: Database, tmp_path: Path) -> None:

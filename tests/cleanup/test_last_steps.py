@@ -20,7 +20,7 @@ from tests.cleanup.retired import NOON, Retired, retired
 from tests.cleanup.stubs import client_of, stubbed
 from tests.cleanup.test_snapshot import rewrite_manifest
 from tests.conftest import Database
-from tests.migrations import table_names
+from tests.migrations import make_anew, table_names
 
 UNITS = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 7}
 
@@ -55,25 +55,14 @@ def test_throughput_goes_to_one_unit_or_on_demand(dynamodb: Database, tmp_path: 
     """The table and its index; a table that is on-demand stays so."""
     scene = retired(dynamodb, tmp_path / "backups", items=3)
     client = scene.setting.client
-    _ = client.update_table(
-        TableName=scene.source,
-        BillingMode="PROVISIONED",
-        ProvisionedThroughput=UNITS,
-    )
-    _ = client.update_table(
-        TableName=scene.source,
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("customer", "order")],
-        GlobalSecondaryIndexUpdates=[
-            {
-                "Create": {
-                    "IndexName": "by-order",
-                    "KeySchema": [{"AttributeName": "order", "KeyType": "HASH"}],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                    "ProvisionedThroughput": UNITS,
-                }
-            }
-        ],
-    )
+    index = {
+        "IndexName": "by-order",
+        "KeySchema": [{"AttributeName": "order", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+        "ProvisionedThroughput": UNITS,
+    }
+    options = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": UNITS, "GlobalSecondaryIndexes": [index]}
+    make_anew(client, scene.source, {}, **options)
     scene.up_to(Step.THROUGHPUT)
     table = client.describe_table(TableName=scene.source)["Table"]
     for each in (table, *table["GlobalSecondaryIndexes"]):

@@ -20,7 +20,7 @@ from crossfade.errors import ConfigurationError, Refused
 from tests.backfill.setting import KEY, connect, create_table, order
 from tests.cleanup.retired import ITEMS, Retired, no_service, retired
 from tests.conftest import Database
-from tests.migrations import described, table_names
+from tests.migrations import described, make_anew, table_names
 
 
 @pytest.fixture
@@ -44,19 +44,12 @@ def items_of(scene: Retired, table: str) -> list[Item]:
 def test_snapshot_delete_restore_equal(scene: Retired) -> None:
     """The old table is deleted and made again from its snapshot: schema, index, TTL and every item."""
     client = scene.setting.client
-    _ = client.update_table(
-        TableName=scene.source,
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in (*KEY, "note")],
-        GlobalSecondaryIndexUpdates=[
-            {
-                "Create": {
-                    "IndexName": "by-note",
-                    "KeySchema": [{"AttributeName": "note", "KeyType": "HASH"}],
-                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["total"]},
-                }
-            }
-        ],
-    )
+    index = {
+        "IndexName": "by-note",
+        "KeySchema": [{"AttributeName": "note", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["total"]},
+    }
+    make_anew(client, scene.source, {"note": "S"}, GlobalSecondaryIndexes=[index])
     ttl = {"Enabled": True, "AttributeName": "ends"}
     _ = client.update_time_to_live(TableName=scene.source, TimeToLiveSpecification=ttl)
     before, schema = items_of(scene, scene.source), client.describe_table(TableName=scene.source)["Table"]

@@ -16,6 +16,7 @@ from crossfade.core.stages import COPY_ON_WRITE, Side, Stage
 from crossfade.errors import Refused
 from crossfade.mapping import rename
 from tests.core.conftest import Bench
+from tests.migrations import make_anew
 
 KEY: Item = {"pk": {"S": "shop"}, "sk": {"S": "one"}}
 THERE: Item = {"id": {"S": "shop"}, "sk": {"S": "one"}}
@@ -157,11 +158,7 @@ def test_what_cannot_be_merged_is_refused_before_anything_is_read(bench: Bench) 
     drain = Drain(bench)
     index = {"IndexName": "by-n", "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
              "Projection": {"ProjectionType": "ALL"}}  # fmt: skip
-    _ = bench.client.update_table(
-        TableName=drain.pair.source.name,
-        AttributeDefinitions=[{"AttributeName": "n", "AttributeType": "N"}],
-        GlobalSecondaryIndexUpdates=[{"Create": index}],
-    )
+    make_anew(bench.client, drain.pair.source.name, {"n": "N"}, GlobalSecondaryIndexes=[index])
     condition: dict[str, Any] = {"KeyConditionExpression": "n = :n", "ExpressionAttributeValues": {":n": {"N": "5"}}}
     with pytest.raises(Refused, match="while items are in both tables"):
         _ = drain.do(Stage.DRAIN, "Scan", IndexName="by-n")

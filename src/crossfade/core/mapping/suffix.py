@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ from crossfade.errors import MappingInvalid
 NOTHING: AttributeValue = {}
 TYPE_AND_LENGTH = Struct(">cI")
 NUMBER = Struct(">I")
+SHARDS_KEPT = 1_000
 COUNT_MAX = 1_000  # a Query asks every suffix: beyond this, no client would wait for one
 
 
@@ -59,8 +61,9 @@ def shard(values: Sequence[AttributeValue], count: int) -> int:
     return int.from_bytes(hashlib.sha256(encode(values)).digest()[:4], "big") % count
 
 
+@lru_cache(SHARDS_KEPT)
 def _shard_of_text(text: str, count: int) -> int:
-    """The same for one text, which is by far the most frequent."""
+    """The same for one text, which is by far the most frequent: kept, since the answer's key is the request's."""
     raw = text.encode()
     found: int = NUMBER.unpack_from(hashlib.sha256(TYPE_AND_LENGTH.pack(b"S", len(raw)) + raw).digest())[0]
     return found % count
