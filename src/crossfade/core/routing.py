@@ -47,6 +47,8 @@ def on_callers_table(
     pair: Pair, stage: Stage, row: Row, ramp_percent: int, operation: str, request: Request, own: Request
 ) -> Routine[Reply] | None:
     """`own`: the request as the caller's own table takes it."""
+    if row.merges and pair.mapping.kept:
+        refuse_pages(pair, operation)
     alone = row.authority == pair.view
     reads = operation in READS or operation in DESCRIBING
     if (
@@ -84,6 +86,16 @@ def passes(row: Row, ramp_percent: int, request: Request) -> bool:
     if row.stamped_source or row.compare or is_marked(request):
         return False
     return row.ramp is Ramp.NONE or not ramp_percent
+
+
+def refuse_pages(pair: Pair, operation: str) -> None:
+    """While items are in both tables, and the keys of one do not lead to those of the other."""
+    if operation in ("Query", "Scan"):
+        raise Refused(
+            f"a {operation} of {pair.caller.name} cannot be answered while items are in both tables: the keys of"
+            f" {pair.target.name} do not lead back to those of {pair.source.name}",
+            next_step="ask for single items, by both keys, until the stage is rampdown",
+        )
 
 
 def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:

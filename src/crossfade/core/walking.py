@@ -45,12 +45,6 @@ def walk(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
             f"a Scan of an index of {pair.caller.name} cannot be answered while items are in both tables",
             next_step="scan the table itself until the stage is rampdown, or use the strategy dual-write",
         )
-    if pair.mapping.kept:
-        raise Refused(
-            f"a Scan of {pair.caller.name} cannot be answered while items are in both tables: the keys of"
-            f" {pair.target.name} do not lead back to those of {pair.source.name}",
-            next_step="scan when the stage is rampdown or complete",
-        )
     mark = mark_of(request)
     whole = modern("Scan", without_mark(request))
     asked = understood("Scan", whole, None)
