@@ -209,10 +209,14 @@ def test_a_guid_that_does_not_follow_from_the_old_key_is_refused(bench: Bench, s
 
 def test_a_scan_is_refused_while_items_are_in_both_tables(articles: Articles) -> None:
     """The keys of one table do not lead to those of the other."""
+    query: dict[str, Any] = {"KeyConditionExpression": "guid = :g", "ExpressionAttributeValues": {":g": GUID["guid"]}}
     with pytest.raises(Refused, match="do not lead back"):
         _ = articles.do(Stage.DRAIN, "Scan")
+    with pytest.raises(Refused, match="do not lead back"):
+        _ = articles.do(Stage.PREPARE, "Query", **query)
     articles.enter(Stage.RAMPDOWN)
-    assert articles.do(Stage.RAMPDOWN, "Scan")["Items"] == [{**BOTH, "n": {"N": "5"}}]
+    for found in (articles.do(Stage.RAMPDOWN, "Scan"), articles.do(Stage.RAMPDOWN, "Query", **query)):
+        assert found["Items"] == [{**BOTH, "n": {"N": "5"}}]
 
 
 def test_two_items_of_the_source_that_share_a_guid_are_not_taken_for_one(bench: Bench) -> None:
