@@ -57,8 +57,8 @@ class Play:
 
     # --- what happens
 
-    def crossfade(self, *words: str, status: int = 0) -> str:
-        """A command as a user types it; what it prints. Raises PlayError for another exit status than this.
+    def crossfade(self, *words: str, status: int = 0) -> None:
+        """A command as a user types it; what it prints is shown. Raises PlayError for another exit status than this.
 
         The very command, but in this process: starting a new one for each of them would take longer than they do.
         """
@@ -68,17 +68,9 @@ class Play:
         if done.exit_code != status:
             said = "\n".join(done.output.splitlines()[-25:])
             raise PlayError(f"{typed}: exit status {done.exit_code}, not {status}\n{said}") from done.exception
-        return done.stdout
-
-    def show(self, text: str, *parts: str) -> None:
-        """The lines of an output that hold one of these words; where none is given, all but the progress."""
-        lines = [line for line in text.splitlines() if line.strip()]
-        if parts:
-            kept = [line for line in lines if any(part in line for part in parts)]
-        else:
-            kept = [line for line in lines if not line.lstrip().startswith(PROGRESS)]
-        for line in kept:
-            self.console.output(line.replace(f"{self.folder}/", ""))
+        for line in done.stdout.splitlines():
+            if line.strip() and not line.lstrip().startswith(PROGRESS):
+                self.console.output(line.replace(f"{self.folder}/", ""))
 
     def start(self, name: str, module: str, *arguments: object) -> None:
         """A process of its own, which ends when it is told to."""
