@@ -9,9 +9,12 @@ plain or mirrored    on the authority alone: the caller's own call goes out, rek
 
 from __future__ import annotations
 
+from functools import partial
+
 from crossfade.core.draining import drained, is_blind
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
+from crossfade.core.fallback import look_later_of_write
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern, reworded
 from crossfade.core.locked_writes import evaluated_here
@@ -21,7 +24,7 @@ from crossfade.core.mirroring import mirrored
 from crossfade.core.pair import Pair
 from crossfade.core.rekeying import answered, in_callers_terms, rekeyed, server_evaluates
 from crossfade.core.requests import checked_key, checked_keys
-from crossfade.core.stages import Row, Writes
+from crossfade.core.stages import Fallback, Row, Writes
 from crossfade.errors import Rejected
 
 
@@ -49,9 +52,10 @@ def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, k
             raise in_callers_terms(pair, side, error) from None
         return answered(pair, side, request, reply)
     given, request = request, modern(operation, request)
+    absent = partial(look_later_of_write, pair, row, key) if row.fallback is Fallback.LOOKED_UP else None
     if server_evaluates(pair, side, operation, request):
         try:
-            return (yield from rekeyed(pair, side, operation, request, key))
+            return (yield from rekeyed(pair, side, operation, request, key, absent))
         except Rejected as error:
             raise reworded(operation, given, error) from None
-    return (yield from evaluated_here(pair, side, operation, request, key))
+    return (yield from evaluated_here(pair, side, operation, request, key, absent))
