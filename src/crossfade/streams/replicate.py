@@ -18,13 +18,13 @@ from crossfade.control.records import Job, Reader, Role, job_record
 from crossfade.control.store import Caller
 from crossfade.control.streams import forget_reader
 from crossfade.core.items import Item
+from crossfade.core.mapping.values import show_key
 from crossfade.core.stages import LADDERS, Side, Stage, Writes
 from crossfade.errors import Fenced
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
 from crossfade.jobs.session import Session
-from crossfade.jobs.show import show_key
 from crossfade.migration import Migration
 from crossfade.streams.applying import Applied, Failure, apply_keys, source_keys
 from crossfade.streams.asking import Stream

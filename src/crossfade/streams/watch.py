@@ -18,6 +18,7 @@ from typing import Any, Final
 from crossfade.control.records import Reader, Role
 from crossfade.control.store import Caller
 from crossfade.core.items import Item
+from crossfade.core.mapping.values import show_key
 from crossfade.core.pair import key_name
 from crossfade.core.stages import LADDERS, Writes
 from crossfade.jobs.connecting import Clients, Connect, lean
@@ -25,7 +26,6 @@ from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
 from crossfade.jobs.repair import Repair, repair_key
 from crossfade.jobs.session import Session
-from crossfade.jobs.show import show_key
 from crossfade.migration import Migration
 from crossfade.streams.asking import Stream
 from crossfade.streams.changes import Change
