@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -153,6 +154,6 @@ def test_no_change_is_older_than_its_stream() -> None:
     """Its time may be rounded down, on DynamoDB Local to the minute; the stream's label is not."""
     stream = Stream("source", "orders", "arn:aws:dynamodb:x:0:table/orders/stream/2026-01-01T00:00:30.500", "")
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    record = {"eventName": "INSERT", "dynamodb": {"Keys": {}, "ApproximateCreationDateTime": at}}
+    record: dict[str, Any] = {"eventName": "INSERT", "dynamodb": {"Keys": KEY, "ApproximateCreationDateTime": at}}
     assert change_of("source", record, stream.since).at == at.timestamp() + 30.5
     assert change_of("source", record, replace(stream, arn="arn").since).at == at.timestamp()
