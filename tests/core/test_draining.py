@@ -93,6 +93,27 @@ def test_a_delete_takes_both_sides(bench: Bench, stage: Stage) -> None:
     assert (drain.held("source"), drain.held("target")) == (None, None)
 
 
+def test_a_transaction_of_rampdown_with_a_delete_carries_out_its_other_actions_too(bench: Bench) -> None:
+    """A put and an update of items that are not there, and a check, beside the delete that takes both sides."""
+    drain = Drain(bench)
+    drain.fleet_is_in(Stage.RAMPDOWN)
+    new, other, checked = ({"pk": {"S": "shop"}, "sk": {"S": name}} for name in ("new", "other", "checked"))
+    drain.put(drain.pair.source.name, checked)
+    actions: list[Request] = [
+        {"Delete": {"Key": KEY}},
+        {"Put": {"Item": {**new, "n": {"N": "1"}}}},
+        {"Update": add_one(other)},
+        {"ConditionCheck": {"Key": checked, "ConditionExpression": "attribute_not_exists(pk)"}},
+    ]
+    items = [{kind: {"TableName": drain.pair.caller.name, **given} for kind, given in one.items()} for one in actions]
+    _ = drain.do(Stage.RAMPDOWN, "TransactWriteItems", TransactItems=items)
+    assert (drain.held("source"), drain.held("target")) == (None, None)
+    for key in (new, other):
+        assert drain.do(Stage.RAMPDOWN, "GetItem", Key=key)["Item"] == {**key, "n": {"N": "1"}}
+    held = bench.client.get_item(TableName=drain.pair.source.name, Key=checked, ConsistentRead=True)
+    assert held["Item"] == checked
+
+
 def test_an_item_that_the_target_has_takes_one_request(bench: Bench) -> None:
     """And one that it has not takes two."""
     drain = Drain(bench)
