@@ -17,11 +17,11 @@ from crossfade.core.effects import Call, Forward, Gather, Later, Reply, Request,
 from crossfade.core.items import AttributeValue, Item, parse_number, same, size_bytes
 from crossfade.core.legacy import modern
 from crossfade.core.mirroring import shadow_compare
-from crossfade.core.ordering import in_its_order, order_of, without_mark
+from crossfade.core.ordering import MARK, in_its_order, order_of, without_mark
 from crossfade.core.pages import COMPARED_MAX, Asked, key_condition_in, note_matching, page, understood, without_stamps
 from crossfade.core.pair import Pair, TableShape, key_name
 from crossfade.core.reads import serving_side
-from crossfade.core.stages import Row, Side, other_side
+from crossfade.core.stages import Order, Row, Side, other_side
 from crossfade.errors import MappingError, Refused, Rejected
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
@@ -38,7 +38,11 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
             return (yield from in_its_order(pair, row, "Query", request))
         request = without_mark(request)
         request = modern("Query", request, course.keys)
-        return (yield from query_other(pair, understood("Query", request, course.keys), request, side, course))
+        reply = yield from query_other(pair, understood("Query", request, course.keys), request, side, course)
+        last: Item | None = reply.get("LastEvaluatedKey")
+        if row.order is Order.TARGET_MARKED and last is not None:
+            reply = {**reply, "LastEvaluatedKey": {**last, MARK: {"S": side}}}
+        return reply
     side = row.authority
     asked = None if side == pair.view and not row.compare else asked_of(pair, request, side)
     if asked is not None:

@@ -11,6 +11,7 @@ from crossfade.core.batches import batch_get, batch_write
 from crossfade.core.describing import DESCRIBING, describe
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
+from crossfade.core.merged_index import query_index
 from crossfade.core.merged_query import query_merged
 from crossfade.core.merging import get_merged
 from crossfade.core.ordering import is_marked, scan
@@ -86,7 +87,10 @@ def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request:
         case "GetItem":
             return get_merged(pair, request) if row.merges else get_item(pair, row, ramp_percent, request)
         case "Query":
-            return query_merged(pair, request) if row.merges else query(pair, row, ramp_percent, request)
+            if "IndexName" in request and is_walked(row, request):
+                return query_index(pair, row, request)
+            merges = row.merges and "IndexName" not in request
+            return query_merged(pair, request) if merges else query(pair, row, ramp_percent, request)
         case "Scan":
             return walk(pair, row, request) if is_walked(row, request) else scan(pair, row, request)
         case "BatchGetItem":
