@@ -36,7 +36,7 @@ VIEWS: tuple[tuple[View, str], ...] = (
 
 
 def page() -> str:
-    return "\n".join([HEAD, *tables(), *named(), *of_the_local_one()]) + "\n"
+    return "\n".join([HEAD, *tables(), *named(), *of_other_mappings(), *of_the_local_one()]) + "\n"
 
 
 def entries() -> list[Refusal | Difference]:
@@ -92,6 +92,25 @@ def holds_in(entry: Refusal | Difference) -> str:
         )
     ]
     return "every mapping" if len(held) == len(KINDS) else f"mappings like {' and '.join(held)}"
+
+
+ELSEWHERE = {
+    "a Query by a sort key that the mapping stores in another form": "refused wherever the other table's order would be"
+    " needed: from `prepare` on with copy-on-write; with dual-write in `complete`, and strongly consistent from"
+    " `lockstep_target` on. Reads by the whole key and Scans are not",
+    "a Query of an index by an attribute that the mapping stores in another form": "refused wherever the other table's"
+    " index would be asked",
+    "an index that one of the tables does not have": "ValidationException in `prepare` and `drain`, which ask both"
+    " (and DescribeTable of both, once a process, for what their indexes hold), as in every stage that asks the table"
+    " without it",
+}
+
+
+def of_other_mappings() -> Iterator[str]:
+    yield "## What the mappings of the comparison do not have\n"
+    for what, why in ELSEWHERE.items():
+        yield f"- {what}: {why}."
+    yield ""
 
 
 def of_the_local_one() -> Iterator[str]:

@@ -16,6 +16,7 @@ from crossfade.core.merged_query import query_merged
 from crossfade.core.merging import get_merged
 from crossfade.core.ordering import is_marked, scan
 from crossfade.core.pair import Pair
+from crossfade.core.partiql import stated
 from crossfade.core.query import query
 from crossfade.core.reads import get_item
 from crossfade.core.requests import PARTIQL, READS, WRITES, names_any
@@ -54,6 +55,8 @@ def on_callers_table(
     ):
         return None
     if operation in PARTIQL:
+        if alone and row.writes is Writes.PLAIN:
+            return stated()
         raise Refused(
             f"{operation}: PartiQL on {pair.caller.name}, which is being migrated (stage {stage}), cannot be carried"
             " out; nothing was read or written",
@@ -67,12 +70,13 @@ def on_callers_table(
     return worded(pair, operation, request, in_callers_terms(routine))
 
 
+MAY_SHOW: Final = PARTIQL | {"TransactWriteItems"}
 SHOWING: Final = ("ReturnValues", "ReturnValuesOnConditionCheckFailure")
 
 
 def shows_nothing(operation: str, request: Request) -> bool:
     """Whether the answer to a write of the target can hold no item, and so no stamp to take away."""
-    return operation != "TransactWriteItems" and not any(name in request for name in SHOWING)
+    return operation not in MAY_SHOW and not any(name in request for name in SHOWING)
 
 
 def passes(row: Row, ramp_percent: int, request: Request) -> bool:

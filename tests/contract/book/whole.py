@@ -210,6 +210,7 @@ def statement(table: Shape, text_with_table: str, parameters: list[Any]) -> dict
 
 STATEMENTS: Final[dict[str, Callable[[Shape], dict[str, Any]]]] = {
     "select": lambda table: statement(table, "SELECT n FROM TABLE WHERE {p} = ?", [table.partition()]),
+    "select everything": lambda table: statement(table, "SELECT * FROM TABLE WHERE {p} = ?", [table.partition()]),
     "insert": lambda table: statement(
         table, "INSERT INTO TABLE VALUE {{'{p}': ?, '{s}': ?}}", [table.partition(), table.sort(6)]
     ),
