@@ -13,17 +13,39 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from crossfade.core.stages import Stage
+from crossfade.core.stages import LADDERS, Stage
 from crossfade.demo.steering import Steering
 from crossfade.errors import GateClosed
+from crossfade.migration import Strategy
 from crossfade.verify.result import VerifyResult
 from tests.histories.crew import Crew, ProcessFailed
 
 STAY_SECONDS: Final = 0.6
 AT_ONCE_SHARE: Final = 0.4  # of the stages that are left as soon as everybody is there
-COMPLETE_SHARE: Final = 0.2  # of the runs that end with the end of the migration
 VERIFIES_MAX: Final = 6
 RECHECK_SECONDS: Final = (0.1, 0.4, 1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a strategy's ladder is gone up and down. `first` is gone before, in half of the runs."""
+
+    up: tuple[Stage, ...]
+    down: tuple[Stage, ...]
+    first: tuple[Stage, ...] = ()
+    complete_share: float = 0.2  # of the runs that end with the end of the migration
+
+
+WAYS: Final[dict[Strategy, Way]] = {
+    "dual-write": Way(up=(Stage.RAMPDOWN, Stage.LIVE), down=(Stage.OFF, Stage.DUALWRITE, Stage.SHADOW)),
+    # From drain on nothing leads back to off. Complete is where a source's old items could do harm yet.
+    "copy-on-write": Way(
+        up=(Stage.RAMPDOWN, Stage.RAMPDOWN, Stage.DRAIN),
+        down=(Stage.PREPARE, Stage.PREPARE, Stage.DRAIN),
+        first=(Stage.PREPARE, Stage.OFF),
+        complete_share=0.5,
+    ),
+}
 
 
 class Damage(Exception):
@@ -45,18 +67,23 @@ class Course:
     def run(self, seconds: float) -> None:
         """Up and down for that long, always across the change of authority, and to a rest. Raises Damage."""
         until = time.monotonic() + seconds
-        highest = Stage.RAMPDOWN
+        way = WAYS[self.steering.migration.strategy]
+        for stage in way.first if self.random.random() < 0.5 else ():
+            if stage in self.steering.ladder:
+                self._go(stage)
         while True:
-            self._go(highest if self.random.random() < 0.5 else Stage.LIVE)
+            self._go(self.random.choice(way.up))
             if time.monotonic() > until:
                 break
-            self._go(self.random.choice((Stage.OFF, Stage.DUALWRITE, Stage.SHADOW)))
-        if self.random.random() < COMPLETE_SHARE:
+            self._go(self.random.choice([stage for stage in way.down if stage in self.steering.ladder]))
+        if self.random.random() < way.complete_share:
             self._complete()
 
     def look_at_rest(self) -> None:
-        """Nobody works any more: both sides are equal, unless the migration is complete. Raises Damage."""
-        if self.steering.state.stage not in (Stage.OFF, Stage.COMPLETE):
+        """Nobody works any more: both sides are equal, unless the migration is complete; or, where items are copied,
+        the target has all that the source has. Raises Damage."""
+        row = LADDERS[self.steering.migration.strategy][self.steering.state.stage]
+        if row.keeps_equal or (row.drains and self._copied):
             self._verify()
 
     def _go(self, to: Stage) -> None:
@@ -85,7 +112,7 @@ class Course:
         self.moves += 1
         self.say(stage)
         self.check()
-        if stage is Stage.OFF:
+        if stage in (Stage.OFF, Stage.PREPARE):
             self._copied = False
         if self.random.random() >= AT_ONCE_SHARE:
             time.sleep(STAY_SECONDS * self.random.uniform(0.3, 1.7))
