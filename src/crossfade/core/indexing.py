@@ -13,7 +13,7 @@ from crossfade.core.effects import Call, Reply, Routine
 from crossfade.core.items import Item, same
 from crossfade.core.mirroring import patiently
 from crossfade.core.pair import Image, IndexSchema, Pair, Stored
-from crossfade.core.stages import Side
+from crossfade.core.stages import Side, other_side
 from crossfade.errors import Rejected
 
 KINDS: Final = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
@@ -51,11 +51,10 @@ class MergedIndex:
 def merged_index(pair: Pair, index: str, names: tuple[str, str | None] | None, *, whole: bool) -> Routine[MergedIndex]:
     """`index` and `names` are the caller's; None where the index is not declared. Raises Rejected where one side has no
     such index."""
-    source = yield from index_schema(pair, "source", index)
-    target = yield from index_schema(pair, "target", index)
-    own = (source if pair.view == "source" else target).keys
-    known = names or (own[0], own[1] if len(own) > 1 else None)
-    return MergedIndex(pair, index, known, {"source": source, "target": target}, whole)
+    own = yield from index_schema(pair, pair.view, index)
+    other = yield from index_schema(pair, other_side(pair.view), index)
+    known = names or (own.keys[0], own.keys[1] if len(own.keys) > 1 else None)
+    return MergedIndex(pair, index, known, {pair.view: own, other_side(pair.view): other}, whole)
 
 
 def index_schema(pair: Pair, side: Side, index: str) -> Routine[IndexSchema]:
