@@ -225,6 +225,19 @@ def test_an_item_whose_index_key_has_changed_is_found_at_its_new_place_alone(ben
     assert drain.held("source") == ITEM
 
 
+def test_a_scan_shows_an_item_once_that_is_deleted_and_put_again_meanwhile(bench: Bench) -> None:
+    """After the source has been looked at, and before the target: as a page of one table has each key once."""
+    drain = Drain(bench)
+
+    def put_again() -> None:
+        _ = drain.do(Stage.DRAIN, "DeleteItem", Key=KEY)
+        _ = drain.do(Stage.DRAIN, "PutItem", Item={**KEY, "n": {"N": "9"}})
+
+    bench.before["Scan", drain.pair.target.name] = put_again
+    assert drain.do(Stage.DRAIN, "Scan", ConsistentRead=True)["Items"] == [ITEM]
+    assert drain.do(Stage.DRAIN, "Scan", ConsistentRead=True)["Items"] == [{**KEY, "n": {"N": "9"}}]
+
+
 def test_a_sort_key_in_another_form_is_refused_before_anything_is_read(bench: Bench) -> None:
     """The two tables keep it in different orders, so a Query cannot be merged."""
     key: dict[str, Any] = {"pk": "S", "sk": "S"}

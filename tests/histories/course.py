@@ -54,12 +54,13 @@ class Damage(Exception):
 
 @dataclass(slots=True)
 class Course:
-    """`random` decides on the way; `say` is told of what happens."""
+    """`random` decides on the way; `say` is told of what happens; `quiet` holds misfortune off, or no more."""
 
     steering: Steering
     random: Random
     say: Callable[[str], None]
     check: Callable[[], None]
+    quiet: Callable[[bool], None] = lambda _: None
     moves: int = 0
     _clean_at_unclean: int = 0
     _copied: bool = False
@@ -87,26 +88,27 @@ class Course:
             self._verify()
 
     def _go(self, to: Stage) -> None:
-        for _ in range(VERIFIES_MAX):
-            try:
-                self.steering.walk(to, self._stay)
-            except GateClosed:
-                self._open()
-            else:
-                return
-        raise Damage(f"the gates on the way to {to} did not open after {VERIFIES_MAX} verifies")
+        self._through(lambda: self.steering.walk(to, self._stay), to)
 
     def _complete(self) -> None:
         self._go(Stage.RAMPDOWN)
-        for _ in range(VERIFIES_MAX):
-            try:
-                self.steering.complete()
-            except GateClosed:
-                self._open()
-            else:
-                self._stay(Stage.COMPLETE)
-                return
-        raise Damage(f"the last gate did not open after {VERIFIES_MAX} verifies")
+        self._through(self.steering.complete, Stage.COMPLETE)
+        self._stay(Stage.COMPLETE)
+
+    def _through(self, move: Callable[[], None], to: Stage) -> None:
+        """A gate stays closed where a process is killed during the verify, so at last it is opened in a quiet time."""
+        try:
+            for attempt in range(VERIFIES_MAX):
+                self.quiet(attempt > VERIFIES_MAX // 2)
+                try:
+                    move()
+                except GateClosed:
+                    self._open()
+                else:
+                    return
+        finally:
+            self.quiet(False)
+        raise Damage(f"the gates on the way to {to} did not open after {VERIFIES_MAX} verifies")
 
     def _stay(self, stage: Stage) -> None:
         self.moves += 1
@@ -155,12 +157,17 @@ class Misfortune:
     kills: int = 0
     pauses: int = 0
     failure: ProcessFailed | None = None
+    is_held: bool = False
     _end: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def begin(self) -> None:
         self._thread = threading.Thread(target=self._run, name="misfortune")
         self._thread.start()
+
+    def hold(self, held: bool) -> None:
+        """Whether nobody is killed or stopped for now."""
+        self.is_held = held
 
     def end(self) -> None:
         """No process is stopped, and none will be. Raises ProcessFailed where one could not be started."""
@@ -174,7 +181,8 @@ class Misfortune:
     def _run(self) -> None:
         try:
             while not self._end.wait(self.pause_seconds * self.random.uniform(0.4, 1.6)):
-                self._strike()
+                if not self.is_held:
+                    self._strike()
         except ProcessFailed as failure:
             self.failure = failure
 

@@ -78,8 +78,8 @@ def perform(
     steering.start()
     with Crew(scene, server.endpoint_url, folder, kinds) as crew:
         crew.start(scene.processes)
-        course = Course(steering, random, happened, lambda: None)
         misfortune = Misfortune(crew, Random(f"{scene.seed}.misfortune"), happened, KILL_PAUSE_SECONDS)
+        course = Course(steering, random, happened, lambda: None, misfortune.hold)
         misfortune.begin()
         try:
             outcome.damage = tell(course, seconds, dropped=bool(scene.drop))

@@ -28,7 +28,7 @@ from crossfade.core.items import AttributeValue, Item, same, size_bytes
 from crossfade.core.legacy import modern
 from crossfade.core.ordering import MARK, from_gone, index_keys, name_in, translated, without_mark
 from crossfade.core.pages import Asked, key_condition_in, look_up, page, understood
-from crossfade.core.pair import Image, Pair
+from crossfade.core.pair import Image, Pair, key_name
 from crossfade.core.query import PAGE_BYTES_MAX, partitions, rank_by
 from crossfade.core.stages import Row, Side
 from crossfade.core.walking import REST, mark_of, source_mark
@@ -116,6 +116,7 @@ class Merge:
         self._sort_rank = rank_by(() if index.names[1] is None else (index.names[1],))
         self._bytes = 0
         self._dropped = 0
+        self._shown_names: set[str] = set()
         start: Item | None = request.get("ExclusiveStartKey")
         self._source = self._lanes("source", start, behind=not in_rest)
         self._target = self._lanes("target", start, behind=in_rest)
@@ -200,12 +201,14 @@ class Merge:
         token = place_of(entry.place, tuple(self._token_names))
         mark = REST if side == "target" else source_mark(self._row)
         token = {**token, MARK: {"S": mark}} if mark else token
-        if entry.shown is None:
+        name = key_name(self._pair.callers_key(entry.place))
+        if entry.shown is None or name in self._shown_names:  # once, even if it has moved on while the page is made
             self._dropped += 1
             if self._dropped < DROPPED_MAX:
                 return False
             self.last = token
             return True
+        self._shown_names.add(name)
         self.looked_at += 1
         self._bytes += size_bytes(entry.shown)
         if self._asked.keep(entry.shown):

@@ -18,7 +18,7 @@ from crossfade.core.items import Item
 from crossfade.core.legacy import modern
 from crossfade.core.ordering import MARK, PAGING, from_gone, index_keys, key_of, translated, without_mark
 from crossfade.core.pages import Asked, look_up, page, understood
-from crossfade.core.pair import Image, Pair, Stored
+from crossfade.core.pair import Image, Pair, Stored, key_name
 from crossfade.core.stages import Order, Row, Side
 from crossfade.errors import Rejected
 
@@ -91,6 +91,7 @@ class Step:
         self._asked = asked
         self._request = request
         self._index = index
+        self._shown_names: set[str] = set()
 
     @property
     def left(self) -> int | None:
@@ -159,6 +160,12 @@ class Step:
         return stored.item is not None if self._index is None else self._index.has("source", stored)
 
     def _show(self, images: Sequence[Image]) -> None:
-        there = [image for image in images if image is not None]
+        """Each item once, even one that is deleted in both tables and put into the target while this page is made."""
+        there: list[Item] = []
+        for image in images:
+            name = None if image is None else key_name(self._pair.callers_key(image))
+            if image is not None and name is not None and name not in self._shown_names:
+                self._shown_names.add(name)
+                there.append(image)
         self.looked_at += len(there)
         self.items += [image for image in there if self._asked.keep(image)]
