@@ -3,11 +3,12 @@
 # the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof contract histories clients lint types bench-router bench-backfill bench-verify constraints ready clean
+.PHONY: help demo examples test proof contract histories clients lint types bench-router bench-backfill bench-verify constraints ready clean
 BIN := .venv/bin
 
 help:
 	@echo 'make demo            migrate a table under live traffic, there and back     [ITEMS=50000] [SEED=1]'
+	@echo 'make examples        two whole migrations to read, played and judged         [ITEMS=2000]'
 	@echo 'make test            lint, types, import contract and every test             [PYTEST="-k name"]'
 	@echo 'make proof           the demo'"'"'s proof that nothing was lost, over seeds       [RUNS=20] [DROP=rule]'
 	@echo 'make contract        every answer in every stage beside a plain table'"'"'s       [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT=]'
@@ -38,6 +39,9 @@ contract: ready
 histories: ready
 	@$(BIN)/python -m tests.histories --runs $(or $(RUNS),3) $(if $(STRATEGY),--strategy $(STRATEGY)) $(if $(SEED),--seed $(SEED)) \
 	    $(if $(DROP),--drop $(DROP))
+
+examples: ready
+	@$(BIN)/python -m examples $(if $(ITEMS),--items $(ITEMS))
 
 clients: ready
 	@$(BIN)/python -m tests.clients.pynamodb_suite

@@ -11,6 +11,7 @@ from crossfade.aws.sync_router import SyncRouter
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Side
+from crossfade.errors import ConfigurationError
 from crossfade.migration import Migration
 from crossfade.observe import Observer, Watch
 
@@ -42,6 +43,14 @@ def attach(
     Raises NotStarted, ConfigurationError or DatabaseError, and then nothing was attached; with aiobotocore these come
     from `await router.ready()`, or from the first call.
     """
+    if view == "source" and migration.compiled.held:
+        names = ", ".join(name for name, _ in migration.compiled.held)
+        raise ConfigurationError(
+            f"migration {migration.name}: a key of {migration.source.name} does not tell {names}, by which"
+            f" {migration.target.name} has the item",
+            next_step="let the application speak of the new table, its keys with the attributes of both, and say"
+            ' attach(..., view="target")',
+        )
     found = attached(thing, background)
     landing = landing_seconds_of(found.client) if landing_seconds is None else landing_seconds
     settings = Settings(migration, landing, lease_seconds, poll_seconds, rules, view)

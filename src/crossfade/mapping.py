@@ -17,6 +17,7 @@ from crossfade.core.mapping.custom import custom
 from crossfade.core.mapping.nested import move
 from crossfade.core.mapping.piece import Piece
 from crossfade.core.mapping.plain import drop, identity, rename, set_default
+from crossfade.core.mapping.rekeying import derive_key, use_as_key
 from crossfade.core.mapping.suffix import suffix
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "base64_to_binary",
     "convert",
     "custom",
+    "derive_key",
     "drop",
     "epoch_to_iso",
     "flag_to_number",
@@ -39,4 +41,5 @@ __all__ = [
     "split",
     "suffix",
     "text_to_number",
+    "use_as_key",
 ]

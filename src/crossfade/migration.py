@@ -117,6 +117,12 @@ class Migration:
             compiled = compile_mapping(self.mapping, self.source.key, self.target.key)
         except MappingInvalid as error:
             raise MappingInvalid(f"migration {self.name}: {error.message}", next_step=error.next_step) from None
+        if compiled.kept and self.strategy != "copy-on-write":
+            raise MappingInvalid(
+                f"migration {self.name}: the target's key does not lead back to the source's, which the strategy"
+                f" {self.strategy} rests on: it has to find the source's item of each target item",
+                next_step='take strategy="copy-on-write", or make the new key a form of the old one (join, split)',
+            )
         object.__setattr__(self, "compiled", compiled)
 
     def table(self, place: Literal["source", "target"]) -> Table:

@@ -27,8 +27,9 @@ from crossfade.mapping import (
     set_default,
     suffix,
     text_to_number,
+    use_as_key,
 )
-from crossfade.migration import Migration, Table
+from crossfade.migration import Migration, Strategy, Table
 from tests.conftest import Database
 
 KEY: dict[str, Kind] = {"customer": "S", "order": "S"}
@@ -57,11 +58,14 @@ class Bench:
             _ = self.client.put_item(TableName=table or self.source, Item=whole)
 
     def check(
-        self, *pieces: Piece, target_key: dict[str, Kind] | None = None, sample_items: int = 1_000
+        self,
+        *pieces: Piece,
+        target_key: dict[str, Kind] | None = None,
+        sample_items: int = 1_000,
+        strategy: Strategy = "dual-write",
     ) -> CheckReport:
-        migration = Migration(
-            "test", Table(self.source, KEY), Table(self.target, target_key or KEY), mapping=list(pieces)
-        )
+        source, target = Table(self.source, KEY), Table(self.target, target_key or KEY)
+        migration = Migration("test", source, target, list(pieces), strategy)
         return run_check(self.client, self.client, migration, sample_items=sample_items)
 
 
@@ -378,3 +382,27 @@ def test_a_database_that_cannot_be_asked_is_a_configuration_error() -> None:
             _ = run_check(client, client, migration)
     with pytest.raises(ConfigurationError, match="sample_items is 0"):
         _ = run_check(None, None, migration, sample_items=0)
+
+
+def test_a_target_that_expires_items_is_an_error_while_they_are_copied(tables: Bench) -> None:
+    """The source's twin of an item that expired would be the item again; with tables kept equal, it is gone."""
+    tables.put({})
+    assert "target-expires" not in {found.code for found in tables.check(identity(), strategy="copy-on-write").findings}
+    _ = tables.client.update_time_to_live(
+        TableName=tables.target, TimeToLiveSpecification={"Enabled": True, "AttributeName": "gone_at"}
+    )
+    report = tables.check(identity(), strategy="copy-on-write")
+    assert not report.ok
+    assert "expire by 'gone_at'" in finding(report, "target-expires").what
+    assert tables.check(identity()).ok
+
+
+def test_items_that_share_a_new_key_are_found(tables: Bench) -> None:
+    """Where an attribute becomes the key, it must be one item's alone."""
+    tables.put({"guid": {"S": "one"}}, {"guid": {"S": "one"}})
+    client, name = tables.client, f"by-guid-{tables.target}"
+    tables.create(name, {"guid": "S"})
+    migration = Migration(
+        "test", Table(tables.source, KEY), Table(name, {"guid": "S"}), use_as_key("guid"), "copy-on-write"
+    )
+    assert finding(run_check(client, client, migration), "key-collision").count == 1

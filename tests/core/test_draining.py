@@ -22,7 +22,6 @@ KEY: Item = {"pk": {"S": "shop"}, "sk": {"S": "one"}}
 THERE: Item = {"id": {"S": "shop"}, "sk": {"S": "one"}}
 ITEM: Item = {**KEY, "n": {"N": "5"}}
 SIDES: Final[tuple[Side, Side]] = ("source", "target")
-WAIT_SECONDS_MAX: Final = 20.0
 
 
 class Drain:

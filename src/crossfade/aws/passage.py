@@ -68,6 +68,7 @@ class Passages:
         self._lingering: deque[tuple[float, Ticket]] = deque()  # open until then, the first to end first
         self._strays: deque[Item] = deque()
         self._callers_name = pair.caller.name
+        self._key_length = len(pair.caller.key_names)
         stamped = any(row.stamped_source for row in LADDERS[strategy].values())
         self._may_show_stamps = stamped or pair.view == "target"
         self._ways: dict[tuple[Stage, int], dict[str, Way]] = {}
@@ -87,6 +88,8 @@ class Passages:
             return ticket, Way.OPEN
         if self._may_show_stamps and not shows_nothing(operation, request):
             return ticket, Way.OPEN  # its answer may show a stamp
+        if len(request.get("Key") or ()) > self._key_length:
+            return ticket, Way.OPEN  # each side takes its own
         return ticket, way
 
     def _way_of_many(self, ticket: Ticket, operation: str, request: Request) -> Way:
@@ -263,5 +266,5 @@ def source_keys(pair: Pair, operation: str, request: Request) -> Iterator[Item]:
 
 def key_of(pair: Pair, named: Request) -> Iterator[Item]:
     given: Item = named.get("Item") or named.get("Key") or {}
-    if all(name in given for name in pair.caller.key_names):
+    if all(name in given for name in pair.callers_names):
         yield pair.callers_key(given)

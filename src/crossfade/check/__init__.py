@@ -4,7 +4,8 @@ report    what comes out: findings, and whether one is an error
 tables    what DescribeTable says of both tables, against what the migration file declares
 sampling  items from all over a table, at a low rate
 items     what the mapping makes of the sampled items
-run       the three together
+expiry    TTL on the target, where that would bring items back
+run       all of it together
 """
 
 from __future__ import annotations

@@ -75,7 +75,16 @@ def index_findings(migration: Migration, source: Mapping[str, Any], target: Mapp
             f"{migration.target.name}: not ACTIVE yet: {', '.join(filling)}",
             next_step="wait: an index that is being filled slows down writes to its table",
         )
-    if migration.compiled.sort == "other":
+    if migration.compiled.kept:
+        names = ", ".join((*migration.target.key_names, *(name for name, _ in migration.compiled.kept)))
+        yield Finding(
+            "info",
+            "whole-keys",
+            f"the keys of {migration.target.name} do not lead back to those of {migration.source.name}: until it is"
+            f" complete, applications pass {names}; in prepare and drain, Queries and Scans are refused",
+            next_step='attach with view="target"',
+        )
+    elif migration.compiled.sort == "other":
         yield Finding(
             "warning",
             "sort-other",

@@ -183,7 +183,7 @@ class Examination:
         if any(piece.opaque for piece in self._mapping.pieces):
             return
         touched = {path[0] for piece in self._mapping.pieces for path in (*piece.takes, *piece.alters)}
-        touched |= {name for name, _ in self._mapping.source_key}
+        touched |= {name for name, _ in (*self._mapping.source_key, *self._mapping.held)}
         left = sorted((-count, path[0]) for path, count in self._paths.items() if len(path) == 1)
         names = [f"{name} ({-count})" for count, name in left if name not in touched]
         if names:

@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from crossfade.check.expiry import expiry_findings
 from crossfade.check.indexes import description_key, index_keys
 from crossfade.check.items import Examination
 from crossfade.check.report import SAMPLES_MAX, CheckReport, Finding, ordered
@@ -26,8 +27,8 @@ def run_check(
 ) -> CheckReport:
     """Try `migration` on up to `sample_items` items of the real source; writes nothing.
 
-    Clients are botocore DynamoDB clients (or anything with their `describe_table` and `scan`). A table that is not
-    there is a finding. Raises ConfigurationError where a database cannot be asked at all.
+    Clients are botocore DynamoDB clients (or anything with their `describe_table`, `describe_time_to_live` and `scan`).
+    A table that is not there is a finding. Raises ConfigurationError where a database cannot be asked at all.
     """
     if not 1 <= sample_items <= SAMPLE_ITEMS_MAX:
         raise ConfigurationError(f"sample_items is {sample_items:,}, and must be from 1 to {SAMPLE_ITEMS_MAX:,}")
@@ -47,6 +48,7 @@ def run_check(
                 findings.append(Finding("warning", "source-empty", f"source {migration.source.name} holds no items"))
         if target is not None:
             findings += _already_there(client_target, migration.target)
+            findings += expiry_findings(client_target, migration)
     except ClientError as error:
         raise ConfigurationError(
             f"the database refused: {error}", next_step="check needs dynamodb:DescribeTable and dynamodb:Scan on both"

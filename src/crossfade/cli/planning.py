@@ -8,7 +8,7 @@ from crossfade.cli.plans import Plan, Step
 from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, gates_of_step
 from crossfade.control.records import Job, State
 from crossfade.control.survey import Survey
-from crossfade.core.stages import LADDERS, Stage, ladder, path
+from crossfade.core.stages import LADDERS, Gate, Stage, ladder, path
 from crossfade.errors import Refused
 
 
@@ -109,5 +109,7 @@ def _way_back(state: State, to: Stage) -> str:
     if start is to:
         return ""
     order = ladder(state.strategy)
+    if start is Stage.OFF and to is not order[1] and Gate.EMPTY in LADDERS[state.strategy][order[1]].gates:
+        return f"crossfade rollback --to {order[1]} --execute (no further, once the target has an item)"
     verb = "rollback" if order.index(to) > order.index(start) else "advance"
     return f"crossfade {verb} --to {start} --execute"

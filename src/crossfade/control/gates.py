@@ -144,7 +144,7 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         return closed(f"the last verify has not finished ({where})")
     if not verify.clean:
         counts = ", ".join(f"{name} {count}" for name, count in verify.counts.items())
-        return closed(f"the last verify found differences ({counts})", f"{command} --repair, then {command}")
+        return closed(f"the last verify found differences ({counts})", f"{command} --repair --execute, then {command}")
     if backfill is None or backfill.status is not JobStatus.COMPLETE or verify.backfill_run != backfill.run:
         return closed("the last verify began before the backfill was complete")
     if verify.unclean != state.unclean:

@@ -55,7 +55,7 @@ def batch_get(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Rout
     decides = other_side(pair.view) if row.merges else row.authority
     keys = checked_keys(pair, decides, [{"Key": key} for key in entry.get("Keys", ())])
     if keys is None or (not keys and decides == pair.view):
-        return (yield from Forward())
+        return shown(name, (yield from Forward()))
     if not keys:
         raise Rejected("ValidationException", "a BatchGetItem asks for one key or more")
     side = serving_side(row, ramp_percent, entry, key_name(keys[0]))
@@ -131,7 +131,7 @@ def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     entries: list[Request] = request["RequestItems"][name]
     if not entries or not all(is_well_formed(entry) for entry in entries):
         return (yield from Forward())  # nothing that could be written: the service words its own error
-    decides = other_side(pair.view) if row.merges else row.authority
+    decides = row.decides(pair.view, whole=bool(pair.mapping.kept))
     keys = checked_keys(pair, decides, [single(entry)[1] for entry in entries])
     if keys is None:
         return (yield from Forward())
@@ -209,7 +209,7 @@ def entry_name(pair: Pair, table: str, entry: Request) -> str:
 def callers_metrics(pair: Pair, table: str, entry: Reply) -> Reply:
     """Metrics of a partition of the other table, about the caller's partition that its items belong to."""
     key: Item = entry.get("ItemCollectionKey") or {}
-    if plain_name(table) == pair.caller.name or not key:
+    if plain_name(table) == pair.caller.name or not key or pair.mapping.kept:
         return entry
     (value,) = key.values()
     (back,) = pair.mapping.partitions(value, back=pair.view == "source")[:1]

@@ -40,8 +40,10 @@ class Held:
     target: Stored
     source: Stored = NOTHING
 
-    def image(self, pair: Pair) -> Image:
-        return pair.image("source", self.source) if self.target.item is None else pair.image("target", self.target)
+    def image(self, pair: Pair, key: Item) -> Image:
+        if self.target.item is None:
+            return pair.image_under("source", self.source, key)
+        return pair.image_under("target", self.target, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Moves:
 def drained(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
     """One write by the caller, in a stage whose writes are prepared, drained, or (a delete) deleting."""
     key = checked_key(pair, request)
-    prepared = prepare(operation, request, pair.caller.key_names)
+    prepared = prepare(operation, request, pair.callers_names)
     asked = accounting_asked(request)
     replies: list[Reply] = []
     for attempt in range(TRIES_MAX):
@@ -64,7 +66,7 @@ def drained(pair: Pair, row: Row, operation: WriteName, request: Request) -> Rou
             moves = yield from blind_moves(pair, key, done.image)
         else:
             held = yield from look(pair, row, key, asked, replies)
-            image = held.image(pair)
+            image = held.image(pair, key)
             done = prepared.on(image)
             if done.image is None and image is None and row.merges:
                 return whole_answer(pair, request, done, replies)
@@ -97,7 +99,7 @@ def moves_of(
     pair: Pair, row: Row, operation: ActionName, request: Request, held: Held, done: Evaluated, key: Item
 ) -> Routine[Moves]:
     """What has been decided upon `held`, as actions that are carried out only while that is how things are."""
-    changes = operation != "ConditionCheck" and not (done.image is None and held.image(pair) is None)
+    changes = operation != "ConditionCheck" and not (done.image is None and held.image(pair, key) is None)
     absent = check(pair, "target", key, pair.unchanged("target", NOTHING))
     if held.target.item is not None:
         lock = pair.locked("target", held.target) if pair.rules.stamp else None

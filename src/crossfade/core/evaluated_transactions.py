@@ -48,11 +48,12 @@ def evaluated_here(pair: Pair, row: Row, request: Request, actions: Sequence[Act
     check_transaction(request, actions)
     if "ClientRequestToken" in request and (yield from was_done(pair, request)):
         return {}
-    prepared = [prepare(action.operation, action.request, pair.caller.key_names) for action in actions]
+    prepared = [prepare(action.operation, action.request, pair.callers_names) for action in actions]
     replies: list[Reply] = []
     for attempt in range(TRIES_MAX):
         held = yield from snapshot(pair, row, actions, replies, capacity_asked(request))
-        results = [evaluated(one, image_of(pair, row, here)) for one, here in zip(prepared, held, strict=True)]
+        images = [image_of(pair, row, here, action.key) for here, action in zip(held, actions, strict=True)]
+        results = [evaluated(one, image) for one, image in zip(prepared, images, strict=True)]
         refused = {
             action.place: result
             for action, result in zip(actions, results, strict=True)
@@ -128,10 +129,10 @@ def snapshot(
     return held
 
 
-def image_of(pair: Pair, row: Row, here: Mapping[Side, Stored]) -> Image:
+def image_of(pair: Pair, row: Row, here: Mapping[Side, Stored], key: Item) -> Image:
     if row.merges and here["target"].item is None:
-        return pair.image("source", here["source"])
-    return pair.image(row.authority, here[row.authority])
+        return pair.image_under("source", here["source"], key)
+    return pair.image_under(row.authority, here[row.authority], key)
 
 
 def patient_snapshot(side: Side, request: Request) -> Routine[Reply]:

@@ -19,12 +19,12 @@ def evaluated_here(pair: Pair, side: Side, operation: WriteName, request: Reques
 
     After an unknown outcome the next read tells: our own stamp there means that it was carried out.
     """
-    prepared = prepare(operation, request, pair.caller.key_names)
+    prepared = prepare(operation, request, pair.callers_names)
     asked = accounting_asked(request)
     replies: list[Reply] = []
     for attempt in range(TRIES_MAX):
         before = yield from read_counting(pair, side, key, asked, replies)
-        done = prepared.on(pair.image(side, before))
+        done = prepared.on(pair.image_under(side, before, key))
         if done.image is None and before.item is None:
             return whole_answer(pair, request, done, replies)
         change = yield from pair.put_or_delete(side, key, done.image, pair.locked(side, before))

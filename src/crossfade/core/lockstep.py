@@ -25,7 +25,7 @@ def in_lockstep(pair: Pair, authority: Side, operation: WriteName, request: Requ
     an item deleted and mirrored between our reads would come back in the target: an absence has no stamp).
     """
     key = checked_key(pair, request)
-    prepared = prepare(operation, request, pair.caller.key_names)
+    prepared = prepare(operation, request, pair.callers_names)
     asked = accounting_asked(request)
     replies: list[Reply] = []
     for attempt in range(TRIES_MAX):

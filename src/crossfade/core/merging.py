@@ -29,11 +29,13 @@ def get_merged(pair: Pair, request: Request) -> Routine[Reply]:
     kept: Request = {name: request[name] for name in ("ConsistentRead",) if name in request} | capacity_asked(request)
     reply = yield from Forward({**kept, "TableName": pair.target.name, "Key": pair.key("target", key)})
     replies = [reply]
-    image = pair.image("target", pair.stored("target", reply.get("Item")))
+    image = pair.image_under("target", pair.stored("target", reply.get("Item")), key)
     if image is None:
-        behind = yield from Call("source", "GetItem", {**kept, "TableName": pair.source.name, "Key": key})
+        behind = yield from Call(
+            "source", "GetItem", {**kept, "TableName": pair.source.name, "Key": pair.key("source", key)}
+        )
         replies.append(behind)
-        image = pair.image("source", pair.stored("source", behind.get("Item")))
+        image = pair.image_under("source", pair.stored("source", behind.get("Item")), key)
     answer: Reply = {name: value for name, value in reply.items() if name != "Item"}
     answer |= consumed(pair, replies, request["TableName"])
     return answer if image is None else {**answer, "Item": wanted(image)}
@@ -45,6 +47,6 @@ def behind_target(
     """What the source has of these keys, which the target has not; in a stage that looks afterwards, nothing yet."""
     if row.merges and missing:
         stored = yield from look_up(pair, "source", missing, sent, counted)
-        return [pair.image("source", one) for one in stored]
+        return [pair.image_under("source", one, key) for one, key in zip(stored, missing, strict=True)]
     yield from look_later(pair, row, missing)
     return []

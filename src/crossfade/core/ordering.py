@@ -23,7 +23,7 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.pages import Asked, compare_items_later, key_condition_in, look_up, page, understood, without_stamps
 from crossfade.core.pair import Image, Pair
 from crossfade.core.requests import used_by
-from crossfade.core.stages import Order, Row, Side, Writes
+from crossfade.core.stages import Order, Row, Side, Writes, other_side
 from crossfade.errors import Refused, Rejected
 
 MARK: Final = STAMP  # the attribute that marks a token; no attribute of the caller's has this name
@@ -206,6 +206,12 @@ def translated(pair: Pair, token: Item, given: Side, wanted: Side) -> Item:
     """A token of one side in the terms of another: a base key and, for an index, the attributes of its key."""
     if given == wanted:
         return token
+    if pair.mapping.kept:
+        raise Refused(
+            f"a page of {pair.table(other_side(pair.view)).name} has no token in the terms of {pair.caller.name}: the"
+            " keys of one do not lead to those of the other",
+            next_step="scan when the stage is rampdown or complete, with the application attached with view='target'",
+        )
     key = key_of(pair, given, token)
     key = pair.mapping.forward_key(key) if wanted == "target" else pair.mapping.backward_key(key)
     rest = {name: value for name, value in token.items() if name not in pair.table(given).key_names}

@@ -2,7 +2,8 @@
 
 Inside the core an item is always an **image**: the item as the caller sees it, or None for its absence. A caller speaks
 the source's key shape (the usual view) or already the target's. What the target stores carries a stamp besides, and
-only this file turns one form into the other. Whatever the view, an item is told by its source key.
+only this file turns one form into the other. Whatever the view, an item is told by its source key; where the target's
+key is an attribute that the source's key does not lead to, together with that.
 """
 
 from __future__ import annotations
@@ -12,17 +13,23 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from crossfade.core.effects import Call, Request, Routine, Stamp
-from crossfade.core.items import Item, canonical_value, same_item
+from crossfade.core.items import Item, canonical_value, same, same_item
 from crossfade.core.mapping import STAMP, CompiledMapping
+from crossfade.core.mapping.values import show_value
 from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.core.stages import Side
-from crossfade.errors import MappingError
+from crossfade.errors import MappingError, Rejected
 
 Image = Item | None
 
 # How long after it was sent a request whose outcome is unknown may still be carried out, when nothing better is known:
 # one attempt's connect and read timeouts in botocore's defaults (60 s each).
 LANDING_SECONDS_DEFAULT: Final = 120.0
+
+NEEDS_BOTH: Final = (
+    "The provided key element does not match the schema: {name} is missing, by which {table} has the item; until the"
+    " migration is complete, a key carries the attributes of both tables"
+)
 
 # A guard names at most this many attributes: DynamoDB takes 300 operators (two a clause) and 4 KB an expression.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -103,7 +110,21 @@ class Pair:
 
     def source_key(self, item: Item) -> Item:
         """The key of an item of the source. KeyError where an attribute is missing: callers have validated by then."""
-        return {name: item[name] for name in self.source.key_names}
+        key = {name: item[name] for name in self.source.key_names}
+        for name, _ in self.mapping.held:
+            if name in item:  # an item without it cannot be mapped, which others say
+                key[name] = item[name]
+        return key
+
+    def whole_key_names(self, side: Side) -> tuple[str, ...]:
+        """What tells an item of one side in both tables: mostly the key, and that alone."""
+        more = self.mapping.held if side == "source" else self.mapping.kept
+        return (*self.table(side).key_names, *(name for name, _ in more)) if more else self.table(side).key_names
+
+    @property
+    def callers_names(self) -> tuple[str, ...]:
+        """Of the caller's own items."""
+        return self.whole_key_names(self.view)
 
     def index_name(self, side: Side, index: str) -> str:
         """The name on one side of an index that the caller names."""
@@ -130,12 +151,18 @@ class Pair:
         return self.mapping.arrives(name) if side == "target" else self.mapping.came_from(name)
 
     def callers_key(self, given: Item) -> Item:
-        """The source key of an image, or of a key as the caller gives it; other attributes do not matter."""
-        key = {name: given[name] for name in self.caller.key_names}
+        """The source key of an image, or of a key as the caller gives it; other attributes do not matter. Raises
+        Rejected where a key lacks what it needs in the other table."""
+        for name, _ in self.mapping.kept if self.view == "target" else ():
+            if name not in given:
+                raise Rejected("ValidationException", NEEDS_BOTH.format(name=name, table=self.source.name))
+        key = {name: given[name] for name in self.callers_names}
         return key if self.view == "source" else self.mapping.backward_key(key)
 
     def key(self, side: Side, source_key: Item) -> Item:
-        return source_key if side == "source" else self.mapping.forward_key(source_key)
+        if side == "target":
+            return self.mapping.forward_key(source_key)
+        return {name: source_key[name] for name in self.source.key_names} if self.mapping.held else source_key
 
     def stored(self, side: Side, item: Item | None) -> Stored:  # noqa: ARG002 - both sides have the same form
         """What was read, its stamp apart. A stamp is nobody's data; the source has one where a copying migration, or
@@ -152,6 +179,22 @@ class Pair:
             return stored.item
         return self.mapping.backward(stored.item) if side == "target" else self.mapping.forward(stored.item)
 
+    def image_under(self, side: Side, stored: Stored, source_key: Item) -> Image:
+        """The image of what was read under this key. Raises MappingError where it is an item with another key in the
+        other table: two must never become one."""
+        self._check_whole_key(side, stored.item, source_key)
+        return self.image(side, stored)
+
+    def _check_whole_key(self, side: Side, item: Item | None, source_key: Item) -> None:
+        if item is None or not self.mapping.held:
+            return
+        for name in self.whole_key_names(side):
+            if name not in item or name not in source_key or not same(item[name], source_key[name]):
+                found = show_value(item[name]) if name in item else "missing"
+                raise MappingError(
+                    f"the item that {self.table(side).name} has under this key has another {name!r}: {found}"
+                )
+
     def equal(self, source: Stored, target: Stored) -> bool:
         """Whether target == mapping(source), which is what must hold at rest. Sets, numbers: by meaning."""
         if source.item is None or target.item is None:
@@ -164,7 +207,13 @@ class Pair:
     def is_covered(self, source: Stored, target: Stored) -> bool:
         """Whether the target has an item of its own where the source has one: all that must hold where items are
         copied, and go on in the target alone."""
-        return source.item is None or target.item is not None
+        if source.item is None or target.item is None:
+            return source.item is None
+        try:
+            self._check_whole_key("target", target.item, self.source_key(source.item))
+        except MappingError:
+            return False
+        return True
 
     def read(self, side: Side, source_key: Item) -> Routine[Stored]:
         """One strongly consistent read."""

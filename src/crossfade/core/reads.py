@@ -37,7 +37,7 @@ def get_item(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routi
     """One read of one item; after the answer, the comparison with the other side."""
     keys = checked_keys(pair, row.authority, [request])
     if keys is None:
-        return (yield from Forward())
+        return shown((yield from Forward()))
     (key,) = keys
     side = serving_side(row, ramp_percent, request, key_name(key))
     if side == pair.view:
@@ -66,7 +66,7 @@ def get_from(pair: Pair, side: Side, request: Request, key: Item) -> Routine[Rep
     moved |= {"TableName": pair.table(side).name, "Key": pair.key(side, key), **capacity_asked(request)}
     wanted = projector_alone(request)
     reply = yield from Forward(moved)
-    image = pair.image(side, pair.stored(side, reply.get("Item")))
+    image = pair.image_under(side, pair.stored(side, reply.get("Item")), key)
     answer: Reply = {name: value for name, value in reply.items() if name != "Item"}
     answer |= consumed(pair, [reply], request["TableName"])
     return answer if image is None else {**answer, "Item": wanted(image)}

@@ -15,6 +15,7 @@ from crossfade.core.merged_index import query_index
 from crossfade.core.merged_query import query_merged
 from crossfade.core.merging import get_merged
 from crossfade.core.ordering import is_marked, scan
+from crossfade.core.own_keys import in_own_keys, makes_whole_key, with_own_keys
 from crossfade.core.pair import Pair
 from crossfade.core.partiql import stated
 from crossfade.core.query import query
@@ -36,21 +37,27 @@ def route(
         return None  # operations on whole tables
     row = LADDERS[strategy][stage]
     if names_any(operation, request, frozenset({pair.caller.name})):
-        return on_callers_table(pair, stage, row, ramp_percent, operation, request)
+        own = with_own_keys(pair, operation, request)
+        routine = on_callers_table(pair, stage, row, ramp_percent, operation, request, own)
+        return routine if own is request else in_own_keys(routine, request, own)
     if operation in WRITES and stage is not Stage.OFF:
         refuse_other_table(pair, stage, operation, request)
     return None
 
 
 def on_callers_table(
-    pair: Pair, stage: Stage, row: Row, ramp_percent: int, operation: str, request: Request
+    pair: Pair, stage: Stage, row: Row, ramp_percent: int, operation: str, request: Request, own: Request
 ) -> Routine[Reply] | None:
+    """`own`: the request as the caller's own table takes it."""
+    if row.merges and pair.mapping.kept:
+        refuse_pages(pair, operation)
     alone = row.authority == pair.view
     reads = operation in READS or operation in DESCRIBING
     if (
         alone
         and not reads
         and row.writes is Writes.PLAIN
+        and not makes_whole_key(pair, operation, request)
         and ((pair.view == "source" and not row.stamped_source) or shows_nothing(operation, request))
     ):
         return None
@@ -67,7 +74,7 @@ def on_callers_table(
     routine = routine_of(pair, row, ramp_percent, operation, request)
     if row.authority == pair.view == "source" and row.writes is not Writes.LOCKSTEP:
         return in_callers_terms(routine)
-    return worded(pair, operation, request, in_callers_terms(routine))
+    return worded(pair, operation, own, in_callers_terms(routine))
 
 
 MAY_SHOW: Final = PARTIQL | {"TransactWriteItems"}
@@ -84,6 +91,16 @@ def passes(row: Row, ramp_percent: int, request: Request) -> bool:
     if row.stamped_source or row.compare or is_marked(request):
         return False
     return row.ramp is Ramp.NONE or not ramp_percent
+
+
+def refuse_pages(pair: Pair, operation: str) -> None:
+    """While items are in both tables, and the keys of one do not lead to those of the other."""
+    if operation in ("Query", "Scan"):
+        raise Refused(
+            f"a {operation} of {pair.caller.name} cannot be answered while items are in both tables: the keys of"
+            f" {pair.target.name} do not lead back to those of {pair.source.name}",
+            next_step="ask for single items, by both keys, until the stage is rampdown",
+        )
 
 
 def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:

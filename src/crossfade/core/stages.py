@@ -106,6 +106,11 @@ class Row:
     def other(self) -> Side:
         return other_side(self.authority)
 
+    def decides(self, view: Side, *, whole: bool) -> Side:
+        """Who words what is wrong with the key of a write: where items are in both tables, or (`whole`) both keys are
+        needed, not the caller's table alone."""
+        return other_side(view) if self.merges or (whole and self.writes is not Writes.PLAIN) else self.authority
+
 
 def other_side(side: Side) -> Side:
     return "target" if side == "source" else "source"

@@ -46,7 +46,7 @@ class Straight:
 
     def is_open(self, row: Row, operation: str) -> bool:
         """Whether this operation may go straight in a stage, as far as the stage can tell."""
-        if row.authority != self._side:
+        if row.authority != self._side or self._pair.mapping.kept:
             return False
         if operation == "GetItem":
             return not row.compare and row.fallback is Fallback.NONE

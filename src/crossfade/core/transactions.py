@@ -50,10 +50,9 @@ def transact_get(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     except Rejected:
         if side != pair.view or row.merges:
             raise
-        return (yield from Forward())  # the service words its own error
+        return all_shown((yield from Forward()))  # the service words its own error
     if side == pair.view and not row.merges:
-        reply = yield from Forward()
-        reply = {**reply, "Responses": [shown(answer) for answer in reply["Responses"]]}
+        reply = all_shown((yield from Forward()))
     else:
         reply = yield from get_elsewhere(pair, row, request, gets)
     yield from look_later(pair, row, (get.key for get in gets if "Item" not in reply["Responses"][get.place]))
@@ -61,6 +60,11 @@ def transact_get(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
         for get in gets:
             yield from Later("compare", key_name(get.key), shadow_compare(pair, get.key))
     return reply
+
+
+def all_shown(reply: Reply) -> Reply:
+    """The answer of the caller's own table, the stamps not shown."""
+    return {**reply, "Responses": [shown(answer) for answer in reply["Responses"]]}
 
 
 def get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequence[Action]) -> Routine[Reply]:
@@ -73,7 +77,7 @@ def get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequence[Action]
         items[get.place] = {"Get": {"TableName": pair.table(side).name, "Key": pair.key(side, get.key)}}
     count = len(items)
     if row.merges:
-        items += [{"Get": {"TableName": pair.source.name, "Key": get.key}} for get in gets]
+        items += [{"Get": {"TableName": pair.source.name, "Key": pair.key("source", get.key)}} for get in gets]
     if len(items) > TRANSACTION_ACTIONS_MAX >= count:
         raise Refused(
             f"a transaction of {count} reads needs {len(items)} while items are in both tables, and DynamoDB takes"
@@ -82,11 +86,11 @@ def get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequence[Action]
         )
     reply = yield from Forward({**request, "TransactItems": items})
     answers, behind = list(reply["Responses"])[:count], list(reply["Responses"])[count:]
-    for n, (place, project) in enumerate(wanted.items()):
-        image = pair.image(side, pair.stored(side, answers[place].get("Item")))
+    for n, get in enumerate(gets):
+        image = pair.image_under(side, pair.stored(side, answers[get.place].get("Item")), get.key)
         if image is None and behind:
-            image = pair.image("source", pair.stored("source", behind[n].get("Item")))
-        answers[place] = {} if image is None else {"Item": project(image)}
+            image = pair.image_under("source", pair.stored("source", behind[n].get("Item")), get.key)
+        answers[get.place] = {} if image is None else {"Item": wanted[get.place](image)}
     return {**reply, "Responses": answers, **consumed_by_table(pair, [reply])}
 
 
@@ -95,12 +99,11 @@ def get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequence[Action]
 
 def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One TransactWriteItems, and the mirrors of our keys. `ClientRequestToken` is there if the caller chose one."""
-    side = row.authority
     try:
         check_token(request)
         actions = actions_of(pair, request)
     except Rejected:
-        if side != pair.view or row.merges:
+        if row.decides(pair.view, whole=bool(pair.mapping.kept)) != pair.view:
             raise
         return (yield from Forward())  # the service words its own error
     changed = [action.key for action in actions if action.operation != "ConditionCheck"]

@@ -18,10 +18,11 @@ from crossfade.core.locked_writes import evaluated_here
 from crossfade.core.locking import calmly
 from crossfade.core.lockstep import in_lockstep
 from crossfade.core.mirroring import mirrored
+from crossfade.core.own_keys import makes_whole_key
 from crossfade.core.pair import Pair
 from crossfade.core.rekeying import answered, in_callers_terms, rekeyed, server_evaluates
 from crossfade.core.requests import checked_key, checked_keys
-from crossfade.core.stages import Row, Writes
+from crossfade.core.stages import Row, Side, Writes
 from crossfade.errors import Rejected
 
 
@@ -34,20 +35,17 @@ def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routi
         return (yield from rekeyed(pair, "target", operation, modern(operation, request), key))
     if row.merges or (row.writes is Writes.DELETING and operation == "DeleteItem"):
         return (yield from drained(pair, row, operation, request))
-    keys = checked_keys(pair, row.authority, [request])
+    keys = checked_keys(pair, row.decides(pair.view, whole=bool(pair.mapping.kept)), [request])
     if keys is None:
-        return (yield from Forward())
+        return (yield from as_it_is(pair, row.authority, operation, request))
     return (yield from mirrored(pair, row, keys, on_authority(pair, row, operation, request, keys[0])))
 
 
 def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
     side = row.authority
-    if side == pair.view and (side == "source" or row.writes is Writes.PLAIN):
-        try:
-            reply = yield from calmly(Forward(), Call(side, operation, request))
-        except Rejected as error:
-            raise in_callers_terms(pair, side, error) from None
-        return answered(pair, side, request, reply)
+    alone = side == pair.view and (side == "source" or row.writes is Writes.PLAIN)
+    if alone and not makes_whole_key(pair, operation, request):
+        return (yield from as_it_is(pair, side, operation, request))
     given, request = request, modern(operation, request)
     if server_evaluates(pair, side, operation, request):
         try:
@@ -55,3 +53,12 @@ def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, k
         except Rejected as error:
             raise reworded(operation, given, error) from None
     return (yield from evaluated_here(pair, side, operation, request, key))
+
+
+def as_it_is(pair: Pair, side: Side, operation: WriteName, request: Request) -> Routine[Reply]:
+    """The caller's own call on its own table; no stamp is shown."""
+    try:
+        reply = yield from calmly(Forward(), Call(side, operation, request))
+    except Rejected as error:
+        raise in_callers_terms(pair, side, error) from None
+    return answered(pair, side, request, reply)

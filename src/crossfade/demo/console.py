@@ -43,6 +43,10 @@ class Console:
         for line in text.splitlines():
             self._line(f"    {line}"[:WIDTH])
 
+    def output(self, line: str) -> None:
+        """A line that a command has printed."""
+        self._line(f"  {line}")
+
     def verdict(self, text: str, *, good: bool) -> None:
         self._line("")
         self._line(f"\x1b[1;{32 if good else 31}m{text}\x1b[0m" if self._terminal else text)

@@ -60,11 +60,13 @@ def uncovered_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
     """Of a page of the source, keys alone: which the target has not. For a target that goes on by itself."""
     suspects = Suspects()
     keys: list[Item] = []
-    for key in map(cutter(pair.source.key_names), page.items):
+    source_key = pair.source_key if pair.mapping.held else cutter(pair.source.key_names)
+    for key in map(source_key, page.items):
         (keys if _is_mappable(pair, key) else suspects.keys).append(key)
     wanted = [pair.key("target", key) for key in keys]
-    held = yield from get_items(pair, "target", wanted, names=pair.target.key_names)
-    suspects.keys += [key for key, target in zip(keys, held, strict=True) if target is None]
+    held = yield from get_items(pair, "target", wanted, names=pair.whole_key_names("target"))
+    covered = (pair.is_covered(Stored(key), Stored(target)) for key, target in zip(keys, held, strict=True))
+    suspects.keys += [key for key, there in zip(keys, covered, strict=True) if not there]
     return suspects
 
 

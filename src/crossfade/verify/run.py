@@ -276,7 +276,7 @@ class _SegmentTask:
     async def _page(self) -> None:
         session, pair = self._run.session, self._run.session.pair
         keys_alone = self._covers or self._side == "target"
-        names = pair.table(self._side).key_names if keys_alone else ()
+        names = pair.whole_key_names(self._side) if keys_alone else ()
         scan = scan_page(
             pair, self._side, self._segment, self._start_key, self._run.options.page_items, strongly=True, names=names
         )

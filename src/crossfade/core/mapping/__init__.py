@@ -9,6 +9,7 @@ nested      move
 convert     convert, and the check that a value comes back; converters are the ready-made ones
 composite   split, join
 suffix      write sharding, and the hash that it rests on
+rekeying    use_as_key, derive_key
 custom      functions over whole items
 compiling   binds the pieces to their places and finds what cannot work
 compiled    the result, which routing uses

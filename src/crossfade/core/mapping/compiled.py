@@ -36,6 +36,10 @@ class CompiledMapping:
     order carry over; `none`: neither has one; `other`: anything else."""
     fingerprint: str
     """Changes with what the mapping does; see the module of that name."""
+    kept: KeySchema = ()
+    """Attributes of the source's key that stay on the item because the target's key does not lead back to them."""
+    held: KeySchema = ()
+    """Attributes of the target's key that are the item's own, so that the source's key does not lead to them."""
     _back: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
     _keys_back: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
     _forward_steps: Steps = field(init=False, repr=False, compare=False)  # the same, ready to be called
@@ -95,12 +99,15 @@ class CompiledMapping:
         return fresh
 
     def forward_key(self, key: Item) -> Item:
-        """The target key of a source key (exactly the key attributes). Raises MappingError."""
-        return _map_key(key, self.source_key, "source", self._key_forward_steps, self.target_key, "target")
+        """The target key of a source key (exactly the key attributes, and those held). Raises MappingError."""
+        before = self.source_key + self.held
+        return _map_key(key, before, "source", self._key_forward_steps, self.target_key, "target")
 
     def backward_key(self, key: Item) -> Item:
-        """The source key of a target key (exactly the key attributes). Raises MappingError."""
-        return _map_key(key, self.target_key, "target", self._key_backward_steps, self.source_key, "source")
+        """The source key (and what is held) of a target key (exactly the key attributes, and those kept). Raises
+        MappingError."""
+        before, after = self.target_key + self.kept, self.source_key + self.held
+        return _map_key(key, before, "target", self._key_backward_steps, after, "source")
 
     def partitions(self, value: AttributeValue, *, back: bool = False) -> tuple[AttributeValue, ...]:
         """Every target partition that may hold items of one source partition, without repeats; `back`: the reverse.
@@ -152,7 +159,7 @@ def _map_key(key: Item, before: KeySchema, here: str, steps: Steps, after: KeySc
     for step in steps:
         step(fresh)
     _check_key(fresh, after, there)
-    return fresh
+    return fresh if len(fresh) == len(after) else {name: fresh[name] for name, _ in after}
 
 
 def _check_key(item: Mapping[str, AttributeValue], schema: KeySchema, place: str) -> None:

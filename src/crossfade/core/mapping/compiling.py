@@ -34,6 +34,7 @@ def compile_mapping(mapping: object, source_key: Mapping[str, Kind], target_key:
         paths.follow(complete)
         bound.append(complete)
     _arrived(keys, target_key, paths)
+    _untouched([name for name, part in keys.items() if part.held], bound)
     on_the_way = _key_pieces(bound, target_key)
     bound = [
         replace(piece, is_key=True) if isinstance(piece, SetDefault) and number in on_the_way else piece
@@ -45,9 +46,12 @@ def compile_mapping(mapping: object, source_key: Mapping[str, Kind], target_key:
         key_pieces=tuple(bound[number] for number in sorted(on_the_way)),
         source_key=source,
         target_key=target,
-        keys_only=all(number in on_the_way or isinstance(piece, Identity) for number, piece in enumerate(bound)),
+        keys_only=not any(part.kept for part in keys.values())
+        and all(number in on_the_way or isinstance(piece, Identity) for number, piece in enumerate(bound)),
         sort=_sort(keys, source, target),
         fingerprint=fingerprint(bound, source_key, target_key),
+        kept=tuple((name, part.kind) for name, part in keys.items() if part.kept),
+        held=tuple((name, part.kind) for name, part in keys.items() if part.held),
     )
 
 
@@ -157,13 +161,30 @@ def _arrived(keys: Keys, target_key: Mapping[str, Kind], paths: _Paths) -> None:
                 f"the target's key attribute {name!r} is declared {kind}, but the mapping makes it {part.kind}",
                 next_step=f"correct the declaration, or convert it, such as convert({name!r}, text_to_number)",
             )
-    outside = [name for name, part in keys.items() if name not in target_key and not part.constant]
+    for name, part in keys.items():
+        if part.kept and part.unchanged != name:
+            raise MappingInvalid(
+                f"{name!r} is of the source's key, which has to stay on the item as it is",
+                next_step="leave out the piece that renames or changes it",
+            )
+    outside = [name for name, part in keys.items() if not (name in target_key or part.constant or part.kept)]
     if outside:
         raise MappingInvalid(
             f"{', '.join(outside)}: part of the source's key, but not of the target's: two items of the source could"
             " become one",
             next_step="bring it into the target's key, for instance with join()",
         )
+
+
+def _untouched(held: Sequence[str], bound: Sequence[Piece]) -> None:
+    """What the item itself holds of the target's key tells the item in both tables, so it is the same in both."""
+    for piece in bound:
+        for path in (*piece.takes, *piece.gives, *piece.alters):
+            if path[0] in held:
+                raise MappingInvalid(
+                    f"{piece.describe()}: {path[0]!r} becomes the target's key as the item holds it",
+                    next_step="leave this piece out, or change the attribute in the source beforehand",
+                )
 
 
 def _sort(keys: Keys, source_key: KeySchema, target_key: KeySchema) -> Sort:

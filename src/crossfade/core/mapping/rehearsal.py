@@ -12,6 +12,7 @@ from crossfade.core.items import Item, same, same_item
 from crossfade.core.mapping.compiled import CompiledMapping
 from crossfade.core.mapping.piece import Piece, unmappable
 from crossfade.core.mapping.plain import Drop, Identity
+from crossfade.core.mapping.rekeying import UseAsKey
 from crossfade.core.mapping.suffix import Suffix
 from crossfade.errors import MappingError
 
@@ -82,7 +83,7 @@ def _step(run: _Run, number: int, piece: Piece, before: Item) -> Item:
 
 
 def _found_work(piece: Piece, before: Item, after: Item) -> bool:
-    if isinstance(piece, Identity):
+    if isinstance(piece, (Identity, UseAsKey)):
         return True
     return len(before) != len(after) or any(after.get(name) is not value for name, value in before.items())
 
