@@ -11,8 +11,8 @@ help:
 	@echo 'make examples        two whole migrations to read, played and judged         [ITEMS=2000]'
 	@echo 'make test            lint, types, import contract and every test             [PYTEST="-k name"]'
 	@echo 'make proof           the demo'"'"'s proof that nothing was lost, over seeds       [RUNS=20] [DROP=rule]'
-	@echo 'make contract        every answer in every stage beside a plain table'"'"'s       [CASES=text STAGE= MAPPING= VIEW= CLIENT=]'
-	@echo 'make histories       recorded histories of real processes, judged by item    [RUNS=3] [SEED=n] [DROP=rule]'
+	@echo 'make contract        every answer in every stage beside a plain table'"'"'s       [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT=]'
+	@echo 'make histories       recorded histories of real processes, judged by item    [RUNS=3] [STRATEGY=] [SEED=n] [DROP=rule]'
 	@echo 'make clients         PynamoDB'"'"'s own tests on top of us, in every stage'
 	@echo 'make bench-router    what attaching costs, beside a plain boto3 client       [BENCH="--rounds 5"]'
 	@echo 'make bench-backfill  items a second of one core, beside a boto3 script       [BENCH="--items 100000"]'
@@ -34,10 +34,11 @@ proof: ready
 
 contract: export CASES := $(CASES)
 contract: ready
-	@STAGE=$(STAGE) MAPPING=$(MAPPING) VIEW=$(VIEW) CLIENT=$(CLIENT) $(BIN)/python -m tests.contract
+	@STRATEGY=$(STRATEGY) STAGE=$(STAGE) MAPPING=$(MAPPING) VIEW=$(VIEW) CLIENT=$(CLIENT) $(BIN)/python -m tests.contract
 
 histories: ready
-	@$(BIN)/python -m tests.histories --runs $(or $(RUNS),3) $(if $(SEED),--seed $(SEED)) $(if $(DROP),--drop $(DROP))
+	@$(BIN)/python -m tests.histories --runs $(or $(RUNS),3) $(if $(STRATEGY),--strategy $(STRATEGY)) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(DROP),--drop $(DROP))
 
 examples: ready
 	@$(BIN)/python -m examples $(if $(ITEMS),--items $(ITEMS))

@@ -1,10 +1,10 @@
 """`make contract`: every case in every combination.
 
-    python -m tests.contract [--cases TEXT] [--stage S] [--mapping M] [--view V] [--client C] [--list]
+    python -m tests.contract [--cases TEXT] [--strategy S] [--stage S] [--mapping M] [--view V] [--client C] [--list]
 
-CASES, STAGE, MAPPING, VIEW and CLIENT of the environment are the options' defaults. A combination is played by one of
-two processes against one DynamoDB Local. The exit status is 0 if every answer was the plain table's, 1 otherwise, and 2
-if nothing fits the options.
+CASES, STRATEGY, STAGE, MAPPING, VIEW and CLIENT of the environment are the options' defaults. A combination is played
+by one of two processes against one DynamoDB Local. The exit status is 0 if every answer was the plain table's, 1
+otherwise, and 2 if nothing fits the options.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Final
 
-from crossfade.core.stages import DUAL_WRITE
+from crossfade.core.stages import LADDERS
 from crossfade.local import DynamoDBLocal
 from tests.contract.playing import cases_with, play
 from tests.contract.shapes import KINDS
-from tests.contract.worlds import Combination
+from tests.contract.worlds import STRATEGIES, Combination
 
 CLIENTS: Final = ("boto3", "aiobotocore")
 VIEWS: Final = ("source", "target")
@@ -53,7 +53,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.contract", description="every case in every combination")
     environment = os.environ.get
     _ = parser.add_argument("--cases", default=environment("CASES", ""), help="a part of the names of cases")
-    _ = parser.add_argument("--stage", default=environment("STAGE", ""), help="one of the eight stages")
+    _ = parser.add_argument("--strategy", default=environment("STRATEGY", ""), help=" or ".join(STRATEGIES))
+    _ = parser.add_argument("--stage", default=environment("STAGE", ""), help="one of its stages")
     _ = parser.add_argument("--mapping", default=environment("MAPPING", ""), help=", ".join(KINDS))
     _ = parser.add_argument("--view", default=environment("VIEW", ""), help=" or ".join(VIEWS))
     _ = parser.add_argument("--client", default=environment("CLIENT", ""), help=" or ".join(CLIENTS))
@@ -65,9 +66,11 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 def combinations(options: argparse.Namespace) -> list[Combination]:
     """Those that fit, those with one form of the caller's table together."""
     return [
-        Combination(mapping, view, stage, client)  # type: ignore[arg-type]
-        for mapping, view, stage, client in product(KINDS, VIEWS, DUAL_WRITE, CLIENTS)
+        Combination(mapping, view, stage, client, strategy)  # type: ignore[arg-type]
+        for mapping, view, strategy in product(KINDS, VIEWS, STRATEGIES)
+        for stage, client in product(LADDERS[strategy], CLIENTS)
         if options.mapping in ("", mapping)
+        and options.strategy in ("", strategy)
         and options.view in ("", view)
         and options.stage in ("", stage)
         and options.client in ("", client)

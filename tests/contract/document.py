@@ -6,20 +6,23 @@ import sys
 from collections.abc import Iterator
 from itertools import product
 
-from crossfade.core.stages import DUAL_WRITE, Stage
+from crossfade.core.stages import LADDERS, Stage
+from crossfade.migration import Strategy
 from tests.contract.differences import DIFFERENCES, OPERATIONS, PARTIQL, REFUSALS, Difference, Refusal
 from tests.contract.local_facts import FACTS, MORE_FACTS
 from tests.contract.shapes import KINDS, View
-from tests.contract.worlds import Combination
+from tests.contract.worlds import STRATEGIES, Combination
 
 HEAD = """\
 # Operations, stage by stage
 
 What an application gets from a migrating table, beside what one plain table would have answered: items, errors, return
-values, order, pages, counts and capacity. `make contract` plays every case on both, in every stage, with three
-mappings, for both views and both kinds of client, and compares; nothing is left out but what this page names. The page
-is printed from the tables that the comparison obeys (`tests/contract/differences.py`), by
-`python -m tests.contract.document > docs/operations.md`, and a test fails when it is not what they say.
+values, order, pages, counts and capacity. `make contract` plays every case on both, in every stage of both strategies,
+with three mappings, for both views and both kinds of client, and compares; nothing is left out but what this page
+names. While items are copied, some of a case's items are in the source alone, some in the target alone, and some in
+both, where the source's may be older. The page is printed from the tables that the comparison obeys
+(`tests/contract/differences.py`), by `python -m tests.contract.document > docs/operations.md`, and a test fails when it
+is not what they say.
 
 **exact**: the answer is the plain table's. The numbers are those of the named differences below.
 
@@ -33,7 +36,7 @@ VIEWS: tuple[tuple[View, str], ...] = (
 
 
 def page() -> str:
-    return "\n".join([HEAD, *tables(), *named(), *of_the_local_one()]) + "\n"
+    return "\n".join([HEAD, *tables(), *named(), *of_other_mappings(), *of_the_local_one()]) + "\n"
 
 
 def entries() -> list[Refusal | Difference]:
@@ -42,22 +45,24 @@ def entries() -> list[Refusal | Difference]:
 
 
 def tables() -> Iterator[str]:
-    for view, title in VIEWS:
-        yield f"## {title}\n"
-        yield f"| operation | {' | '.join(f'`{stage}`' for stage in DUAL_WRITE)} |"
-        yield f"|---|{'---|' * len(DUAL_WRITE)}"
+    for (view, title), strategy in product(VIEWS, STRATEGIES):
+        stages = LADDERS[strategy]
+        yield f"## {title}: `{strategy}`\n"
+        yield f"| operation | {' | '.join(f'`{stage}`' for stage in stages)} |"
+        yield f"|---|{'---|' * len(stages)}"
         for operation in OPERATIONS:
-            yield f"| {operation} | {' | '.join(cell(operation, view, stage) for stage in DUAL_WRITE)} |"
+            cells = (cell(operation, view, strategy, stage) for stage in stages)
+            yield f"| {operation} | {' | '.join(cells)} |"
         yield ""
 
 
-def cell(operation: str, view: View, stage: Stage) -> str:
+def cell(operation: str, view: View, strategy: Strategy, stage: Stage) -> str:
     """The numbers of the differences that hold for one mapping or another."""
     numbers = [
         str(number)
         for number, entry in enumerate(entries(), 1)
         if operation in entry.operations
-        and any(entry.where(Combination(mapping, view, stage, "boto3"), operation) for mapping in KINDS)
+        and any(entry.where(Combination(mapping, view, stage, "boto3", strategy), operation) for mapping in KINDS)
     ]
     if operation in PARTIQL and numbers:
         return f"refused: {', '.join(numbers)}"
@@ -81,11 +86,31 @@ def holds_in(entry: Refusal | Difference) -> str:
         mapping
         for mapping in KINDS
         if any(
-            entry.where(Combination(mapping, view, stage, "boto3"), operation)
-            for (view, _), stage, operation in product(VIEWS, DUAL_WRITE, entry.operations)
+            entry.where(Combination(mapping, view, stage, "boto3", strategy), operation)
+            for (view, _), strategy, operation in product(VIEWS, STRATEGIES, entry.operations)
+            for stage in LADDERS[strategy]
         )
     ]
     return "every mapping" if len(held) == len(KINDS) else f"mappings like {' and '.join(held)}"
+
+
+ELSEWHERE = {
+    "a Query by a sort key that the mapping stores in another form": "refused wherever the other table's order would be"
+    " needed: from `prepare` on with copy-on-write; with dual-write in `complete`, and strongly consistent from"
+    " `lockstep_target` on. Reads by the whole key and Scans are not",
+    "a Query of an index by an attribute that the mapping stores in another form": "refused wherever the other table's"
+    " index would be asked",
+    "an index that one of the tables does not have": "ValidationException in `prepare` and `drain`, which ask both"
+    " (and DescribeTable of both, once a process, for what their indexes hold), as in every stage that asks the table"
+    " without it",
+}
+
+
+def of_other_mappings() -> Iterator[str]:
+    yield "## What the mappings of the comparison do not have\n"
+    for what, why in ELSEWHERE.items():
+        yield f"- {what}: {why}."
+    yield ""
 
 
 def of_the_local_one() -> Iterator[str]:

@@ -52,7 +52,7 @@ def play(client_options: dict[str, Any], text: str, chosen: list[Combination], *
         for done, future in enumerate(as_completed(futures), 1):
             played = future.result()
             verdict = f"{len(played.failures)} different" if played.failures else "ok"
-            line = f"{played.combination.name:45} {played.count:5} cases {played.seconds:6.1f} s  {verdict}"
+            line = f"{played.combination.name:52} {played.count:5} cases {played.seconds:6.1f} s  {verdict}"
             print(f"[{done:3}/{len(chosen)}] {line}", flush=True)
             for failure in played.failures:
                 failures += 1

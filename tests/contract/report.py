@@ -19,7 +19,8 @@ def command(failure: Failure) -> str:
     """What plays this case in this combination alone."""
     combination = failure.combination
     case = "" if failure.case.startswith("(") else f"CASES={shlex.quote(failure.case)} "
-    where = f"MAPPING={combination.mapping} VIEW={combination.view} STAGE={combination.stage}"
+    where = f"STRATEGY={combination.strategy} MAPPING={combination.mapping} VIEW={combination.view}"
+    where += f" STAGE={combination.stage}"
     return f"make contract {case}{where} CLIENT={combination.client}"
 
 

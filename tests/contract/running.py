@@ -164,10 +164,10 @@ def of_group(
 
 
 def at_rest(world: World, combination: Combination, when: str) -> Iterator[Failure]:
-    """The third invariant, once every mirror has ended."""
+    """What the tables hold, once every mirror has ended."""
     world.settle()
-    for line in world.sides.unequal():
-        yield Failure(combination, when, 0, None, None, None, f"target != mapping(source): {line}")
+    for line in world.sides.wrong():
+        yield Failure(combination, when, 0, None, None, None, line)
 
 
 def apart(case: Case, combination: Combination, wanted: list[Entry], found: list[Entry]) -> Failure | None:

@@ -28,6 +28,7 @@ from crossfade.mapping import (
     suffix,
     text_to_number,
 )
+from crossfade.migration import Strategy
 from tests.contract.steps import Op, Request
 
 SUFFIXES: Final = 4
@@ -82,7 +83,7 @@ class Kind:
     def form(self, view: View) -> Form:
         return self.source if view == "source" else self.target
 
-    def migration(self, token: str) -> Migration:
+    def migration(self, token: str, strategy: Strategy = "dual-write") -> Migration:
         """The tables' names end with `token`, which tells worlds apart."""
         source, target = self.source, self.target
         return Migration(
@@ -90,6 +91,7 @@ class Kind:
             source=Table(f"{source.stem}-{token}", key=source.key(), indexes=source.indexes()),
             target=Table(f"{target.stem}-{token}", key=target.key(), indexes=target.indexes()),
             mapping=list(self.pieces),
+            strategy=strategy,
             control_table=f"control-{token}",
             indexes=dict(self.index_names),
         )

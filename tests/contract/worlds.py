@@ -1,7 +1,8 @@
 """The places where a case is played: a plain table, and a migrating one in one stage, by either client.
 
-The control record is written with the stage in it, so a world begins in its stage; its two tables begin equal, because
-what a case is given is written to both (to the one that counts, in the stages where only one does). A fleet of one.
+The control record is written with the stage in it, so a world begins in its stage. With the strategy dual-write its two
+tables begin equal, because what a case is given is written to both (to the one that counts, in the stages where only
+one does); with copy-on-write each item is where it may be in that stage (tests/contract/placing.py). A fleet of one.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import botocore
 from botocore.config import Config
 
 from crossfade import Migration, Router, Table, attach
 from crossfade.control.records import PARTITION_KEY, SORT_KEY, to_item
-from crossfade.core.items import Item, canonical, same_item
-from crossfade.core.mapping import STAMP
-from crossfade.core.stages import DUAL_WRITE, Stage, Writes
+from crossfade.core.items import Item
+from crossfade.core.stages import LADDERS, Row, Stage
+from crossfade.migration import Strategy
 from tests.contract.answers import answer_or_error
+from tests.contract.placing import Placed
 from tests.contract.shapes import KINDS, Form, Kind, Shape, View
 from tests.contract.steps import Answer, Case, Op
 from tests.contract.tables import create, empty, everything, key_schema, puts, write_all
@@ -37,7 +39,9 @@ from tests.migrations import state_in
 CONFIG: Final = Config(parameter_validation=False, retries={"total_max_attempts": 1})
 SETTLE_SECONDS_MAX: Final = 30.0
 RAMP_PERCENT: Final = 50  # so that in the stages with a ramp either side serves reads
-UNEQUAL_SHOWN_MAX: Final = 5
+WRONG_SHOWN_MAX: Final = 5
+
+STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 
 _numbers = itertools.count()
 
@@ -55,19 +59,19 @@ class Combination:
     view: View
     stage: Stage
     client: str
+    strategy: Strategy = "dual-write"
 
     @property
     def kind(self) -> Kind:
         return KINDS[self.mapping]
 
     @property
-    def name(self) -> str:
-        return f"{self.mapping:8} {self.view:6} {self.stage:15} {self.client}"
+    def row(self) -> Row:
+        return LADDERS[self.strategy][self.stage]
 
     @property
-    def keeps_both(self) -> bool:
-        """Whether both tables are to be equal at rest."""
-        return DUAL_WRITE[self.stage].writes is not Writes.PLAIN
+    def name(self) -> str:
+        return f"{self.strategy:13} {self.mapping:8} {self.view:6} {self.stage:15} {self.client}"
 
     @property
     def untouched(self) -> bool:
@@ -115,22 +119,26 @@ class PlainWorld:
         create(self.client, self.table, form)
         create(self.client, self.other, None)
         self._held: set[str] = set()  # groups whose items are there; "" for those of cases that write
+        self._left: set[str] = set()  # cases that may have left something
 
     def prepare(self, case: Case, items: list[Item]) -> None:
         """What the case is given; where its group only reads, it may be there already."""
         group = case.group if case.only_reads else ""
         if group and group in self._held and (not case.alone or len(self._held) == 1):
             return
-        if case.alone:
+        if case.alone or case.name in self._left:
             self.clear()
         write_all(self.client, {self.table: puts(items)})
         self._held.add(group)
+        if not case.only_reads:
+            self._left.add(case.name)
 
     def perform(self, op: Op) -> Answer:
         return perform(self.client, op)
 
     def clear(self) -> None:
         self._held.clear()
+        self._left.clear()
         empty(self.client, self.table, (self.form.partition, self.form.sort))
         empty(self.client, self.other, ("id",))
 
@@ -160,10 +168,12 @@ class Sides:
     combination: Combination
     token: str
     migration: Migration = field(init=False)
+    _placed: Placed = field(init=False)
 
     def __post_init__(self) -> None:
         kind = self.combination.kind
-        self.migration = kind.migration(self.token)
+        self.migration = kind.migration(self.token, self.combination.strategy)
+        self._placed = Placed(self.migration, self.combination.row)
         create(self.client, self.migration.source.name, kind.source)
         create(self.client, self.migration.target.name, kind.target)
         create(self.client, self.other, None)
@@ -186,34 +196,20 @@ class Sides:
         self.client.put_item(TableName=migration.control_table, Item=to_item(migration.name, state))
 
     def given(self, items: list[Item]) -> None:
-        """Given in the caller's form; written to both sides, or to the one that serves alone."""
-        mapping, view, stage = self.migration.compiled, self.combination.view, self.combination.stage
-        sources = items if view == "source" else [mapping.backward(item) for item in items]
-        targets = [mapping.forward(item) for item in items] if view == "source" else items
-        stamped = [{**item, STAMP: {"S": "given"}} for item in targets]
-        requests: dict[str, list[dict[str, Any]]] = {}
-        if stage is not Stage.COMPLETE:
-            requests[self.migration.source.name] = puts(sources)
-        if stage is not Stage.OFF:
-            requests[self.migration.target.name] = puts(stamped)
-        write_all(self.client, requests)
-
-    def unequal(self) -> list[str]:
-        """The third invariant, at rest: what differs between the target and the mapped source. One line a key."""
+        """Given in the caller's form, each to the sides where it may be in this stage."""
+        sources, targets = self._placed.place(items, self.combination.view)
         migration = self.migration
-        if not self.combination.keeps_both:
-            return []
-        names = migration.target.key_names
-        source = everything(self.client, migration.source.name)
-        target = everything(self.client, migration.target.name)
-        mapped = {canonical({n: it[n] for n in names}): it for it in map(migration.compiled.forward, source)}
-        bare = [{name: value for name, value in item.items() if name != STAMP} for item in target]
-        stored = {canonical({n: it[n] for n in names}): it for it in bare}
-        wrong = [k for k in mapped.keys() | stored.keys() if not same_item(mapped.get(k), stored.get(k))]
-        lines = [f"source says {mapped.get(k)}\n          target has  {stored.get(k)}" for k in wrong]
-        return lines[:UNEQUAL_SHOWN_MAX] + ([f"... {len(lines)} in all"] if len(lines) > UNEQUAL_SHOWN_MAX else [])
+        write_all(self.client, {migration.source.name: puts(sources), migration.target.name: puts(targets)})
+
+    def wrong(self) -> list[str]:
+        """What must not be at rest. One line a key."""
+        found = self._placed.wrong(
+            everything(self.client, self.migration.source.name), everything(self.client, self.migration.target.name)
+        )
+        return found[:WRONG_SHOWN_MAX] + ([f"... {len(found)} in all"] if len(found) > WRONG_SHOWN_MAX else [])
 
     def clear(self) -> None:
+        self._placed.forget()
         for table in (self.migration.source, self.migration.target):
             empty(self.client, table.name, table.key_names)
         empty(self.client, self.other, ("id",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -14,14 +14,15 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Ledger, Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import COPY_ON_WRITE, Side, Stage
-from crossfade.errors import Refused
-from crossfade.mapping import rename
+from crossfade.errors import Refused, Rejected
+from crossfade.mapping import convert, rename, text_to_number
 from tests.core.conftest import Bench
 from tests.migrations import make_anew
 
 KEY: Item = {"pk": {"S": "shop"}, "sk": {"S": "one"}}
 THERE: Item = {"id": {"S": "shop"}, "sk": {"S": "one"}}
 ITEM: Item = {**KEY, "n": {"N": "5"}}
+SIDES: Final[tuple[Side, Side]] = ("source", "target")
 
 
 class Drain:
@@ -59,6 +60,15 @@ class Drain:
         waiting, self.bench.later = self.bench.later, []
         for later in waiting:
             self.bench.run(later.routine)
+
+    def index_by_n(self, side: Side, projection: Request) -> None:
+        """The index `by-n` of one side."""
+        index = {
+            "IndexName": "by-n",
+            "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
+            "Projection": projection,
+        }
+        make_anew(self.bench.client, self.pair.table(side).name, {"n": "N"}, GlobalSecondaryIndexes=[index])
 
     def held(self, side: Side) -> Item | None:
         """What one side holds under the key, without its stamp."""
@@ -98,6 +108,27 @@ def test_a_delete_takes_both_sides(bench: Bench, stage: Stage) -> None:
     reply = drain.do(stage, "DeleteItem", Key=KEY, ReturnValues="ALL_OLD")
     assert reply["Attributes"] == {**KEY, "n": {"N": "6"}}
     assert (drain.held("source"), drain.held("target")) == (None, None)
+
+
+def test_a_transaction_of_rampdown_with_a_delete_carries_out_its_other_actions_too(bench: Bench) -> None:
+    """A put and an update of items that are not there, and a check, beside the delete that takes both sides."""
+    drain = Drain(bench)
+    drain.fleet_is_in(Stage.RAMPDOWN)
+    new, other, checked = ({"pk": {"S": "shop"}, "sk": {"S": name}} for name in ("new", "other", "checked"))
+    drain.put(drain.pair.source.name, checked)
+    actions: list[Request] = [
+        {"Delete": {"Key": KEY}},
+        {"Put": {"Item": {**new, "n": {"N": "1"}}}},
+        {"Update": add_one(other)},
+        {"ConditionCheck": {"Key": checked, "ConditionExpression": "attribute_not_exists(pk)"}},
+    ]
+    items = [{kind: {"TableName": drain.pair.caller.name, **given} for kind, given in one.items()} for one in actions]
+    _ = drain.do(Stage.RAMPDOWN, "TransactWriteItems", TransactItems=items)
+    assert (drain.held("source"), drain.held("target")) == (None, None)
+    for key in (new, other):
+        assert drain.do(Stage.RAMPDOWN, "GetItem", Key=key)["Item"] == {**key, "n": {"N": "1"}}
+    held = bench.client.get_item(TableName=drain.pair.source.name, Key=checked, ConsistentRead=True)
+    assert held["Item"] == checked
 
 
 def test_an_item_that_the_target_has_takes_one_request(bench: Bench) -> None:
@@ -159,14 +190,65 @@ def test_an_application_that_speaks_the_new_key_may_pass_both(bench: Bench) -> N
     assert (drain.held("source"), drain.held("target")) == (None, None)
 
 
-def test_what_cannot_be_merged_is_refused_before_anything_is_read(bench: Bench) -> None:
-    """An index, while items are in both tables."""
+def test_an_index_that_one_side_does_not_have_is_named(bench: Bench) -> None:
+    """While items are in both tables, both indexes are needed; the other side's lack is told as the service would."""
     drain = Drain(bench)
-    index = {"IndexName": "by-n", "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
-             "Projection": {"ProjectionType": "ALL"}}  # fmt: skip
-    make_anew(bench.client, drain.pair.source.name, {"n": "N"}, GlobalSecondaryIndexes=[index])
+    drain.index_by_n("source", {"ProjectionType": "ALL"})
     condition: dict[str, Any] = {"KeyConditionExpression": "n = :n", "ExpressionAttributeValues": {":n": {"N": "5"}}}
-    with pytest.raises(Refused, match="while items are in both tables"):
+    missing = rf"does not have the specified index: by-n \({drain.pair.target.name} has none"
+    with pytest.raises(Rejected, match=missing):
         _ = drain.do(Stage.DRAIN, "Scan", IndexName="by-n")
-    with pytest.raises(Refused, match="it cannot be answered"):
+    with pytest.raises(Rejected, match=missing):
         _ = drain.do(Stage.PREPARE, "Query", IndexName="by-n", **condition)
+
+
+def test_an_item_whose_index_key_has_changed_is_found_at_its_new_place_alone(bench: Bench) -> None:
+    """The source's entry stays where it was; an index of keys shows the target's item as the target's index does."""
+    drain = Drain(bench)
+    for side in SIDES:
+        drain.index_by_n(side, {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["new"]})
+
+    def found(n: int) -> list[Item]:
+        values: Item = {":n": {"N": str(n)}}
+        asked: Request = {"KeyConditionExpression": "n = :n", "ExpressionAttributeValues": values}
+        items: list[Item] = drain.do(Stage.DRAIN, "Query", IndexName="by-n", **asked)["Items"]
+        return items
+
+    assert found(5) == [ITEM]
+    added: Request = {"UpdateExpression": "SET #new = :x, kept = :x", "ExpressionAttributeNames": {"#new": "new"}}
+    _ = drain.do(Stage.DRAIN, "UpdateItem", Key=KEY, **added, ExpressionAttributeValues={":x": {"S": "x"}})
+    assert found(5) == [{**ITEM, "new": {"S": "x"}}]
+    _ = drain.do(Stage.DRAIN, "UpdateItem", **add_one(KEY))
+    assert (found(5), found(6)) == ([], [{**ITEM, "n": {"N": "6"}, "new": {"S": "x"}}])
+    assert drain.held("source") == ITEM
+
+
+def test_a_scan_shows_an_item_once_that_is_deleted_and_put_again_meanwhile(bench: Bench) -> None:
+    """After the source has been looked at, and before the target: as a page of one table has each key once."""
+    drain = Drain(bench)
+
+    def put_again() -> None:
+        _ = drain.do(Stage.DRAIN, "DeleteItem", Key=KEY)
+        _ = drain.do(Stage.DRAIN, "PutItem", Item={**KEY, "n": {"N": "9"}})
+
+    bench.before["Scan", drain.pair.target.name] = put_again
+    assert drain.do(Stage.DRAIN, "Scan", ConsistentRead=True)["Items"] == [ITEM]
+    assert drain.do(Stage.DRAIN, "Scan", ConsistentRead=True)["Items"] == [{**KEY, "n": {"N": "9"}}]
+
+
+def test_a_sort_key_in_another_form_is_refused_before_anything_is_read(bench: Bench) -> None:
+    """The two tables keep it in different orders, so a Query cannot be merged."""
+    key: dict[str, Any] = {"pk": "S", "sk": "S"}
+    new: dict[str, Any] = {"pk": "S", "sk": "N"}
+    source = Table(bench.make_table("source", **key), key=key)
+    target = Table(bench.make_table("target", **new), key=new)
+    migration = Migration(name="t", source=source, target=target, mapping=[convert("sk", text_to_number)])
+    pair = Pair(source, target, migration.compiled)
+    values: Item = {":p": {"S": "shop"}}
+    asked: Request = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": values}
+    for stage in (Stage.PREPARE, Stage.DRAIN):
+        routine = route(pair, stage, 0, "Query", {"TableName": source.name, **asked}, strategy="copy-on-write")
+        assert routine is not None
+        with pytest.raises(Refused, match="different orders"):
+            _ = bench.run(routine)
+    assert not [call for call in bench.calls if call.request["TableName"] == target.name]

@@ -12,13 +12,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, get_args
 
-from crossfade.core.rules import RULE_NAMES
+from crossfade.core.rules import RULE_NAMES, RULES_OF
 from crossfade.errors import CrossfadeError
 from crossfade.local import DynamoDBLocal
+from crossfade.migration import Strategy
 from tests.histories import scenes
 from tests.histories.crew import ProcessFailed
 from tests.histories.run import Outcome, perform
@@ -33,6 +35,8 @@ SEEDS: Final = 1_000_000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    if not strategies(options):
+        parser().error(f"--drop {options.drop}: the rules of {options.strategy} are {RULES_OF[options.strategy]}")
     if options.seed is None:
         options.seed = Random().randrange(SEEDS)
     _ = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended like Ctrl-C, everything is cleaned up
@@ -50,21 +54,21 @@ def run(options: argparse.Namespace) -> int:
     """All seeds, one after the other; with a rule dropped, the first bad history is enough."""
     began = time.monotonic()
     dropped = f" with rule {options.drop} dropped" if options.drop else ""
-    bad: list[int] = []
+    bad: list[str] = []
     undecided = 0
     done = 0
     with DynamoDBLocal.start() as server:
-        for seed in range(options.seed, options.seed + options.runs):
-            outcome = one(server, seed, options)
+        for strategy, seed in product(strategies(options), range(options.seed, options.seed + options.runs)):
+            outcome = one(server, seed, strategy, options)
             done += 1
             undecided += len(outcome.verdict.undecided)
             if outcome.bad:
-                bad.append(seed)
+                bad.append(f"{seed} of {strategy}")
                 if options.drop:
                     break
     seconds = f"{time.monotonic() - began:.0f} s"
     if bad:
-        print(f"DOES NOT HOLD{dropped}: seed {', '.join(map(str, bad))}, {len(bad)} of {done} runs; {seconds}")
+        print(f"DOES NOT HOLD{dropped}: seed {', '.join(bad)}, {len(bad)} of {done} runs; {seconds}")
         return DOES_NOT_HOLD
     if undecided:
         print(f"NO VERDICT{dropped}: the histories of {undecided} items were too entangled; {seconds}")
@@ -73,12 +77,18 @@ def run(options: argparse.Namespace) -> int:
     return HOLDS
 
 
-def one(server: DynamoDBLocal, seed: int, options: argparse.Namespace) -> Outcome:
+def strategies(options: argparse.Namespace) -> list[Strategy]:
+    """Those that are asked for and have the rule that is dropped, if one is."""
+    chosen: list[Strategy] = [options.strategy] if options.strategy else list(get_args(Strategy))
+    return [strategy for strategy in chosen if not options.drop or options.drop in RULES_OF[strategy]]
+
+
+def one(server: DynamoDBLocal, seed: int, strategy: Strategy, options: argparse.Namespace) -> Outcome:
     folder = Path(tempfile.mkdtemp(prefix=f"crossfade-history-{seed}-"))
     kinds = tuple(kind for kind in CALLS if kind not in options.without)
     outcome = perform(
         server,
-        scenes.draw(seed, options.drop or ""),
+        scenes.draw(seed, strategy, options.drop or ""),
         folder,
         seconds=options.seconds,
         kinds=kinds,
@@ -103,7 +113,8 @@ def report(outcome: Outcome) -> list[str]:
     unknown = sum(count for what, count in counts.items() if what.endswith(" unknown"))
     word = "BAD" if outcome.bad else "undecided" if outcome.verdict.undecided else "good"
     head = (
-        f"seed {outcome.scene.seed:6}  {word:9}  {outcome.seconds:5.1f} s  mapping {outcome.scene.mapping:8}  "
+        f"seed {outcome.scene.seed:6}  {word:9}  {outcome.seconds:5.1f} s  {outcome.scene.strategy:13}  "
+        f"mapping {outcome.scene.mapping:8}  "
         f"{sum(counts.values()):6,} calls on items, {unknown} unknown; "
         f"{outcome.moves} stages entered, {outcome.kills} kills, {outcome.pauses} stops"
     )
@@ -120,7 +131,8 @@ def report(outcome: Outcome) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     this = argparse.ArgumentParser(prog="python -m tests.histories", description=__doc__)
-    _ = this.add_argument("--runs", type=int, default=3, metavar="N", help="seeds to run (3)")
+    _ = this.add_argument("--runs", type=int, default=3, metavar="N", help="seeds to run of each strategy (3)")
+    _ = this.add_argument("--strategy", choices=get_args(Strategy), help="one strategy alone")
     _ = this.add_argument("--seed", type=int, metavar="S", help="the first one (any)")
     _ = this.add_argument("--seconds", type=float, default=25.0, metavar="T", help="how long to go up and down (25)")
     _ = this.add_argument("--drop", choices=RULE_NAMES, help="switch one rule off: a bad history must then be found")

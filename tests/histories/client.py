@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _ = signal.signal(signal.SIGTERM, told_to_stop)
     _ = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     client = new_client(options.endpoint)
-    migration = scenes.migration(options.mapping, options.unique)
+    migration = scenes.migration(options.mapping, options.unique, options.strategy)
     router = crossfade.attach(
         client,
         migration,
@@ -89,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     _ = this.add_argument("--endpoint", required=True)
     _ = this.add_argument("--unique", required=True)
     _ = this.add_argument("--mapping", required=True)
+    _ = this.add_argument("--strategy", required=True)
     _ = this.add_argument("--journal", type=Path, required=True)
     _ = this.add_argument("--name", required=True)
     _ = this.add_argument("--seed", type=int, required=True)

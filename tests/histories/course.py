@@ -13,17 +13,39 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from crossfade.core.stages import Stage
+from crossfade.core.stages import LADDERS, Stage
 from crossfade.demo.steering import Steering
 from crossfade.errors import GateClosed
+from crossfade.migration import Strategy
 from crossfade.verify.result import VerifyResult
 from tests.histories.crew import Crew, ProcessFailed
 
 STAY_SECONDS: Final = 0.6
 AT_ONCE_SHARE: Final = 0.4  # of the stages that are left as soon as everybody is there
-COMPLETE_SHARE: Final = 0.2  # of the runs that end with the end of the migration
 VERIFIES_MAX: Final = 6
 RECHECK_SECONDS: Final = (0.1, 0.4, 1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a strategy's ladder is gone up and down. `first` is gone before, in half of the runs."""
+
+    up: tuple[Stage, ...]
+    down: tuple[Stage, ...]
+    first: tuple[Stage, ...] = ()
+    complete_share: float = 0.2  # of the runs that end with the end of the migration
+
+
+WAYS: Final[dict[Strategy, Way]] = {
+    "dual-write": Way(up=(Stage.RAMPDOWN, Stage.LIVE), down=(Stage.OFF, Stage.DUALWRITE, Stage.SHADOW)),
+    # From drain on nothing leads back to off. Complete is where a source's old items could do harm yet.
+    "copy-on-write": Way(
+        up=(Stage.RAMPDOWN, Stage.RAMPDOWN, Stage.DRAIN),
+        down=(Stage.PREPARE, Stage.PREPARE, Stage.DRAIN),
+        first=(Stage.PREPARE, Stage.OFF),
+        complete_share=0.5,
+    ),
+}
 
 
 class Damage(Exception):
@@ -32,12 +54,13 @@ class Damage(Exception):
 
 @dataclass(slots=True)
 class Course:
-    """`random` decides on the way; `say` is told of what happens."""
+    """`random` decides on the way; `say` is told of what happens; `quiet` holds misfortune off, or no more."""
 
     steering: Steering
     random: Random
     say: Callable[[str], None]
     check: Callable[[], None]
+    quiet: Callable[[bool], None] = lambda _: None
     moves: int = 0
     _clean_at_unclean: int = 0
     _copied: bool = False
@@ -45,47 +68,53 @@ class Course:
     def run(self, seconds: float) -> None:
         """Up and down for that long, always across the change of authority, and to a rest. Raises Damage."""
         until = time.monotonic() + seconds
-        highest = Stage.RAMPDOWN
+        way = WAYS[self.steering.migration.strategy]
+        for stage in way.first if self.random.random() < 0.5 else ():
+            if stage in self.steering.ladder:
+                self._go(stage)
         while True:
-            self._go(highest if self.random.random() < 0.5 else Stage.LIVE)
+            self._go(self.random.choice(way.up))
             if time.monotonic() > until:
                 break
-            self._go(self.random.choice((Stage.OFF, Stage.DUALWRITE, Stage.SHADOW)))
-        if self.random.random() < COMPLETE_SHARE:
+            self._go(self.random.choice([stage for stage in way.down if stage in self.steering.ladder]))
+        if self.random.random() < way.complete_share:
             self._complete()
 
     def look_at_rest(self) -> None:
-        """Nobody works any more: both sides are equal, unless the migration is complete. Raises Damage."""
-        if self.steering.state.stage not in (Stage.OFF, Stage.COMPLETE):
+        """Nobody works any more: both sides are equal, unless the migration is complete; or, where items are copied,
+        the target has all that the source has. Raises Damage."""
+        row = LADDERS[self.steering.migration.strategy][self.steering.state.stage]
+        if row.keeps_equal or (row.drains and self._copied):
             self._verify()
 
     def _go(self, to: Stage) -> None:
-        for _ in range(VERIFIES_MAX):
-            try:
-                self.steering.walk(to, self._stay)
-            except GateClosed:
-                self._open()
-            else:
-                return
-        raise Damage(f"the gates on the way to {to} did not open after {VERIFIES_MAX} verifies")
+        self._through(lambda: self.steering.walk(to, self._stay), to)
 
     def _complete(self) -> None:
         self._go(Stage.RAMPDOWN)
-        for _ in range(VERIFIES_MAX):
-            try:
-                self.steering.complete()
-            except GateClosed:
-                self._open()
-            else:
-                self._stay(Stage.COMPLETE)
-                return
-        raise Damage(f"the last gate did not open after {VERIFIES_MAX} verifies")
+        self._through(self.steering.complete, Stage.COMPLETE)
+        self._stay(Stage.COMPLETE)
+
+    def _through(self, move: Callable[[], None], to: Stage) -> None:
+        """A gate stays closed where a process is killed during the verify, so at last it is opened in a quiet time."""
+        try:
+            for attempt in range(VERIFIES_MAX):
+                self.quiet(attempt > VERIFIES_MAX // 2)
+                try:
+                    move()
+                except GateClosed:
+                    self._open()
+                else:
+                    return
+        finally:
+            self.quiet(False)
+        raise Damage(f"the gates on the way to {to} did not open after {VERIFIES_MAX} verifies")
 
     def _stay(self, stage: Stage) -> None:
         self.moves += 1
         self.say(stage)
         self.check()
-        if stage is Stage.OFF:
+        if stage in (Stage.OFF, Stage.PREPARE):
             self._copied = False
         if self.random.random() >= AT_ONCE_SHARE:
             time.sleep(STAY_SECONDS * self.random.uniform(0.3, 1.7))
@@ -128,12 +157,17 @@ class Misfortune:
     kills: int = 0
     pauses: int = 0
     failure: ProcessFailed | None = None
+    is_held: bool = False
     _end: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def begin(self) -> None:
         self._thread = threading.Thread(target=self._run, name="misfortune")
         self._thread.start()
+
+    def hold(self, held: bool) -> None:
+        """Whether nobody is killed or stopped for now."""
+        self.is_held = held
 
     def end(self) -> None:
         """No process is stopped, and none will be. Raises ProcessFailed where one could not be started."""
@@ -147,7 +181,8 @@ class Misfortune:
     def _run(self) -> None:
         try:
             while not self._end.wait(self.pause_seconds * self.random.uniform(0.4, 1.6)):
-                self._strike()
+                if not self.is_held:
+                    self._strike()
         except ProcessFailed as failure:
             self.failure = failure
 

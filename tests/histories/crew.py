@@ -107,6 +107,7 @@ class Crew:
             "endpoint": self.endpoint_url,
             "unique": scene.unique,
             "mapping": scene.mapping,
+            "strategy": scene.strategy,
             "journal": journal,
             "name": name,
             "seed": scene.seed,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.rules import Rules
-from crossfade.core.stages import LADDERS
+from crossfade.core.stages import LADDERS, Side
 from crossfade.demo.console import Console
 from crossfade.demo.steering import Steering
 from crossfade.errors import CrossfadeError
@@ -65,7 +65,7 @@ def perform(
     """`seconds`: how long to go up and down; what was begun is brought to its end after that. Raises ProcessFailed,
     CrossfadeError or OSError when the run cannot be carried out at all; that is no verdict."""
     outcome = Outcome(scene, Verdict(), "", time.monotonic())
-    migration = scenes.migration(scene.mapping, scene.unique)
+    migration = scenes.migration(scene.mapping, scene.unique, scene.strategy)
     client = new_client(server.endpoint_url)
     prepare(client, migration)
 
@@ -78,8 +78,8 @@ def perform(
     steering.start()
     with Crew(scene, server.endpoint_url, folder, kinds) as crew:
         crew.start(scene.processes)
-        course = Course(steering, random, happened, lambda: None)
         misfortune = Misfortune(crew, Random(f"{scene.seed}.misfortune"), happened, KILL_PAUSE_SECONDS)
+        course = Course(steering, random, happened, lambda: None, misfortune.hold)
         misfortune.begin()
         try:
             outcome.damage = tell(course, seconds, dropped=bool(scene.drop))
@@ -131,17 +131,25 @@ def prepare(client: Any, migration: Migration) -> None:
 
 
 def reader(client: Any, migration: Migration, steering: Steering) -> Callable[[KeyName], Item | None]:
-    """Reads an item from the side that is the authority, in the source's form, without crossfade."""
+    """Reads an item from the side that is the authority, in the source's form, without crossfade; where items are
+    copied, from the target, or else from the source."""
     state = steering.state
-    side = LADDERS[state.strategy][state.stage].authority
-    mapping, table = migration.compiled, migration.table(side).name
+    row = LADDERS[state.strategy][state.stage]
+    sides: tuple[Side, ...] = ("target", "source") if row.merges else (row.authority,)
+    mapping = migration.compiled
+
+    def held(side: Side, key: Item) -> Item | None:
+        wanted = key if side == "source" else mapping.forward_key(key)
+        found: Item | None = client.get_item(TableName=migration.table(side).name, Key=wanted, ConsistentRead=True).get(
+            "Item"
+        )
+        if found is None:
+            return None
+        item = {name: value for name, value in found.items() if name != STAMP}
+        return item if side == "source" else mapping.backward(item)
 
     def read(key: KeyName) -> Item | None:
-        wanted: Item = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
-        wanted = wanted if side == "source" else mapping.forward_key(wanted)
-        item: Item | None = client.get_item(TableName=table, Key=wanted, ConsistentRead=True).get("Item")
-        if item is None or side == "source":
-            return item
-        return mapping.backward({name: value for name, value in item.items() if name != STAMP})
+        there = (held(side, {"pk": {"S": key[0]}, "sk": {"S": key[1]}}) for side in sides)
+        return next((item for item in there if item is not None), None)
 
     return read

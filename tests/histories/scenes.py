@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
-from crossfade.migration import Migration, Table
+from crossfade.migration import Migration, Strategy, Table
 from crossfade.sim.history import KeyName
 from crossfade.sim.model import State
 from crossfade.sim.scenario import MAPPINGS
@@ -35,17 +35,18 @@ class Scene:
     threads: int = 3
     rate: float = 12.0  # calls a second of one thread
     drop: str = ""
+    strategy: Strategy = "dual-write"
 
     @property
     def unique(self) -> str:
-        return f"histories-{self.seed}"
+        return f"histories-{self.strategy}-{self.seed}"
 
 
-def draw(seed: int, drop: str) -> Scene:
-    return Scene(seed, Random(seed).choice(MAPPINGS), drop=drop)
+def draw(seed: int, strategy: Strategy, drop: str) -> Scene:
+    return Scene(seed, Random(seed).choice(MAPPINGS), drop=drop, strategy=strategy)
 
 
-def migration(mapping: str, unique: str) -> Migration:
+def migration(mapping: str, unique: str, strategy: Strategy) -> Migration:
     """One of the simulator's mappings, on tables of its own."""
     model = simulated(mapping)
     return replace(
@@ -53,4 +54,5 @@ def migration(mapping: str, unique: str) -> Migration:
         name=unique,
         source=Table(unique, key=model.source.key),
         target=Table(f"{unique}-target", key=model.target.key),
+        strategy=strategy,
     )

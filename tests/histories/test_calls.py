@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from crossfade.demo.journal import Journal
 from crossfade.errors import Refused
+from crossfade.migration import Strategy
 from crossfade.sim.model import Action, Answer
 from tests.conftest import Database
 from tests.histories import scenes
@@ -127,11 +128,12 @@ def test_what_no_table_says_is_an_odd_answer(tmp_path: Path, error: Exception) -
     assert [answer and answer[0] for answer in told(record)] == ["odd"]
 
 
-def test_a_short_run_holds(dynamodb: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("strategy", "moves"), [("dual-write", 5), ("copy-on-write", 2)])
+def test_a_short_run_holds(dynamodb: Database, tmp_path: Path, strategy: Strategy, moves: int) -> None:
     """Real processes, up across the change of authority once, one of them killed or stopped now and then."""
     outcome = perform(
         dynamodb.server,
-        scenes.draw(7, ""),
+        scenes.draw(7, strategy, ""),
         tmp_path,
         seconds=0.0,
         kinds=tuple(CALLS),
@@ -140,4 +142,4 @@ def test_a_short_run_holds(dynamodb: Database, tmp_path: Path) -> None:
     assert (outcome.verdict.faults, outcome.damage) == ([], "")
     assert outcome.counts["GetItem ok"] > 0
     assert outcome.counts["UpdateItem ok"] > 0
-    assert outcome.moves >= 5
+    assert outcome.moves >= moves

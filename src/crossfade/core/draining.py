@@ -109,7 +109,10 @@ def moves_of(
         takes_both = done.image is None and pair.rules.delete_both
         return Moves(target, deletion(pair, "source", key) if takes_both else None)
     if row.writes is Writes.DELETING:  # what the source may still have of it was nobody's to see
-        return Moves(absent, deletion(pair, "source", key))
+        if done.image is not None and operation != "ConditionCheck":
+            put = yield from pair.put_or_delete("target", key, done.image, pair.unchanged("target", NOTHING))
+            return Moves({"Put": put}, None)
+        return Moves(absent, deletion(pair, "source", key) if operation == "DeleteItem" else None)
     guard = pair.source_as_read(held.source) if pair.rules.stamp else None
     if not changes:
         return Moves(absent, check(pair, "source", key, pair.source_as_read(held.source)))

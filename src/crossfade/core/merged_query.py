@@ -30,7 +30,7 @@ from crossfade.errors import Refused
 
 def query_merged(pair: Pair, request: Request) -> Routine[Reply]:
     """One page of a Query by the caller."""
-    if "IndexName" in request or pair.mapping.sort == "other":
+    if pair.mapping.sort == "other":
         raise Refused(NOT_MERGED.format(table=pair.caller.name), next_step=NEXT_STEP)
     request = modern_query(pair, request)
     asked = understood("Query", request, key_names(pair))
@@ -41,10 +41,12 @@ def query_merged(pair: Pair, request: Request) -> Routine[Reply]:
 
 
 NOT_MERGED: Final = (
-    "this Query of {table} goes by an index, or by a sort key that the two tables keep in different orders; while items"
-    " are in both tables, it cannot be answered"
+    "this Query of {table} goes by a sort key that the two tables keep in different orders; while items are in both"
+    " tables, it cannot be answered"
 )
-NEXT_STEP: Final = "query the table itself or scan it until the stage is rampdown, or use the strategy dual-write"
+NEXT_STEP: Final = (
+    "read the items by their whole key or scan the table until the stage is rampdown, or use the strategy dual-write"
+)
 
 
 class Merge:

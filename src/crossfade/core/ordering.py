@@ -131,13 +131,20 @@ def sent(pair: Pair, row: Row, side: Side, operation: str, moved: Request) -> Ro
     try:
         return (yield from Forward(moved))
     except Rejected as error:
-        if row.writes is not Writes.PLAIN or side == row.authority or error.code != "ResourceNotFoundException":
+        if side == row.authority:
             raise
-        raise Rejected(
-            "ValidationException",
-            f"The provided starting key is invalid: it was given in an earlier stage of the migration, and"
-            f" {pair.table(side).name} is gone; begin the {operation} anew",
-        ) from error
+        raise from_gone(pair, row, operation, error) from None
+
+
+def from_gone(pair: Pair, row: Row, operation: str, error: Rejected) -> Rejected:
+    """What is told where the side that a page was begun in is not used any more, and may be gone."""
+    if row.writes is not Writes.PLAIN or error.code != "ResourceNotFoundException":
+        return error
+    return Rejected(
+        "ValidationException",
+        f"The provided starting key is invalid: it was given in an earlier stage of the migration, and"
+        f" {pair.table(row.other).name} is gone; begin the {operation} anew",
+    )
 
 
 def key_of(pair: Pair, side: Side, item: Item) -> Item:

@@ -69,6 +69,14 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexSchema:
+    """An index of one table: the attributes of its key, and those that it holds; all if `held` is None."""
+
+    keys: tuple[str, ...]
+    held: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """The control table, where the tokens of the caller's transactions are kept while they count."""
 
@@ -88,6 +96,9 @@ class Pair:
     indexes: Mapping[str, str] = field(
         default_factory=dict[str, str]
     )  # of the source -> of the target, where they differ
+    schemas: dict[tuple[Side, str], IndexSchema] = field(
+        default_factory=dict[tuple[Side, str], IndexSchema], compare=False, repr=False
+    )  # of indexes that were asked for, by the side and the name there
 
     @property
     def caller(self) -> TableShape:

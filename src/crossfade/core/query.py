@@ -17,7 +17,7 @@ from crossfade.core.effects import Call, Forward, Gather, Later, Reply, Request,
 from crossfade.core.items import AttributeValue, Item, parse_number, same, size_bytes
 from crossfade.core.legacy import modern
 from crossfade.core.mirroring import shadow_compare
-from crossfade.core.ordering import in_its_order, order_of, without_mark
+from crossfade.core.ordering import MARK, in_its_order, order_of, without_mark
 from crossfade.core.pages import COMPARED_MAX, Asked, key_condition_in, note_matching, page, understood, without_stamps
 from crossfade.core.pair import Pair, TableShape, key_name
 from crossfade.core.reads import serving_side
@@ -32,13 +32,17 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
     """One page of a Query by the caller; after the answer, the comparison with the other side."""
     index: str | None = request.get("IndexName")
     if index is not None or pair.mapping.sort == "other":
-        side, _ = order_of(row, request)
+        side, marks = order_of(row, request)
         course = None if index is None or side == pair.view else spread_course(pair, index, side)
         if course is None:
             return (yield from in_its_order(pair, row, "Query", request))
         request = without_mark(request)
         request = modern("Query", request, course.keys)
-        return (yield from query_other(pair, understood("Query", request, course.keys), request, side, course))
+        reply = yield from query_other(pair, understood("Query", request, course.keys), request, side, course)
+        last: Item | None = reply.get("LastEvaluatedKey")
+        if row.stamped_source and marks and last is not None:  # where items are copied, pages go in another order
+            reply = {**reply, "LastEvaluatedKey": {**last, MARK: {"S": side}}}
+        return reply
     side = row.authority
     asked = None if side == pair.view and not row.compare else asked_of(pair, request, side)
     if asked is not None:

@@ -11,11 +11,13 @@ from crossfade.core.batches import batch_get, batch_write
 from crossfade.core.describing import DESCRIBING, describe
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
+from crossfade.core.merged_index import query_index
 from crossfade.core.merged_query import query_merged
 from crossfade.core.merging import get_merged
 from crossfade.core.ordering import is_marked, scan
 from crossfade.core.own_keys import in_own_keys, makes_whole_key, with_own_keys
 from crossfade.core.pair import Pair
+from crossfade.core.partiql import stated
 from crossfade.core.query import query
 from crossfade.core.reads import get_item
 from crossfade.core.requests import PARTIQL, READS, WRITES, names_any
@@ -60,6 +62,8 @@ def on_callers_table(
     ):
         return None
     if operation in PARTIQL:
+        if alone and row.writes is Writes.PLAIN:
+            return stated()
         raise Refused(
             f"{operation}: PartiQL on {pair.caller.name}, which is being migrated (stage {stage}), cannot be carried"
             " out; nothing was read or written",
@@ -73,12 +77,13 @@ def on_callers_table(
     return worded(pair, operation, own, in_callers_terms(routine))
 
 
+MAY_SHOW: Final = PARTIQL | {"TransactWriteItems"}
 SHOWING: Final = ("ReturnValues", "ReturnValuesOnConditionCheckFailure")
 
 
 def shows_nothing(operation: str, request: Request) -> bool:
     """Whether the answer to a write of the target can hold no item, and so no stamp to take away."""
-    return operation != "TransactWriteItems" and not any(name in request for name in SHOWING)
+    return operation not in MAY_SHOW and not any(name in request for name in SHOWING)
 
 
 def passes(row: Row, ramp_percent: int, request: Request) -> bool:
@@ -103,7 +108,10 @@ def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request:
         case "GetItem":
             return get_merged(pair, request) if row.merges else get_item(pair, row, ramp_percent, request)
         case "Query":
-            return query_merged(pair, request) if row.merges else query(pair, row, ramp_percent, request)
+            if "IndexName" in request and is_walked(row, request):
+                return query_index(pair, row, request)
+            merges = row.merges and "IndexName" not in request
+            return query_merged(pair, request) if merges else query(pair, row, ramp_percent, request)
         case "Scan":
             return walk(pair, row, request) if is_walked(row, request) else scan(pair, row, request)
         case "BatchGetItem":

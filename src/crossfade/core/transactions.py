@@ -81,7 +81,7 @@ def get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequence[Action]
     if len(items) > TRANSACTION_ACTIONS_MAX >= count:
         raise Refused(
             f"a transaction of {count} reads needs {len(items)} while items are in both tables, and DynamoDB takes"
-            f" {TRANSACTION_ACTIONS_MAX}",
+            f" {TRANSACTION_ACTIONS_MAX}; nothing was read",
             next_step="make it two transactions, or wait until the stage is rampdown",
         )
     reply = yield from Forward({**request, "TransactItems": items})

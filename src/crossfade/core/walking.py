@@ -1,4 +1,5 @@
-"""Scan while items are in both tables: first all that the source has, then what only the target has.
+"""Scan, of a table or an index, while items are in both tables: first all that the source has, then what only the
+target has.
 
 An item that is there all the time keeps its place in this order, whether it is copied meanwhile or not: the source only
 ever loses items that are deleted. Of an item that both have, the target's is shown. A token carries a mark once the
@@ -12,13 +13,14 @@ from typing import Final
 
 from crossfade.core.accounting import capacity_asked
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
+from crossfade.core.indexing import MergedIndex, merged_index
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
-from crossfade.core.ordering import MARK, PAGING, key_of, translated, without_mark
+from crossfade.core.ordering import MARK, PAGING, from_gone, index_keys, key_of, translated, without_mark
 from crossfade.core.pages import Asked, look_up, page, understood
-from crossfade.core.pair import Image, Pair
+from crossfade.core.pair import Image, Pair, Stored, key_name
 from crossfade.core.stages import Order, Row, Side
-from crossfade.errors import Refused
+from crossfade.errors import Rejected
 
 REST: Final = "rest"  # behind this key in the target's order, of what only the target has
 REST_BEGINS: Final = "rest begins"  # at the beginning of that, whatever the key
@@ -35,20 +37,36 @@ def is_walked(row: Row, request: Request) -> bool:
     if not row.stamped_source:
         return False
     mark = mark_of(request)
-    return mark in (REST, REST_BEGINS) or (mark != "target" if row.merges else mark == "source")
+    if row.merges:
+        return mark != "target"
+    of_earlier = row.order is Order.TARGET_MARKED and not mark and "ExclusiveStartKey" in request
+    return of_earlier or mark in (REST, REST_BEGINS, "source")
+
+
+def source_mark(row: Row) -> str:
+    """What marks a token while the walk is in the source: nothing, where every token without a mark is such a one."""
+    return "source" if row.order in (Order.TARGET, Order.TARGET_MARKED) else ""
 
 
 def walk(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One page of a Scan by the caller."""
-    if "IndexName" in request:
-        raise Refused(
-            f"a Scan of an index of {pair.caller.name} cannot be answered while items are in both tables",
-            next_step="scan the table itself until the stage is rampdown, or use the strategy dual-write",
-        )
     mark = mark_of(request)
     whole = modern("Scan", without_mark(request))
     asked = understood("Scan", whole, None)
-    step = Step(pair, row, asked, whole)
+    name: str | None = request.get("IndexName")
+    try:
+        index = None
+        if name is not None:
+            all_of_it = request.get("Select") == "ALL_ATTRIBUTES"
+            index = yield from merged_index(pair, name, index_keys(pair, name), whole=all_of_it)
+        step = Step(pair, row, asked, whole, index)
+        yield from goes(step, mark, whole)
+    except Rejected as error:
+        raise from_gone(pair, row, "Scan", error) from None
+    return page(pair, asked, whole, step.items, step.looked_at, step.last, step.sent)
+
+
+def goes(step: Step, mark: str, whole: Request) -> Routine[None]:
     if mark not in (REST, REST_BEGINS):
         yield from step.through_source()
         if step.last is None and step.left != 0:
@@ -57,13 +75,12 @@ def walk(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
             step.last = {**step.end, MARK: {"S": REST_BEGINS}}
     else:
         yield from step.through_target(whole["ExclusiveStartKey"] if mark == REST else None)
-    return page(pair, asked, whole, step.items, step.looked_at, step.last, step.sent)
 
 
 class Step:
     """One page in the making, perhaps of both tables."""
 
-    def __init__(self, pair: Pair, row: Row, asked: Asked, request: Request) -> None:
+    def __init__(self, pair: Pair, row: Row, asked: Asked, request: Request, index: MergedIndex | None) -> None:
         self.items: list[Item] = []
         self.looked_at = 0
         self.last: Item | None = None  # the token
@@ -73,6 +90,8 @@ class Step:
         self._row = row
         self._asked = asked
         self._request = request
+        self._index = index
+        self._shown_names: set[str] = set()
 
     @property
     def left(self) -> int | None:
@@ -85,6 +104,10 @@ class Step:
         pair = self._pair
         asked: Request = {name: self._request[name] for name in PAGING if name in self._request}
         asked |= {"TableName": pair.table(side).name, **capacity_asked(self._request)}
+        if self._index is not None:
+            asked["IndexName"] = pair.index_name(side, self._index.name)
+            if self._index.whole:
+                asked["Select"] = "ALL_ATTRIBUTES"
         if self.left is not None:
             asked["Limit"] = self.left
         if start is not None:
@@ -102,20 +125,26 @@ class Step:
         self._show(images)
         if items:
             self.end = translated(self._pair, keys[-1], "source", self._pair.view)
-        marks = self._row.order in (Order.TARGET, Order.TARGET_MARKED)
-        self.last = {**last, MARK: {"S": "source"}} if marks and last is not None else last
+        mark = source_mark(self._row)
+        self.last = {**last, MARK: {"S": mark}} if mark and last is not None else last
 
     def _present(self, keys: Sequence[Item]) -> Routine[list[Image]]:
         """The items under these keys as they are: the target's, or else the source's, in the order that is right."""
         pair, counted = self._pair, capacity_asked(self._request)
         held = yield from look_up(pair, "target", keys, self.sent, counted)
-        images = [pair.image("target", stored) for stored in held]
-        missing = [n for n, image in enumerate(images) if image is None]
+        images = [self._shown("target", stored) for stored in held]
+        missing = [n for n, stored in enumerate(held) if stored.item is None]
         if self._row.merges and missing:
             behind = yield from look_up(pair, "source", [keys[n] for n in missing], self.sent, counted)
             for n, stored in zip(missing, behind, strict=True):
-                images[n] = pair.image("source", stored)
+                images[n] = self._shown("source", stored)
         return images
+
+    def _shown(self, side: Side, stored: Stored) -> Image:
+        """The item; of an index, its entry there, if it has one."""
+        if self._index is None:
+            return self._pair.image(side, stored)
+        return self._index.entry(side, stored) if self._index.has(side, stored) else None
 
     def through_target(self, start: Item | None) -> Routine[None]:
         pair = self._pair
@@ -123,11 +152,20 @@ class Step:
         items, last = yield from self._page("target", start, own=not self.sent)
         keys = [pair.mapping.backward_key(key_of(pair, "target", item)) for item in items]
         held = yield from look_up(pair, "source", keys, self.sent, capacity_asked(self._request))
-        only = [item for item, source in zip(items, held, strict=True) if source.item is None]
+        only = [item for item, source in zip(items, held, strict=True) if not self._source_gave(source)]
         self._show([pair.image("target", pair.stored("target", item)) for item in only])
         self.last = None if last is None else {**last, MARK: {"S": REST}}
 
+    def _source_gave(self, stored: Stored) -> bool:
+        return stored.item is not None if self._index is None else self._index.has("source", stored)
+
     def _show(self, images: Sequence[Image]) -> None:
-        there = [image for image in images if image is not None]
+        """Each item once, even one that is deleted in both tables and put into the target while this page is made."""
+        there: list[Item] = []
+        for image in images:
+            name = None if image is None else key_name(self._pair.callers_key(image))
+            if image is not None and name is not None and name not in self._shown_names:
+                self._shown_names.add(name)
+                there.append(image)
         self.looked_at += len(there)
         self.items += [image for image in there if self._asked.keep(image)]

@@ -65,7 +65,7 @@ class Steering:
 
     @property
     def ladder(self) -> tuple[Stage, ...]:
-        return stages_of(self.migration.strategy, lockstep=self.rules.lockstep)
+        return stages_of(self.migration.strategy, lockstep=self.rules.lockstep, prepare=self.rules.prepare)
 
     @property
     def state(self) -> State:

@@ -99,15 +99,22 @@ def none_and_something_else(table: Shape) -> Iterable[Op]:
 
 
 capacity_scan = Group("ReturnConsumedCapacity, Scan", given=five_rich, alone=True, only_reads=True)
+
+
+def scanned(table: Shape, more: dict[str, Any]) -> Steps:
+    for asked in ("TOTAL", "INDEXES"):
+        _ = yield from pages(table("Scan", ReturnConsumedCapacity=asked, **more))
+
+
 capacity_scan.asking(
     "of",
     {
-        "a page": {"Limit": 2},
+        "pages": {"Limit": 2},
         "a table": {},
         "a table, consistent": {"ConsistentRead": True},
         "a count": {"Select": "COUNT"},
     },
-    lambda table, more: [table("Scan", ReturnConsumedCapacity=asked, **more) for asked in ("TOTAL", "INDEXES")],
+    scanned,
 )
 
 
@@ -203,6 +210,7 @@ def statement(table: Shape, text_with_table: str, parameters: list[Any]) -> dict
 
 STATEMENTS: Final[dict[str, Callable[[Shape], dict[str, Any]]]] = {
     "select": lambda table: statement(table, "SELECT n FROM TABLE WHERE {p} = ?", [table.partition()]),
+    "select everything": lambda table: statement(table, "SELECT * FROM TABLE WHERE {p} = ?", [table.partition()]),
     "insert": lambda table: statement(
         table, "INSERT INTO TABLE VALUE {{'{p}': ?, '{s}': ?}}", [table.partition(), table.sort(6)]
     ),
