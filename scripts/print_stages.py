@@ -50,6 +50,8 @@ for another number, and where that is what makes it possible the journal says so
 | DeleteItem | never: it takes both sides |
 | Query, Scan, TransactWriteItems | never: it would take a query of the source for every page |
 
+An update then asks for the old item, which the service gives without a charge, and which the caller is not shown.
+
 So what is only ever found by a Query is for verify, which is a gate of `rampdown` and of `complete`, and for `watch`,
 which names each write to the source as it happens. An update that was made beside an uncopied item is told of as
 `there`: the new item stays, and what the source has is to be compared by hand.

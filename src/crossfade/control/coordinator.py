@@ -7,7 +7,7 @@ changed since, wait until all have entered where we went. Killed at any point, t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from crossfade.control.fallbacks import begin_counting, fallback_records
@@ -93,7 +93,11 @@ class Coordinator:
         return (yield from self._ramp(state, percent))
 
     def cancel(self) -> Routine[None]:
-        """Go back to off and forget the migration; the journal and both tables stay. Refused once it is complete."""
+        """Go back to off and forget the migration; the journal and both tables stay. Refused once it is complete.
+
+        GateClosed before the first step, where any of them is not possible now: it is given up, or left as it is.
+        """
+        yield from self._refuse_halfway((yield from self.control.state()))
         state = yield from self.walk(Stage.OFF)
         for job in Job:
             for segment in (yield from self.control.segments(job)):
@@ -218,6 +222,18 @@ class Coordinator:
         )
 
     # --- what is refused
+
+    def _refuse_halfway(self, state: State) -> Routine[None]:
+        """GateClosed where a step on the way to off has a closed gate."""
+        here = state
+        for stage in path(self._ladder(state), state.stage, Stage.OFF):
+            self._refuse_impossible(here, stage)
+            gates = gates_of_step(here, stage)
+            evidence = yield from Evidence.read(self.control, table_to_look_at(state, gates))
+            judged = findings(gates, state, evidence)
+            if any(not finding.is_open for finding in judged):
+                raise closed_error(state, f"cancel, which goes from {here.stage} to {stage},", judged)
+            here = replace(here, stage=stage)
 
     def _ladder(self, state: State) -> tuple[Stage, ...]:
         return ladder(state.strategy, lockstep=self.rules.lockstep, prepare=self.rules.prepare)

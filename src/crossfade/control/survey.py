@@ -95,9 +95,8 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
     now = yield from Now()
     seen = sightings if sightings is not None else Sightings()
     seen.see(leases, now)
-    near = (Stage.OFF, Stage.PREPARE)
     copies = state.strategy == "copy-on-write"
-    looked_at = state.target if copies and state.stage in near else ""
+    looked_at = state.target if copies and state.stage is not Stage.COMPLETE else ""
     evidence = yield from Evidence.read(control, looked_at, fallbacks=copies)
     jobs: list[JobView] = []
     for job, record in ((Job.BACKFILL, evidence.backfill), (Job.VERIFY, evidence.verify)):
