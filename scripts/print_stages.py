@@ -34,6 +34,27 @@ For that check every write of `prepare` to the source leaves a fresh stamp on th
 verify asks one thing: that whatever the source has, the target has too. Going down from `drain` to `prepare` makes the
 backfill and the verify count no more. From `drain` on there is no way back to `off`: in `off` nobody would look at what
 is in the target alone, so that step has the gate "the target is empty", which nobody can force.
+
+In `rampdown` a hit, an item that the source has and the target has not, means that something was not copied, or that
+somebody writes to the source without crossfade. It is told where it happens (the event `fallback`, a count, a line in
+the log), written down for `status` with the time, the key and the process, and copied. `complete` is refused until 14
+days have passed without one, since rampdown was entered or since the last one; `crossfade complete --quiet-days N` asks
+for another number, and where that is what makes it possible the journal says so. Who looks:
+
+| call | when it looks into the source, always after the answer |
+|---|---|
+| GetItem, BatchGetItem, TransactGetItems | for each key that was not found |
+| UpdateItem | where there was no item; one that returns new values tells it only where it is refused |
+| PutItem with a condition | where there was no item |
+| PutItem without a condition, BatchWriteItem | never: what it replaces does not matter |
+| DeleteItem | never: it takes both sides |
+| Query, Scan, TransactWriteItems | never: it would take a query of the source for every page |
+
+An update then asks for the old item, which the service gives without a charge, and which the caller is not shown.
+
+So what is only ever found by a Query is for verify, which is a gate of `rampdown` and of `complete`, and for `watch`,
+which names each write to the source as it happens. An update that was made beside an uncopied item is told of as
+`there`: the new item stays, and what the source has is to be compared by hand.
 """,
 }
 
@@ -41,6 +62,7 @@ GATES = {
     Gate.EMPTY: "the target is empty",
     Gate.BACKFILLED: "the backfill is complete",
     Gate.VERIFIED: "a full verify, begun after the last client that ended without a drain, found nothing",
+    Gate.QUIET: "for 14 days (`--quiet-days`) nothing was found in the source alone",
     Gate.CONFIRMED: "you have said that there is no way back after this",
 }
 RAMPS = {Ramp.NONE: "", Ramp.EVENTUAL: "; the ramp: eventually consistent ones", Ramp.EVERY: "; the ramp: all"}

@@ -2,16 +2,41 @@
 
 An observer is any callable `(name, facts)`. It is called on whatever thread or task the event happened on, sometimes
 that of a caller, so it should be quick; what it raises goes no further.
+
+What somebody should look at is a warning in the log `crossfade` as well: the first of a kind at once, then at most one
+line in ten seconds, which says how many there were.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from crossfade.core.fallback import FALLBACK
+from crossfade.core.items import Item
+from crossfade.core.mapping.values import show_key
+from crossfade.core.mirroring import Difference
 
 Observer: TypeAlias = Callable[[str, dict[str, Any]], None]
+
+LOG: Final = logging.getLogger("crossfade")
+LINE_SECONDS: Final = 10.0  # between two lines of one kind, of which there may be thousands a second
+
+ALERTS: Final = {
+    f"{FALLBACK}.copied": "the source alone had an item, which was copied to the target",
+    f"{FALLBACK}.failed": "the source alone has an item, which the target does not take",
+    f"{FALLBACK}.there": "the source alone had an item when a write made a new one in the target without it",
+    "compare.missing": "the target lacks an item that the source has",
+    "compare.extra": "the target has an item that the source has not",
+    "compare.mismatched": "an item is not the same in both tables",
+    "look.dropped": "too many reads found nothing to look behind all of them",
+    "look.error": "a look into the source, of what the target does not have, has failed",
+    "mirror_lost": "a mirror was lost, so a verify is needed",
+}
 
 
 class Watch:
@@ -21,10 +46,14 @@ class Watch:
         self._observer = observer
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
+        self._lines: dict[str, tuple[float, int]] = {}  # of each kind: when the last line was, how often since
 
     def note(self, name: str, facts: dict[str, Any]) -> None:
         outcome = facts.get("outcome")
-        self._count(name if outcome is None else f"{name}.{outcome}")
+        counted = name if outcome is None else f"{name}.{outcome}"
+        self._count(counted)
+        if counted in ALERTS:
+            self._warn(counted, facts)
         if self._observer is None:
             return
         try:
@@ -41,6 +70,23 @@ class Watch:
         """A thread of the parent may have held the lock."""
         self._lock = threading.Lock()
 
+    def _warn(self, counted: str, facts: dict[str, Any]) -> None:
+        now = time.monotonic()
+        with self._lock:
+            said_at, unsaid = self._lines.get(counted, (float("-inf"), 0))
+            say = now - said_at >= LINE_SECONDS
+            self._lines[counted] = (now, 0) if say else (said_at, unsaid + 1)
+        if say:
+            more = f" (and {unsaid:,} more since the last such line)" if unsaid else ""
+            LOG.warning("%s: %s%s", ALERTS[counted], shown_key(facts), more)
+
     def _count(self, name: str) -> None:
         with self._lock:
             self._counts[name] += 1
+
+
+def shown_key(facts: dict[str, Any]) -> str:
+    """The key that an event is about, as people read it."""
+    difference = facts.get("difference")
+    key: Item | str = difference.source_key if isinstance(difference, Difference) else facts.get("key", "")
+    return key if isinstance(key, str) else show_key(key)

@@ -22,13 +22,14 @@ from crossfade.core.effects import Call, Later, Reply, Request, Routine
 from crossfade.core.items import Item, canonical
 from crossfade.core.mapping import STAMP
 from crossfade.core.mapping.piece import Piece
-from crossfade.core.pair import Pair
+from crossfade.core.pair import Ledger, Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import Side, Stage
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
 from crossfade.jobs.connecting import Connection, job_config, lean
 from crossfade.mapping import rename, suffix
+from crossfade.migration import Strategy
 from crossfade.verify.result import VerifyOptions, VerifyResult
 from crossfade.verify.run import run_verify
 from tests.conftest import Database
@@ -129,7 +130,13 @@ class InlineScope(Scope):
 
 class Setting:
     def __init__(
-        self, database: Database, *, mapping: Any = None, stage: Stage = Stage.DUALWRITE, **target_options: Any
+        self,
+        database: Database,
+        *,
+        mapping: Any = None,
+        stage: Stage = Stage.DUALWRITE,
+        strategy: Strategy = "dual-write",
+        **target_options: Any,
     ) -> None:
         tag = uuid.uuid4().hex[:10]
         pieces: list[Piece] = mapping or [suffix("customer", count=4), rename("total", "amount")]
@@ -139,11 +146,16 @@ class Setting:
             Table(f"orders-v2-{tag}", KEY),  # type: ignore[arg-type]
             pieces,
             control_table=f"control-{tag}",
+            strategy=strategy,
         )
         self.client = database.client(job_config(8))
         self.jobs_client = Interposed(self.client)
         self.pair = Pair(
-            self.migration.source, self.migration.target, self.migration.compiled, landing_seconds=LANDING_SECONDS
+            self.migration.source,
+            self.migration.target,
+            self.migration.compiled,
+            landing_seconds=LANDING_SECONDS,
+            ledger=Ledger(self.migration.control_table, self.migration.name),
         )
         self.stage = stage
         create_table(self.client, self.migration.source.name, KEY)
@@ -152,7 +164,7 @@ class Setting:
         self.control = Control(self.migration.name, self.migration.control_table)
         self.caller = Caller("ann", "laptop", lambda: "today")
         plan = StartPlan(
-            "dual-write", self.migration.source.name, self.migration.target.name, self.migration.compiled.fingerprint
+            strategy, self.migration.source.name, self.migration.target.name, self.migration.compiled.fingerprint
         )
         _ = self.run(start(self.control, self.caller, plan))
         self.move(stage)
@@ -180,8 +192,9 @@ class Setting:
     def app(self, operation: str, **request: Any) -> Any:
         """One write by an application on the router, mirror included."""
         request = {"TableName": self.migration.source.name, **request}
-        routine = route(self.pair, self.stage, 0, operation, request)
-        assert routine is not None
+        routine = route(self.pair, self.stage, 0, operation, request, strategy=self.migration.strategy)
+        if routine is None:
+            return call(self.client, operation, request)
         return self.driver.run(routine, InlineScope(self.driver, Call("source", operation, request)))
 
     def held(self, side: Side) -> dict[Any, Item]:

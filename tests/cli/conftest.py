@@ -144,3 +144,13 @@ def at_stage(started: Shell) -> Callable[[str], Shell]:
         return started
 
     return bring
+
+
+@pytest.fixture
+def draining(bare_shell: Shell) -> Shell:
+    """Tables as in `shell`, and a migration that copies on write, in off."""
+    bare_shell.write(strategy="copy-on-write")
+    bare_shell.create("source", ITEMS)
+    bare_shell.create("target")
+    _ = bare_shell("start", "--execute")
+    return bare_shell

@@ -14,7 +14,7 @@ from crossfade.control.agent import Agent
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller, Control
-from crossfade.core.effects import Call, Effect, Note, Now, Routine, Sleep, Stamp
+from crossfade.core.effects import Call, Effect, Note, Now, Routine, Sleep, Stamp, Today
 from crossfade.core.stages import Stage
 from crossfade.errors import Rejected, UnknownOutcome
 
@@ -35,6 +35,7 @@ class World:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.control = Control(f"m-{uuid.uuid4().hex[:12]}", TABLE)
+        self.strategy = "dual-write"
         self.now = 1000.0
         self.notes: list[Note] = []
         self.calls: list[str] = []
@@ -76,6 +77,8 @@ class World:
                 return None
             case Now():
                 return self.now
+            case Today():
+                return int(self.now)
             case Stamp():
                 return f"token-{next(self._tokens)}-{uuid.uuid4().hex[:8]}"
             case Note():
@@ -85,6 +88,8 @@ class World:
                 raise AssertionError(effect)
 
     def _call(self, call: Call) -> Any:
+        if (call.place, call.operation) == ("target", "Scan"):  # of a gate that asks for an empty target
+            return {"Items": []}
         assert call.place == "control"
         self.calls.append(call.operation)
         self.before_call(call)
@@ -125,7 +130,7 @@ class World:
 
     def plan(self) -> StartPlan:
         name = self.control.migration
-        return StartPlan("dual-write", f"orders-{name}", f"orders-{name}-v2", FINGERPRINT)
+        return StartPlan(self.strategy, f"orders-{name}", f"orders-{name}-v2", FINGERPRINT)
 
     def start(self, stage: Stage = Stage.OFF) -> None:
         """A migration, in a stage; by force where gates are closed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
@@ -27,15 +28,16 @@ SIDES: Final[tuple[Side, Side]] = ("source", "target")
 class Drain:
     """A pair of tables whose partition key has another name in the target, with an item in the source."""
 
-    def __init__(self, bench: Bench, view: Side = "source") -> None:
+    def __init__(self, bench: Bench, view: Side = "source", mapping: Sequence[Any] = ()) -> None:
         self.bench = bench
         key: dict[str, Any] = {"pk": "S", "sk": "S"}
         new: dict[str, Any] = {"id": "S", "sk": "S"}
         source = Table(bench.make_table("source", **key), key=key)
         target = Table(bench.make_table("target", **new), key=new)
         self.control = bench.make_table("control", migration="S", record="S")
-        mapping = Migration(name="t", source=source, target=target, mapping=[rename("pk", "id")]).compiled
-        self.pair = Pair(source, target, mapping, view=view, ledger=Ledger(self.control, "t"))
+        pieces = [rename("pk", "id"), *mapping]
+        compiled = Migration(name="t", source=source, target=target, mapping=pieces).compiled
+        self.pair = Pair(source, target, compiled, view=view, ledger=Ledger(self.control, "t"))
         self.put(source.name, ITEM)
 
     def put(self, table: str, item: Item) -> None:
@@ -46,14 +48,18 @@ class Drain:
 
     def do(self, stage: Stage, operation: str, **request: Any) -> Reply:
         """The answer; what is left for later is done."""
-        whole: Request = {"TableName": self.pair.caller.name, **request}
+        ours = "TransactItems" in request
+        whole: Request = request if ours else {"TableName": self.pair.caller.name, **request}
         routine = route(self.pair, stage, 0, operation, whole, strategy="copy-on-write")
         assert routine is not None
         reply = self.bench.run(routine, Call(self.pair.view, operation, whole))
+        self.do_what_waits()
+        return reply
+
+    def do_what_waits(self) -> None:
         waiting, self.bench.later = self.bench.later, []
         for later in waiting:
             self.bench.run(later.routine)
-        return reply
 
     def index_by_n(self, side: Side, projection: Request) -> None:
         """The index `by-n` of one side."""

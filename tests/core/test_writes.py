@@ -11,7 +11,7 @@ from crossfade.core.effects import Call, Forward, Reply, Request
 from crossfade.core.items import Item, same_item
 from crossfade.core.mapping import Piece
 from crossfade.core.mirroring import compare_key, sync
-from crossfade.core.pair import Pair, key_name
+from crossfade.core.pair import Ledger, Pair, key_name
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.errors import Refused, Rejected
@@ -84,7 +84,9 @@ class Twins:
         self.plain = bench.make_table("plain", **key)
         source = Table(bench.make_table("source", **key), key=key)
         target = Table(bench.make_table("target", **key), key=key)
-        self.pair = Pair(source, target, Migration(name="t", source=source, target=target, mapping=mapping).compiled)
+        ledger = Ledger(bench.make_table("control", migration="S", record="S"), "t")
+        compiled = Migration(name="t", source=source, target=target, mapping=mapping).compiled
+        self.pair = Pair(source, target, compiled, ledger=ledger)
 
     def do(self, stage: Stage, operation: str, request: Request) -> Reply:
         """The router's answer, its mirrors done."""

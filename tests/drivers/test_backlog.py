@@ -16,7 +16,7 @@ def work() -> Routine[None]:
     yield from Note("worked", {})
 
 
-def later(key: str, kind: Literal["mirror", "compare"] = "mirror", delay_seconds: float = 0.0) -> Later:
+def later(key: str, kind: Literal["mirror", "compare", "look"] = "mirror", delay_seconds: float = 0.0) -> Later:
     return Later(kind, key, work(), delay_seconds)
 
 
@@ -52,6 +52,21 @@ def test_too_many_comparisons_are_dropped_and_those_of_a_former_stage_too() -> N
     assert found.take(0.0) is None
     assert [facts["why"] for _, facts in notes[1:]] == ["the stage has changed"] * 2
     assert agent.lost_keys == []
+
+
+def test_looks_into_the_source_outlast_their_stage_and_are_counted_until_they_have_ended() -> None:
+    """Too many of them are dropped, and told of under their own name."""
+    agent, notes = FakeAgent(), Notes()
+    found = backlog(agent, notes, compares_max=2)
+    for n in range(3):
+        found.put(later(f"k{n}", "look"), ticket(), 0.0)
+    assert [(name, facts["why"]) for name, facts in notes] == [("look", "too many comparisons are waiting")]
+    agent.epoch = 2
+    looks = [taken(found), taken(found)]
+    assert found.looks_pending == 2
+    for look in looks:
+        found.finished(look, None)
+    assert (found.looks_pending, agent.lost_keys) == (0, [])
 
 
 def test_a_mirror_too_many_is_lost_but_a_waiting_key_takes_a_newer_one() -> None:

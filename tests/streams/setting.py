@@ -11,6 +11,7 @@ from typing import Any, Self
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.records import Reader, StreamReader
 from crossfade.core.stages import Side, Stage
+from crossfade.migration import Strategy
 from crossfade.streams.finding import enable
 from crossfade.streams.replicate import run_replicate
 from crossfade.streams.result import ReplicateOptions, ReplicateResult, SeenWrite, WatchOptions, WatchResult
@@ -26,9 +27,16 @@ class StreamSetting(Setting):
     """In a stage, with the streams switched on, and a complete backfill of what the applications had written."""
 
     def __init__(
-        self, database: Database, stage: Stage = Stage.DUALWRITE, *, backfilled: bool = True, streams: bool = True
+        self,
+        database: Database,
+        stage: Stage = Stage.DUALWRITE,
+        *,
+        backfilled: bool = True,
+        streams: bool = True,
+        strategy: Strategy = "dual-write",
     ) -> None:
-        super().__init__(database, stage=Stage.DUALWRITE if backfilled else stage)
+        first = Stage.DUALWRITE if strategy == "dual-write" else Stage.DRAIN
+        super().__init__(database, stage=first if backfilled else stage, strategy=strategy)
         if backfilled:
             self.fill(6)
             assert self.backfill().status == "complete"
@@ -43,12 +51,12 @@ class StreamSetting(Setting):
             return
         self.move(Stage.RAMPDOWN)
         assert self.verify().status == "clean"
-        _ = self.run(Coordinator(self.control, self.caller).complete(confirmed=True))
+        _ = self.run(Coordinator(self.control, self.caller, quiet_days=0).complete(confirmed=True))
         self.stage = stage
 
     def enable_streams(self) -> None:
         for side in SIDES:
-            assert self.run(enable(side, self.migration.table_name(side)))
+            assert self.run(enable(side, self.migration.table_name(side), self.migration.strategy))
 
     def watch(
         self,

@@ -17,7 +17,7 @@ from crossfade.streams.changes import Change, change_of
 from crossfade.streams.lineage import RETENTION_SECONDS, Shard, may_have_dropped, readable
 from crossfade.streams.looking import entered_at
 from crossfade.streams.meaning import MEANINGS, Judgement, Look, Meaning, judge
-from crossfade.streams.running import refuse_unknown
+from crossfade.streams.running import refuse_without_mirrors
 
 KEY = {"id": {"S": "1"}}
 WRITE = Change("source", KEY, "MODIFY", 100.0, "", expired=False)
@@ -37,6 +37,9 @@ def look(meaning: Meaning, settled_at: float | None, *, backfilled: bool = False
         (Meaning.COMPARED, 99.5, WRITE, Judgement.COMPARE),
         (Meaning.COMPARED, 100.5, WRITE, Judgement.PASS),
         (Meaning.COMPARED, 99.5, EXPIRY, Judgement.COMPARE),
+        (Meaning.STAMPED, None, WRITE, Judgement.PASS),
+        (Meaning.STAMPED, 99.5, WRITE, Judgement.READ_STAMP),
+        (Meaning.STAMPED, 100.5, WRITE, Judgement.PASS),
         (Meaning.STRAY, None, WRITE, Judgement.COMPARE),
         (Meaning.STRAY, 99.5, WRITE, Judgement.STRAY),
         (Meaning.STRAY, 100.5, WRITE, Judgement.COMPARE),
@@ -55,17 +58,20 @@ def test_after_a_complete_backfill_every_difference_counts() -> None:
 
 
 def test_every_stage_has_a_meaning() -> None:
-    """A new stage must be thought about here; a strategy without meanings is refused."""
-    for strategy, rows in LADDERS.items():
-        if strategy in MEANINGS:
-            assert set(MEANINGS[strategy]) == set(rows)
-    assert "dual-write" in MEANINGS
+    """A new stage must be thought about here."""
+    assert {strategy: set(rows) for strategy, rows in LADDERS.items()} == {
+        strategy: set(meanings) for strategy, meanings in MEANINGS.items()
+    }
+
+
+def test_a_strategy_without_mirrors_has_nothing_to_replicate() -> None:
+    """It is refused, with what to do instead."""
     key: dict[str, Kind] = {"pk": "S"}
     draining = Migration(
         "m", Table("orders", key), Table("orders-v2", key), mapping=[identity()], strategy="copy-on-write"
     )
     with pytest.raises(Refused, match="copy-on-write"):
-        refuse_unknown(draining)
+        refuse_without_mirrors(draining)
 
 
 def test_who_is_read_from_the_record() -> None:

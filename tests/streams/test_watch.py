@@ -11,7 +11,7 @@ from crossfade.core.stages import LADDERS, Stage
 from crossfade.errors import ConfigurationError, Fenced, StreamGap
 from crossfade.jobs.repair import Repair
 from crossfade.streams.result import SeenWrite, WatchOptions
-from crossfade.streams.watch import NOT_MIRRORED
+from crossfade.streams.stamps import ONE_TABLE
 from tests.backfill.setting import order, order_key
 from tests.conftest import Database
 from tests.streams.setting import Beside, StreamSetting
@@ -101,7 +101,7 @@ def test_in_complete_every_write_of_the_source_is_stray_and_none_is_repaired(dyn
             assert not beside.stop.wait(0.3)
             assert beside.error is None
     assert {(write.verdict, write.key) for write in seen} == {("stray", "customer='c2' order='o00002'")}
-    assert {write.repair for write in seen} == {NOT_MIRRORED}
+    assert {write.repair for write in seen} == {ONE_TABLE}
 
 
 def test_it_goes_on_where_it_stopped(dynamodb: Database) -> None:

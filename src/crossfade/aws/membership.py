@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from crossfade.aws.answers import from_wire
 from crossfade.aws.bulk import BulkClient
@@ -22,7 +22,9 @@ from crossfade.aws.line import line_of
 from crossfade.aws.passage import Passages
 from crossfade.aws.router import Settings
 from crossfade.control.agent import Agent, Ticket
+from crossfade.control.fallbacks import FallbackHits
 from crossfade.core.effects import Later, Place, Reply, Request
+from crossfade.core.fallback import FALLBACK
 from crossfade.core.pair import Pair
 from crossfade.core.requests import WRITES
 from crossfade.drivers.aio import AioBackground, AioDriver
@@ -32,6 +34,7 @@ from crossfade.errors import DatabaseError
 from crossfade.observe import Watch
 
 LOOK_SECONDS: Final = 0.01  # how often a detaching router looks whether the last operation has ended
+TELLING_MAX: Final = 3  # reports of a process that ends: one under way, one of the rest, one for a lost answer
 LEAVE_SECONDS_MIN: Final = 5.0  # for giving the lease back; longer, and it runs out by itself
 
 
@@ -48,10 +51,18 @@ class Membership:
         self.agent: Agent = settings.agent()
         self.in_flight: InFlight = InFlight()
         self.bulk: BulkClient = BulkClient.like(attached.client, attempts_max=1)
-        self._own = AioDriver(self._send, watch.note)
-        self.background = AioBackground(self._own, self.agent, watch.note)
+        self._own = AioDriver(self._send, self._note)
+        self.background = AioBackground(self._own, self.agent, self._note)
+        self.fallbacks: FallbackHits = FallbackHits(self.agent.host, self.agent.pid)
+        self._telling: asyncio.Task[None] | None = None
         self.passages: Passages = Passages(self.pair, self.agent, self.put, self.clock, settings.migration.strategy)
         self._keeper: asyncio.Task[None] | None = None
+
+    def _note(self, name: str, facts: dict[str, Any]) -> None:
+        """An event of the background: for the observer, and what `status` is to show."""
+        if name == FALLBACK:
+            self.fallbacks.hit(self.agent.client_id, facts["key"], facts["at"], facts["outcome"])
+        self._watch.note(name, facts)
 
     def put(self, later: Later, ticket: Ticket) -> None:
         self.background.put(later, ticket)
@@ -96,6 +107,7 @@ class Membership:
         left = await self.background.close()
         try:
             async with asyncio.timeout(max(until - self.clock(), LEAVE_SECONDS_MIN)):
+                await self._tell_the_rest()
                 await self._own.run(self.agent.leave(), Scope())
         except (DatabaseError, TimeoutError) as error:  # the lease will run out, and say that it was not given back
             self._watch.note("leave_failed", {"client": self.agent.client_id, "error": str(error) or "no answer"})
@@ -104,10 +116,13 @@ class Membership:
         return ended and not left
 
     async def _wait_until_ended(self, until: float) -> bool:
-        """Whether every operation and mirror has ended by then; no longer than there is hope."""
+        """Whether every operation and mirror has ended by then; no longer than there is hope. A process that reads
+        once and ends must not be the one whose looks into the source are never made."""
         while self.agent.pending:
             if self.clock() >= until or self.passages.only_lingering_beyond(until):
                 return False
+            await asyncio.sleep(LOOK_SECONDS)
+        while self.background.looks_pending and self.clock() < until:
             await asyncio.sleep(LOOK_SECONDS)
         return True
 
@@ -140,8 +155,25 @@ class Membership:
             hooks.look_after()
             self.passages.look_after()
             await self._own.run(self.agent.poll(), Scope())
+            if self.fallbacks.due(self.clock()) and (self._telling is None or self._telling.done()):
+                self._telling = asyncio.create_task(self._tell(), name="crossfade-fallbacks")
         except Exception as error:  # noqa: BLE001 - see above
             self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
+
+    async def _tell(self) -> None:
+        """What was found in the source alone; beside the polls, which the lease depends on."""
+        try:
+            await self._own.run(self.fallbacks.tell(self.agent.control, self.clock()), Scope())
+        except Exception as error:  # noqa: BLE001 - it is kept for the next time
+            self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
+
+    async def _tell_the_rest(self) -> None:
+        if self._telling is not None:
+            await self._telling
+        for _ in range(TELLING_MAX):
+            if not self.fallbacks.untold:
+                return
+            await self._tell()
 
     # --- requests of our own
 

@@ -18,6 +18,7 @@ from crossfade.control.agent import Ticket
 from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint
 from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
+from crossfade.core.mapping.values import show_key
 from crossfade.core.pair import Pair
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import Fenced
@@ -28,7 +29,6 @@ from crossfade.jobs.order import spread_order
 from crossfade.jobs.pace import Pace
 from crossfade.jobs.progress import Meter, Progress, seconds_left
 from crossfade.jobs.session import Session
-from crossfade.jobs.show import show_key
 from crossfade.jobs.workers import Workers
 from crossfade.migration import Migration
 

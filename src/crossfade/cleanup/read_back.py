@@ -24,11 +24,11 @@ from crossfade.cleanup.ledger import Held, Ledger, Part
 from crossfade.cleanup.lines import DataFileReader
 from crossfade.cleanup.steps import SnapshotDamaged
 from crossfade.core.items import Item, same_item
+from crossfade.core.mapping.values import show_key
 from crossfade.core.requests import BATCH_GET_KEYS_MAX
 from crossfade.jobs.bulk import Segment, get_items, scan_page
 from crossfade.jobs.keys import cutter
 from crossfade.jobs.order import spread_order
-from crossfade.jobs.show import show_key
 
 PAGE_ITEMS: Final = 1_000
 

@@ -26,6 +26,7 @@ from crossfade.cleanup.table import create_request, key_of
 from crossfade.control.starting import ensure_table
 from crossfade.core.items import Item
 from crossfade.core.mapping import Kind
+from crossfade.core.mapping.values import show_key
 from crossfade.core.mirroring import wait_until
 from crossfade.core.requests import BATCH_WRITE_ITEMS_MAX
 from crossfade.errors import ConfigurationError, Refused, Rejected
@@ -36,7 +37,6 @@ from crossfade.jobs.observing import Observer
 from crossfade.jobs.order import spread_order
 from crossfade.jobs.pace import Pace
 from crossfade.jobs.progress import Progress
-from crossfade.jobs.show import show_key
 from crossfade.migration import Table
 
 STEP: Final = "restore"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import click
 
-from crossfade.cli.moving import carry_out, coordinator, gates_beside, look
+from crossfade.cli.moving import carry_out, coordinator, look
 from crossfade.cli.opened import open_migration, strangeness
 from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.outcome import NOT_YET
 from crossfade.cli.planning import walk_plan
-from crossfade.cli.plans import Plan, Step, closed_exit, go_on, unchanged
+from crossfade.cli.plans import UNCHANGED, Plan, Step, go_on
 from crossfade.cli.screen import Screen
+from crossfade.control.gates import Finding
 from crossfade.control.survey import Survey
-from crossfade.core.stages import Stage
+from crossfade.core.mapping import STAMP
+from crossfade.core.stages import LADDERS, Stage
 from crossfade.errors import Refused
 
 
@@ -23,7 +26,9 @@ from crossfade.errors import Refused
 def cancel(screen: Screen, where: Where, execute: bool) -> None:
     """Give the migration up: go back to off, one stage at a time, and remove its state from the control table.
 
-    Both tables and the journal stay. Applications that are still attached go on with the source alone.
+    Both tables and the journal stay; the plan says what is left where. Applications that are still attached go on with
+    the source alone. It is given up as a whole: where a step on the way has a closed gate, nothing is changed. In
+    copy-on-write that is so as soon as the target holds items, because in off nobody would look at them.
 
     \b
     Examples:
@@ -38,12 +43,56 @@ def cancel(screen: Screen, where: Where, execute: bool) -> None:
     if strange:  # giving up needs no mapping, and is how one starts anew with another
         screen.say(f"Note: {strange}.", "yellow")
     plan = plan_of(before)
-    if not go_on(opened, plan, execute=execute, say_unchanged=unchanged(plan, force=False)):
-        closed_exit(plan, force=False)
+    if not go_on(opened, plan, execute=execute, say_unchanged=closed_text(plan) or UNCHANGED):
+        if closed_gates(plan):
+            raise click.exceptions.Exit(NOT_YET)
         return
-    carry_out(opened, coordinator(opened).cancel(), lambda: gates_beside(opened, -1), "crossfade cancel --execute")
+    carry_out(
+        opened, coordinator(opened).cancel(), lambda: closed_gates(plan_of(look(opened))), "crossfade cancel --execute"
+    )
     screen.say(f"Migration {before.migration} is cancelled. The target {before.state.target} can be deleted.", "bold")
-    screen.document({"executed": True, "migration": before.migration, "from": before.state.stage, "stage": None})
+    done = {"executed": True, "migration": before.migration, "from": before.state.stage, "stage": None}
+    screen.document({**done, "left": left_behind(before)})
+
+
+def closed_gates(plan: Plan) -> tuple[Finding, ...]:
+    return tuple(gate for step in plan.steps for gate in step.gates if not gate.is_open)
+
+
+def closed_text(plan: Plan) -> str:
+    if not closed_gates(plan):
+        return ""
+    return "Nothing was changed, and with --execute nothing would be: a step on the way has a closed gate."
+
+
+def left_behind(look_: Survey) -> tuple[str, ...]:
+    """What is where once the migration is given up in the stage in which it is now."""
+    state = look_.state
+    streams = ("A change stream that was switched on stays on.",) if look_.readers else ()
+    if state.strategy == "copy-on-write":
+        return (*_left_by_copies(look_), *streams)
+    if state.stage is Stage.OFF:
+        source = f"{state.source}: every item, as applications wrote it."
+    elif LADDERS[state.strategy][state.stage].authority == "source":
+        source = f"{state.source}: every item, as applications wrote it; mirrors only read it."
+    else:
+        source = f"{state.source}: every item, also what was written while {state.target} decided: it was kept equal."
+    target = f"{state.target}: what it holds now; nothing keeps it up to date from then on, and it can be deleted."
+    return (source, target, *streams)
+
+
+def _left_by_copies(look_: Survey) -> tuple[str, ...]:
+    state = look_.state
+    if look_.target_empty or state.stage is Stage.OFF:
+        stamps = f"what was written in prepare keeps the attribute {STAMP}, which who reads it without crossfade sees"
+        target = "nothing" if look_.target_empty else "what it holds now, which nobody looks at"
+        return (f"{state.source}: every item; {stamps}.", f"{state.target}: {target}; it can be deleted.")
+    newest = "what was written or copied since drain was entered, often the only or the newest form of an item"
+    return (
+        f"{state.target}: {newest}.",
+        f"{state.source}: what has not been copied, and old forms of what has.",
+        f"So this migration cannot be given up any more. Stay in {state.stage}, or go on to complete.",
+    )
 
 
 def plan_of(look_: Survey) -> Plan:
@@ -53,4 +102,4 @@ def plan_of(look_: Survey) -> Plan:
         f"clients stay in off, on {look_.state.source} alone; both tables and the journal stay",
     )
     title = f"Cancel migration {look_.migration}, now in {look_.state.stage}"
-    return Plan(title, (*walk, removal), "crossfade start --execute")
+    return Plan(title, (*walk, removal), "crossfade start --execute", left_behind(look_))

@@ -10,26 +10,36 @@ from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.planning import step_findings, walk_plan
 from crossfade.cli.plans import closed_exit, show_plan, unchanged
 from crossfade.cli.screen import Screen
+from crossfade.control.gates import QUIET_DAYS, gates_of_step
 from crossfade.control.survey import Survey
-from crossfade.core.stages import Stage
+from crossfade.core.stages import Gate, Stage
 from crossfade.errors import Refused
 
 
 @click.command(short_help="End the migration; no way back.")
 @with_where
 @click.option("--confirm", metavar="NAME", default="", help="The migration's name, so that it is the right one.")
+@click.option(
+    "--quiet-days",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help=f"Copy-on-write: so long nothing was found in the source alone; {QUIET_DAYS} if not given, 0 asks for none.",
+)
 @with_execute
 @with_json
 @click.pass_obj
-def complete(screen: Screen, where: Where, confirm: str, execute: bool) -> None:
+def complete(screen: Screen, where: Where, confirm: str, quiet_days: int | None, execute: bool) -> None:
     """End the migration: from rampdown to complete. The source is no longer kept equal: there is no way back.
 
-    Needs a verify that found nothing, and the migration's name, typed or given with --confirm.
+    Needs a verify that found nothing, and the migration's name, typed or given with --confirm. In copy-on-write, where
+    rampdown looks up in the source what the target does not have, the last hit must be --quiet-days ago, and so must
+    the beginning of rampdown; where fewer days than the default are what makes it possible, the journal says so.
 
     \b
     Examples:
       crossfade complete                          print what would be done; asks for the name at a terminal
       crossfade complete --execute --confirm orders
+      crossfade complete --execute --confirm orders --quiet-days 3
     """
     opened = open_migration(screen, where)
     _ = opened.state_of_this_file()
@@ -38,7 +48,8 @@ def complete(screen: Screen, where: Where, confirm: str, execute: bool) -> None:
     refuse_early(before)
     if execute and not screen.can_ask and confirm != name:
         raise click.UsageError(f"--execute wants --confirm {name} as well: there is no way back")
-    plan = walk_plan(before, Stage.COMPLETE, confirmed=True)
+    days = wanted_days(before, quiet_days)
+    plan = walk_plan(before, Stage.COMPLETE, confirmed=True, quiet_days=days)
     show_plan(opened, plan)
     screen.say()
     if execute and confirm != name:
@@ -53,11 +64,18 @@ def complete(screen: Screen, where: Where, confirm: str, execute: bool) -> None:
         return
     _ = carry_out(
         opened,
-        coordinator(opened).complete(confirmed=True),
-        lambda: step_findings(now := look(opened), now.state, Stage.COMPLETE, confirmed=True),
-        f"crossfade complete --execute --confirm {name}",
+        coordinator(opened, quiet_days=days).complete(confirmed=True),
+        lambda: step_findings(now := look(opened), now.state, Stage.COMPLETE, confirmed=True, quiet_days=days),
+        f"crossfade complete --execute --confirm {name}" + ("" if quiet_days is None else f" --quiet-days {days}"),
     )
     report(opened, before)
+
+
+def wanted_days(look_: Survey, given: int | None) -> int:
+    """Raises UsageError where nothing is looked up, and so nothing can be quiet."""
+    if given is not None and Gate.QUIET not in gates_of_step(look_.state, Stage.COMPLETE):
+        raise click.UsageError(f"--quiet-days says nothing in {look_.state.strategy}: its rampdown looks nothing up")
+    return QUIET_DAYS if given is None else given
 
 
 def typed(name: str) -> str:

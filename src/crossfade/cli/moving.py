@@ -20,7 +20,7 @@ from crossfade.cli.planning import neighbour, step_findings
 from crossfade.cli.plans import show_gates
 from crossfade.cli.screen import HasScreen, counted, duration
 from crossfade.control.coordinator import Coordinator
-from crossfade.control.gates import Finding
+from crossfade.control.gates import QUIET_DAYS, Finding
 from crossfade.control.survey import Survey, survey
 from crossfade.core.effects import Routine
 from crossfade.errors import GateClosed
@@ -84,8 +84,8 @@ def client_line(client: dict[str, Any]) -> str:
     return f"{client['role']} {client['client']} on {client['host']}, pid {client['pid']}: {client['reason']}"
 
 
-def coordinator(opened: Opened, force_because: str = "") -> Coordinator:
-    return Coordinator(opened.control, opened.caller, force_because=force_because)
+def coordinator(opened: Opened, force_because: str = "", *, quiet_days: int = QUIET_DAYS) -> Coordinator:
+    return Coordinator(opened.control, opened.caller, force_because=force_because, quiet_days=quiet_days)
 
 
 def carry_out(opened: Opened, routine: Routine[T], gates: Callable[[], Sequence[Finding]], again: str) -> T:

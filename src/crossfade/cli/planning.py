@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crossfade.cli.plans import Plan, Step
-from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, gates_of_step
+from crossfade.control.gates import QUIET_DAYS, RAMP_GATES, Evidence, Finding, findings, gates_of_step
 from crossfade.control.records import Job, State
 from crossfade.control.survey import Survey
 from crossfade.core.stages import LADDERS, Gate, Stage, ladder, path
@@ -19,6 +19,7 @@ def evidence_of(look: Survey) -> Evidence:
         records.get(Job.VERIFY),
         replication=look.replication,
         target_empty=look.target_empty,
+        fallbacks=look.fallbacks,
     )
 
 
@@ -41,12 +42,14 @@ def neighbour(state: State, by: int) -> Stage | None:
     return stages[place] if 0 <= place < len(stages) else None
 
 
-def walk_plan(look: Survey, to: Stage, *, forced: bool = False, confirmed: bool = False) -> Plan:
+def walk_plan(
+    look: Survey, to: Stage, *, forced: bool = False, confirmed: bool = False, quiet_days: int = QUIET_DAYS
+) -> Plan:
     """From where we are to a stage, one at a time."""
     state, stages = look.state, stages_between(look.state, to)
     steps: list[Step] = []
     for stage in stages:
-        gates = step_findings(look, state, stage, confirmed=confirmed)
+        gates = step_findings(look, state, stage, confirmed=confirmed, quiet_days=quiet_days)
         steps.append(
             Step(
                 f"{state.stage} -> {stage}",
@@ -83,9 +86,12 @@ def ramp_step(look: Survey, stage: Stage, percent: int) -> Step:
     )
 
 
-def step_findings(look: Survey, state: State, to: Stage, *, confirmed: bool = False) -> tuple[Finding, ...]:
+def step_findings(
+    look: Survey, state: State, to: Stage, *, confirmed: bool = False, quiet_days: int = QUIET_DAYS
+) -> tuple[Finding, ...]:
     """The gates of one step as things are now; earlier steps of a walk do not change them."""
-    return findings(gates_of_step(state, to), state, evidence_of(look), confirmed=confirmed)
+    gates = gates_of_step(state, to)
+    return findings(gates, state, evidence_of(look), confirmed=confirmed, quiet_days=quiet_days)
 
 
 def waits_for(look: Survey, stage: Stage) -> str:

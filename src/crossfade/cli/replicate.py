@@ -109,7 +109,7 @@ def plan_of(opened: Opened, state: State, off: tuple[str, ...]) -> Plan:
         " differs; newer writes are never overwritten; the steps that need a verify then need this to be caught up too",
         f"every client to have entered {state.stage}",
     )
-    steps = (*(enabling_step(table) for table in off), follow)
+    steps = (*(enabling_step(table, opened.migration.strategy) for table in off), follow)
     return Plan(
         f"Replication of migration {migration.name}, in stage {state.stage}",
         steps,

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from crossfade.cli.opened import Opened
 from crossfade.cli.plans import gate_text, label_grid
-from crossfade.cli.screen import duration
+from crossfade.cli.screen import counted, duration
+from crossfade.control.fallbacks import moment
 from crossfade.control.records import JobRecord, JobStatus, StreamReader
 from crossfade.control.survey import ClientView, JobView, Survey
 from crossfade.core.stages import LADDERS, Gate, Stage, ladder
@@ -24,6 +25,11 @@ from crossfade.core.stages import LADDERS, Gate, Stage, ladder
 CLIENTS_SHOWN: Final = 20  # those that are waited for come first
 JOURNAL_LINES: Final = 5
 BEHIND_SECONDS: Final = 5.0  # less is the way of streams
+OUTCOMES: Final = {
+    "copied": "copied to the target",
+    "failed": "the target does not take it",
+    "there": "a write made a new item without it",
+}
 SILENT_SECONDS: Final = 1.2  # more than one poll
 
 
@@ -52,6 +58,7 @@ def _parts(opened: Opened, view: View) -> Iterator[RenderableType]:
     yield from _clients(view)
     yield _title("Jobs")
     yield _jobs(look)
+    yield from _fallbacks(look)
     yield from _gates(opened, look)
     yield from _journal(look)
     yield from _held_back(look)
@@ -198,6 +205,25 @@ def _gates(opened: Opened, look: Survey) -> Iterator[RenderableType]:
             grid.add_row("", Text(""), Text(asked))
         else:
             grid.add_row("", Text(""), gate_text(opened, finding))
+    yield grid
+
+
+def _fallbacks(look: Survey) -> Iterator[RenderableType]:
+    """What rampdown has found in the source alone."""
+    found = look.fallbacks
+    if found is None:
+        return
+    yield _title("Found in the source alone")
+    since = f"since rampdown was entered, {day(moment(found.total.since))}"
+    if not found.last_at:
+        yield Text(f"  nothing, {since}")
+        return
+    last = moment(found.last_at)
+    yield Text(f"  {counted(found.total.count, 'hit')} {since}; the last {ago(last)} ago", style="bold yellow")
+    grid = label_grid(indent=4)
+    for sample in found.samples:
+        who = f"{OUTCOMES.get(sample.outcome, sample.outcome)}  ({sample.client} on {sample.host} pid {sample.pid})"
+        grid.add_row("", Text(day(moment(sample.at))), Text(f"{sample.key}  {who}"))
     yield grid
 
 

@@ -16,7 +16,7 @@ from crossfade.cli.plans import Step
 from crossfade.core.stages import Side
 from crossfade.errors import ConfigurationError, Fenced, Refused
 from crossfade.jobs.signals import stop_on_signals
-from crossfade.streams.finding import VIEW_TYPE, stream_arn
+from crossfade.streams.finding import VIEW_TYPES, stream_arn
 
 
 @contextmanager
@@ -52,11 +52,12 @@ def refuse_switched_off(tables: Sequence[str], command: str) -> None:
         raise ConfigurationError(f"no stream is switched on for table {' and '.join(tables)}", next_step=command)
 
 
-def enabling_step(table: str) -> Step:
+def enabling_step(table: str, strategy: str) -> Step:
     """What exactly is changed."""
     return Step(
         f"switch on the stream of table {table}",
-        f"UpdateTable with StreamSpecification {{StreamEnabled: true, StreamViewType: {VIEW_TYPE}}} and nothing else:"
-        " the table goes on serving; from then on the keys of its changes are kept for 24 hours; reading them is"
+        f"UpdateTable with StreamSpecification {{StreamEnabled: true, StreamViewType: {VIEW_TYPES[strategy]}}} and"
+        " nothing else:"
+        " the table goes on serving; from then on its changes are kept for 24 hours; reading them is"
         " billed, writing them is not",
     )

@@ -13,14 +13,15 @@ from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
 from crossfade.control.records import State
 from crossfade.core.stages import LADDERS, Writes
+from crossfade.streams.finding import VIEW_TYPES, view_type
 from crossfade.streams.result import SeenWrite, WatchOptions, WatchResult
 from crossfade.streams.watch import run_watch
 
 STYLES: Final = {"stray": "bold yellow", "expired": "", "untold": "dim"}
 MEANINGS: Final = {
-    "stray": "crossfade did not make it, or its maker ended before it was mirrored",
+    "stray": "crossfade did not make it, or (where writes are mirrored) its maker ended before it was mirrored",
     "expired": "DynamoDB removed the item because its time had come; the other table still has it",
-    "untold": "in this stage crossfade writes the source alone, so nothing tells whose it is",
+    "untold": "nothing tells whose it is: the stage is off, or it is a deletion that the target's item has outlived",
 }
 
 
@@ -48,8 +49,9 @@ def watch(
     the stream says so.
 
     While both tables are written, a write is stray when they have not come to agree on its key some two seconds later;
-    in complete every write is. It goes on where the last watch stopped. Only --repair writes to the tables: the side
-    that decides is carried over to the other one, so from lockstep_target on a stray write is undone.
+    in complete every write is. In copy-on-write a write is stray that leaves no fresh stamp. It goes on where the last
+    watch stopped. Only --repair writes to the tables: the side that decides is carried over to the other one, so from
+    lockstep_target on a stray write is undone; in copy-on-write, what the new table has not at all is copied.
     Exit status 0 when there was none, 1 when there were some, 2 when it could not run or the stream has a gap.
 
     \b
@@ -70,6 +72,8 @@ def watch(
         plan = plan_of(opened, state, off, repair=repair)
         if plan.steps and not go_on(opened, plan, execute=execute):
             return
+        if without_images(opened, off):
+            screen.say(f"Note: {WITHOUT_IMAGES}", "yellow")
         screen.say(f"Watching {opened.migration.source.name} in stage {state.stage} (Ctrl-C leaves)", "dim")
         result = run_watch(
             opened.migration,
@@ -85,14 +89,33 @@ def watch(
     raise click.exceptions.Exit(result.exit_status)
 
 
+WITHOUT_IMAGES: Final = (
+    "the stream is without the images that tell old stamps from fresh ones, so an update that leaves an old stamp is"
+    " not told; a stream with NEW_AND_OLD_IMAGES has them"
+)
+
+
+def without_images(opened: Opened, off: tuple[str, ...]) -> bool:
+    """Whether stamps tell what is stray, and the stream, which was on already, does not show all of them."""
+    wanted = VIEW_TYPES[opened.migration.strategy]
+    if off or wanted == VIEW_TYPES["dual-write"]:
+        return False
+    return opened.run(view_type("source", opened.migration.source.name)) != wanted
+
+
 def plan_of(opened: Opened, state: State, off: tuple[str, ...], *, repair: bool) -> Plan:
     """Steps for what changes something; none where it only reads."""
     migration = opened.migration
-    steps = [enabling_step(table) for table in off]
+    steps = [enabling_step(table, migration.strategy) for table in off]
     if repair:
         row = LADDERS[state.strategy][state.stage]
         if row.writes is Writes.PLAIN:
             effect = "nothing in this stage, where only one table is written"
+        elif row.writes is Writes.PREPARED:
+            effect = "nothing in this stage, where applications see what the source holds"
+        elif row.drains:
+            what = f"what a stray write left in {migration.source.name} is copied to {migration.target.name}"
+            effect = f"{what}, if that has no such item"
         elif row.authority == "source":
             effect = f"what a stray write left in {migration.source.name} is carried over to {migration.target.name}"
         else:

@@ -7,18 +7,28 @@ changed since, wait until all have entered where we went. Killed at any point, t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from crossfade.control.gates import RAMP_GATES, Evidence, closed_error, findings, gates_of_step, table_to_look_at
+from crossfade.control.fallbacks import begin_counting, fallback_records
+from crossfade.control.gates import (
+    QUIET_DAYS,
+    RAMP_GATES,
+    Evidence,
+    Finding,
+    closed_error,
+    findings,
+    gates_of_step,
+    table_to_look_at,
+)
 from crossfade.control.records import STATE, Job, JournalEntry, Reader, State, job_record, reader_record, record_name
 from crossfade.control.starting import StartPlan, start
 from crossfade.control.store import Caller, Change, Control
 from crossfade.control.streams import forget_reader
 from crossfade.control.waiting import PATIENCE_SECONDS, await_everyone
-from crossfade.core.effects import Note, Request, Routine, Stamp
+from crossfade.core.effects import Note, Request, Routine, Stamp, Today
 from crossfade.core.rules import Rules
-from crossfade.core.stages import LADDERS, Gate, Ramp, Stage, Writes, ladder, path
+from crossfade.core.stages import LADDERS, Fallback, Gate, Ramp, Stage, Writes, ladder, path
 from crossfade.errors import Fenced, Refused
 
 CHANGES_MAX: Final = 50  # how often `unclean` or the journal may change under one step before a person should look
@@ -29,13 +39,16 @@ NEVER_FORCED: Final = (Gate.CONFIRMED, Gate.EMPTY)
 
 @dataclass(frozen=True, slots=True)
 class Coordinator:
-    """`force_because`: why gates (not the barrier, nor those of NEVER_FORCED) are to be passed; kept in the journal."""
+    """`force_because`: why gates (not the barrier, nor those of NEVER_FORCED) are to be passed; kept in the journal.
+    `quiet_days`: for how long nothing may have been found in the source alone; where fewer than the default are asked
+    for, and that is what opens the gate, the journal says so."""
 
     control: Control
     caller: Caller
     rules: Rules = field(default_factory=Rules)
     force_because: str = ""
     patience_seconds: float = PATIENCE_SECONDS
+    quiet_days: int = QUIET_DAYS
 
     def start(self, plan: StartPlan) -> Routine[State]:
         """Make the control table if need be and the first record. Refused when the migration was started already."""
@@ -80,13 +93,20 @@ class Coordinator:
         return (yield from self._ramp(state, percent))
 
     def cancel(self) -> Routine[None]:
-        """Go back to off and forget the migration; the journal and both tables stay. Refused once it is complete."""
+        """Go back to off and forget the migration; the journal and both tables stay. Refused once it is complete.
+
+        GateClosed before the first step, where any of them is not possible now: it is given up, or left as it is.
+        """
+        yield from self._refuse_halfway((yield from self.control.state()))
         state = yield from self.walk(Stage.OFF)
         for job in Job:
             for segment in (yield from self.control.segments(job)):
                 yield from self.control.remove(record_name(segment))
         for reader in Reader:
             yield from forget_reader(self.control, reader)
+        if any(row.fallback is Fallback.LOOKED_UP for row in LADDERS[state.strategy].values()):
+            for record in fallback_records():
+                yield from self.control.remove(record)
         token = yield from Stamp()
         length = state.journal_length + 1
         entry = JournalEntry(
@@ -113,7 +133,9 @@ class Coordinator:
         # In off nobody mirrors any more; in prepare new items are written to the source again.
         falls_behind = to is Stage.OFF or rows[to].writes is Writes.PREPARED
         cleared = [*map(job_record, Job), reader_record(Reader.REPLICATION)] if falls_behind else []
-        clearing = [{"Delete": self.control.delete(record)} for record in cleared]
+        also: list[Request] = [{"Delete": self.control.delete(record)} for record in cleared]
+        if rows[to].fallback is Fallback.LOOKED_UP:
+            also += begin_counting(self.control, (yield from Today()))
         return (
             yield from self._change(
                 state,
@@ -121,7 +143,7 @@ class Coordinator:
                 gates=gates_of_step(state, to),
                 fields={"stage": to, "ramp_percent": 0},
                 what=f"{state.stage} -> {to}",
-                also=tuple(clearing),
+                also=tuple(also),
                 confirmed=confirmed,
             )
         )
@@ -154,32 +176,40 @@ class Coordinator:
             state = yield from self._settled(goal, alive=Gate.VERIFIED in gates)
             if state.epoch != expected.epoch:
                 raise self._overtaken(state, goal)
-            forced = yield from self._pass_gates(state, goal, gates, confirmed)
+            passed = yield from self._pass_gates(state, goal, gates, confirmed)
             wanted = Change(
                 fields={**fields, "epoch": state.epoch + 1},
                 what=what,
-                why=self.force_because if forced else "",
-                forced=forced,
-                guard_unclean=bool(gates) and not forced,
+                why=self._why(passed),
+                forced=bool(passed),
+                guard_unclean=bool(gates) and all(finding.gate is Gate.QUIET for finding in passed),
                 also=also,
             )
             if (yield from self.control.change_state(state, self.caller, token, wanted)):
-                facts = {"what": what, "epoch": state.epoch + 1, "forced": forced}
+                facts = {"what": what, "epoch": state.epoch + 1, "forced": bool(passed)}
                 yield from Note("moved", facts)
                 return (yield from self._settled())
         raise Refused(f"{goal}: the control records changed {CHANGES_MAX} times meanwhile", next_step="try again")
 
-    def _pass_gates(self, state: State, goal: str, gates: Iterable[Gate], confirmed: bool) -> Routine[bool]:
-        """Whether a closed gate is passed by force. Raises GateClosed with every finding."""
+    def _pass_gates(
+        self, state: State, goal: str, gates: Iterable[Gate], confirmed: bool
+    ) -> Routine[tuple[Finding, ...]]:
+        """The closed gates that are passed, by force or because fewer quiet days are asked for than is the default.
+        Raises GateClosed with every finding."""
         gates = tuple(gates)
-        evidence = yield from Evidence.read(self.control, table_to_look_at(state, gates))
-        judged = findings(gates, state, evidence, confirmed=confirmed)
+        evidence = yield from Evidence.read(self.control, table_to_look_at(state, gates), fallbacks=Gate.QUIET in gates)
+        judged = findings(gates, state, evidence, confirmed=confirmed, quiet_days=self.quiet_days)
         closed = [finding for finding in judged if not finding.is_open]
-        if not closed:
-            return False
-        if not self.force_because or any(finding.gate in NEVER_FORCED for finding in closed):
+        if closed and (not self.force_because or any(finding.gate in NEVER_FORCED for finding in closed)):
             raise closed_error(state, goal, judged)
-        return True
+        usually = findings(gates, state, evidence, confirmed=confirmed, quiet_days=max(self.quiet_days, QUIET_DAYS))
+        return tuple(finding for finding in usually if not finding.is_open)
+
+    def _why(self, passed: Iterable[Finding]) -> str:
+        """What the journal says of gates that were passed."""
+        quiet = [finding.found for finding in passed if finding.gate is Gate.QUIET and self.quiet_days < QUIET_DAYS]
+        shorter = [f"--quiet-days {self.quiet_days}: {found}" for found in quiet]
+        return "; ".join(part for part in (self.force_because, *shorter) if part) if passed else ""
 
     def _settled(self, purpose: str = "", *, alive: bool = False) -> Routine[State]:
         """Every client has entered: the state, which somebody else may have moved on by now."""
@@ -192,6 +222,18 @@ class Coordinator:
         )
 
     # --- what is refused
+
+    def _refuse_halfway(self, state: State) -> Routine[None]:
+        """GateClosed where a step on the way to off has a closed gate."""
+        here = state
+        for stage in path(self._ladder(state), state.stage, Stage.OFF):
+            self._refuse_impossible(here, stage)
+            gates = gates_of_step(here, stage)
+            evidence = yield from Evidence.read(self.control, table_to_look_at(state, gates))
+            judged = findings(gates, state, evidence)
+            if any(not finding.is_open for finding in judged):
+                raise closed_error(state, f"cancel, which goes from {here.stage} to {stage},", judged)
+            here = replace(here, stage=stage)
 
     def _ladder(self, state: State) -> tuple[Stage, ...]:
         return ladder(state.strategy, lockstep=self.rules.lockstep, prepare=self.rules.prepare)

@@ -3,22 +3,27 @@
 Up, a stage asks for what the table of stages says. In both directions a step that changes the authority asks for
 equality: a complete backfill, and a verify that found nothing, began after the backfill, and began when `unclean` was
 what it is now, since every end without a drain raises it. Where a replication was started, it must run, and have
-caught up.
+caught up. Where the source was drained, `complete` wants some days in which nobody has found anything in it that the
+target lacks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from crossfade.control.calls import ask
+from crossfade.control.fallbacks import Fallbacks, moment, read_fallbacks
 from crossfade.control.records import Job, JobRecord, JobStatus, State
 from crossfade.control.store import Control
 from crossfade.control.streams import LAG_SECONDS_MAX, REPORT_BEATS_MAX, Replication
 from crossfade.core.effects import Request, Routine
 from crossfade.core.stages import LADDERS, Gate, Stage
 from crossfade.errors import GateClosed
+
+QUIET_DAYS: Final = 14  # a fortnight has a month's end or a weekly job in it, most likely
+HITS_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,12 @@ class Evidence:
     verify: JobRecord | None
     replication: Replication | None = None  # None: this migration has none, and no gate for it
     target_empty: bool | None = None  # None: nobody has looked
+    fallbacks: Fallbacks | None = None  # None: nobody has looked, or nothing is counted
 
     @classmethod
-    def read(cls, control: Control, target: str = "") -> Routine[Evidence]:
-        """`target`: the table to be looked at as well, where a gate asks for it to be empty."""
+    def read(cls, control: Control, target: str = "", *, fallbacks: bool = False) -> Routine[Evidence]:
+        """`target`: the table to be looked at as well, where a gate asks for it to be empty. `fallbacks`: likewise what
+        was found in the source alone."""
         empty = None
         if target:
             request: Request = {"TableName": target, "Limit": 1, "ConsistentRead": True}
@@ -50,7 +57,9 @@ class Evidence:
             empty = not reply["Items"] and not reply.get("LastEvaluatedKey")
         backfill = yield from control.job(Job.BACKFILL)
         verify = yield from control.job(Job.VERIFY)
-        return cls(backfill, verify, (yield from Replication.read(control)), empty)
+        replication = yield from Replication.read(control)
+        found = (yield from read_fallbacks(control)) if fallbacks else None
+        return cls(backfill, verify, replication, empty, found)
 
 
 def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
@@ -73,14 +82,19 @@ RAMP_GATES = (Gate.BACKFILLED, Gate.VERIFIED, Gate.REPLICATED)  # a ramped read 
 
 
 def findings(
-    gates: Iterable[Gate], state: State, evidence: Evidence, *, confirmed: bool = False
+    gates: Iterable[Gate],
+    state: State,
+    evidence: Evidence,
+    *,
+    confirmed: bool = False,
+    quiet_days: int = QUIET_DAYS,
 ) -> tuple[Finding, ...]:
     """`replicated` is a gate only where a replication was started."""
     asked = [gate for gate in gates if gate is not Gate.REPLICATED or evidence.replication is not None]
-    return tuple(_judge(gate, state, evidence, confirmed) for gate in asked)
+    return tuple(_judge(gate, state, evidence, confirmed, quiet_days) for gate in asked)
 
 
-def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool) -> Finding:
+def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool, quiet_days: int) -> Finding:
     match gate:
         case Gate.EMPTY:
             return _empty(state, evidence)
@@ -90,6 +104,8 @@ def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool) -> Fin
             return _verified(state, evidence)
         case Gate.REPLICATED:
             return _replicated(evidence.replication)
+        case Gate.QUIET:
+            return _quiet(evidence.fallbacks, quiet_days)
         case Gate.CONFIRMED:
             found = "confirmed" if confirmed else "not confirmed: there is no way back from complete"
             return Finding(
@@ -175,6 +191,31 @@ def _replicated(replication: Replication | None) -> Finding:
         behind = "has not read all shards yet" if report.lag_seconds < 0 else f"is {report.lag_seconds:.0f} s behind"
         return closed(f"the replication {behind}; {last}", "wait until it has caught up: crossfade status --watch")
     return Finding(Gate.REPLICATED, True, f"the replication caught up at {report.caught_up_at}", "")
+
+
+def _quiet(fallbacks: Fallbacks | None, days: int) -> Finding:
+    """The clock begins with rampdown, and again with every hit."""
+    sooner = "crossfade complete --execute --confirm NAME --quiet-days N, with fewer days"
+    if fallbacks is None:
+        return Finding(Gate.QUIET, not days, "what was found in the source alone has not been counted", sooner)
+    hits, wanted = hits_text(fallbacks), "1 quiet day is" if days == 1 else f"{days} quiet days are"
+    opens_at = fallbacks.opens_at(days)
+    if fallbacks.today >= opens_at:
+        return Finding(
+            Gate.QUIET, True, f"{hits}; {wanted} asked for" if days else f"{hits}; no quiet day is asked for", ""
+        )
+    step = f"it opens at {moment(opens_at)}, if nothing is found until then; or {sooner}"
+    return Finding(Gate.QUIET, False, f"{hits}; {wanted} asked for", step)
+
+
+def hits_text(fallbacks: Fallbacks) -> str:
+    """What was found, as people read it."""
+    count = fallbacks.total.count
+    if not fallbacks.last_at:
+        return f"nothing was found in the source alone since rampdown was entered, {moment(fallbacks.total.since)}"
+    keys = ", ".join(sample.key for sample in fallbacks.samples[:HITS_NAMED])
+    times = "once" if count == 1 else f"{count:,} times"
+    return f"an item was found in the source alone {times}, the last time at {moment(fallbacks.last_at)} ({keys})"
 
 
 def closed_error(state: State, goal: str, judged: Iterable[Finding]) -> GateClosed:

@@ -9,6 +9,8 @@
     reader#watch,               who reads the tables' change streams, and how far behind
       reader#replication
     shard#watch#source#ID       how far one shard of a stream has been read
+    fallback                    how often clients found in rampdown what only the source has
+    fallback#3                  one of the last of these
     journal#00000012            what was done, by whom, when and why
 
 Parsing is exact: an attribute that is missing or of another type is an error with its name, never a default.
@@ -35,6 +37,7 @@ SEGMENTS: Final = "segment#"
 READERS: Final = "reader#"
 SHARDS: Final = "shard#"
 JOURNAL: Final = "journal#"
+FALLBACK: Final = "fallback"
 
 Record = TypeVar("Record")
 
@@ -179,6 +182,28 @@ class ShardPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class FallbackTotal:
+    """What clients have found in the source alone since rampdown was entered. Times are seconds since 1970."""
+
+    count: int
+    since: int  # when rampdown was entered
+    last_at: int  # of the last hit; 0 for none
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackSample:
+    """One hit, never with a value of the item. There are a few slots; a key always takes the same one."""
+
+    slot: int
+    key: str  # as people read it
+    at: int  # seconds since 1970, by the clock of the client
+    outcome: str  # copied, failed, or there (a write made a new item without it)
+    client: str
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class JournalEntry:
     """One change of the state. By its `token` whoever made it knows it again when the answer was lost."""
 
@@ -193,7 +218,17 @@ class JournalEntry:
     forced: bool
 
 
-AnyRecord: TypeAlias = State | Lease | JobRecord | SegmentCheckpoint | StreamReader | ShardPosition | JournalEntry
+AnyRecord: TypeAlias = (
+    State
+    | Lease
+    | JobRecord
+    | SegmentCheckpoint
+    | StreamReader
+    | ShardPosition
+    | FallbackTotal
+    | FallbackSample
+    | JournalEntry
+)
 
 
 # --- names of records
@@ -224,6 +259,10 @@ def journal_record(number: int) -> str:
     return f"{JOURNAL}{number:08d}"
 
 
+def fallback_record(slot: int) -> str:
+    return f"{FALLBACK}#{slot}"
+
+
 def record_name(record: AnyRecord) -> str:
     match record:
         case State():
@@ -238,6 +277,10 @@ def record_name(record: AnyRecord) -> str:
             return reader_record(record.reader)
         case ShardPosition():
             return f"{shard_records(record.reader)}{record.side}#{record.shard}"
+        case FallbackTotal():
+            return FALLBACK
+        case FallbackSample():
+            return fallback_record(record.slot)
         case JournalEntry():
             return journal_record(record.number)
 

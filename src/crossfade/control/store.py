@@ -127,6 +127,11 @@ class Control:
     def positions(self, reader: Reader) -> Routine[tuple[ShardPosition, ...]]:
         return (yield from self._list(ShardPosition, shard_records(reader)))
 
+    def items(self, prefix: str) -> Routine[tuple[Item, ...]]:
+        """Records as they are stored, by what their names begin with; few of them."""
+        reply = yield from ask("Query", self._query(prefix))
+        return tuple(reply["Items"])
+
     def journal(self, count: int) -> Routine[tuple[JournalEntry, ...]]:
         """The last entries, oldest first."""
         request = self._query(JOURNAL) | {"ScanIndexForward": False, "Limit": count}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from crossfade.control.fallbacks import Fallbacks
 from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, gates_of_step
 from crossfade.control.records import (
     Job,
@@ -80,10 +81,11 @@ class Survey:
     held_back_by: tuple[str, ...]
     next_command: str
     target_empty: bool | None = None  # None: nobody has looked
+    fallbacks: Fallbacks | None = None  # None: rampdown, where they are counted, has not been entered
 
     def as_json(self) -> dict[str, Any]:
         """Plain values only."""
-        return asdict(self)
+        return asdict(self) | {"fallbacks": None if self.fallbacks is None else self.fallbacks.as_json()}
 
 
 def survey(control: Control, sightings: Sightings | None = None) -> Routine[Survey]:
@@ -93,9 +95,9 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
     now = yield from Now()
     seen = sightings if sightings is not None else Sightings()
     seen.see(leases, now)
-    near = (Stage.OFF, Stage.PREPARE)
-    looked_at = state.target if state.strategy == "copy-on-write" and state.stage in near else ""
-    evidence = yield from Evidence.read(control, looked_at)
+    copies = state.strategy == "copy-on-write"
+    looked_at = state.target if copies and state.stage is not Stage.COMPLETE else ""
+    evidence = yield from Evidence.read(control, looked_at, fallbacks=copies)
     jobs: list[JobView] = []
     for job, record in ((Job.BACKFILL, evidence.backfill), (Job.VERIFY, evidence.verify)):
         if record is not None:
@@ -120,6 +122,7 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         held_back_by=(*behind, *closed),
         next_command=_next_command(state, evidence, up, waiting=bool(behind)),
         target_empty=evidence.target_empty,
+        fallbacks=evidence.fallbacks,
     )
 
 

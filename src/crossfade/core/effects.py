@@ -63,9 +63,10 @@ class Gather(Effect[tuple[Reply, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class Later(Effect[None]):
-    """Background work. Mirrors of one `key` are coalesced and drained; comparisons may be dropped."""
+    """Background work. Mirrors of one `key` are coalesced and drained; comparisons may be dropped, and looks into the
+    source where too many wait."""
 
-    kind: Literal["mirror", "compare"]
+    kind: Literal["mirror", "compare", "look"]
     key: str
     routine: Routine[None]
     delay_seconds: float = 0.0

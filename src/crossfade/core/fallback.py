@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from crossfade.core.copying import Outcome, copy_key
-from crossfade.core.effects import Later, Note, Request, Routine
+from crossfade.core.effects import Later, Note, Request, Routine, Today
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair, key_name
 from crossfade.core.stages import Fallback, Row, Stage
+
+FALLBACK: Final = "fallback"  # the event; its facts: key, outcome, reason, at (seconds since 1970)
 
 
 def look_later(pair: Pair, row: Row, missing: Iterable[Item]) -> Routine[None]:
     """The source keys of what was read and not found; in the other stages nobody looks."""
     if row.fallback is Fallback.LOOKED_UP:
         for key in missing:
-            yield from Later("compare", key_name(key), look_behind(pair, key))
+            yield from Later("look", key_name(key), look_behind(pair, key))
 
 
-def look_behind(pair: Pair, source_key: Item) -> Routine[None]:
+def look_later_of_write(pair: Pair, row: Row, key: Item) -> Routine[None]:
+    """The same for a write that was decided upon an absence, or is about to be."""
+    if row.fallback is Fallback.LOOKED_UP:
+        yield from Later("look", key_name(key), look_behind(pair, key, written=True))
+
+
+FOUND: Final = frozenset({Outcome.COPIED, Outcome.FAILED})
+
+
+def look_behind(pair: Pair, source_key: Item, *, written: bool = False) -> Routine[None]:
     """After the target had no such item: has the source? That is an alert, and is put right.
 
+    `written`: the target may have one by now, which was made without a look at the source's. It stays as it is, but is
+    told of, since what the source holds was there at that time: nothing new is written to it.
+
     A client that is in `complete` already deletes in the target alone, and what the source then still holds is nobody's
-    any more. So the repair is carried out only while the fleet is in `rampdown`, and only what it has put right counts.
+    any more. So the repair is carried out only while the fleet is in `rampdown`, and only then does a hit count.
     """
     result = yield from copy_key(pair, source_key, fence(pair) if pair.rules.fence else None)
-    if result is not None and result.outcome in (Outcome.COPIED, Outcome.FAILED):
-        facts = {"key": source_key, "outcome": result.outcome.value, "reason": result.reason}
-        yield from Note("fallback", facts)
+    if result is None or result.outcome not in (FOUND | {Outcome.THERE} if written else FOUND):
+        return
+    at = yield from Today()
+    facts = {"key": source_key, "outcome": result.outcome.value, "reason": result.reason, "at": at}
+    yield from Note(FALLBACK, facts)
 
 
 def fence(pair: Pair) -> Request:

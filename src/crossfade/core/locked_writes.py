@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from crossfade.core.accounting import accounting_asked, whole_answer
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep
 from crossfade.core.evaluating import WriteName, prepare
@@ -14,8 +16,16 @@ from crossfade.core.stages import Side
 from crossfade.errors import DatabaseError, Rejected, UnknownOutcome
 
 
-def evaluated_here(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
-    """Read the item, evaluate over the image, write under a lock; again when somebody was quicker.
+def evaluated_here(
+    pair: Pair,
+    side: Side,
+    operation: WriteName,
+    request: Request,
+    key: Item,
+    absent: Callable[[], Routine[None]] | None = None,
+) -> Routine[Reply]:
+    """Read the item, evaluate over the image, write under a lock; again when somebody was quicker. `absent` is carried
+    out where there is none.
 
     After an unknown outcome the next read tells: our own stamp there means that it was carried out.
     """
@@ -24,6 +34,8 @@ def evaluated_here(pair: Pair, side: Side, operation: WriteName, request: Reques
     replies: list[Reply] = []
     for attempt in range(TRIES_MAX):
         before = yield from read_counting(pair, side, key, asked, replies)
+        if before.item is None and absent is not None:
+            yield from absent()
         done = prepared.on(pair.image_under(side, before, key))
         if done.image is None and before.item is None:
             return whole_answer(pair, request, done, replies)

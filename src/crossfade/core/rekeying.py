@@ -7,6 +7,7 @@ and an item that a refusal shows, are turned into the caller's terms.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -18,6 +19,7 @@ from crossfade.core.locking import calmly
 from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Pair
 from crossfade.core.stages import Side
+from crossfade.core.telling import answer_as_asked, as_asked, made_anew, refused_for_absence, telling
 from crossfade.errors import Rejected
 
 EXISTENCE: Final = re.compile(r"attribute_(?:not_)?exists\s*\(\s*([#\w]+)\s*\)")
@@ -52,14 +54,31 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
     return not any(names.get(word, word) in keys for word in words)
 
 
-def rekeyed(pair: Pair, side: Side, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
-    """The caller's own call with `side`'s table and key, and a fresh stamp on the target; answered in its terms."""
+def rekeyed(
+    pair: Pair,
+    side: Side,
+    operation: WriteName,
+    request: Request,
+    key: Item,
+    absent: Callable[[], Routine[None]] | None = None,
+) -> Routine[Reply]:
+    """The caller's own call with `side`'s table and key, and a fresh stamp on the target; answered in its terms.
+
+    `absent` is carried out where there was no item, as far as the answer tells (see core/telling.py)."""
     check_form(operation, request)
     moved = yield from moved_action(pair, side, operation, request, key)
+    if absent is not None:
+        moved = telling(operation, moved)
     try:
         reply = yield from calmly(Forward(moved), Call(side, operation, moved))
     except Rejected as error:
-        raise in_callers_terms(pair, side, error) from None
+        if absent is not None and refused_for_absence(error):
+            yield from absent()
+        raise in_callers_terms(pair, side, as_asked(request, error)) from None
+    if absent is not None:
+        if made_anew(moved, reply):
+            yield from absent()
+        reply = answer_as_asked(request, reply)
     return answered(pair, side, request, reply)
 
 

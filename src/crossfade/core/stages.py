@@ -70,6 +70,7 @@ class Gate(StrEnum):
     BACKFILLED = "backfilled"  # the backfill is complete
     VERIFIED = "verified"  # a full verify begun after the last unclean end of a client found nothing
     REPLICATED = "replicated"  # the replication, where one was started, runs and has caught up
+    QUIET = "quiet"  # for so many days nothing was found in the source alone
     CONFIRMED = "confirmed"  # the operator knows that there is no way back after this
 
 
@@ -201,7 +202,7 @@ COPY_ON_WRITE: dict[Stage, Row] = {
         Writes.PLAIN,
         False,
         Ramp.NONE,
-        (Gate.VERIFIED, Gate.CONFIRMED),
+        (Gate.VERIFIED, Gate.QUIET, Gate.CONFIRMED),
         "the target alone; no way back",
         Order.TARGET,
         stamped_source=True,

@@ -9,9 +9,12 @@ plain or mirrored    on the authority alone: the caller's own call goes out, rek
 
 from __future__ import annotations
 
+from functools import partial
+
 from crossfade.core.draining import drained, is_blind
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
+from crossfade.core.fallback import look_later_of_write
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern, reworded
 from crossfade.core.locked_writes import evaluated_here
@@ -22,7 +25,7 @@ from crossfade.core.own_keys import makes_whole_key
 from crossfade.core.pair import Pair
 from crossfade.core.rekeying import answered, in_callers_terms, rekeyed, server_evaluates
 from crossfade.core.requests import checked_key, checked_keys
-from crossfade.core.stages import Row, Side, Writes
+from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.errors import Rejected
 
 
@@ -47,12 +50,13 @@ def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, k
     if alone and not makes_whole_key(pair, operation, request):
         return (yield from as_it_is(pair, side, operation, request))
     given, request = request, modern(operation, request)
+    absent = partial(look_later_of_write, pair, row, key) if row.fallback is Fallback.LOOKED_UP else None
     if server_evaluates(pair, side, operation, request):
         try:
-            return (yield from rekeyed(pair, side, operation, request, key))
+            return (yield from rekeyed(pair, side, operation, request, key, absent))
         except Rejected as error:
             raise reworded(operation, given, error) from None
-    return (yield from evaluated_here(pair, side, operation, request, key))
+    return (yield from evaluated_here(pair, side, operation, request, key, absent))
 
 
 def as_it_is(pair: Pair, side: Side, operation: WriteName, request: Request) -> Routine[Reply]:

@@ -110,7 +110,8 @@ class Steering:
         _ = self._run(self._coordinator().set_ramp(percent))
 
     def complete(self) -> None:
-        self.console.command("crossfade complete --execute")
+        shorter = "" if self.migration.strategy == "dual-write" else " --quiet-days 0"
+        self.console.command(f"crossfade complete --execute{shorter}")
         _ = self._run(self._coordinator().complete(confirmed=True))
         self.entered(Stage.COMPLETE)
         self.console.say(LADDERS[self.migration.strategy][Stage.COMPLETE].summary)
@@ -152,7 +153,7 @@ class Steering:
         self.console.say(f"everybody is in {state.stage} after {time.monotonic() - began:.1f} s: {summary}")
 
     def _coordinator(self) -> Coordinator:
-        return Coordinator(Control(self.migration.name), here(), self.rules)
+        return Coordinator(Control(self.migration.name), here(), self.rules, quiet_days=0)  # nobody has a fortnight
 
     def _clients(self) -> dict[Place, Any]:
         return {"source": self.client, "target": self.client, "control": self.client}

@@ -128,6 +128,12 @@ class AioBackground:
         with self._lock:
             return self._backlog.mirrors_pending
 
+    @property
+    def looks_pending(self) -> int:
+        """Looks into the source that have not ended."""
+        with self._lock:
+            return self._backlog.looks_pending
+
     def put(self, later: Later, ticket: Ticket) -> None:
         """The ticket is held from now on. Whatever is wrong with the work, whoever puts it is not told."""
         with self._lock:

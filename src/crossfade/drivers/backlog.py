@@ -5,7 +5,8 @@ because a write after its last look has still to be seen. A mirror that must wai
 waits apart; of those a key has at most two, the first and the last. Every mirror holds a ticket of each epoch it works
 for, so that no stage is acknowledged as entered before the mirrors of the one before have ended.
 
-Comparisons are worth less: they hold nothing, go after the mirrors, and are dropped when too many wait.
+Comparisons are worth less: they hold nothing, go after the mirrors, and are dropped when too many wait. Looks into the
+source are treated like them, but are right in any stage, and a process that ends in order does them first.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Backlog:
         self._compares: list[Job] = []
         self._running: dict[str, Job] = {}
         self._comparing = 0
+        self._looking = 0  # of these
         self._delayed: dict[str, list[Job]] = {}  # at most two a key
         self._moments: list[tuple[float, int, Job]] = []
         self._order = 0
@@ -71,13 +73,18 @@ class Backlog:
         return len(self._mirrors) + len(self._running) + sum(map(len, self._delayed.values()))
 
     @property
+    def looks_pending(self) -> int:
+        """Looks into the source that have not ended."""
+        return self._looking + sum(job.kind == "look" for job in self._compares)
+
+    @property
     def idle(self) -> bool:
         """Whether no mirror is left; comparisons do not count."""
         return not (self._mirrors or self._running or self._delayed)
 
     def put(self, later: Later, ticket: Ticket, now: float) -> None:
-        if later.kind == "compare":
-            self._put_compare(Job("compare", later.key, later.routine, [ticket]))
+        if later.kind != "mirror":
+            self._put_compare(Job(later.kind, later.key, later.routine, [ticket]))
             return
         if self._full(later):
             later.routine.close()
@@ -107,20 +114,22 @@ class Backlog:
                 return job
         while self._compares and self._comparing < self._compares_at_once:
             job = self._compares.pop(0)
-            if job.ticket.epoch == self._agent.epoch:
+            if job.kind == "look" or job.ticket.epoch == self._agent.epoch:
                 self._comparing += 1
+                self._looking += job.kind == "look"
                 return job
             self._drop_compare(job, "the stage has changed")
         return self._moments[0][0] - now if self._moments else None
 
     def finished(self, job: Job, error: BaseException | None) -> None:
         """The job has ended, with an error or without. A mirror that failed is said to be lost before its release."""
-        if job.kind == "compare":
+        if job.kind != "mirror":
             self._comparing -= 1
+            self._looking -= job.kind == "look"
             if isinstance(error, Exception):
-                self._note("compare", {"outcome": "error", "key": job.key, "error": str(error)})
+                self._note(job.kind, {"outcome": "error", "key": job.key, "error": str(error)})
             elif error is not None:  # cancelled, at the end of the process
-                self._note("compare", {"outcome": "dropped", "key": job.key, "why": "cancelled"})
+                self._note(job.kind, {"outcome": "dropped", "key": job.key, "why": "cancelled"})
             return
         del self._running[job.key]
         if error is not None:
@@ -204,4 +213,4 @@ class Backlog:
 
     def _drop_compare(self, job: Job, why: str) -> None:
         job.routine.close()
-        self._note("compare", {"outcome": "dropped", "key": job.key, "why": why})
+        self._note(job.kind, {"outcome": "dropped", "key": job.key, "why": why})

@@ -9,7 +9,8 @@ shard      one shard, page after page
 following  all shards of some streams, parents before children
 looking    in which stage the migration is, and since when
 meaning    what a write of the source means in a stage: the one table of it
-strays     one write, looked at
+strays     one write, looked at: whether the fleet has followed it
+stamps     the same where items are copied: told by its stamp
 watch      the runner: `run_watch`
 applying   the keys of one page, synced
 replicate  the runner: `run_replicate`

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from crossfade.core.items import Item
+from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Side
 
 # Whom DynamoDB names for what it deletes because its time had come.
@@ -22,7 +23,11 @@ TTL_KIND: Final = "Service"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One write. `key` is in the form of its side, `at` seconds since 1970, `who` empty where the record has nobody."""
+    """One write. `key` is in the form of its side, `at` seconds since 1970, `who` empty where the record has nobody.
+
+    `stamped`: it left a stamp that was not there before; None where the record does not tell: of a deletion, or
+    because it is without the images.
+    """
 
     side: Side
     key: Item
@@ -30,6 +35,7 @@ class Change:
     at: float
     who: str
     expired: bool  # DynamoDB removed the item because its time had come
+    stamped: bool | None = None
 
 
 def change_of(side: Side, record: Mapping[str, Any]) -> Change:
@@ -46,7 +52,19 @@ def change_of(side: Side, record: Mapping[str, Any]) -> Change:
         at=at.timestamp(),
         who=who,
         expired=record["eventName"] == "REMOVE" and who == TTL_PRINCIPAL and kind == TTL_KIND,
+        stamped=_left_a_stamp(change),
     )
+
+
+def _left_a_stamp(change: Mapping[str, Any]) -> bool | None:
+    if "NewImage" not in change:
+        return None
+    stamp: Any = change["NewImage"].get(STAMP)
+    if stamp is None:
+        return False
+    if "OldImage" in change:
+        return bool(stamp != change["OldImage"].get(STAMP))
+    return None  # the same stamp may have been there before
 
 
 def sequence_number(record: Mapping[str, Any]) -> str:

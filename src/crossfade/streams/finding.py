@@ -9,7 +9,9 @@ from crossfade.core.mirroring import patiently, read_again
 from crossfade.core.stages import Side
 from crossfade.errors import ConfigurationError
 
-VIEW_TYPE: Final = "KEYS_ONLY"  # all that is needed: images are read from the tables themselves
+# Where writes are told by what follows them, keys are all that is needed: images are read from the tables themselves.
+# Where they are told by their stamps, both images are.
+VIEW_TYPES: Final = {"dual-write": "KEYS_ONLY", "copy-on-write": "NEW_AND_OLD_IMAGES"}
 LOOK_SECONDS: Final = 0.5
 LOOKS_MAX: Final = 240  # two minutes; the service takes some seconds
 
@@ -20,17 +22,25 @@ def stream_arn(side: Side, table: str) -> Routine[str]:
     return _arn(reply["Table"])
 
 
-def enable_request(table: str) -> Request:
+def view_type(side: Side, table: str) -> Routine[str]:
+    """What the records of the table's stream hold; "" while it has none that is switched on."""
+    reply = yield from read_again(Call(side, "DescribeTable", {"TableName": table}))
+    specification: Any = reply["Table"].get("StreamSpecification") or {}
+    return str(specification.get("StreamViewType", ""))
+
+
+def enable_request(table: str, strategy: str) -> Request:
     """UpdateTable, which changes nothing but this."""
-    return {"TableName": table, "StreamSpecification": {"StreamEnabled": True, "StreamViewType": VIEW_TYPE}}
+    specification = {"StreamEnabled": True, "StreamViewType": VIEW_TYPES[strategy]}
+    return {"TableName": table, "StreamSpecification": specification}
 
 
-def enable(side: Side, table: str) -> Routine[str]:
+def enable(side: Side, table: str, strategy: str = "dual-write") -> Routine[str]:
     """Switch the stream on, and wait until it is there; its ARN. One that is on stays as it is."""
     arn = yield from stream_arn(side, table)
     if arn:
         return arn
-    _ = yield from patiently(Call(side, "UpdateTable", enable_request(table)))
+    _ = yield from patiently(Call(side, "UpdateTable", enable_request(table, strategy)))
     for _ in range(LOOKS_MAX):
         reply = yield from read_again(Call(side, "DescribeTable", {"TableName": table}))
         arn = _arn(reply["Table"])

@@ -48,6 +48,7 @@ class Onlooker:
             meaning=meaning,
             settled_at=self._settled(now),
             backfilled=backfill is not None and backfill.status is JobStatus.COMPLETE,
+            stamped=Meaning.STAMPED in MEANINGS[state.strategy].values(),
         )
 
     def _settled(self, now: float) -> float | None:

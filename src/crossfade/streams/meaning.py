@@ -1,8 +1,9 @@
 """What a write of the source means in a stage: the one table of it, and how it is applied to one record.
 
-What crossfade writes to the source carries no mark, so in most stages a write is told by what follows it: crossfade's
-own reach both tables, and so both agree within moments; a stray write leaves a difference behind. Where the source is
-no longer written at all, each write is a stray one.
+In dual-write what crossfade writes to the source carries no mark, so in most stages a write is told by what follows it:
+crossfade's own reach both tables, and so both agree within moments; a stray write leaves a difference behind. In
+copy-on-write the two differ anyway, but there crossfade's writes leave a fresh stamp in the source, from `prepare` on;
+after it there are none but deletions. Where the source is no longer written at all, each write is a stray one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from crossfade.streams.changes import Change
 class Meaning(StrEnum):
     UNTOLD = "untold"  # nothing tells a stray write: clients of crossfade write the source alone, as all others do
     COMPARED = "compared"  # a stray write is one after which the two sides stay different
+    STAMPED = "stamped"  # a stray write is one that leaves no fresh stamp
     STRAY = "stray"  # crossfade does not write there, so every write is a stray one
 
 
@@ -33,6 +35,13 @@ MEANINGS: Final[dict[str, dict[Stage, Meaning]]] = {
         Stage.RAMPDOWN: Meaning.COMPARED,
         Stage.COMPLETE: Meaning.STRAY,
     },
+    "copy-on-write": {
+        Stage.OFF: Meaning.UNTOLD,
+        Stage.PREPARE: Meaning.STAMPED,
+        Stage.DRAIN: Meaning.STAMPED,
+        Stage.RAMPDOWN: Meaning.STAMPED,
+        Stage.COMPLETE: Meaning.STRAY,
+    },
 }
 
 
@@ -40,6 +49,7 @@ class Judgement(StrEnum):
     PASS = "pass"  # noqa: S105 - nothing can be said of it
     TELL = "tell"  # it is reported as it is, without a verdict
     COMPARE = "compare"  # both sides are looked at
+    READ_STAMP = "read stamp"  # its stamp is looked at
     STRAY = "stray"
 
 
@@ -55,6 +65,7 @@ class Look:
     meaning: Meaning
     settled_at: float | None
     backfilled: bool
+    stamped: bool = False  # what crossfade has written to the source lately may be told by its stamp
 
 
 def judge(look: Look, change: Change) -> Judgement:
@@ -62,7 +73,8 @@ def judge(look: Look, change: Change) -> Judgement:
 
     - Before everybody mirrored, a write reached the source alone; what it left is for the backfill to copy, and only
       when that is complete does a difference mean something.
-    - Before everybody was in a stage without writes to the source, mirrors went there.
+    - Before everybody was in a stage without writes to the source, mirrors went there, or writes with a stamp.
+    - Before everybody was in `prepare`, clients in `off` left no stamp.
     """
     match look.meaning:
         case Meaning.UNTOLD:
@@ -70,9 +82,12 @@ def judge(look: Look, change: Change) -> Judgement:
         case Meaning.COMPARED:
             mirrored = look.settled_at is not None and change.at >= math.ceil(look.settled_at)
             return Judgement.COMPARE if mirrored or look.backfilled else Judgement.PASS
+        case Meaning.STAMPED:
+            prepared = look.settled_at is not None and change.at >= math.ceil(look.settled_at)
+            return Judgement.READ_STAMP if prepared else Judgement.PASS
         case Meaning.STRAY:
             if change.expired:
                 return Judgement.PASS
             if look.settled_at is None or change.at == math.floor(look.settled_at):
-                return Judgement.COMPARE
+                return Judgement.READ_STAMP if look.stamped else Judgement.COMPARE
             return Judgement.STRAY if change.at > look.settled_at else Judgement.PASS

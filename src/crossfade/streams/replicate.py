@@ -18,13 +18,13 @@ from crossfade.control.records import Job, Reader, Role, job_record
 from crossfade.control.store import Caller
 from crossfade.control.streams import forget_reader
 from crossfade.core.items import Item
+from crossfade.core.mapping.values import show_key
 from crossfade.core.stages import LADDERS, Side, Stage, Writes
 from crossfade.errors import Fenced
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
 from crossfade.jobs.session import Session
-from crossfade.jobs.show import show_key
 from crossfade.migration import Migration
 from crossfade.streams.applying import Applied, Failure, apply_keys, source_keys
 from crossfade.streams.asking import Stream
@@ -32,7 +32,7 @@ from crossfade.streams.changes import Change
 from crossfade.streams.following import READS_AT_ONCE, Following
 from crossfade.streams.ledger import Opening, open_ledger
 from crossfade.streams.result import SAMPLES_MAX, FailureSample, ReplicateOptions, ReplicateResult
-from crossfade.streams.running import REPLICATE_ADVICE, Stopping, refuse_unknown, streams_of, while_uncertain
+from crossfade.streams.running import REPLICATE_ADVICE, Stopping, refuse_without_mirrors, streams_of, while_uncertain
 
 KEYS_AT_ONCE: Final = 25  # under one ticket: a stage move waits for no more, and 400 KB each is 20 MB of both sides
 CLAIMS_MAX: Final = 20  # of one run, whose lease was lost in between
@@ -60,7 +60,7 @@ def run_replicate(
     (another one runs, a stage without mirrors), StreamGap, Fenced, NotStarted, ConfigurationError (no stream),
     StageUncertain (no lease for minutes) and DatabaseError; whatever it raises, the same command goes on where it was.
     """
-    refuse_unknown(migration)
+    refuse_without_mirrors(migration)
     observer = Observer(None, on_note)
     stop = stop_event or threading.Event()
     return run_on_own_loop(_replicate(migration, clients, options, on_report, stop, observer, caller, connect, wall))

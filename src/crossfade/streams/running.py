@@ -9,14 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from crossfade.core.stages import Side
+from crossfade.core.stages import LADDERS, Side
 from crossfade.errors import ConfigurationError, Refused, StageUncertain
 from crossfade.jobs.session import Session
 from crossfade.jobs.workers import UNCERTAIN_RETRY_SECONDS, UNCERTAIN_SECONDS_MAX
 from crossfade.migration import Migration
 from crossfade.streams.asking import Stream
 from crossfade.streams.finding import enable, stream_arn
-from crossfade.streams.meaning import MEANINGS
 from crossfade.streams.result import Ending
 
 T = TypeVar("T")
@@ -27,13 +26,13 @@ REPLICATE_ADVICE: Final = (
 )
 
 
-def refuse_unknown(migration: Migration) -> None:
-    """Raises Refused for a strategy of which it is not said what a write of the source means."""
-    if migration.strategy not in MEANINGS:
+def refuse_without_mirrors(migration: Migration) -> None:
+    """Raises Refused for a strategy in which the two tables are not kept equal."""
+    if not any(row.keeps_equal for row in LADDERS[migration.strategy].values()):
         raise Refused(
-            f"migration {migration.name} goes by the strategy {migration.strategy}, of which change streams are not"
-            " followed: in it nothing is mirrored",
-            next_step="crossfade verify --execute shows what the new table lacks",
+            f"migration {migration.name} goes by the strategy {migration.strategy}, in which nothing is mirrored, so"
+            " there is nothing to replicate",
+            next_step="crossfade watch --repair --execute brings stray writes over",
         )
 
 
@@ -60,7 +59,8 @@ async def streams_of(session: Session, sides: Sequence[Side], advice: str, comma
     found: list[Stream] = []
     for side in sides:
         table = session.migration.table_name(side)
-        arn = await session.run(enable(side, table) if on else stream_arn(side, table))
+        strategy = session.migration.strategy
+        arn = await session.run(enable(side, table, strategy) if on else stream_arn(side, table))
         if not arn:
             raise ConfigurationError(f"table {table} has no stream that is switched on", next_step=command)
         found.append(Stream(side, table, arn, advice))

@@ -11,21 +11,22 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from crossfade.control.records import Reader, Role
 from crossfade.control.store import Caller
+from crossfade.core.effects import Routine
 from crossfade.core.items import Item
+from crossfade.core.mapping.values import show_key
 from crossfade.core.pair import key_name
-from crossfade.core.stages import LADDERS, Writes
+from crossfade.core.stages import LADDERS, Row, Writes
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
 from crossfade.jobs.repair import Repair, repair_key
 from crossfade.jobs.session import Session
-from crossfade.jobs.show import show_key
 from crossfade.migration import Migration
 from crossfade.streams.asking import Stream
 from crossfade.streams.changes import Change
@@ -34,12 +35,12 @@ from crossfade.streams.ledger import Ledger, Opening, open_ledger
 from crossfade.streams.looking import LOOK_SECONDS, Onlooker
 from crossfade.streams.meaning import Judgement, Look, judge
 from crossfade.streams.result import SeenWrite, Verdict, WatchOptions, WatchResult
-from crossfade.streams.running import WATCH_ADVICE, Stopping, refuse_unknown, streams_of, while_uncertain
+from crossfade.streams.running import WATCH_ADVICE, Stopping, streams_of, while_uncertain
+from crossfade.streams.stamps import ONE_TABLE, bring_over, seen
 from crossfade.streams.strays import lasting_difference, mappable, unfollowed
 
 LOOKS_AT_ONCE: Final = 64  # at keys that differ; each mostly waits
 COUNTS: Final = ("writes", "passed", "followed", "stray", "expired", "untold", "repaired")
-NOT_MIRRORED: Final = "left alone: in this stage only one table is written"
 WOULD_EXPIRE_AGAIN: Final = "left alone: put back, it would only expire again"
 
 OnWrite = Callable[[SeenWrite], None]
@@ -62,7 +63,6 @@ def run_watch(
     Make the clients with `job_config`. Raises StreamGap, Fenced (another watch was started), NotStarted,
     ConfigurationError (no stream) and DatabaseError; after any, the same command goes on where it was.
     """
-    refuse_unknown(migration)
     observer = Observer(None, on_note)
     job = _Watch(
         migration, clients, options, on_write, stop_event or threading.Event(), observer, caller, connect, wall
@@ -167,10 +167,13 @@ class _Watch:
             of_key.setdefault(key_name(change.key), []).append(change)
         look = self._look or await self._look_again()
         to_compare: list[list[Change]] = []
+        stamped: list[Awaitable[None]] = []
         for several in of_key.values():
             judged = judge(look, several[-1])
             if judged is Judgement.COMPARE:
                 to_compare.append(several)
+            elif judged is Judgement.READ_STAMP:
+                stamped.append(self._read_stamps(several))
             else:
                 await self._conclude(look, several, judged)
         strange = [several for several in to_compare if not mappable(self._session.pair, several[-1].key)]
@@ -182,7 +185,7 @@ class _Watch:
             for several in to_compare
             if several in strange or key_name(several[-1].key) in differing
         ]
-        _ = await asyncio.gather(*looks)
+        _ = await asyncio.gather(*looks, *stamped)
 
     async def _conclude(self, look: Look, changes: Sequence[Change], judged: Judgement) -> None:
         if judged is Judgement.PASS:
@@ -190,7 +193,26 @@ class _Watch:
         elif judged is Judgement.TELL:
             await self._tell(look, changes, "untold")
         else:
-            await self._tell(look, changes, "stray", repair=NOT_MIRRORED if self._options.repair else "")
+            await self._tell(look, changes, "stray", repair=ONE_TABLE if self._options.repair else "")
+
+    async def _read_stamps(self, changes: Sequence[Change]) -> None:
+        """Of one key, in a migration that copies on write."""
+        pair = self._session.pair
+        key = changes[-1].key
+        if not mappable(pair, key):
+            await self._tell(await self._look_again(), changes, "stray", difference="missing")
+            return
+        async with self._looks:
+            found = await self._session.run(seen(pair, changes))
+        if found.verdict is None:
+            self._counts["followed"] += 1
+            return
+        look = await self._look_again()
+        repair = ""
+        if self._options.repair and found.verdict == "stray":
+            repair = await self._under_ticket(lambda row: bring_over(pair, row, key))
+        last = [*(change for change in changes if change is not found.change), found.change]
+        await self._tell(look, last, found.verdict, difference=found.difference, repair=repair)
 
     async def _look_closer(self, changes: Sequence[Change]) -> None:
         """At a key that differed at first sight."""
@@ -221,13 +243,18 @@ class _Watch:
         if verdict == "expired" and look.authority == "target":
             return WOULD_EXPIRE_AGAIN
 
+        return await self._under_ticket(lambda row: repair_key(session.pair, row, key, backfilled=look.backfilled))
+
+    async def _under_ticket(self, repairing: Callable[[Row], Routine[str]]) -> str:
+        """What became of it."""
+        session = self._session
+
         async def once() -> str:
             with session.ticket() as scope:
                 row = LADDERS[session.migration.strategy][scope.ticket.stage]
                 if row.writes is Writes.PLAIN:
-                    return NOT_MIRRORED
-                repairing = repair_key(session.pair, row, key, backfilled=look.backfilled)
-                return await session.run(repairing, scope)
+                    return ONE_TABLE
+                return await session.run(repairing(row), scope)
 
         outcome = await while_uncertain(session, once)
         self._counts["repaired"] += outcome == Repair.REPAIRED

@@ -13,6 +13,7 @@ from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoint
 from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.items import Item
+from crossfade.core.mapping.values import show_key
 from crossfade.core.mirroring import Difference
 from crossfade.core.stages import LADDERS, Side, Stage, ladder
 from crossfade.errors import Refused
@@ -24,7 +25,6 @@ from crossfade.jobs.order import spread_order
 from crossfade.jobs.progress import Meter, Progress, seconds_left
 from crossfade.jobs.repair import Repair, repair_key
 from crossfade.jobs.session import Session
-from crossfade.jobs.show import show_key
 from crossfade.jobs.workers import Workers
 from crossfade.migration import Migration
 from crossfade.verify.compare import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
-from crossfade.core.items import KINDS, AttributeValue, format_number
+from crossfade.core.items import KINDS, AttributeValue, Item, format_number
 from crossfade.errors import MappingInvalid
 
 Plain: TypeAlias = str | int | bool | bytes | Decimal | AttributeValue | None
@@ -45,3 +45,8 @@ def show_value(value: AttributeValue) -> str:
         return "null"
     text = str(held) if kind == "N" else repr(held)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."
+
+
+def show_key(key: Item) -> str:
+    """A key as people read it: `customer='acme' order_id='7'`."""
+    return " ".join(f"{name}={show_value(value)}" for name, value in key.items())

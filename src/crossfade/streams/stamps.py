@@ -1,0 +1,96 @@
+"""Writes of the source in a migration that copies on write: told by their stamps, brought over where that is right.
+
+The source's item counts only while the target has none. So what a stray write has left is carried to a target that has
+no such item, by the backfill's own transaction, and is only named where it has one. In `prepare` applications see it
+anyway, and copying has not begun.
+
+A deletion leaves no stamp, and those by crossfade take both sides. So one that the target has followed is nobody's to
+ask about, and of one that it has not nothing can be said: the target's item counts, whoever deleted its old twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from crossfade.core.copying import Outcome, copy_key
+from crossfade.core.effects import Routine
+from crossfade.core.fallback import fence
+from crossfade.core.items import Item
+from crossfade.core.mirroring import read_patiently
+from crossfade.core.pair import Pair, Stored
+from crossfade.core.stages import Row, Writes
+from crossfade.jobs.repair import Repair
+from crossfade.streams.changes import Change
+from crossfade.streams.result import Verdict
+
+REMOVE: Final = "REMOVE"
+ONE_TABLE: Final = "left alone: in this stage only one table is written"
+SERVED: Final = "left alone: the source's item is the one that applications see, and is copied from drain on"
+TARGET_COUNTS: Final = "left alone: the target has an item of its own, which counts"
+GONE: Final = "left alone: it is gone again"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One key's writes, with what is there now. `verdict` None: they are crossfade's, or nothing is left of them."""
+
+    verdict: Verdict | None
+    change: Change
+    difference: str
+
+
+def seen(pair: Pair, changes: Sequence[Change]) -> Routine[Seen]:
+    """What to say of the writes of one key that are read together, the last one last."""
+    unmarked = [change for change in changes if change.stamped is not True]
+    if not unmarked:
+        return Seen(None, changes[-1], "")
+    target = yield from read_patiently(pair, "target", unmarked[-1].key)
+    source = yield from read_patiently(pair, "source", unmarked[-1].key)
+    difference = difference_of(pair, source, target)
+    strays = [change for change in unmarked if is_stray(change, source)]
+    if strays:
+        return Seen("stray", strays[-1], difference)
+    removals = [change for change in unmarked if change.event == REMOVE]
+    if not removals or difference != "extra":
+        return Seen(None, changes[-1], difference)
+    return Seen("expired" if removals[-1].expired else "untold", removals[-1], difference)
+
+
+def is_stray(change: Change, source: Stored) -> bool:
+    """Of a record without images, the item as it is now must tell; one that has a stamp may be crossfade's."""
+    if change.event == REMOVE:
+        return False
+    return change.stamped is False or (source.item is not None and source.stamp is None)
+
+
+def difference_of(pair: Pair, source: Stored, target: Stored) -> str:
+    """As verify names it; nothing where both agree."""
+    if pair.equal(source, target):
+        return ""
+    if source.item is None:
+        return "extra"
+    return "missing" if target.item is None else "mismatched"
+
+
+def bring_over(pair: Pair, row: Row, source_key: Item) -> Routine[str]:
+    """Under a ticket: copy what a stray write has left, if the target has nothing there; what became of it."""
+    target = yield from read_patiently(pair, "target", source_key)
+    if target.item is not None:
+        return TARGET_COUNTS
+    if row.writes is Writes.PREPARED:
+        return SERVED
+    if not row.drains:
+        return ONE_TABLE
+    result = yield from copy_key(pair, source_key, fence(pair) if row.writes is Writes.DELETING else None)
+    return GONE if result is None else OUTCOMES[result.outcome]
+
+
+OUTCOMES: Final[dict[Outcome, str]] = {
+    Outcome.COPIED: Repair.REPAIRED,
+    Outcome.THERE: TARGET_COUNTS,
+    Outcome.CHANGED: Repair.FAILED,
+    Outcome.FENCED: ONE_TABLE,
+    Outcome.FAILED: Repair.FAILED,
+}
