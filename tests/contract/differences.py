@@ -94,6 +94,11 @@ def other_tables_index(combination: Combination, _operation: str) -> bool:
     return not combination.untouched and walked(combination, consistent=False) != combination.view
 
 
+def other_tables_place(combination: Combination, operation: str) -> bool:
+    """As above, or where a token without a mark is taken for one of the stage before."""
+    return other_tables_index(combination, operation) or combination.row.order is Order.TARGET_MARKED
+
+
 def other_tables_index_at_times(combination: Combination, _operation: str) -> bool:
     """As above, or where a strongly consistent one is."""
     return not combination.untouched and any(
@@ -411,7 +416,7 @@ DIFFERENCES: Final = (
     Difference(
         "a place among equals",
         frozenset({"Query"}),
-        other_tables_index,
+        other_tables_place,
         made_up,
         "whether the token is taken",
         "items of an index with one sort value come in an order that DynamoDB does not tell; a token that no answer"

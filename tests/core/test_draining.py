@@ -236,6 +236,19 @@ def test_a_scan_shows_an_item_once_that_is_deleted_and_put_again_meanwhile(bench
     assert drain.do(Stage.DRAIN, "Scan", ConsistentRead=True)["Items"] == [{**KEY, "n": {"N": "9"}}]
 
 
+def test_a_scan_of_an_earlier_stage_says_that_the_source_is_gone(bench: Bench) -> None:
+    """Begun in drain, gone on with in rampdown, and then the old table is deleted: it must be begun anew."""
+    drain = Drain(bench)
+    for n in range(4):
+        drain.put(drain.pair.source.name, {**KEY, "sk": {"S": f"s{n}"}})
+        drain.put(drain.pair.target.name, {**THERE, "sk": {"S": f"s{n}"}})
+    first = drain.do(Stage.DRAIN, "Scan", Limit=1)
+    second = drain.do(Stage.RAMPDOWN, "Scan", Limit=1, ExclusiveStartKey=first["LastEvaluatedKey"])
+    bench.client.delete_table(TableName=drain.pair.source.name)
+    with pytest.raises(Rejected, match="begin the Scan anew"):
+        _ = drain.do(Stage.COMPLETE, "Scan", Limit=1, ExclusiveStartKey=second["LastEvaluatedKey"])
+
+
 def test_a_sort_key_in_another_form_is_refused_before_anything_is_read(bench: Bench) -> None:
     """The two tables keep it in different orders, so a Query cannot be merged."""
     key: dict[str, Any] = {"pk": "S", "sk": "S"}

@@ -8,7 +8,7 @@ import json
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade.aws.bulk.chunks import LINE_BYTES_MAX, ChunkedBody
@@ -81,6 +81,7 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("form", sorted(FORMS))
+@settings(deadline=None)
 @given(at=st.lists(st.integers(0, 10_000), max_size=12))
 def test_an_answer_may_arrive_in_any_pieces(form: str, at: list[int]) -> None:
     """Wherever it is cut, it is the same answer, and the connection is kept."""
