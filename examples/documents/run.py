@@ -49,7 +49,8 @@ def migrate(play: Play) -> None:
     play.crossfade("verify")
     play.console.chapter("The new table serves")
     play.crossfade("advance", "--to", "rampdown", "--execute")
-    play.crossfade("complete", "--execute", "--confirm", "documents-v2", "--quiet-days", "0")  # 14 if not told
+    # In earnest, a fortnight goes by in which nothing is found in the old table alone.
+    play.crossfade("complete", "--execute", "--confirm", "documents-v2", "--quiet-days", "0")
     play.look_after()
 
 
