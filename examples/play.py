@@ -57,8 +57,9 @@ class Play:
 
     # --- what happens
 
-    def crossfade(self, *words: str, status: int = 0) -> None:
-        """A command as a user types it; what it prints is shown. Raises PlayError for another exit status than this.
+    def crossfade(self, *words: str, status: int = 0) -> str:
+        """A command as a user types it; what it prints is shown, and returned. Raises PlayError for another exit status
+        than this.
 
         The very command, but in this process: starting a new one for each of them would take longer than they do.
         """
@@ -71,6 +72,7 @@ class Play:
         for line in done.stdout.splitlines():
             if line.strip() and not line.lstrip().startswith(PROGRESS):
                 self.console.output(line.replace(f"{self.folder}/", ""))
+        return done.stdout
 
     def start(self, name: str, module: str, *arguments: object) -> None:
         """A process of its own, which ends when it is told to."""

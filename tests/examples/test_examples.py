@@ -81,7 +81,7 @@ def test_a_command_that_ends_with_another_status_ends_the_example(
 
     def play_nothing(items: int) -> int:
         assert items == 3
-        play_with(io.StringIO(), tmp_path).crossfade("check")
+        _ = play_with(io.StringIO(), tmp_path).crossfade("check")
         return 0
 
     assert run(play_nothing, "An example.") == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,10 @@ from crossfade.core.stages import LADDERS, Stage
 from crossfade.errors import Refused
 from crossfade.mapping import identity
 from crossfade.migration import Migration, Table
+from crossfade.streams.asking import Stream
 from crossfade.streams.changes import Change, change_of
 from crossfade.streams.lineage import RETENTION_SECONDS, Shard, may_have_dropped, readable
-from crossfade.streams.looking import entered_at
+from crossfade.streams.looking import all_in_at, entered_at
 from crossfade.streams.meaning import MEANINGS, Judgement, Look, Meaning, judge
 from crossfade.streams.running import refuse_without_mirrors
 
@@ -131,3 +133,27 @@ def test_since_when_a_stage_counts() -> None:
     assert entered_at(STATE, journal[4:]) == 5.0
     assert entered_at(STATE, []) is None
     assert entered_at(STATE, [replace(journal[3], at="today")]) is None
+
+
+def test_a_move_within_a_meaning_shows_that_all_are_in_it() -> None:
+    """Each move waits for every client, so whoever looks later need not have seen them enter."""
+    journal = [
+        entry("off -> prepare", 2),
+        entry("prepare -> drain", 5),
+        entry("drain -> rampdown", 7),
+        entry("rampdown -> drain", 9),
+    ]
+    state = replace(STATE, stage=Stage.DRAIN, strategy="copy-on-write")
+    assert all_in_at(state, journal) == 5.0
+    assert all_in_at(state, journal[:1]) is None
+    assert all_in_at(state, [*journal, entry("rampdown -> complete", 11)]) is None
+    assert all_in_at(state, []) is None
+
+
+def test_no_change_is_older_than_its_stream() -> None:
+    """Its time may be rounded down, on DynamoDB Local to the minute; the stream's label is not."""
+    stream = Stream("source", "orders", "arn:aws:dynamodb:x:0:table/orders/stream/2026-01-01T00:00:30.500", "")
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    record: dict[str, Any] = {"eventName": "INSERT", "dynamodb": {"Keys": KEY, "ApproximateCreationDateTime": at}}
+    assert change_of("source", record, stream.since).at == at.timestamp() + 30.5
+    assert change_of("source", record, replace(stream, arn="arn").since).at == at.timestamp()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from crossfade.control.records import ShardPosition
@@ -31,6 +32,15 @@ class Stream:
     table: str
     arn: str
     advice: str
+
+    @property
+    def since(self) -> float:
+        """When it was switched on, by its label, in seconds since 1970; 0 where that does not tell. It holds no older
+        change, whatever the times of its records are rounded down to."""
+        try:
+            return datetime.fromisoformat(self.arn.rpartition("/")[2]).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            return 0.0
 
     def gap(self, what: str) -> StreamGap:
         return StreamGap(f"the stream of table {self.table} {what}", next_step=self.advice)
@@ -88,7 +98,8 @@ def read_page(stream: Stream, position: ShardPosition, iterator: str | None, now
             continue
         records: Any = reply.get("Records") or ()
         last = sequence_number(records[-1]) if records else ""
-        return Page([change_of(stream.side, each) for each in records], last, reply.get("NextShardIterator"))
+        changes = [change_of(stream.side, each, stream.since) for each in records]
+        return Page(changes, last, reply.get("NextShardIterator"))
     raise stream.gap(f"refused {ITERATORS_MAX} iterators of shard {position.shard} in a row")
 
 

@@ -26,7 +26,7 @@ class Change:
     """One write. `key` is in the form of its side, `at` seconds since 1970, `who` empty where the record has nobody.
 
     `stamped`: it left a stamp that was not there before; None where the record does not tell: of a deletion, or
-    because it is without the images.
+    because it is without the images. `image`: what it left, or took away, where the record shows it.
     """
 
     side: Side
@@ -36,10 +36,11 @@ class Change:
     who: str
     expired: bool  # DynamoDB removed the item because its time had come
     stamped: bool | None = None
+    image: Item | None = None
 
 
-def change_of(side: Side, record: Mapping[str, Any]) -> Change:
-    """From a record in botocore's form."""
+def change_of(side: Side, record: Mapping[str, Any], since: float = 0.0) -> Change:
+    """From a record in botocore's form, of a stream that was switched on then."""
     change: Mapping[str, Any] = record["dynamodb"]
     identity: Mapping[str, Any] = record.get("userIdentity") or {}
     who = str(identity.get("PrincipalId") or identity.get("principalId") or "")
@@ -49,10 +50,11 @@ def change_of(side: Side, record: Mapping[str, Any]) -> Change:
         side=side,
         key=change["Keys"],
         event=str(record["eventName"]),
-        at=at.timestamp(),
+        at=max(at.timestamp(), since),
         who=who,
         expired=record["eventName"] == "REMOVE" and who == TTL_PRINCIPAL and kind == TTL_KIND,
         stamped=_left_a_stamp(change),
+        image=change.get("NewImage") or change.get("OldImage"),
     )
 
 

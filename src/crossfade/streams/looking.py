@@ -27,6 +27,7 @@ class Onlooker:
         self._meaning: Meaning | None = None
         self._settled_at: float | None = None  # as seen from here
         self._entered_at: float | None = None  # as the journal has it
+        self._all_in_at: float | None = None  # likewise
 
     def look(self, now: float) -> Routine[Look]:
         """`now` is seconds since 1970, and from before the call. Raises NotStarted."""
@@ -38,7 +39,8 @@ class Onlooker:
             self._meaning, self._settled_at, self._epoch = meaning, None, -1
         if state.epoch != self._epoch:
             self._epoch = state.epoch
-            self._entered_at = entered_at(state, (yield from self._control.journal(JOURNAL_READ)))
+            journal = yield from self._control.journal(JOURNAL_READ)
+            self._entered_at, self._all_in_at = entered_at(state, journal), all_in_at(state, journal)
         if self._settled_at is None and all(lease.epoch >= state.epoch for lease in leases):
             self._settled_at = now
         return Look(
@@ -53,8 +55,8 @@ class Onlooker:
 
     def _settled(self, now: float) -> float | None:
         by_now = None if self._entered_at is None else self._entered_at + GRACE_SECONDS
-        seen = [moment for moment in (self._settled_at, by_now) if moment is not None and moment <= now]
-        return min(seen, default=None)
+        known = (self._settled_at, self._all_in_at, by_now)
+        return min((moment for moment in known if moment is not None and moment <= now), default=None)
 
 
 def entered_at(state: State, journal: Sequence[JournalEntry]) -> float | None:
@@ -66,6 +68,19 @@ def entered_at(state: State, journal: Sequence[JournalEntry]) -> float | None:
         if known and meanings[Stage(before)] is not meanings[Stage(after)]:
             return _moment(entry.at)
     return _moment(journal[0].at) if journal else None
+
+
+def all_in_at(state: State, journal: Sequence[JournalEntry]) -> float | None:
+    """By when every client meant it too (seconds since 1970): a move that changed nothing about it waited for all of
+    them. None where there was no such move."""
+    meanings = MEANINGS[state.strategy]
+    found: str | None = None
+    for entry in journal:
+        before, arrow, after = entry.what.partition(" -> ")
+        if arrow and before in meanings and after in meanings:
+            means_the_same = meanings[Stage(before)] is meanings[Stage(after)]
+            found = (found or entry.at) if means_the_same else None
+    return None if found is None else _moment(found)
 
 
 def _moment(at: str) -> float | None:

@@ -11,7 +11,7 @@ ask about, and of one that it has not nothing can be said: the target's item cou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.core.copying import Outcome, copy_key
@@ -39,6 +39,20 @@ class Seen:
     verdict: Verdict | None
     change: Change
     difference: str
+
+
+def with_whole_key(pair: Pair, change: Change) -> Change:
+    """The same, with what else tells the item in the target, where the record shows it."""
+    if not pair.mapping.held or change.image is None:
+        return change
+    key = pair.source_key({**change.image, **change.key})
+    return replace(change, key=key)
+
+
+def found_now(pair: Pair, changes: Sequence[Change]) -> Routine[list[Change]]:
+    """The changes of one key; where they do not tell its whole key, the item that is there now may."""
+    source = yield from read_patiently(pair, "source", changes[-1].key)
+    return [with_whole_key(pair, replace(change, image=source.item)) for change in changes]
 
 
 def seen(pair: Pair, changes: Sequence[Change]) -> Routine[Seen]:

@@ -36,7 +36,7 @@ from crossfade.streams.looking import LOOK_SECONDS, Onlooker
 from crossfade.streams.meaning import Judgement, Look, judge
 from crossfade.streams.result import SeenWrite, Verdict, WatchOptions, WatchResult
 from crossfade.streams.running import WATCH_ADVICE, Stopping, streams_of, while_uncertain
-from crossfade.streams.stamps import ONE_TABLE, bring_over, seen
+from crossfade.streams.stamps import ONE_TABLE, bring_over, found_now, seen, with_whole_key
 from crossfade.streams.strays import lasting_difference, mappable, unfollowed
 
 LOOKS_AT_ONCE: Final = 64  # at keys that differ; each mostly waits
@@ -164,7 +164,7 @@ class _Watch:
         self._counts["writes"] += len(changes)
         of_key: dict[str, list[Change]] = {}
         for change in changes:
-            of_key.setdefault(key_name(change.key), []).append(change)
+            of_key.setdefault(key_name(change.key), []).append(with_whole_key(self._session.pair, change))
         look = self._look or await self._look_again()
         to_compare: list[list[Change]] = []
         stamped: list[Awaitable[None]] = []
@@ -198,6 +198,8 @@ class _Watch:
     async def _read_stamps(self, changes: Sequence[Change]) -> None:
         """Of one key, in a migration that copies on write."""
         pair = self._session.pair
+        if not mappable(pair, changes[-1].key):
+            changes = await self._session.run(found_now(pair, changes))
         key = changes[-1].key
         if not mappable(pair, key):
             await self._tell(await self._look_again(), changes, "stray", difference="missing")
