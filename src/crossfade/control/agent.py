@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.control.calls import DONE, Failed, ask, change, pause_seconds
-from crossfade.control.records import STATE, Lease, Role, State, client_record, number, text
+from crossfade.control.records import STATE, Lease, Role, State, client_record
 from crossfade.control.store import TABLE_DEFAULT, Control
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep
 from crossfade.core.rules import Rules
@@ -261,7 +261,7 @@ class Agent:
         """The lease first, the state after it: whoever moves the migration either sees the one or shows the other."""
         with self._lock:
             self._beat, self._acknowledged = 1, 0
-        yield from self._put_lease(self._lease())
+        yield from self._put_lease(self._lease(0))
         with self._lock:
             self._member = True  # without a deadline yet: an earlier sending of the put may have begun the lease
         try:
@@ -310,7 +310,7 @@ class Agent:
         with self._lock:
             self._beat += 1
             epoch, unreported = self._reachable(), self._unreported
-            update = self._renewal(epoch)
+            update = self.control.renewal(self._lease(epoch))
         failed: Failed
         if unreported:
             actions = [{"Update": update}, {"Update": self.control.add_unclean()}]
@@ -329,29 +329,7 @@ class Agent:
             self._unreported -= unreported
         return True
 
-    def _renewal(self, epoch: int) -> Request:
-        # Nobody else writes this record, and a beat is never used twice: one that lands late is refused.
-        # `<=`, because a client library beneath us may send the same request twice.
-        return {
-            "TableName": self.control.table,
-            "Key": self.control.key(client_record(self.client_id)),
-            "UpdateExpression": "SET #beat = :beat, #epoch = :epoch, #lost = :lost, #example = :example",
-            "ConditionExpression": "attribute_exists(#beat) AND #beat <= :beat",
-            "ExpressionAttributeNames": {
-                "#beat": "beat",
-                "#epoch": "epoch",
-                "#lost": "lost_mirrors",
-                "#example": "lost_example",
-            },
-            "ExpressionAttributeValues": {
-                ":beat": number(self._beat),
-                ":epoch": number(epoch),
-                ":lost": number(self.lost_mirrors),
-                ":example": text(self._lost_example),
-            },
-        }
-
-    def _lease(self) -> Lease:
+    def _lease(self, epoch: int) -> Lease:
         return Lease(
             client=self.client_id,
             role=self.role,
@@ -359,7 +337,7 @@ class Agent:
             pid=self.pid,
             fingerprint=self.fingerprint,
             beat=self._beat,
-            epoch=self._acknowledged,
+            epoch=epoch,
             lease_seconds=self.lease_seconds,
             landing_seconds=self.landing_seconds,
             lost_mirrors=self.lost_mirrors,

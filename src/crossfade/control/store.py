@@ -34,6 +34,7 @@ from crossfade.control.records import (
     journal_record,
     number,
     reader_record,
+    record_name,
     shard_records,
     text,
     to_item,
@@ -156,6 +157,28 @@ class Control:
         return self.put(record) | {
             "ConditionExpression": "attribute_not_exists(#record)",
             "ExpressionAttributeNames": {"#record": SORT_KEY},
+        }
+
+    def renewal(self, lease: Lease) -> Request:
+        """The next beat of a lease. Nobody else writes this record, and a beat is never used twice, so that one which
+        lands late is refused; `<=`, because a client library beneath us may send the same request twice."""
+        return {
+            "TableName": self.table,
+            "Key": self.key(record_name(lease)),
+            "UpdateExpression": "SET #beat = :beat, #epoch = :epoch, #lost = :lost, #example = :example",
+            "ConditionExpression": "attribute_exists(#beat) AND #beat <= :beat",
+            "ExpressionAttributeNames": {
+                "#beat": "beat",
+                "#epoch": "epoch",
+                "#lost": "lost_mirrors",
+                "#example": "lost_example",
+            },
+            "ExpressionAttributeValues": {
+                ":beat": number(lease.beat),
+                ":epoch": number(lease.epoch),
+                ":lost": number(lease.lost_mirrors),
+                ":example": text(lease.lost_example),
+            },
         }
 
     def delete(self, record: str) -> Request:
