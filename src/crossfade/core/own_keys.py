@@ -43,17 +43,20 @@ def _named(pair: Pair, request: Request) -> Request:
 
 
 def _keys_of_batch(pair: Pair, given: Any) -> Any:
+    """What is malformed stays as it is, for the service to refuse."""
     name = pair.caller.name
-    if isinstance(given, dict):
-        of_get = cast("Request", given)
-        keys: list[Item] = of_get.get("Keys", [])
-        return {**of_get, "Keys": [_named(pair, {"TableName": name, "Key": key})["Key"] for key in keys]}
-    return [
-        {"DeleteRequest": {"Key": _named(pair, {"TableName": name, **entry["DeleteRequest"]})["Key"]}}
-        if "DeleteRequest" in entry
-        else entry
-        for entry in given
-    ]
+    if isinstance(given, list):
+        return [_own_delete(pair, entry) for entry in cast("list[Request]", given)]
+    if "Keys" not in given:
+        return given
+    keys: list[Item] = given["Keys"]
+    return {**given, "Keys": [_named(pair, {"TableName": name, "Key": key})["Key"] for key in keys]}
+
+
+def _own_delete(pair: Pair, entry: Request) -> Request:
+    given: Request = entry.get("DeleteRequest") or {}
+    own = _named(pair, {"TableName": pair.caller.name, **given})
+    return {**entry, "DeleteRequest": {**given, "Key": own["Key"]}} if "Key" in given else entry
 
 
 def in_own_keys(routine: Routine[Reply] | None, given: Request, own: Request) -> Routine[Reply]:
