@@ -12,6 +12,7 @@ from crossfade.core.items import Item
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, read_counting, too_busy
 from crossfade.core.mirroring import TRANSIENT
 from crossfade.core.pair import Pair, Stored, with_guard
+from crossfade.core.rekeying import of_callers_index
 from crossfade.core.requests import checked_key
 from crossfade.core.stages import Side
 from crossfade.errors import Rejected, UnknownOutcome
@@ -42,7 +43,11 @@ def in_lockstep(pair: Pair, authority: Side, operation: WriteName, request: Requ
         else:
             source_action = as_action((yield from pair.put_or_delete("source", key, done.image)))
         target = yield from pair.put_or_delete("target", key, done.image, lock(pair, before))
-        if (yield from transact(source_action, as_action(target), asked, replies)):
+        try:
+            written = yield from transact(source_action, as_action(target), asked, replies)
+        except Rejected as error:  # by either table
+            raise of_callers_index(pair, error) if error.code == "ValidationException" else error from None
+        if written:
             return whole_answer(pair, request, done, replies)
         yield from Sleep(pause_seconds(attempt))
     raise too_busy()

@@ -135,12 +135,17 @@ def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
     """A refusal, with the item that it shows as the caller would see it."""
     item: Item | None = error.response.get("Item")
     if side != pair.view and error.code == "ValidationException":
-        text = in_callers_index_names(pair, error.text)
-        return Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
+        return of_callers_index(pair, error)
     if item is None or (side == pair.view and STAMP not in item):
         return error
     shown = pair.image(side, pair.stored(side, item))
     return Rejected(error.code, error.text, {**error.response, "Item": shown})
+
+
+def of_callers_index(pair: Pair, error: Rejected) -> Rejected:
+    """The same refusal, naming the caller's index where it is about one."""
+    text = in_callers_index_names(pair, error.text)
+    return Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
 
 
 def in_callers_index_names(pair: Pair, text: str) -> str:
