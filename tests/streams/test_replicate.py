@@ -79,11 +79,18 @@ def test_its_lag_is_a_gate_once_it_was_started(dynamodb: Database) -> None:
         _ = setting.run(coordinator.move_one(Stage.LOCKSTEP_SOURCE))
     assert "crossfade replicate --execute beside this" in caught.value.next_step
 
+    ended = setting.report(Reader.REPLICATION)
+    assert ended is not None
+
     def job(stop: threading.Event) -> object:
         return setting.replicate(ReplicateOptions(), None, stop)
 
+    def has_caught_up() -> bool:
+        report = setting.report(Reader.REPLICATION)
+        return report is not None and report.owner != ended.owner and report.lag_seconds == 0.0
+
     with Beside(job) as beside:
-        beside.until(lambda: bool((report := setting.report(Reader.REPLICATION)) and report.lag_seconds == 0.0))
+        beside.until(has_caught_up)
         assert setting.run(coordinator.move_one(Stage.LOCKSTEP_SOURCE)).stage is Stage.LOCKSTEP_SOURCE
         with pytest.raises(Refused, match="the replication is being run by ann on laptop"):
             _ = setting.replicate()
