@@ -230,6 +230,11 @@ def last_written(*paths: Path) -> dict[str, Any]:
     return found
 
 
+def without_stamp(item: dict[str, Any]) -> dict[str, Any]:
+    """crossfade marks its writes with one attribute, which `crossfade cleanup` removes at the end."""
+    return {name: value for name, value in item.items() if name != "_crossfade"}
+
+
 def plain(value: Any) -> Any:
     """A value as JSON has it, so that two can be compared: numbers as numbers, sets in order."""
     if isinstance(value, Decimal):

@@ -10,7 +10,7 @@ from typing import Any
 from boto3.dynamodb.conditions import Key
 
 from examples.documents.feed import OWNERS, incoming
-from examples.play import Play, create_table, differences, every, last_written, open_play, plain, run
+from examples.play import Play, create_table, differences, every, last_written, open_play, plain, run, without_stamp
 
 FOLDER = Path(__file__).parent
 KEY = {"tenant": "S", "document": "S"}
@@ -84,11 +84,6 @@ def new_form(document: dict[str, Any]) -> dict[str, Any]:
         "bytes": int(document["bytes"]),
         "archived": int(document["archived"]),
     }
-
-
-def without_stamp(item: dict[str, Any]) -> dict[str, Any]:
-    """crossfade marks its writes with one attribute, which `crossfade cleanup` removes at the end."""
-    return {attribute: value for attribute, value in item.items() if attribute != "_crossfade"}
 
 
 def in_order(listed: list[dict[str, Any]], mine: list[tuple[int, str]]) -> bool:

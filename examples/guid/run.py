@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.guid.wire import article
-from examples.play import Play, create_table, differences, every, last_written, open_play, plain, run
+from examples.play import Play, create_table, differences, every, last_written, open_play, plain, run, without_stamp
 
 FOLDER = Path(__file__).parent
 OLD_KEY = {"publication": "S", "external_id": "S"}
@@ -104,10 +104,6 @@ def look_once_more(play: Play, new: Any, left: dict[str, Any]) -> None:
 def old_form(made: dict[str, Any], *, derived: bool) -> dict[str, Any]:
     """An article as the old table has it: where the guid is derived, without one."""
     return {name: value for name, value in made.items() if not (derived and name == "guid")}
-
-
-def without_stamp(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in item.items() if name != "_crossfade"}
 
 
 if __name__ == "__main__":

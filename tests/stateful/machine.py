@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from crossfade import Router, attach
 from crossfade.core.items import Item, canonical
-from crossfade.core.mapping import STAMP
+from crossfade.core.pair import without_stamp
 from crossfade.core.stages import LADDERS, Fallback, Ramp, Row, Stage
 from crossfade.demo.console import Console
 from crossfade.demo.steering import Steering
@@ -217,7 +217,3 @@ class Migrating(RuleBasedStateMachine):
         if call.operation == "BatchGetItem":
             return all(entry["ConsistentRead"] for entry in call.request["RequestItems"].values())
         return True
-
-
-def without_stamp(item: Item) -> Item:
-    return {name: value for name, value in item.items() if name != STAMP}

@@ -11,11 +11,12 @@ from crossfade.cli.outcome import NOT_YET
 from crossfade.cli.planning import walk_plan
 from crossfade.cli.plans import UNCHANGED, Plan, Step, go_on
 from crossfade.cli.screen import Screen
-from crossfade.control.gates import Finding
 from crossfade.control.survey import Survey
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.errors import Refused
+
+NOT_POSSIBLE = "Nothing was changed, and with --execute nothing would be: a step on the way has a closed gate."
 
 
 @click.command(short_help="Give the migration up: back to off, and forget it.")
@@ -43,26 +44,16 @@ def cancel(screen: Screen, where: Where, execute: bool) -> None:
     if strange:  # giving up needs no mapping, and is how one starts anew with another
         screen.say(f"Note: {strange}.", "yellow")
     plan = plan_of(before)
-    if not go_on(opened, plan, execute=execute, say_unchanged=closed_text(plan) or UNCHANGED):
-        if closed_gates(plan):
+    if not go_on(opened, plan, execute=execute, say_unchanged=NOT_POSSIBLE if plan.closed_gates else UNCHANGED):
+        if plan.closed_gates:
             raise click.exceptions.Exit(NOT_YET)
         return
     carry_out(
-        opened, coordinator(opened).cancel(), lambda: closed_gates(plan_of(look(opened))), "crossfade cancel --execute"
+        opened, coordinator(opened).cancel(), lambda: plan_of(look(opened)).closed_gates, "crossfade cancel --execute"
     )
     screen.say(f"Migration {before.migration} is cancelled. The target {before.state.target} can be deleted.", "bold")
     done = {"executed": True, "migration": before.migration, "from": before.state.stage, "stage": None}
     screen.document({**done, "left": left_behind(before)})
-
-
-def closed_gates(plan: Plan) -> tuple[Finding, ...]:
-    return tuple(gate for step in plan.steps for gate in step.gates if not gate.is_open)
-
-
-def closed_text(plan: Plan) -> str:
-    if not closed_gates(plan):
-        return ""
-    return "Nothing was changed, and with --execute nothing would be: a step on the way has a closed gate."
 
 
 def left_behind(look_: Survey) -> tuple[str, ...]:

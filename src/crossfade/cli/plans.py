@@ -34,6 +34,10 @@ class Plan:
     way_back: str
     remarks: tuple[str, ...] = ()
 
+    @property
+    def closed_gates(self) -> tuple[Finding, ...]:
+        return tuple(gate for step in self.steps for gate in step.gates if not gate.is_open)
+
     def as_json(self, opened: Opened) -> dict[str, Any]:
         return {
             "plan": self.title,
@@ -115,7 +119,7 @@ def first_step_is_closed(plan: Plan) -> bool:
 
 def unchanged(plan: Plan, *, force: bool) -> str:
     """What is said when a plan was only printed."""
-    if force or all(gate.is_open for step in plan.steps for gate in step.gates):
+    if force or not plan.closed_gates:
         return UNCHANGED
     if first_step_is_closed(plan):
         return "Nothing was changed, and with --execute nothing would be: the first step has a closed gate."

@@ -21,7 +21,7 @@ from crossfade.core.mirroring import TRANSIENT, mirrored, shadow_compare
 from crossfade.core.pair import Pair, Stored, key_name, without_stamp
 from crossfade.core.reads import PROJECTING, projector_alone, serving_side
 from crossfade.core.requests import BATCH_WRITE_ITEMS_MAX, checked_keys, plain_name
-from crossfade.core.stages import Fallback, Row, Side, Writes, other_side
+from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.errors import Refused, Rejected
 
 DUPLICATES: Final = "Provided list of item keys contains duplicates"
@@ -52,7 +52,7 @@ def batch_get(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Rout
     """One BatchGetItem; after the answer, the comparison of our keys with the other side."""
     name = name_in(pair, request)
     entry: Request = request["RequestItems"][name]
-    decides = other_side(pair.view) if row.merges else row.authority
+    decides = row.decides(pair.view)
     keys = checked_keys(pair, decides, [{"Key": key} for key in entry.get("Keys", ())])
     if keys is None or (not keys and decides == pair.view):
         return shown(name, (yield from Forward()))

@@ -18,7 +18,7 @@ checkers know what comes back: `reply = yield from Call("source", "GetItem", req
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -37,6 +37,26 @@ class Effect(Generic[T_co]):
 
 
 Routine: TypeAlias = Generator[Effect[Any], Any, T_co]
+
+
+def relayed(routine: Routine[T_co], effect_of: Callable[[Effect[Any]], Effect[Any]]) -> Routine[T_co]:
+    """The same routine, with each of its effects as `effect_of` makes it."""
+    answer: Any = None
+    error: Exception | None = None
+    try:
+        while True:
+            try:
+                effect = routine.send(answer) if error is None else routine.throw(error)
+            except StopIteration as stop:
+                result: T_co = stop.value
+                return result
+            answer, error = None, None
+            try:
+                answer = yield effect_of(effect)
+            except Exception as raised:  # noqa: BLE001 - the routine's to deal with
+                error = raised
+    finally:
+        routine.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,12 @@ from crossfade.core.stages import Fallback, Row, Stage
 FALLBACK: Final = "fallback"  # the event; its facts: key, outcome, reason, at (seconds since 1970)
 
 
-def look_later(pair: Pair, row: Row, missing: Iterable[Item]) -> Routine[None]:
-    """The source keys of what was read and not found; in the other stages nobody looks."""
+def look_later(pair: Pair, row: Row, missing: Iterable[Item], *, written: bool = False) -> Routine[None]:
+    """The source keys of what was not found; in the other stages nobody looks. `written`: by a write, which was decided
+    upon the absence, or is about to be."""
     if row.fallback is Fallback.LOOKED_UP:
         for key in missing:
-            yield from Later("look", key_name(key), look_behind(pair, key))
-
-
-def look_later_of_write(pair: Pair, row: Row, key: Item) -> Routine[None]:
-    """The same for a write that was decided upon an absence, or is about to be."""
-    if row.fallback is Fallback.LOOKED_UP:
-        yield from Later("look", key_name(key), look_behind(pair, key, written=True))
+            yield from Later("look", key_name(key), look_behind(pair, key, written=written))
 
 
 FOUND: Final = frozenset({Outcome.COPIED, Outcome.FAILED})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from crossfade.core.effects import Call, Effect, Forward, Reply, Request, Routine
+from crossfade.core.effects import Call, Effect, Forward, Reply, Request, Routine, relayed
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair
 from crossfade.core.requests import is_of_both, plain_name
@@ -63,30 +63,15 @@ def in_own_keys(routine: Routine[Reply] | None, given: Request, own: Request) ->
     """The same routine; where the request goes out as it was given, it goes out with its own keys."""
     if routine is None:
         return (yield from Forward(own))
-    answer: Any = None
-    error: Exception | None = None
-    try:
-        while True:
-            try:
-                effect: Effect[Any] = routine.send(answer) if error is None else routine.throw(error)
-            except StopIteration as stop:
-                reply: Reply = stop.value
-                return reply
-            answer, error = None, None
-            try:
-                answer = yield _with_own(effect, given, own)
-            except Exception as raised:  # noqa: BLE001 - the routine's to deal with
-                error = raised
-    finally:
-        routine.close()
 
+    def with_own(effect: Effect[Any]) -> Effect[Any]:
+        if isinstance(effect, Forward) and effect.request is None:
+            return Forward(own)
+        if isinstance(effect, Call) and effect.request is given:  # once more
+            return Call(effect.place, effect.operation, own)
+        return effect
 
-def _with_own(effect: Effect[Any], given: Request, own: Request) -> Effect[Any]:
-    if isinstance(effect, Forward) and effect.request is None:
-        return Forward(own)
-    if isinstance(effect, Call) and effect.request is given:  # once more
-        return Call(effect.place, effect.operation, own)
-    return effect
+    return (yield from relayed(routine, with_own))
 
 
 def makes_whole_key(pair: Pair, operation: str, request: Request) -> bool:

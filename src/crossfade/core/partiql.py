@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from crossfade.core.effects import Forward, Reply, Routine
-from crossfade.core.pair import without_stamp
+from crossfade.core.pages import without_stamps
+from crossfade.core.reads import shown
 from crossfade.errors import Rejected
 
 
@@ -18,14 +19,10 @@ def stated() -> Routine[Reply]:
 
 def unstamped(reply: Reply) -> Reply:
     """The same, without stamps, wherever an answer or a refusal shows an item."""
-    shown: Reply = dict(reply)
-    if isinstance(shown.get("Item"), dict):
-        shown["Item"] = without_stamp(shown["Item"])
-    if "Items" in shown:
-        shown["Items"] = [without_stamp(item) for item in shown["Items"]]
-    if isinstance(shown.get("Error"), dict):
-        shown["Error"] = unstamped(shown["Error"])
+    answer = {**shown(without_stamps(reply))}
+    if isinstance(answer.get("Error"), dict):
+        answer["Error"] = unstamped(answer["Error"])
     for name in ("Responses", "CancellationReasons"):
-        if isinstance(shown.get(name), list):
-            shown[name] = [unstamped(each) for each in shown[name]]
-    return shown
+        if isinstance(answer.get(name), list):
+            answer[name] = [unstamped(each) for each in answer[name]]
+    return answer

@@ -107,9 +107,9 @@ class Row:
     def other(self) -> Side:
         return other_side(self.authority)
 
-    def decides(self, view: Side, *, whole: bool) -> Side:
-        """Who words what is wrong with the key of a write: where items are in both tables, or (`whole`) both keys are
-        needed, not the caller's table alone."""
+    def decides(self, view: Side, *, whole: bool = False) -> Side:
+        """Who words what is wrong with a key: where items are in both tables, or (`whole`) a write needs both
+        keys, not the caller's table alone."""
         return other_side(view) if self.merges or (whole and self.writes is not Writes.PLAIN) else self.authority
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from crossfade.core.cancelling import NEVER, cancellation, never, reasons_of
-from crossfade.core.effects import Call, Forward, Gather, Reply, Request, Routine
+from crossfade.core.effects import Call, Effect, Forward, Gather, Reply, Request, Routine, relayed
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair
 from crossfade.core.requests import READS, TRANSACTION_ACTIONS_MAX, used_by, uses_no_expression
@@ -25,25 +25,19 @@ PLACEHOLDERS: Final = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 def worded(pair: Pair, operation: str, request: Request, routine: Routine[Reply]) -> Routine[Reply]:
     """The routine; what it refuses before it has sent anything is in DynamoDB's words. Later, it is about an item."""
-    value: Any = None
-    error: CrossfadeError | None = None
     sent = False
-    while True:
-        try:
-            effect = routine.send(value) if error is None else routine.throw(error)
-        except StopIteration as stop:
-            reply: Reply = stop.value
-            return reply
-        except (Rejected, Refused) as refusal:
-            asks = not sent and (operation in READS if isinstance(refusal, Refused) else is_about_form(refusal))
-            said = (yield from theirs(pair, operation, request)) if asks else None
-            raise said or refusal from None
-        value, error = None, None
+
+    def seen(effect: Effect[Any]) -> Effect[Any]:
+        nonlocal sent
         sent = sent or isinstance(effect, (Call, Forward, Gather))
-        try:
-            value = yield effect
-        except CrossfadeError as raised:
-            error = raised
+        return effect
+
+    try:
+        return (yield from relayed(routine, seen))
+    except (Rejected, Refused) as refusal:
+        asks = not sent and (operation in READS if isinstance(refusal, Refused) else is_about_form(refusal))
+        said = (yield from theirs(pair, operation, request)) if asks else None
+        raise said or refusal from None
 
 
 def is_about_form(error: Rejected) -> bool:

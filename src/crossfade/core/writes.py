@@ -14,7 +14,7 @@ from functools import partial
 from crossfade.core.draining import drained, is_blind
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
-from crossfade.core.fallback import look_later_of_write
+from crossfade.core.fallback import look_later
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern, reworded
 from crossfade.core.locked_writes import evaluated_here
@@ -50,7 +50,7 @@ def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, k
     if alone and not makes_whole_key(pair, operation, request):
         return (yield from as_it_is(pair, side, operation, request))
     given, request = request, modern(operation, request)
-    absent = partial(look_later_of_write, pair, row, key) if row.fallback is Fallback.LOOKED_UP else None
+    absent = partial(look_later, pair, row, (key,), written=True) if row.fallback is Fallback.LOOKED_UP else None
     if server_evaluates(pair, side, operation, request):
         try:
             return (yield from rekeyed(pair, side, operation, request, key, absent))

@@ -98,7 +98,8 @@ def read_page(stream: Stream, position: ShardPosition, iterator: str | None, now
             continue
         records: Any = reply.get("Records") or ()
         last = sequence_number(records[-1]) if records else ""
-        changes = [change_of(stream.side, each, stream.since) for each in records]
+        since = stream.since
+        changes = [change_of(stream.side, each, since) for each in records]
         return Page(changes, last, reply.get("NextShardIterator"))
     raise stream.gap(f"refused {ITERATORS_MAX} iterators of shard {position.shard} in a row")
 

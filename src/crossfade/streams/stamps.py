@@ -18,7 +18,7 @@ from crossfade.core.copying import Outcome, copy_key
 from crossfade.core.effects import Routine
 from crossfade.core.fallback import fence
 from crossfade.core.items import Item
-from crossfade.core.mirroring import read_patiently
+from crossfade.core.mirroring import Difference, read_patiently
 from crossfade.core.pair import Pair, Stored
 from crossfade.core.stages import Row, Writes
 from crossfade.jobs.repair import Repair
@@ -62,7 +62,8 @@ def seen(pair: Pair, changes: Sequence[Change]) -> Routine[Seen]:
         return Seen(None, changes[-1], "")
     target = yield from read_patiently(pair, "target", unmarked[-1].key)
     source = yield from read_patiently(pair, "source", unmarked[-1].key)
-    difference = difference_of(pair, source, target)
+    agree = pair.equal(source, target)
+    difference = "" if agree else Difference(unmarked[-1].key, source.item, target.item).kind
     strays = [change for change in unmarked if is_stray(change, source)]
     if strays:
         return Seen("stray", strays[-1], difference)
@@ -77,15 +78,6 @@ def is_stray(change: Change, source: Stored) -> bool:
     if change.event == REMOVE:
         return False
     return change.stamped is False or (source.item is not None and source.stamp is None)
-
-
-def difference_of(pair: Pair, source: Stored, target: Stored) -> str:
-    """As verify names it; nothing where both agree."""
-    if pair.equal(source, target):
-        return ""
-    if source.item is None:
-        return "extra"
-    return "missing" if target.item is None else "mismatched"
 
 
 def bring_over(pair: Pair, row: Row, source_key: Item) -> Routine[str]:
