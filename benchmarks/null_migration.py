@@ -1,7 +1,8 @@
 """The null server with tables: enough of a migration that an attached client finds what it expects, and no more.
 
-GetItem is answered by table, PutItem and all else with nothing; the control table alone keeps what is put into it, so
-that a program can join, poll and be moved from stage to stage. `python -m benchmarks.null_migration` prints its port
+GetItem and BatchGetItem find an item under every key, or none in the table that is behind; PutItem and all else is
+answered with nothing. The control table alone keeps what is put into it, so that a program can join, poll and be moved
+from stage to stage. `python -m benchmarks.null_migration` prints its port
 and serves until its standard input ends.
 """
 
@@ -31,7 +32,7 @@ SOURCE: Final = "orders"
 EQUAL: Final = "orders-v2"  # holds what the source holds
 BEHIND: Final = "orders-behind"  # never holds anything, so that each mirror has something to write
 ITEM: Final = item(1)
-TABLE_NAME: Final = re.compile(rb'"TableName": ?"([^"]*)"')
+CONTROL_TABLE: Final = re.compile(rb'"TableName": ?"control"')
 
 
 def migration(target: str) -> Migration:
@@ -50,28 +51,36 @@ class Tables:
 
     def __init__(self) -> None:
         moved = migration(EQUAL).compiled.forward(ITEM) | {STAMP: {"S": "0" * 32}}
+        self._items: dict[str, dict[str, Any] | None] = {SOURCE: ITEM, EQUAL: moved, BEHIND: None}
         self._empty = whole(b"{}")
-        self._items = {SOURCE.encode(): answer(ITEM), EQUAL.encode(): answer(moved), BEHIND.encode(): self._empty}
         self._records: dict[str, bytes] = {}
 
     def answered(self, operation: bytes, body: bytes) -> bytes:
-        found = TABLE_NAME.search(body)
-        table = found[1] if found is not None else b""
-        if table == CONTROL.encode() and operation in (b"getitem", b"putitem"):
-            return self._control(operation, orjson.loads(body))
-        return self._items.get(table, self._empty) if operation == b"getitem" else self._empty
+        if operation == b"batchgetitem":
+            asked: dict[str, Any] = orjson.loads(body)["RequestItems"]
+            found = {name: [self._item(name, key) for key in table["Keys"]] for name, table in asked.items()}
+            return whole(orjson.dumps({"Responses": {name: [i for i in items if i] for name, items in found.items()}}))
+        if operation == b"getitem":
+            request = orjson.loads(body)
+            if request["TableName"] == CONTROL:
+                return self._records.get(record_name(request["Key"]), self._empty)
+            return answer(self._item(request["TableName"], request["Key"]))
+        if operation == b"putitem" and CONTROL_TABLE.search(body):
+            record = orjson.loads(body)["Item"]
+            self._records[record_name(record)] = answer(record)
+        return self._empty
 
-    def _control(self, operation: bytes, request: dict[str, Any]) -> bytes:
-        record = request["Item"] if operation == b"putitem" else request["Key"]
-        name = f"{record['migration']['S']} {record[SORT_KEY]['S']}"
-        if operation == b"putitem":
-            self._records[name] = answer(record)
-            return self._empty
-        return self._records.get(name, self._empty)
+    def _item(self, table: str, key: dict[str, Any]) -> dict[str, Any] | None:
+        item = self._items[table]
+        return None if item is None else {**item, **key}
 
 
-def answer(found: dict[str, Any]) -> bytes:
-    return whole(orjson.dumps({"Item": found}))
+def record_name(record: dict[str, Any]) -> str:
+    return f"{record['migration']['S']} {record[SORT_KEY]['S']}"
+
+
+def answer(found: dict[str, Any] | None) -> bytes:
+    return whole(orjson.dumps({} if found is None else {"Item": found}))
 
 
 class TablesProtocol(asyncio.Protocol):

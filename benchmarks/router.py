@@ -39,8 +39,8 @@ from crossfade.core.effects import Request
 from crossfade.core.stages import DUAL_WRITE, Stage
 from crossfade.migration import Migration
 
-PAUSE_SECONDS: Final = 0.02  # between two calls whose latency is measured
-LOOK_SECONDS: Final = 0.001
+PAUSE_SECONDS: Final = 0.05  # between two calls whose latency is measured
+LOOK_SECONDS: Final = 0.005  # how often whether all is done; the looks count
 PATIENCE_SECONDS: Final = 30.0
 WARM_CALLS: Final = 200
 AS_NOW: Final = "2026-01-01T00:00:00Z"

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from crossfade import ConfigurationError, NotStarted, Refused
+from crossfade.aws.bulk.decoding import decoded
 from crossfade.control.agent import Ticket
 from crossfade.core.stages import DUAL_WRITE, Stage
 from tests.aws.conftest import World, wait_for
@@ -265,3 +266,37 @@ def test_detach_restores_the_client_exactly(world: World) -> None:
     )
     assert leases["Count"] == 0
     assert world.state().unclean == 0
+
+
+def test_an_answer_that_is_read_by_us_is_the_one_that_botocore_reads(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every type, in a stage that looks at the answer."""
+    client, plain = world.boto3_client(), world.boto3_client()
+    name, key = world.migration.source.name, world.key("c", "o")
+    nested: Any = {
+        "L": [{"B": b"\x00"}, {"NULL": True}, {"M": {"B": {"BS": [b"x", b"y"]}, "e": {"M": dict[str, Any]()}}}]
+    }
+    item: dict[str, Any] = {
+        **key,
+        "nested": nested,
+        "t": {"BOOL": False},
+        "n": {"NS": ["1", "2.5"]},
+        "s": {"S": "ü" * 200},
+    }
+    request = {"TableName": name, "Key": key, "ReturnConsumedCapacity": "TOTAL"}
+    _ = world.attach(client)
+    world.walk(Stage.DUALWRITE, Stage.SHADOW)
+    client.put_item(TableName=name, Item=item)
+    read_by_us: list[str] = []
+
+    def noting(operation: Any, body: bytes) -> Any:
+        read_by_us.append(operation.name)
+        return decoded(operation, body)
+
+    monkeypatch.setattr("crossfade.aws.line.decoded", noting)
+    found, expected = client.get_item(**request), plain.get_item(**request)
+    assert {**found, "ResponseMetadata": 0} == {**expected, "ResponseMetadata": 0}
+    assert found["Item"] == item
+    assert found["ResponseMetadata"]["HTTPHeaders"].keys() == expected["ResponseMetadata"]["HTTPHeaders"].keys()
+    assert read_by_us == ["GetItem"]

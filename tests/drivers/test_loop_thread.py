@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
+import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
-from crossfade.drivers.loop_thread import HELPERS_MAX, LoopThread
+from crossfade.drivers.loop_thread import HELPERS_MAX, LoopThread, Unhurried
 
 
 def test_it_carries_out_and_raises_what_was_raised() -> None:
@@ -68,3 +71,21 @@ def test_it_works_while_the_process_ends() -> None:
     """A host name is looked up in `atexit`, where the standard library's executors take nothing any more."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "True True\n", "")
+
+
+def test_events_that_come_soon_after_the_first_are_seen_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers that arrive one by one are dealt with together."""
+    pairs = [socket.socketpair() for _ in range(2)]
+
+    def meanwhile(_seconds: float) -> None:
+        _ = pairs[1][1].send(b"second")
+
+    monkeypatch.setattr(time, "sleep", meanwhile)
+    with Unhurried() as selector:
+        for ours, _ in pairs:
+            _ = selector.register(ours, selectors.EVENT_READ)
+        _ = pairs[0][1].send(b"first")
+        assert {key.fileobj for key, _ in selector.select(None)} == {ours for ours, _ in pairs}
+    for pair in pairs:
+        for each in pair:
+            each.close()

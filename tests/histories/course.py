@@ -54,15 +54,19 @@ class Damage(Exception):
 
 @dataclass(slots=True)
 class Course:
-    """`random` decides on the way; `say` is told of what happens; `quiet` holds misfortune off, or no more."""
+    """`random` decides on the way; `say` is told of what happens; `quiet` holds misfortune off, or no more.
+
+    `kills`: how many processes have been killed. The migration itself knows of one when its lease has run out.
+    """
 
     steering: Steering
     random: Random
     say: Callable[[str], None]
     check: Callable[[], None]
     quiet: Callable[[bool], None] = lambda _: None
+    kills: Callable[[], int] = lambda: 0
     moves: int = 0
-    _clean_at_unclean: int = 0
+    _clean_at: tuple[int, int] = (0, 0)
     _copied: bool = False
 
     def run(self, seconds: float) -> None:
@@ -130,15 +134,19 @@ class Course:
 
     def _verify(self) -> None:
         for _ in range(VERIFIES_MAX):
-            unclean = self.steering.state.unclean
-            result = self.steering.verify(lambda _: None, RECHECK_SECONDS, repair=unclean > self._clean_at_unclean)
+            ends = self._ends()
+            result = self.steering.verify(lambda _: None, RECHECK_SECONDS, repair=ends != self._clean_at)
             self.say(f"verify: {result.status}")
             if not result.differences:
-                self._clean_at_unclean = unclean
+                self._clean_at = ends
                 return
-            if self.steering.state.unclean == self._clean_at_unclean:
+            if self._ends() == self._clean_at:
                 raise Damage(difference(result))
         raise Damage(f"verify still finds differences after {VERIFIES_MAX} repairs")
+
+    def _ends(self) -> tuple[int, int]:
+        """How often a process has ended in the middle of something, by what the migration knows and by what we do."""
+        return self.steering.state.unclean, self.kills()
 
 
 def difference(result: VerifyResult) -> str:
@@ -190,9 +198,9 @@ class Misfortune:
         victim = self.random.choice(self.crew.living)
         if self.random.random() < 0.7:
             self.say(f"kill {victim.name}")
+            self.kills += 1
             self.crew.kill(victim)
             self.crew.start()
-            self.kills += 1
             return
         self.say(f"stop {victim.name}")
         self.crew.pause(victim)

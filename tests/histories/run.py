@@ -79,7 +79,7 @@ def perform(
     with Crew(scene, server.endpoint_url, folder, kinds) as crew:
         crew.start(scene.processes)
         misfortune = Misfortune(crew, Random(f"{scene.seed}.misfortune"), happened, KILL_PAUSE_SECONDS)
-        course = Course(steering, random, happened, lambda: None, misfortune.hold)
+        course = Course(steering, random, happened, lambda: None, misfortune.hold, lambda: misfortune.kills)
         misfortune.begin()
         try:
             outcome.damage = tell(course, seconds, dropped=bool(scene.drop))

@@ -156,10 +156,11 @@ class Hooks:
 
     # --- events that run no routine
 
-    def request_created(self, request: Any, **_: Any) -> None:
+    def request_created(self, request: Any) -> bool:
+        """Whether the answer is one that we look at."""
         claim: Claim | None = request.context.get(self._claim_key)
         if claim is None:
-            return
+            return False
         forwarded, engine = claim.forwarded, self.engine
         if id(forwarded) not in engine.in_flight.waiting:
             raise client_error(given_up(), forwarded.operation)
@@ -170,6 +171,7 @@ class Hooks:
         forwarded.sent_at = now
         if forwarded.passage is not None:
             forwarded.passage.scope.sent = True
+        return forwarded.way is not Way.ALONE
 
     # --- parts of those that do
 

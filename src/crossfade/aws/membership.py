@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from crossfade.aws.answers import from_wire
 from crossfade.aws.bulk import BulkClient
+from crossfade.aws.bulk.gathering import GatheredReads
 from crossfade.aws.clients import Attached
 from crossfade.aws.hooks import Hooks, InFlight
 from crossfade.aws.line import line_of
@@ -51,6 +52,7 @@ class Membership:
         self.agent: Agent = settings.agent()
         self.in_flight: InFlight = InFlight()
         self.bulk: BulkClient = BulkClient.like(attached.client, attempts_max=1)
+        self._reads = GatheredReads(self.bulk.call)
         self._own = AioDriver(self._send, self._note)
         self.background = AioBackground(self._own, self.agent, self._note)
         self.fallbacks: FallbackHits = FallbackHits(self.agent.host, self.agent.pid)
@@ -180,6 +182,8 @@ class Membership:
     async def _send(self, place: Place, operation: str, request: Request) -> Reply:
         if place != "control" and self._is_linked():
             return await self._through_hooks(operation, request)
+        if operation == "GetItem" and place != "control":
+            return await self._reads.get(request)
         return await self.bulk.call(operation, request)
 
     def _is_linked(self) -> bool:

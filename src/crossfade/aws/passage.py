@@ -23,7 +23,7 @@ from crossfade.core.mirroring import sync
 from crossfade.core.pair import Pair, key_name
 from crossfade.core.requests import WRITES, is_strict, plain_name
 from crossfade.core.routing import route, shows_nothing
-from crossfade.core.stages import LADDERS, Ramp, Stage, Writes
+from crossfade.core.stages import LADDERS, Ramp, Writes
 from crossfade.core.straight import Straight
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
@@ -71,16 +71,16 @@ class Passages:
         self._key_length = len(pair.caller.key_names)
         stamped = any(row.stamped_source for row in LADDERS[strategy].values())
         self._may_show_stamps = stamped or pair.view == "target"
-        self._ways: dict[tuple[Stage, int], dict[str, Way]] = {}
+        self._ways: dict[int, dict[str, Way]] = {}  # by epoch, which is of one stage
 
     # --- one operation
 
     def begin(self, operation: str, request: Request, now: float) -> tuple[Ticket, Way]:
         """Raises StageUncertain: nothing may be sent; Refused."""
         ticket = self._agent.begin(is_strict(operation, request), now)
-        ways = self._ways.get((ticket.stage, ticket.ramp_percent))
+        ways = self._ways.get(ticket.epoch)
         if ways is None:
-            ways = self._ways[ticket.stage, ticket.ramp_percent] = self._find_ways(ticket)
+            ways = self._ways[ticket.epoch] = self._find_ways(ticket)
         way = ways.get(operation)
         if way is None:
             return ticket, self._way_of_many(ticket, operation, request)

@@ -87,8 +87,11 @@ class Straight:
 
     def _is_evaluated_there(self, operation: str, request: Request) -> bool:
         condition, change, names = (request.get(name) for name in TEXTS)
-        if condition is None and change is None and (names is not None or "ExpressionAttributeValues" in request):
-            return False  # there is something wrong with it
+        if condition is None and change is None:
+            if names is not None or "ExpressionAttributeValues" in request:
+                return False  # there is something wrong with it
+            if operation != "UpdateItem":
+                return True  # nothing is evaluated
         texts = (operation, condition, change, None if names is None else tuple(names.items()))
         found = self._evaluated_there.get(texts)
         if found is None:

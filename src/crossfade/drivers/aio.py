@@ -21,7 +21,7 @@ from crossfade.errors import CrossfadeError
 T = TypeVar("T")
 AsyncCallFunction = Callable[[Place, str, Request], Awaitable[Reply]]
 
-WORKERS: Final = 8  # tasks cost little, but they share one core with the application
+WORKERS: Final = 16  # tasks cost little, but they share one core with the application
 SOON_MAX: Final = 10_000  # functions that wait for the loop; so many wait only where it has had no time for seconds
 SOON_AT_ONCE: Final = 100  # then the loop does something else
 

@@ -64,13 +64,14 @@ class Backlog:
         self._comparing = 0
         self._looking = 0  # of these
         self._delayed: dict[str, list[Job]] = {}  # at most two a key
+        self._delayed_count = 0
         self._moments: list[tuple[float, int, Job]] = []
         self._order = 0
 
     @property
     def mirrors_pending(self) -> int:
         """Mirrors that have not ended: waiting, running and delayed."""
-        return len(self._mirrors) + len(self._running) + sum(map(len, self._delayed.values()))
+        return len(self._mirrors) + len(self._running) + self._delayed_count
 
     @property
     def looks_pending(self) -> int:
@@ -147,6 +148,7 @@ class Backlog:
             job.routine.close()
         self._mirrors.clear()
         self._delayed.clear()
+        self._delayed_count = 0
         self._compares.clear()
         self._moments.clear()
         return len(left)
@@ -169,6 +171,7 @@ class Backlog:
         waiting = self._delayed.setdefault(job.key, [])
         if len(waiting) < 2:
             waiting.append(job)
+            self._delayed_count += 1
             self._remember(job)
             return
         last = waiting[1]  # its moment serves both when it is put off; the first one's is not
@@ -182,6 +185,7 @@ class Backlog:
 
     def _now_due(self, job: Job) -> None:
         waiting = self._delayed[job.key]
+        self._delayed_count -= 1
         waiting[:] = [other for other in waiting if other is not job]
         if not waiting:
             del self._delayed[job.key]

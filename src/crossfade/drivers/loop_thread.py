@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import selectors
 import threading
 import time
 from collections import deque
@@ -21,15 +22,16 @@ from typing import Any, Final, ParamSpec, TypeVar
 T = TypeVar("T")
 P = ParamSpec("P")
 
-LOOK_SECONDS: Final = 0.005  # a few calls of one thread; a mirror takes about as long anyway
+LOOK_SECONDS: Final = 0.01  # several calls of one thread; a mirror takes about as long anyway
 LOOKS: Final = 20  # without finding anything, before it rests; until then looking costs 0.2 % of a core
+GATHER_SECONDS: Final = 0.005  # about as long as an answer is on its way
 HELPERS_MAX: Final = 4  # a handful of host names, each asked once for a connection
 STOP_SECONDS_MAX: Final = 5.0  # how long a step of the loop may take before it is left behind
 
 
 class LoopThread:
     def __init__(self, name: str) -> None:
-        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop(Unhurried())
         self.loop.set_default_executor(Helpers(name))
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -98,6 +100,20 @@ class LoopThread:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all that was on it
                 _ = self.loop.call_soon_threadsafe(self._calls.popleft())
         return found
+
+
+class Unhurried(selectors.DefaultSelector):
+    """Waits a moment after the first event, so that answers which come one by one are dealt with together.
+
+    Each time the loop wakes it takes the interpreter from the application's threads, and gives it back.
+    """
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        found = super().select(timeout)
+        if not found or (timeout is not None and timeout < GATHER_SECONDS):
+            return found
+        time.sleep(GATHER_SECONDS)
+        return super().select(0)
 
 
 class Helpers(ThreadPoolExecutor):
