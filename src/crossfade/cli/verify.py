@@ -128,7 +128,9 @@ def verdict(result: VerifyResult) -> str:
         return "both tables are equal"
     if result.status == "stopped":
         return f"stopped, {result.segments_done} of {result.segments} segments were compared; no verdict"
-    return counted(result.differences, "difference") + (", all repaired and now equal" if result.status == "repaired" else "")
+    return counted(result.differences, "difference") + (
+        ", all repaired and now equal" if result.status == "repaired" else ""
+    )
 
 
 def show_sample(screen: Screen, sample: DifferenceSample) -> None:
