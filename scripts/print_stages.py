@@ -48,13 +48,20 @@ for another number, and where that is what makes it possible the journal says so
 | PutItem with a condition | where there was no item |
 | PutItem without a condition, BatchWriteItem | never: what it replaces does not matter |
 | DeleteItem | never: it takes both sides |
-| Query, Scan, TransactWriteItems | never: it would take a query of the source for every page |
+| TransactWriteItems | for each action but a delete that was refused since there was no item |
+| Query of the table | each page that holds nothing, one in twenty of the others; a hundred items at most |
+| Query of an index, Scan | never |
 
-An update then asks for the old item, which the service gives without a charge, and which the caller is not shown.
+An update, or an action with a condition, then asks for the old item, which the service gives without a charge, and
+which the caller is not shown. A transaction that succeeds tells nothing of what was there, and to read it before would
+be in the way of the call: so an `Update` in one that made a new item beside an uncopied one is noticed only where
+crossfade evaluates the transaction itself, and so has read the item. A page of a Scan stands for no part of the other
+table, whose partitions are others; to look behind it would take a scan of the source, and that is what verify does.
+What an index would show is found by verify too, or behind a query of the table.
 
-So what is only ever found by a Query is for verify, which is a gate of `rampdown` and of `complete`, and for `watch`,
-which names each write to the source as it happens. An update that was made beside an uncopied item is told of as
-`there`: the new item stays, and what the source has is to be compared by hand.
+So what only a Scan or an index would show is for verify, which is a gate of `rampdown` and of `complete`, and for
+`watch`, which names each write to the source as it happens. An update that was made beside an uncopied item is told of
+as `there`: the new item stays, and what the source has is to be compared by hand.
 """,
 }
 

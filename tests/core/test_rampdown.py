@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from crossfade.core.effects import Reply
-from crossfade.core.stages import Stage
+from crossfade.core import page_looks
+from crossfade.core.effects import Reply, Request
+from crossfade.core.items import Item
+from crossfade.core.stages import Side, Stage
 from crossfade.errors import Rejected
 from crossfade.mapping import convert, text_to_number
 from tests.core.conftest import Bench
@@ -110,3 +112,121 @@ def test_a_transaction_of_reads_looks_behind_each_that_found_nothing(ramped: Dra
     assert ramped.do(Stage.RAMPDOWN, "TransactGetItems", **request)["Responses"] == [{}]
     assert told(ramped) == ["copied"]
     assert ramped.do(Stage.RAMPDOWN, "TransactGetItems", **request)["Responses"] == [{"Item": ITEM}]
+
+
+# --- transactions of writes -------------------------------------------------------------------------------------------
+
+
+def transact(drain: Drain, **action: Request) -> Reply:
+    ((kind, request),) = action.items()
+    entry = {kind: {"TableName": drain.pair.caller.name, **request}}
+    return drain.do(Stage.RAMPDOWN, "TransactWriteItems", TransactItems=[entry])
+
+
+def cancelled(drain: Drain, **action: Request) -> Reply:
+    """The reason."""
+    with pytest.raises(Rejected) as caught:
+        _ = transact(drain, **action)
+    drain.do_what_waits()
+    reasons: list[Reply] = caught.value.response["CancellationReasons"]
+    return reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "request_"),
+    [
+        ("Update", {**SET_M, **IF_THERE}),
+        ("Put", {"Item": ITEM, **IF_THERE}),
+        ("ConditionCheck", {"Key": KEY, **IF_THERE}),
+    ],
+)
+def test_a_transaction_that_was_refused_since_there_was_no_item_finds_it_the_next_time(
+    ramped: Drain, kind: str, request_: Request
+) -> None:
+    """The item is copied after the answer; the same transaction again is carried out."""
+    assert cancelled(ramped, **{kind: request_})["Code"] == "ConditionalCheckFailed"
+    assert told(ramped) == ["copied"]
+    _ = transact(ramped, **{kind: request_})
+    assert told(ramped) == ["copied"]
+
+
+def test_a_refusal_that_found_an_item_shows_it_to_who_asked_and_looks_nowhere(ramped: Drain) -> None:
+    """The stored item that we ask for tells the two apart, and is taken out of the answer."""
+    ramped.put(ramped.pair.target.name, {**THERE, "m": {"S": "old"}})
+    ramped.bench.calls.clear()
+    assert "Item" not in cancelled(ramped, Update={**SET_M, **IF_THERE})
+    asking = {**SET_M, **IF_THERE, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    assert cancelled(ramped, Update=asking)["Item"] == {**KEY, "m": {"S": "old"}}
+    assert told(ramped) == []
+    assert {call.operation for call in ramped.bench.calls} == {"TransactWriteItems"}
+
+
+def test_a_transaction_that_is_evaluated_here_looks_behind_what_it_has_read(bench: Bench) -> None:
+    """It has read the target, and so knows where nothing was; a delete beside it takes both sides and does not mind."""
+    drain = Drain(bench, mapping=[convert("n", text_to_number)])
+    drain.put(drain.pair.source.name, {**KEY, "n": {"S": "5"}})
+    drain.fleet_is_in(Stage.RAMPDOWN)
+    change = {"UpdateExpression": "SET n = :n", "ExpressionAttributeValues": {":n": {"S": "6"}}}
+    _ = transact(drain, Update={"Key": KEY, **change})
+    assert told(drain) == ["there"]
+    _ = transact(drain, Delete={"Key": KEY})
+    assert told(drain) == ["there"]
+
+
+# --- queries ----------------------------------------------------------------------------------------------------------
+
+
+def query(drain: Drain, **more: Any) -> Reply:
+    """Of the shop's orders."""
+    name = drain.pair.caller.partition_key
+    asked = {"KeyConditionExpression": f"{name} = :p", "ExpressionAttributeValues": {":p": KEY["pk"]}}
+    return drain.do(Stage.RAMPDOWN, "Query", **asked, **more)
+
+
+@pytest.mark.parametrize("view", ["source", "target"])
+def test_an_empty_page_is_looked_behind(bench: Bench, view: Side) -> None:
+    """What the source has there is copied after the answer, and in the next one."""
+    drain = Drain(bench, view=view)
+    drain.fleet_is_in(Stage.RAMPDOWN)
+    assert query(drain)["Count"] == 0
+    assert told(drain) == ["copied"]
+    assert query(drain)["Count"] == 1
+    assert told(drain) == ["copied"]
+
+
+def test_one_page_in_twenty_is_looked_behind(ramped: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver's lot decides. What the page has shown is not looked up again."""
+    other: Item = {"id": {"S": "shop"}, "sk": {"S": "two"}}
+    ramped.put(ramped.pair.target.name, other)
+    ramped.put(ramped.pair.source.name, {"pk": {"S": "shop"}, "sk": {"S": "two"}})
+    monkeypatch.setattr(page_looks, "PAGES_PERCENT", 0)
+    assert query(ramped)["Count"] == 1
+    assert told(ramped) == []
+    monkeypatch.setattr(page_looks, "PAGES_PERCENT", 100)
+    ramped.bench.calls.clear()
+    assert query(ramped, Limit=5)["Count"] == 1
+    assert told(ramped) == ["copied"]
+    behind, looked_up = ramped.bench.calls[1:3]
+    assert (behind.operation, behind.request["Limit"]) == ("Query", 5)
+    keys = looked_up.request["RequestItems"][ramped.pair.target.name]["Keys"]
+    assert keys == [THERE]
+    assert query(ramped)["Count"] == 2
+
+
+def test_a_page_is_looked_behind_where_it_was_read(ramped: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the caller's own condition and token, whatever it lets show of the items: what lies before stays unseen."""
+    monkeypatch.setattr(page_looks, "PAGES_PERCENT", 100)
+    ramped.put(ramped.pair.target.name, {"id": {"S": "shop"}, "sk": {"S": "two"}})
+    assert query(ramped, ExclusiveStartKey={**KEY, "sk": {"S": "tea"}}, Select="COUNT")["Count"] == 1
+    assert told(ramped) == []
+    assert query(ramped, ExclusiveStartKey={**KEY, "sk": {"S": "a"}}, Select="COUNT")["Count"] == 1
+    assert told(ramped) == ["copied"]
+
+
+def test_a_page_over_an_unmappable_item_is_told_of_it(bench: Bench) -> None:
+    """It cannot be copied, and somebody has to know."""
+    drain = Drain(bench, mapping=[convert("n", text_to_number)])
+    drain.put(drain.pair.source.name, {**KEY, "n": {"S": "five"}})
+    drain.fleet_is_in(Stage.RAMPDOWN)
+    assert query(drain)["Count"] == 0
+    assert told(drain) == ["failed"]

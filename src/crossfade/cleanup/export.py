@@ -6,44 +6,46 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExportTableTo
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from crossfade.cleanup.crew import Crew
+from crossfade.cleanup.places import Bucket
+from crossfade.core.effects import Call, Reply, Request, Routine
+from crossfade.core.mirroring import patiently, read_again
+from crossfade.errors import Refused, Rejected
 
-from crossfade.cleanup.places import Bucket, Place
-from crossfade.errors import Refused
-
-LOOK_SECONDS: Final = 15.0  # an export takes minutes at the least
+LOOK_SECONDS_FIRST: Final = 1.0  # doubled after each look: what is wrong with the bucket is found out soon
+LOOK_SECONDS_MAX: Final = 15.0  # the export of a table with ten items takes ten minutes
 # Answers of what has no such operation (DynamoDB Local) or of who may not ask: then we scan.
 UNKNOWN: Final = frozenset({"UnknownOperationException", "AccessDeniedException", "ValidationException"})
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """`place` holds the manifests."""
+class Ended:
+    """`place` holds the manifests; None: it failed, and `reason` is the service's."""
 
-    arn: str
-    place: Place
+    place: Bucket | None
+    reason: str = ""
 
 
-def can_export(client: Any, table: str) -> bool:
-    """Whether point-in-time recovery is on. Blocks."""
+def can_export(table: str) -> Routine[bool]:
+    """Whether point-in-time recovery is on."""
     try:
-        reply = client.describe_continuous_backups(TableName=table)
-    except ClientError as error:
-        if _code(error) in UNKNOWN:
+        reply = yield from patiently(Call("source", "DescribeContinuousBackups", {"TableName": table}))
+    except Rejected as error:
+        if error.code in UNKNOWN:
             return False
         raise
     recovery: dict[str, Any] = reply["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
     return bool(recovery.get("PointInTimeRecoveryStatus") == "ENABLED")
 
 
-def begin_export(client: Any, table_arn: str, place: Bucket, token: str) -> str:
-    """Its ARN. The same token is the same export, however often it is sent in eight hours."""
-    request: dict[str, Any] = {
+def begin_export(table_arn: str, place: Bucket, token: str) -> Routine[str]:
+    """Its ARN. The same token is the same export for eight hours; after that it would be another one, in a folder of
+    its own. Raises Refused with the service's reason."""
+    request: Request = {
         "TableArn": table_arn,
         "S3Bucket": place.bucket,
         "ClientToken": token[:36],
@@ -51,28 +53,31 @@ def begin_export(client: Any, table_arn: str, place: Bucket, token: str) -> str:
     }
     if place.prefix:
         request["S3Prefix"] = place.prefix.rstrip("/")
-    return str(client.export_table_to_point_in_time(**request)["ExportDescription"]["ExportArn"])
+    try:
+        reply: Reply = yield from Call("source", "ExportTableToPointInTime", request)
+    except Rejected as error:
+        raise Refused(
+            f"the service does not export the table: {error.code}: {error.text}",
+            next_step="correct that, then the same command; or let crossfade decide anew how, which scans the table"
+            " where point-in-time recovery is off:"
+            f" crossfade cleanup --step snapshot --again --to {place.text} --execute",
+        ) from error
+    return str(reply["ExportDescription"]["ExportArn"])
 
 
-def await_export(
-    client: Any, arn: str, place: Bucket, stopped: Callable[[], bool], sleep: Callable[[float], None] = time.sleep
-) -> Exported | None:
-    """Until the service has ended it; None when stopped before. Raises Refused with the service's reason. Blocks."""
+async def await_export(crew: Crew, arn: str, place: Bucket) -> Ended | None:
+    """Until the service has ended it; None when stopped before. It goes on by itself, whoever looks."""
+    seconds = LOOK_SECONDS_FIRST
     while True:
-        found: dict[str, Any] = client.describe_export(ExportArn=arn)["ExportDescription"]
+        reply = await crew.hands.run(read_again(Call("source", "DescribeExport", {"ExportArn": arn})))
+        found: dict[str, Any] = reply["ExportDescription"]
         if found["ExportStatus"] == "COMPLETED":
             folder = str(found["ExportManifest"]).rpartition("/")[0]
-            return Exported(arn, Bucket(place.client, place.bucket, f"{folder}/"))
+            return Ended(Bucket(place.client, place.bucket, f"{folder}/"))
         if found["ExportStatus"] == "FAILED":
-            raise Refused(
-                f"the export failed: {found.get('FailureCode', '?')}: {found.get('FailureMessage', '')}",
-                next_step="correct that, then crossfade cleanup --step snapshot --again --execute",
-            )
-        if stopped():
+            return Ended(None, f"{found.get('FailureCode', '?')}: {found.get('FailureMessage', '')}")
+        await crew.tell()
+        if crew.stop.is_set():
             return None
-        sleep(LOOK_SECONDS)
-
-
-def _code(error: ClientError) -> str:
-    response: Any = error.response  # pyright: ignore[reportUnknownMemberType]
-    return str(response["Error"].get("Code", ""))
+        _ = await asyncio.to_thread(crew.stop.wait, seconds)
+        seconds = min(2 * seconds, LOOK_SECONDS_MAX)

@@ -123,7 +123,10 @@ class DataFileReader:
         """Some lines, in reverse; at the end of the file the checks."""
         data = self._compressed
         if not data:
-            data = self._stream.read(CHUNK_BYTES)
+            try:
+                data = self._stream.read(CHUNK_BYTES)
+            except FileNotFoundError as error:  # the connection was lost, and meanwhile the object went away
+                raise self._damaged("is missing") from error
             self._md5.update(data)
             self._sha256.update(data)
             if not data:

@@ -13,10 +13,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from crossfade.cleanup.streaming import S3Stream
 from crossfade.errors import ConfigurationError, CrossfadeError
 
 S3_SCHEME: Final = "s3://"
@@ -107,17 +108,18 @@ class Bucket:
         )
 
     def open(self, name: str) -> BinaryIO:
-        try:
-            reply = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
-        except ClientError as error:
-            response: Any = error.response  # pyright: ignore[reportUnknownMemberType]
-            if response["Error"]["Code"] in ABSENT:
-                raise FileNotFoundError(name) from error
-            raise _no_answer(self.text, error) from error
-        except BotoCoreError as error:
-            raise _no_answer(self.text, error) from error
-        body: BinaryIO = reply["Body"]
-        return body
+        def get(**more: Any) -> Any:
+            try:
+                return self.client.get_object(Bucket=self.bucket, Key=self.prefix + name, **more)
+            except ClientError as error:
+                response: Any = error.response  # pyright: ignore[reportUnknownMemberType]
+                if response["Error"]["Code"] in ABSENT:
+                    raise FileNotFoundError(name) from error
+                raise _no_answer(self.text, error) from error
+            except BotoCoreError as error:
+                raise _no_answer(self.text, error) from error
+
+        return cast("BinaryIO", S3Stream(get(), get))
 
     def below(self, name: str) -> Bucket:
         return Bucket(self.client, self.bucket, f"{self.prefix}{name}/")

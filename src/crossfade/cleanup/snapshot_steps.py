@@ -60,6 +60,8 @@ async def snapshot_old_table(scene: Scene, place_text: str, sizes: SnapshotSizes
     description = await hands.table("source")
     before = scene.records.get(Step.SNAPSHOT)
     going_on = before is not None and not before.done and not scene.again
+    if before is not None and not place_text:  # a new folder, where the former one is
+        place_text = before.fact("place").partition(f"/{EXPORTS}/")[0]
     if not place_text and not going_on:
         raise ConfigurationError(
             "where shall the snapshot be?", next_step="add --to FOLDER, or --to s3://bucket/prefix"
@@ -67,7 +69,7 @@ async def snapshot_old_table(scene: Scene, place_text: str, sizes: SnapshotSizes
     facts: dict[str, str] = {}
     if not going_on:
         root = scene.place(place_text)
-        exports = isinstance(root, Bucket) and await asyncio.to_thread(can_export, hands.client, hands.pair.source.name)
+        exports = isinstance(root, Bucket) and await hands.run(can_export(hands.pair.source.name))
         export_id = new_export_id(scene.clock(), uuid.uuid4().hex)
         folder = root if exports else root.below(EXPORTS).below(export_id)
         facts = {
@@ -107,11 +109,17 @@ async def _export(scene: Scene, held: Held, description: Mapping[str, Any], docu
     assert isinstance(place, Bucket)  # noqa: S101 - an export goes nowhere else
     arn = record.fact("export_arn")
     if not arn:
-        arn = await asyncio.to_thread(begin_export, hands.client, str(description["TableArn"]), place, record.run)
+        arn = await hands.run(begin_export(str(description["TableArn"]), place, record.run))
         await hands.run(scene.ledger.note(held, {"export_arn": arn}))
-    done = await asyncio.to_thread(await_export, hands.client, arn, place, scene.crew.stop.is_set)
+    scene.crew.phase = "exporting"
+    done = await await_export(scene.crew, arn, place)
     if done is None:
         return Outcome(scene.step, "stopped", (f"{arn} goes on; the same command looks at it again",))
+    if done.place is None:
+        failed = f"the service's export failed: {done.reason}"
+        await hands.run(scene.ledger.note(held, {"failed": failed}))
+        step = f"correct that, then begin another one: crossfade cleanup --step snapshot --to {place.text} --execute"
+        return Outcome(scene.step, "failed", (failed, arn), step)
     await asyncio.to_thread(done.place.write, TABLE, json_bytes(document))
     snapshot = await asyncio.to_thread(read_manifests, done.place)
     await hands.run(scene.ledger.finish(held, {"place": done.place.text, "items": str(snapshot.items)}))

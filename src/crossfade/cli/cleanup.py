@@ -9,8 +9,10 @@ from typing import Any
 import click
 from rich.text import Text
 
+from crossfade.cleanup.export import can_export
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
+from crossfade.cleanup.places import S3_SCHEME
 from crossfade.cleanup.run import QUIET_DAYS, CleanupOptions, run_step
 from crossfade.cleanup.snapshot import SnapshotSizes
 from crossfade.cleanup.steps import STEPS, Step
@@ -184,7 +186,7 @@ def remarks_of(opened: Opened, view: CleanupView, step: Step, options: CleanupOp
     remarks: list[str] = []
     if step is Step.SNAPSHOT:
         remarks.append(f"It goes to {options.place}." if options.place else "Say where to: --to FOLDER or s3://...")
-        remarks.append("Every item is read once, strongly consistent (see --rate), unless the service exports it.")
+        remarks.append(how_it_is_read(opened, options))
     if step is Step.READ_BACK:
         remarks.append(
             "Every item of the old table is read twice (see --rate); do it before its throughput is lowered."
@@ -210,6 +212,24 @@ def remarks_of(opened: Opened, view: CleanupView, step: Step, options: CleanupOp
     if step is Step.DELETE:
         remarks.append(f"There is no way back but the snapshot. The name must be given: --confirm {source}.")
     return remarks
+
+
+def how_it_is_read(opened: Opened, options: CleanupOptions) -> str:
+    """Asks the service where it matters, and changes nothing."""
+    source = opened.migration.source.name
+    scanned = "Every item is read once, strongly consistent (see --rate)"
+    if not options.place.startswith(S3_SCHEME):
+        return f"{scanned}; to S3, and with point-in-time recovery on, the service exports the table itself."
+    if opened.run(can_export(source)):
+        return (
+            "Point-in-time recovery is on, so the service exports the table itself, in ten minutes or more: that takes"
+            " none of its capacity, and is charged by size."
+        )
+    return (
+        f"{scanned}. With point-in-time recovery on, the service would export the table itself: aws dynamodb"
+        f" update-continuous-backups --table-name {source} --point-in-time-recovery-specification"
+        " PointInTimeRecoveryEnabled=true"
+    )
 
 
 def show_conditions(opened: Opened, conditions: tuple[Condition, ...]) -> None:

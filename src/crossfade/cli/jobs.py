@@ -87,6 +87,8 @@ class Progressing:
 
 def amounts(now: Progress) -> str:
     """`1,200 of about 50,000 items, 3,100/s, 16 s left, segments 3 of 64`"""
+    if now.phase == "exporting":
+        return f"about {now.items_total:,} items, by the service itself, which says no more until it is done"
     total = f" of about {now.items_total:,}" if now.items_total >= now.items_done and now.items_total else ""
     parts = [f"{now.items_done:,}{total} items", f"{now.items_per_second:,.0f}/s"]
     if now.seconds_left is not None and now.segments_done < now.segments_total:

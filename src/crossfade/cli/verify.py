@@ -31,8 +31,9 @@ def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: i
     """Compare both tables, every key in both directions, beside the traffic. Only --repair writes to them.
 
     What differs only because a write is in flight is looked at again before it counts. A run that finds nothing opens
-    the gate of the stages that need it. Exit status 0 when both are equal, 1 when there were differences, 2 when it
-    could not run or was stopped before the end.
+    the gate of the stages that need it; one that repairs does not, so run it once more. Exit status 0 when both are
+    equal, also because all was repaired and looked at again; 1 when anything differs; 2 when it could not run or was
+    stopped before the end.
 
     \b
     Examples:
@@ -91,7 +92,7 @@ def show(opened: Opened, result: VerifyResult, next_step: str) -> None:
         more = result.differences - len(result.samples)
         screen.say("- what the source's item maps to   + what the target holds", "dim")
         screen.say(f"and {counted(more, 'difference')} more\n" if more > 0 else "")
-    style = {"clean": "bold green", "stopped": "bold yellow"}.get(result.status, "bold red")
+    style = {"clean": "bold green", "repaired": "bold green", "stopped": "bold yellow"}.get(result.status, "bold red")
     if opened.migration.strategy == "copy-on-write":
         show_covered(screen, result, style)
         screen.say(f"Next: {next_step}")
@@ -127,7 +128,9 @@ def verdict(result: VerifyResult) -> str:
         return "both tables are equal"
     if result.status == "stopped":
         return f"stopped, {result.segments_done} of {result.segments} segments were compared; no verdict"
-    return counted(result.differences, "difference") + (", all repaired" if result.status == "repaired" else "")
+    return counted(result.differences, "difference") + (
+        ", all repaired and now equal" if result.status == "repaired" else ""
+    )
 
 
 def show_sample(screen: Screen, sample: DifferenceSample) -> None:

@@ -16,6 +16,7 @@ from crossfade.core.cancelling import NO_REASON, cancellation, never, reason_of,
 from crossfade.core.draining import NOTHING, Held, moves_of
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
 from crossfade.core.evaluating import ActionName, Evaluated, Prepared, prepare
+from crossfade.core.fallback import look_later
 from crossfade.core.items import Item
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, too_busy
 from crossfade.core.lockstep import RACED, deciding_action
@@ -52,6 +53,10 @@ def evaluated_here(pair: Pair, row: Row, request: Request, actions: Sequence[Act
     replies: list[Reply] = []
     for attempt in range(TRIES_MAX):
         held = yield from snapshot(pair, row, actions, replies, capacity_asked(request))
+        absent = [
+            action.key for action, here in zip(actions, held, strict=True) if is_missed(action, here[row.authority])
+        ]
+        yield from look_later(pair, row, absent, written=True)
         images = [image_of(pair, row, here, action.key) for here, action in zip(held, actions, strict=True)]
         results = [evaluated(one, image) for one, image in zip(prepared, images, strict=True)]
         refused = {
@@ -77,6 +82,12 @@ def evaluated_here(pair: Pair, row: Row, request: Request, actions: Sequence[Act
             return reply
         yield from Sleep(pause_seconds(attempt))
     raise too_busy()
+
+
+def is_missed(action: Action, held: Stored) -> bool:
+    """Whether something is decided upon an absence. A delete takes both sides, and so does not mind."""
+    decides = action.operation != "PutItem" or "ConditionExpression" in action.request
+    return held.item is None and decides and action.operation != "DeleteItem"
 
 
 @dataclass(frozen=True, slots=True)

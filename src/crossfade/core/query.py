@@ -18,10 +18,11 @@ from crossfade.core.items import AttributeValue, Item, parse_number, same, size_
 from crossfade.core.legacy import modern
 from crossfade.core.mirroring import shadow_compare
 from crossfade.core.ordering import MARK, in_its_order, order_of, without_mark
+from crossfade.core.page_looks import ITEMS_MAX, is_looked_behind, look_at_page_later
 from crossfade.core.pages import COMPARED_MAX, Asked, key_condition_in, note_matching, page, understood, without_stamps
 from crossfade.core.pair import Pair, TableShape, key_name
 from crossfade.core.reads import serving_side
-from crossfade.core.stages import Row, Side, other_side
+from crossfade.core.stages import Fallback, Row, Side, other_side
 from crossfade.errors import MappingError, Refused, Rejected
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
@@ -56,6 +57,12 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
     if row.compare and asked is not None:
         comparison = compare_page(pair, asked, side, request, reply)
         yield from Later("compare", key_name({"": partition_of(asked)}), comparison)
+    if row.fallback is Fallback.LOOKED_UP and not pair.mapping.kept and (yield from is_looked_behind(reply)):
+        asked = asked or asked_of(pair, request, side)
+        if asked is not None:
+            size = min(request.get("Limit", ITEMS_MAX), ITEMS_MAX)
+            fan = streams(pair, asked, modern_query(pair, request), "source", own_course(pair, "source"), size)
+            yield from look_at_page_later(pair, [stream.request for stream in fan], reply)
     return reply
 
 

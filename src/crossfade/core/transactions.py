@@ -22,7 +22,7 @@ from crossfade.core.pair import Pair, key_name
 from crossfade.core.reads import projector_alone, shown
 from crossfade.core.rekeying import moved_action, server_evaluates
 from crossfade.core.requests import TRANSACTION_ACTIONS_MAX, checked_key, plain_name
-from crossfade.core.stages import Row, Side, Writes
+from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.core.tokens import already_done, recorded, with_record
 from crossfade.errors import Refused, Rejected
 
@@ -111,6 +111,7 @@ def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
 
 
 TOKEN_CHARACTERS_MAX: Final = 36
+ON_FAILURE: Final = "ReturnValuesOnConditionCheckFailure"
 
 
 def check_token(request: Request) -> None:
@@ -130,11 +131,41 @@ def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action
     if all(server_evaluates(pair, side, action.operation, action.request) for action in actions):
         items: list[Request] = list(request["TransactItems"])
         for action in actions:
-            items[action.place] = named(
-                action, (yield from moved_action(pair, side, action.operation, action.request, action.key))
-            )
-        return (yield from sent(pair, request, items, side, actions))
+            moved = yield from moved_action(pair, side, action.operation, action.request, action.key)
+            items[action.place] = named(action, asking_what_was_there(row, moved))
+        try:
+            return (yield from sent(pair, request, items, side, actions))
+        except Rejected as error:
+            yield from look_later(pair, row, [action.key for action in actions if missed(error, action)])
+            raise without_unasked(error, actions) from None
     return (yield from evaluated_here(pair, row, request, actions))
+
+
+def asking_what_was_there(row: Row, moved: Request) -> Request:
+    """In a stage that looks behind misses, a condition that does not hold is to tell whether there was an item."""
+    if row.fallback is not Fallback.LOOKED_UP or "ConditionExpression" not in moved:
+        return moved
+    return {**moved, ON_FAILURE: "ALL_OLD"}
+
+
+def missed(error: Rejected, action: Action) -> bool:
+    """Whether this action was refused upon an absence."""
+    reasons = reasons_of(error)
+    if error.code != "TransactionCanceledException" or not reasons:
+        return False
+    reason = reasons[action.place]
+    return reason.get("Code") == "ConditionalCheckFailed" and not reason.get("Item")
+
+
+def without_unasked(error: Rejected, actions: Sequence[Action]) -> Rejected:
+    """The refusal without the items that only we have asked for."""
+    reasons = list(reasons_of(error))
+    if error.code != "TransactionCanceledException" or not reasons:
+        return error
+    for action in actions:
+        if action.request.get(ON_FAILURE) != "ALL_OLD":
+            reasons[action.place] = {name: told for name, told in reasons[action.place].items() if name != "Item"}
+    return cancellation(reasons)
 
 
 def untouched(pair: Pair, side: Side, actions: Sequence[Action]) -> Routine[Reply]:

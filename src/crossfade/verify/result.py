@@ -18,7 +18,7 @@ WORKERS_MAX: Final = 256
 PAGE_ITEMS: Final = 100  # one bulk read; more of them at a time fall out of the cache, and take longer
 PAGE_ITEMS_MAX: Final = 5_000
 
-EXIT_CLEAN: Final = 0
+EXIT_EQUAL: Final = 0
 EXIT_DIFFERENCES: Final = 1
 EXIT_NO_VERDICT: Final = 2
 
@@ -89,8 +89,8 @@ class VerifyResult:
 
     @property
     def exit_status(self) -> int:
-        if self.status == "clean":
-            return EXIT_CLEAN
+        if self.status in ("clean", "repaired"):  # each repaired key was looked at again, and was equal
+            return EXIT_EQUAL
         return EXIT_NO_VERDICT if self.status == "stopped" else EXIT_DIFFERENCES
 
     def as_json(self) -> dict[str, Any]:
