@@ -45,7 +45,7 @@ class Rates:
 
 
 NEVER_LANDS: Final = 0.4  # of requests that timed out
-CONFLICTING: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
+CONFLICTING: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "TransactGetItems"})
 
 
 def draw_rates(random: Random) -> Rates:

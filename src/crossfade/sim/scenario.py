@@ -53,7 +53,8 @@ class Scenario:
     initial: dict[KeyName, State]
     clients: int
     pause_seconds: float
-    query_share: float
+    page_share: float
+    many_share: float
     delete_share: float
     landing_seconds: float
     lease_seconds: float
@@ -72,7 +73,8 @@ def draw(random: Random, rules: Rules, strategy: str = "dual-write") -> Scenario
         initial={key: draw_state(random, i) for i, key in enumerate(keys)},
         clients=random.choice((2, 2, 3)),
         pause_seconds=random.choice((0.6, 1.0, 2.0)),
-        query_share=random.choice((0.0, 0.03, 0.1)),
+        page_share=random.choice((0.0, 0.03, 0.1)),
+        many_share=random.choice((0.0, 0.1, 0.2, 0.4)),
         delete_share=random.choice((0.0, 0.5, 1.0, 1.0, 3.0)),
         landing_seconds=random.choice((0.3, 0.6, 1.2)),
         lease_seconds=random.choice((1.4, 2.0)),
