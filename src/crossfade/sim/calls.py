@@ -85,7 +85,7 @@ class Calls:
             if reply is not None:
                 self.ended(operations, [("ok", None) for _ in asked])
                 return
-            found = [of_cancelled(place, action, error, sent=sent) for place, (_, action) in enumerate(asked)]
+            found = of_cancelled([action for _, action in asked], error, sent=sent)
             if not first and all(answer is Unanswered.UNKNOWN for answer in found):
                 return
             if operations[0].called not in self.again:
@@ -113,7 +113,7 @@ class Calls:
             if reply is not None:
                 self.ended(operations, [answer_of(GET, one) for one in reply["Responses"]])
             else:
-                self.ended(operations, [of_cancelled(place, GET, error, sent=sent) for place in range(len(keys))])
+                self.ended(operations, of_cancelled([GET for _ in keys], error, sent=sent))
 
         gets = [{"Get": {"TableName": self.table, "Key": key_of(key)}} for key in keys]
         self.send(client, "TransactGetItems", {"TransactItems": gets}, keys, told)
@@ -208,22 +208,32 @@ def of_error(action: Action, error: CrossfadeError | None, *, sent: bool) -> Tol
     return Unanswered.UNKNOWN if sent else Unanswered.NOTHING
 
 
-def of_cancelled(place: int, action: Action, error: CrossfadeError | None, *, sent: bool) -> Told:
-    """What a transaction that failed tells of one of its items: each was judged, unless one of them was busy."""
-    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", []) if isinstance(error, Rejected) else []
-    if not reasons:
-        return of_error(action, error, sent=sent)
-    code: str = reasons[place]["Code"]
-    if code == "ConditionalCheckFailed":
-        return of_error(action, Rejected("ConditionalCheckFailedException", "", reasons[place]), sent=sent)
-    if code == "ValidationError":
-        return "invalid", None
-    if not action.is_write and action.name == "get":
-        return Unanswered.NOTHING
-    if code == "None":
-        judged = not any(reason["Code"] in BUSY for reason in reasons)
-        return ("ok", None) if judged else Unanswered.NOTHING
-    return Unanswered.NOTHING if code in BUSY else ("odd", f"cancelled for {code}")
+def of_cancelled(actions: Sequence[Action], error: CrossfadeError | None, *, sent: bool) -> list[Told]:
+    """What a transaction that failed tells of each of its items."""
+    if not isinstance(error, Rejected) or error.code != "TransactionCanceledException":
+        return [of_error(action, error, sent=sent) for action in actions]
+    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])
+    if len(reasons) != len(actions):
+        return [("odd", f"{len(reasons)} reasons for a transaction of {len(actions)} actions") for _ in actions]
+    codes = {reason["Code"] for reason in reasons}
+    if codes == {"None"}:
+        return [("odd", "a transaction that was cancelled for no reason") for _ in actions]
+    judged = not codes & BUSY
+    return [of_reason(action, reason, judged=judged) for action, reason in zip(actions, reasons, strict=True)]
+
+
+def of_reason(action: Action, reason: dict[str, Any], *, judged: bool) -> Told:
+    """`judged`: every action was looked at, since none of them met with a busy item."""
+    match reason["Code"]:
+        case "ConditionalCheckFailed":
+            refusal = answer_of_refusal(action, Rejected("ConditionalCheckFailedException", "", reason))
+            return ("odd", f"{reason}") if refusal is None else refusal
+        case "ValidationError":
+            return "invalid", None
+        case "None":
+            return ("ok", None) if judged and action.name != "get" else Unanswered.NOTHING
+        case code:
+            return Unanswered.NOTHING if code in BUSY else ("odd", f"cancelled for {code}")
 
 
 def shown(items: list[Item]) -> dict[KeyName, Answer]:

@@ -153,13 +153,20 @@ def not_linearizable(key: KeyName, operations: list[Operation], initial: State) 
 
 def explain(stuck: Stuck, operations: list[Operation]) -> list[str]:
     times = {(operation.called, operation.answered): operation for operation in operations}
-    times |= {(operation.since, operation.answered): operation for operation in operations if operation.since is not None}
+    times |= {
+        (operation.since, operation.answered): operation for operation in operations if operation.since is not None
+    }
     lines = ["the end of the longest order:"]
-    lines += [f"    {spell(times.get((event.called, event.answered)), event.action)} -> {event.answer}" for event in stuck.order[-6:]]
+    lines += [
+        f"    {spell(times.get((event.called, event.answered)), event.action)} -> {event.answer}"
+        for event in stuck.order[-6:]
+    ]
     lines.append(f"then the item would be {stuck.state}, and next could come, but would have answered otherwise:")
     for event in stuck.blocked:
         would = event.action.apply(stuck.state)[0]
-        lines.append(f"    {spell(times.get((event.called, event.answered)), event.action)} -> {event.answer}, not {would}")
+        lines.append(
+            f"    {spell(times.get((event.called, event.answered)), event.action)} -> {event.answer}, not {would}"
+        )
     return lines
 
 
@@ -236,7 +243,11 @@ class Waits:
             return  # a Scan that goes on in the order of one side takes the items from the other
         if writes and (row.writes is Writes.LOCKSTEP or takes_both(row, task)):
             return
-        tables = {name for name in table_names(call.operation, call.request) if name in (self.pair.source.name, self.pair.target.name)}
+        tables = {
+            name
+            for name in table_names(call.operation, call.request)
+            if name in (self.pair.source.name, self.pair.target.name)
+        }
         table = ", ".join(sorted(tables))
         # Of a read, the first call says who serves it.
         allowed = self.pair.table(row.authority).name if writes else self._sides.setdefault(id(task), table)

@@ -15,7 +15,7 @@ from crossfade.core.cancelling import cancellation
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.requests import WRITES, is_strict
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
-from crossfade.sim.faults import NEVER_LANDS, Fault, Faults
+from crossfade.sim.faults import BATCHES, NEVER_LANDS, Fault, Faults
 from crossfade.sim.parts import parts_of
 from crossfade.sim.processes import Answered, Flight, Process, Task, Watcher
 from crossfade.sim.tables import Database
@@ -25,7 +25,6 @@ SLOW_FACTOR_MAX: Final = 25.0
 LAGGING: Final = 0.2  # of the calls of mirrors: background work waits for its turn
 STALE_SECONDS_MAX: Final = 1.0  # how far back an eventually consistent read may look
 READS: Final = frozenset({"GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems"})
-BATCHES: Final = frozenset({"BatchGetItem", "BatchWriteItem"})
 TRANSACTIONS: Final = frozenset({"TransactGetItems", "TransactWriteItems"})
 PARTLY: Final = 0.7  # of the throttled batches: some of their entries are carried out
 
@@ -119,9 +118,7 @@ class Network:
 
         self.world.deliver(task.process, second)
 
-    def _answered_call(
-        self, task: Task, call: Call, latency: float, answer: Answered, *, partly: bool = False
-    ) -> None:
+    def _answered_call(self, task: Task, call: Call, latency: float, answer: Answered, *, partly: bool = False) -> None:
         lands_in = latency * self.random.random()
 
         def landed(value: Any, error: CrossfadeError | None) -> None:

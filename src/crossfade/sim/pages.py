@@ -114,7 +114,7 @@ class Walk:
 
     def _reaches(self, key: KeyName, last: Item) -> bool:
         """Whether a page that ended at `last` has looked at this key."""
-        end = last["sk"]["S"]
+        end: str = last["sk"]["S"]
         return key[1] <= end if self.request["ScanIndexForward"] else key[1] >= end
 
     def _end(self, client: Client) -> None:
@@ -145,5 +145,3 @@ def with_filter(request: Request, expected: int) -> Request:
     """Only what has an `n` of this or more."""
     values: Item = {**request.get("ExpressionAttributeValues", {}), ":least": {"N": str(expected)}}
     return {**request, "FilterExpression": "n >= :least", "ExpressionAttributeValues": values}
-
-

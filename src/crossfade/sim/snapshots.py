@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 from crossfade.sim.history import History, KeyName, Operation
 
@@ -112,5 +112,8 @@ def took_effect(write: Operation) -> bool:
 
 
 def log_of(operation: Operation) -> tuple[str, ...]:
-    shown = operation.answer[1] if operation.answer is not None else None
-    return shown[1] if isinstance(shown, tuple) else ()
+    shown: Any = operation.answer[1] if operation.answer is not None else None
+    if not isinstance(shown, tuple):
+        return ()
+    _, log, _ = cast("tuple[int | None, tuple[str, ...], str | None]", shown)
+    return log

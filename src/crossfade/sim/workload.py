@@ -1,4 +1,4 @@
-"""What the applications do: a few processes, a few hot keys, every kind of write and of read, of one item and of several.
+"""What the applications do: a few processes, a few hot keys, every kind of write and read, of one item and of several.
 
 Calls come in bursts, and most of them just when a stage changes: that is when two stages are live at once, so it is
 where a fault in the protocol would show. Every append carries a token of its own, so a lost write is a missing token.
@@ -12,6 +12,7 @@ from functools import partial
 from random import Random
 from typing import Final
 
+from crossfade.core.effects import Request
 from crossfade.sim.calls import Calls
 from crossfade.sim.client import Client
 from crossfade.sim.history import KeyName, Operation
@@ -213,7 +214,7 @@ class Workload:
         operation = "Query" if random.random() < 0.5 else "Scan"
         forward = random.random() < 0.5
         left = self.keys
-        request = {"TableName": self.calls.table}
+        request: Request = {"TableName": self.calls.table}
         if operation == "Query":
             left = sorted((other for other in self.keys if other[0] == key[0]), reverse=not forward)
             request = query_of(self.calls.table, key[0], forward=forward)
