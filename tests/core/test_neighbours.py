@@ -144,6 +144,19 @@ def test_a_token_that_is_in_use_is_told_as_such(bench: Bench) -> None:
         assert refused.value.code == code
 
 
+def test_a_transaction_is_not_refused_because_of_what_it_has_written_itself(bench: Bench) -> None:
+    """Its first sending, given up on, lands just before the second one looks: that it was carried out is the answer."""
+    two = Two(bench, "dual-write")
+    item: Item = {**KEY, "n": {"N": "1"}}
+    create = {"TableName": two.pair.source.name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+    request: dict[str, Any] = {"TransactItems": [{"Put": create}], "ClientRequestToken": "t"}
+    bench.before["TransactGetItems", ""] = lambda: two.do(Stage.LOCKSTEP_SOURCE, "TransactWriteItems", **request)
+    _ = two.do(Stage.LOCKSTEP_SOURCE, "TransactWriteItems", **request)
+    assert two.do(Stage.LOCKSTEP_SOURCE, "GetItem", Key=KEY)["Item"] == item
+    with pytest.raises(Rejected, match="ConditionalCheckFailed"):
+        _ = two.do(Stage.LOCKSTEP_SOURCE, "TransactWriteItems", **{**request, "ClientRequestToken": "another"})
+
+
 def test_a_throttled_look_is_not_told_as_reasons_of_the_callers_actions(bench: Bench) -> None:
     """What is looked at before a transaction is twice as much as its actions."""
     two = Two(bench, "dual-write")

@@ -59,6 +59,8 @@ def evaluated_here(pair: Pair, row: Row, request: Request, actions: Sequence[Act
             for action, result in zip(actions, results, strict=True)
             if isinstance(result, Rejected)
         }
+        if refused and "ClientRequestToken" in request and (yield from was_done(pair, request)):
+            return {}  # since we asked: what was read is what this very transaction has written
         if refused:
             return (yield from refused_with_others(pair, request, actions, refused))
         plan = Plan(list(request["TransactItems"]), [], [])
