@@ -95,8 +95,8 @@ def other_tables_index(combination: Combination, _operation: str) -> bool:
 
 
 def other_tables_place(combination: Combination, operation: str) -> bool:
-    """As above, or where a token without a mark is taken for one of the stage before."""
-    return other_tables_index(combination, operation) or combination.row.order is Order.TARGET_MARKED
+    """As above, or where a token without a mark is taken for one of the next stage."""
+    return other_tables_index(combination, operation) or combination.row.order is Order.SOURCE_LAST
 
 
 def other_tables_index_at_times(combination: Combination, _operation: str) -> bool:

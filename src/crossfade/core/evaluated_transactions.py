@@ -19,11 +19,11 @@ from crossfade.core.evaluating import ActionName, Evaluated, Prepared, prepare
 from crossfade.core.fallback import look_later
 from crossfade.core.items import Item
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, too_busy
-from crossfade.core.lockstep import RACED, deciding_action
+from crossfade.core.lockstep import RACED, SINGLE, deciding_action
 from crossfade.core.pair import Image, Pair, Stored, key_name, with_guard
 from crossfade.core.requests import TRANSACTION_ACTIONS_MAX
 from crossfade.core.stages import Row, Side, Writes
-from crossfade.core.tokens import already_done, recorded, was_done, with_record
+from crossfade.core.tokens import already_done, busy, recorded, was_done, with_record
 from crossfade.errors import Refused, Rejected, UnknownOutcome
 
 OPERATIONS: Final[dict[str, ActionName]] = {
@@ -64,6 +64,8 @@ def evaluated_here(pair: Pair, row: Row, request: Request, actions: Sequence[Act
             for action, result in zip(actions, results, strict=True)
             if isinstance(result, Rejected)
         }
+        if refused and "ClientRequestToken" in request and (yield from was_done(pair, request)):
+            return {}  # since we asked: what was read is what this very transaction has written
         if refused:
             return (yield from refused_with_others(pair, request, actions, refused))
         plan = Plan(list(request["TransactItems"]), [], [])
@@ -147,13 +149,18 @@ def image_of(pair: Pair, row: Row, here: Mapping[Side, Stored], key: Item) -> Im
 
 
 def patient_snapshot(side: Side, request: Request) -> Routine[Reply]:
+    """Raises Rejected; why a read of ours was refused is told as of one operation, since the reasons of a transaction
+    belong to the caller's own actions."""
     for attempt in range(TRIES_MAX):
         try:
             return (yield from Call(side, "TransactGetItems", request))
         except Rejected as error:
-            codes = {reason.get("Code") for reason in reasons_of(error)}
-            if not codes or codes - {"None", "TransactionConflict"}:
+            if not (reasons := reasons_of(error)):
                 raise
+            for reason in reasons:
+                code: str = reason.get("Code", "None")
+                if code not in RACED:
+                    raise Rejected(SINGLE.get(code, code), reason.get("Message", error.text)) from None
         yield from Sleep(pause_seconds(attempt))
     raise too_busy()
 
@@ -247,6 +254,10 @@ def attempted(
                 raise unsure from refusal
             if len(whole) > len(items) and recorded(refusal, len(items)):
                 return (yield from already_done(pair, request))
+            if len(whole) > len(items) and (told := busy(refusal, len(items))) is not None:
+                if told.code != "TransactionInProgressException":
+                    raise told from None
+                return None
             if refusal.code != "TransactionInProgressException":
                 raise_unless_raced(refusal, plan, actions)
                 return None

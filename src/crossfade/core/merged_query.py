@@ -70,7 +70,9 @@ class Merge:
 
     def _streams(self, side: Side) -> list[Stream]:
         course = own_course(self._pair, side)
-        return streams(self._pair, self._asked, self._request, side, course, self._limit)
+        # What the source had a second ago may be older than that: see core/merging.py.
+        request = {**self._request, "ConsistentRead": True} if side == "source" else self._request
+        return streams(self._pair, self._asked, request, side, course, self._limit)
 
     def goes_on(self) -> Routine[bool]:
         """One step: a page of either side, or an item. Whether the page is complete."""

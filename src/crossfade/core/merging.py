@@ -3,6 +3,9 @@
 The target is asked first, and the source after it: nothing is written to the source once the target has the item, and
 a delete takes both at once, so the second answer is good for a moment between the two (see core/draining.py). An item
 that the target has takes one request.
+
+The source is always asked strongly consistent. What it had a second ago may be an item that was deleted since, and that
+the target had had for weeks: nobody would then be shown a value of a second ago, but one of weeks ago.
 """
 
 from __future__ import annotations
@@ -31,9 +34,7 @@ def get_merged(pair: Pair, request: Request) -> Routine[Reply]:
     replies = [reply]
     image = pair.image_under("target", pair.stored("target", reply.get("Item")), key)
     if image is None:
-        behind = yield from Call(
-            "source", "GetItem", {**kept, "TableName": pair.source.name, "Key": pair.key("source", key)}
-        )
+        behind = yield from Call("source", "GetItem", pair.get_request("source", key) | capacity_asked(request))
         replies.append(behind)
         image = pair.image_under("source", pair.stored("source", behind.get("Item")), key)
     answer: Reply = {name: value for name, value in reply.items() if name != "Item"}

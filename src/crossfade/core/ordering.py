@@ -6,9 +6,9 @@ to the end, so an eventually consistent request is simply answered by the source
 strongly consistent request must see what has just been created, so one that begins while the target is the authority
 goes by the target's order at once.
 
-A token whose order is not that of every request in its stage, or of the next stage's, carries a mark. Whoever goes on
-in the order of the side that is not the authority takes from it which items there are, and each item from the
-authority.
+A token whose order is not that of every request in its stage, or that a process in the stage before or after would take
+for one of the other order, carries a mark. Whoever goes on in the order of the side that is not the authority takes
+from it which items there are, and each item from the authority.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def order_of(row: Row, request: Request) -> tuple[Side, bool]:
     if is_marked(request):
         side: Side = "target" if request["ExclusiveStartKey"][MARK] == {"S": "target"} else "source"
     elif row.order in (Order.TARGET, Order.TARGET_MARKED) or (
-        row.authority == "target" and request.get("ConsistentRead") and "ExclusiveStartKey" not in request
+        row.order is Order.SOURCE_LAST
+        if "ExclusiveStartKey" in request
+        else row.authority == "target" and request.get("ConsistentRead")
     ):
         side = "target"
     else:

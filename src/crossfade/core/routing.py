@@ -22,6 +22,7 @@ from crossfade.core.query import query
 from crossfade.core.reads import get_item
 from crossfade.core.requests import PARTIQL, READS, WRITES, names_any
 from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
+from crossfade.core.tokens import keeps_token
 from crossfade.core.transactions import transact_get, transact_write
 from crossfade.core.walking import is_walked, walk
 from crossfade.core.wording import worded
@@ -58,6 +59,7 @@ def on_callers_table(
         and not reads
         and row.writes is Writes.PLAIN
         and not makes_whole_key(pair, operation, request)
+        and not (operation == "TransactWriteItems" and keeps_token(pair, request))
         and ((pair.view == "source" and not row.stamped_source) or shows_nothing(operation, request))
     ):
         return None

@@ -55,12 +55,16 @@ class Ramp(StrEnum):
 
 class Order(StrEnum):
     """In whose order a Scan, or a Query of an index, goes through the items, so that its pages stay good from stage to
-    stage. Tokens have the caller's key shape and say nothing of it, but for one stage."""
+    stage, in either direction: a token may come from a process that is in the next stage already. Tokens have the
+    caller's key shape and say nothing of it, but where two neighbours would else take a plain one differently."""
 
     SOURCE = "source"
-    SOURCE_MARKED = "source, and tokens say so"  # for pages begun here and ended in the next stage
+    SOURCE_MARKED = (
+        "source, and tokens say so"  # for pages that go on in the next stage, where a plain token is another
+    )
+    SOURCE_LAST = "source, and tokens say so; a plain one is of the next stage"
     TARGET = "target"
-    TARGET_MARKED = "target, and tokens say so"  # likewise
+    TARGET_MARKED = "target, and tokens say so"  # for pages that go on in the stage before
 
 
 class Gate(StrEnum):
@@ -142,7 +146,13 @@ DUAL_WRITE: dict[Stage, Row] = {
         "one transaction writes both sides; the target decides",
     ),
     Stage.LIVE: Row(
-        "target", Writes.MIRRORED, True, Ramp.NONE, (), "writes to the target are mirrored back; reads are compared"
+        "target",
+        Writes.MIRRORED,
+        True,
+        Ramp.NONE,
+        (),
+        "writes to the target are mirrored back; reads are compared",
+        Order.SOURCE_MARKED,
     ),
     Stage.RAMPDOWN: Row(
         "target",
@@ -151,7 +161,7 @@ DUAL_WRITE: dict[Stage, Row] = {
         Ramp.NONE,
         (),
         "the target serves; the source is kept equal as the way back",
-        Order.SOURCE_MARKED,
+        Order.SOURCE_LAST,
     ),
     Stage.COMPLETE: Row(
         "target",
@@ -183,6 +193,7 @@ COPY_ON_WRITE: dict[Stage, Row] = {
         Ramp.NONE,
         (),
         "nothing new reaches the source: an item is copied with its first write, a delete takes both sides",
+        Order.SOURCE_MARKED,
         fallback=Fallback.MERGED,
         stamped_source=True,
     ),

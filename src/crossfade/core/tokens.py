@@ -31,6 +31,12 @@ def token_key(pair: Pair, token: str) -> Item:
     return {"migration": {"S": f"{pair.ledger.migration}#token#{named}"}, "record": {"S": "token"}}
 
 
+def keeps_token(pair: Pair, request: Request) -> bool:
+    """Whether a token is to be kept: one that the application chose. Also where one table alone is written, since the
+    same transaction may be sent again in the next stage, as another request."""
+    return pair.ledger is not None and "ClientRequestToken" in request
+
+
 def with_record(pair: Pair, request: Request, items: Sequence[Request]) -> Routine[list[Request] | None]:
     """The actions with one more, which keeps the token; as they are, where there is none. None: there is no room."""
     token: str | None = request.get("ClientRequestToken")
@@ -69,6 +75,18 @@ def recorded(error: Rejected, place: int) -> bool:
     """Whether the transaction failed because its token is there already."""
     reasons = reasons_of(error)
     return len(reasons) > place and reasons[place].get("Code") == "ConditionalCheckFailed"
+
+
+def busy(error: Rejected, place: int) -> Rejected | None:
+    """What the caller is told where the token itself could not be kept: DynamoDB's words for a token that is in use at
+    this moment, and for a table that is throttled."""
+    reasons = reasons_of(error)
+    code: str = reasons[place].get("Code", "None") if len(reasons) > place else "None"
+    if code == "None" or recorded(error, place):
+        return None
+    if code == "TransactionConflict":
+        return Rejected("TransactionInProgressException", "The transaction with the given request token is in progress")
+    return Rejected("ThrottlingException", reasons[place].get("Message", error.text))
 
 
 def already_done(pair: Pair, request: Request) -> Routine[Reply]:

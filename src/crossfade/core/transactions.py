@@ -23,7 +23,7 @@ from crossfade.core.reads import projector_alone, shown
 from crossfade.core.rekeying import moved_action, server_evaluates
 from crossfade.core.requests import TRANSACTION_ACTIONS_MAX, checked_key, plain_name
 from crossfade.core.stages import Fallback, Row, Side, Writes
-from crossfade.core.tokens import already_done, recorded, with_record
+from crossfade.core.tokens import already_done, busy, keeps_token, recorded, with_record
 from crossfade.errors import Refused, Rejected
 
 
@@ -84,7 +84,10 @@ def get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequence[Action]
             f" {TRANSACTION_ACTIONS_MAX}; nothing was read",
             next_step="make it two transactions, or wait until the stage is rampdown",
         )
-    reply = yield from Forward({**request, "TransactItems": items})
+    try:
+        reply = yield from Forward({**request, "TransactItems": items})
+    except Rejected as error:
+        raise cancelled_reads(error, gets, count) from None
     answers, behind = list(reply["Responses"])[:count], list(reply["Responses"])[count:]
     for n, get in enumerate(gets):
         image = pair.image_under(side, pair.stored(side, answers[get.place].get("Item")), get.key)
@@ -92,6 +95,16 @@ def get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequence[Action]
             image = pair.image_under("source", pair.stored("source", behind[n].get("Item")), get.key)
         answers[get.place] = {} if image is None else {"Item": wanted[get.place](image)}
     return {**reply, "Responses": answers, **consumed_by_table(pair, [reply])}
+
+
+def cancelled_reads(error: Rejected, gets: Sequence[Action], count: int) -> Rejected:
+    """The refusal with a reason for each of the caller's own `count` reads, whichever table it came from."""
+    reasons = reasons_of(error)
+    told = reasons[:count]
+    for get, behind in zip(gets, reasons[count:], strict=False):
+        if told[get.place].get("Code", "None") == "None":
+            told[get.place] = behind
+    return cancellation(told) if len(reasons) > count else error
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -125,7 +138,7 @@ def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action
     if row.writes is Writes.LOCKSTEP or row.merges or (row.writes is Writes.DELETING and deletes):
         return (yield from evaluated_here(pair, row, request, actions))
     if side == pair.view and (side == "source" or row.writes is Writes.PLAIN):
-        if row.writes is Writes.PLAIN:
+        if row.writes is Writes.PLAIN and not keeps_token(pair, request):
             return (yield from untouched(pair, side, actions))
         return (yield from sent(pair, request, list(request["TransactItems"]), side, actions))
     if all(server_evaluates(pair, side, action.operation, action.request) for action in actions):
@@ -192,6 +205,8 @@ def sent(pair: Pair, request: Request, items: list[Request], side: Side, actions
     except Rejected as error:
         if len(whole) > len(items) and recorded(error, len(items)):
             return (yield from already_done(pair, request))
+        if len(whole) > len(items) and (told := busy(error, len(items))) is not None:
+            raise told from None
         raise cancelled(pair, error, reasons_of(error)[: len(items)], side, actions) from None
     return in_callers_terms(pair, side, reply)
 

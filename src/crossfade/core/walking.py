@@ -3,7 +3,8 @@ target has.
 
 An item that is there all the time keeps its place in this order, whether it is copied meanwhile or not: the source only
 ever loses items that are deleted. Of an item that both have, the target's is shown. A token carries a mark once the
-walk has left the source; one without is a token of `off`, which goes on here.
+walk has left the source, and from `drain` on also before; one without is then a token of `off` or `prepare`, which goes
+on in the source, or where the target serves, one of `complete`.
 """
 
 from __future__ import annotations
@@ -37,15 +38,12 @@ def is_walked(row: Row, request: Request) -> bool:
     if not row.stamped_source:
         return False
     mark = mark_of(request)
-    if row.merges:
-        return mark != "target"
-    of_earlier = row.order is Order.TARGET_MARKED and not mark and "ExclusiveStartKey" in request
-    return of_earlier or mark in (REST, REST_BEGINS, "source")
+    return mark != "target" if row.merges else mark in (REST, REST_BEGINS, "source")
 
 
 def source_mark(row: Row) -> str:
     """What marks a token while the walk is in the source: nothing, where every token without a mark is such a one."""
-    return "source" if row.order in (Order.TARGET, Order.TARGET_MARKED) else ""
+    return "" if row.order is Order.SOURCE else "source"
 
 
 def walk(pair: Pair, row: Row, request: Request) -> Routine[Reply]:

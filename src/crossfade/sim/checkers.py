@@ -8,19 +8,21 @@ mirrors are lost only where that is reported          equality at rest, wherever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from crossfade.core.effects import Call
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair, Stored
+from crossfade.core.requests import table_names
 from crossfade.core.stages import Row, Stage, Writes
 from crossfade.sim.history import History, KeyName, Operation
 from crossfade.sim.linearizability import Stuck, linearize
 from crossfade.sim.model import Action, State
 from crossfade.sim.network import READS
 from crossfade.sim.processes import Task
+from crossfade.sim.snapshots import torn
 from crossfade.sim.tables import Database
 from crossfade.sim.world import World
 
@@ -56,7 +58,35 @@ def answers(history: History) -> list[Violation]:
         )
         if violation is not None:
             found.append(violation)
-    return found
+    return found or [*not_whole(history), *shown_twice(history)]
+
+
+def not_whole(history: History) -> Iterator[Violation]:
+    """A transaction of which only a part is to be seen."""
+    found = torn(history)
+    if found is None:
+        return
+    reads, after, before = found.snapshot, found.after, found.before
+    details = [f"{spell(each, each.action)} {label(each.key)} -> {each.answer}" for each in (*reads, after, before)]
+    yield Violation(
+        "a transaction is seen as a whole or not at all",
+        f"read together: {label(after.key)} with {after.action.token} in it, and {label(before.key)} as it was before"
+        f" {before.action.name} {before.action.token}",
+        (label(after.key), label(before.key)),
+        tuple(details),
+    )
+
+
+def shown_twice(history: History) -> Iterator[Violation]:
+    """Pages that show an item twice, though nobody has deleted it meanwhile, so that it may have been put elsewhere."""
+    for repeated in history.repeated:
+        deletes = [o for o in history.of(repeated.key) if o.action.name.startswith("delete") and not o.void]
+        if not any(
+            o.called < repeated.ended and (o.answered is None or o.twice or o.answered > repeated.begun)
+            for o in deletes
+        ):
+            what = f"{repeated.who} was shown {label(repeated.key)} on two pages of one walk"
+            yield Violation("a walk shows each item once", what, (label(repeated.key),))
 
 
 def odd_answer(key: KeyName, operations: list[Operation]) -> Violation | None:
@@ -74,7 +104,7 @@ def lost_write(key: KeyName, operations: list[Operation]) -> Violation | None:
     final = final_state(operations)
     kept = set(final[1]) if final is not None else set[str]()
     appends = ("append", "append_if")
-    acknowledged = [o for o in operations if o.action.name in appends and o.answer is not None and o.answer[0] == "ok"]
+    acknowledged = [o for o in operations if o.action.name in appends and o.action.is_write and is_done(o)]
     lost = [operation.action.token for operation in acknowledged if operation.action.token not in kept]
     if not lost:
         return None
@@ -85,7 +115,7 @@ def came_back(key: KeyName, operations: list[Operation]) -> Violation | None:
     """An item is not there at rest if it was deleted after everything that could have made it had ended."""
     if final_state(operations) is None:
         return None
-    deletes = [o for o in operations if o.action.name == "delete" and o.answer is not None and o.answer[0] == "ok"]
+    deletes = [o for o in operations if o.action.name == "delete" and o.action.is_write and is_done(o)]
     last = max((o.called for o in deletes), default=None)
     if last is None:
         return None
@@ -93,6 +123,10 @@ def came_back(key: KeyName, operations: list[Operation]) -> Violation | None:
     if any(o.answered is None or o.twice or o.answered > last for o in makers):
         return None
     return Violation("no deleted item comes back", "an item is there at rest that was deleted last", (label(key),))
+
+
+def is_done(operation: Operation) -> bool:
+    return operation.answer is not None and operation.answer[0] == "ok"
 
 
 def final_state(operations: list[Operation]) -> State:
@@ -118,13 +152,21 @@ def not_linearizable(key: KeyName, operations: list[Operation], initial: State) 
 
 
 def explain(stuck: Stuck, operations: list[Operation]) -> list[str]:
-    times = {operation.called: operation for operation in operations}
+    times = {(operation.called, operation.answered): operation for operation in operations}
+    times |= {
+        (operation.since, operation.answered): operation for operation in operations if operation.since is not None
+    }
     lines = ["the end of the longest order:"]
-    lines += [f"    {spell(times.get(event.called), event.action)} -> {event.answer}" for event in stuck.order[-6:]]
+    lines += [
+        f"    {spell(times.get((event.called, event.answered)), event.action)} -> {event.answer}"
+        for event in stuck.order[-6:]
+    ]
     lines.append(f"then the item would be {stuck.state}, and next could come, but would have answered otherwise:")
     for event in stuck.blocked:
         would = event.action.apply(stuck.state)[0]
-        lines.append(f"    {spell(times.get(event.called), event.action)} -> {event.answer}, not {would}")
+        lines.append(
+            f"    {spell(times.get((event.called, event.answered)), event.action)} -> {event.answer}, not {would}"
+        )
     return lines
 
 
@@ -197,9 +239,16 @@ class Waits:
         row = self.rows[Stage(task.stage)]
         operation = "" if task.scope.forward is None else task.scope.forward.operation
         writes = operation not in ("", *READS)
-        if row.merges or (writes and (row.writes is Writes.LOCKSTEP or takes_both(row, operation))):
+        if row.merges or operation == "Scan" or call.place == "control":
+            return  # a Scan that goes on in the order of one side takes the items from the other
+        if writes and (row.writes is Writes.LOCKSTEP or takes_both(row, task)):
             return
-        table: str = call.request.get("TableName", "")
+        tables = {
+            name
+            for name in table_names(call.operation, call.request)
+            if name in (self.pair.source.name, self.pair.target.name)
+        }
+        table = ", ".join(sorted(tables))
         # Of a read, the first call says who serves it.
         allowed = self.pair.table(row.authority).name if writes else self._sides.setdefault(id(task), table)
         if table != allowed:
@@ -217,5 +266,12 @@ class Waits:
         del who, name, facts
 
 
-def takes_both(row: Row, operation: str) -> bool:
-    return row.writes is Writes.DELETING and operation == "DeleteItem"
+def takes_both(row: Row, task: Task) -> bool:
+    if row.writes is not Writes.DELETING or task.scope.forward is None:
+        return False
+    call = task.scope.forward
+    if call.operation == "BatchWriteItem":
+        return any("DeleteRequest" in entry for of in call.request["RequestItems"].values() for entry in of)
+    if call.operation == "TransactWriteItems":
+        return any("Delete" in action for action in call.request["TransactItems"])
+    return call.operation == "DeleteItem"

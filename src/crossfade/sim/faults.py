@@ -45,7 +45,8 @@ class Rates:
 
 
 NEVER_LANDS: Final = 0.4  # of requests that timed out
-CONFLICTING: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
+BATCHES: Final = frozenset({"BatchGetItem", "BatchWriteItem"})
+CONFLICTING: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "TransactGetItems"})
 
 
 def draw_rates(random: Random) -> Rates:
@@ -84,11 +85,13 @@ class Faults:
         if self.healed:
             return None
         rates, dice = self.rates, self.random.random()
+        ours = place != "control"
         for fault, rate in (
-            (Fault.THROTTLE, rates.throttle),
+            # A batch meets no conflicts, but of its entries any may be throttled.
+            (Fault.THROTTLE, rates.throttle + (2 * rates.conflict if operation in BATCHES and ours else 0.0)),
             (Fault.TIMEOUT, rates.timeout),
             (Fault.LOST_REPLY, rates.lost_reply),
-            (Fault.CONFLICT, rates.conflict if operation in CONFLICTING and place != "control" else 0.0),
+            (Fault.CONFLICT, rates.conflict if operation in CONFLICTING and ours else 0.0),
             (Fault.CLIENT_RETRY, rates.client_retry if retried_by_sdk else 0.0),
             (Fault.SLOW, rates.slow),
         ):

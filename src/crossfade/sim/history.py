@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from crossfade.sim.linearizability import Event
@@ -12,7 +13,8 @@ KeyName = tuple[str, str]
 
 @dataclass(slots=True)
 class Operation:
-    """One call by an application. `answered` stays None while its outcome is unknown."""
+    """One call by an application, or what one on several items does to one of them. `answered` stays None while its
+    outcome is unknown. Those of one call have `called` in common."""
 
     who: str
     key: KeyName
@@ -24,21 +26,45 @@ class Operation:
     answer: Answer | None = None
     void: bool = False  # known to have had no effect: it is no part of the history
     twice: bool = False  # the SDK sent it twice, so it may take effect once more
+    together: bool = False  # of a transaction: it takes effect at one moment with the others of its call
+    since: int | None = None  # of an eventually consistent read: the place from which on it may date
 
     def events(self) -> list[Event]:
         """As the checker of linearizability wants it."""
         if self.void or (self.answered is None and not self.action.is_write):
             return []
-        events = [Event(self.called, self.answered, self.action, self.answer, self.who)]
+        called = self.called if self.since is None else self.since
+        events = [Event(called, self.answered, self.action, self.answer, self.who)]
         if self.twice and self.action.is_write:
             events.append(Event(self.called, None, self.action, None, f"{self.who}, first attempt"))
         return events
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An item that a walk through a table has shown on more than one page, between two places in the order."""
+
+    who: str
+    key: KeyName
+    begun: int
+    ended: int
 
 
 @dataclass(slots=True)
 class History:
     initial: dict[KeyName, State]
     operations: list[Operation] = field(default_factory=list[Operation])
+    moments: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
+    repeated: list[Repeated] = field(default_factory=list["Repeated"])
+
+    def begins(self, place: int, seconds: float) -> None:
+        """A call begins: its place in the order of everything, and when that is."""
+        self.moments.append((seconds, place))
+
+    def since(self, seconds: float) -> int:
+        """A place before all that began at that time or later."""
+        found = bisect_left(self.moments, (seconds, 0))
+        return self.moments[found - 1][1] if found else 0
 
     def of(self, key: KeyName) -> list[Operation]:
         return [operation for operation in self.operations if operation.key == key]

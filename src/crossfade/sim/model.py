@@ -22,8 +22,11 @@ State: TypeAlias = tuple[int | None, tuple[str, ...], str | None] | None
 Answer: TypeAlias = tuple[Literal["ok", "refused", "invalid", "odd"], Any]
 
 ActionName = Literal[
-    "put", "create", "replace", "append", "append_if", "add", "mark", "unmark", "delete", "delete_if", "get"
+    "put", "create", "replace", "append", "append_if", "add", "mark", "unmark", "delete", "delete_if",
+    "check", "check_if", "check_absent", "get", "get_if",
 ]  # fmt: skip
+# get_if: what a page with a filter shows of an item; it is there, and its n is `expected` or more.
+READING: Final[frozenset[ActionName]] = frozenset({"check", "check_if", "check_absent", "get", "get_if"})
 
 
 def item_of(key: tuple[str, str], state: State) -> Item | None:
@@ -58,25 +61,40 @@ def seen(item: Item | None) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One operation on one item. `expected` is the n that a condition asks for; `shows` is ReturnValues."""
+    """One operation on one item. `expected` is the n that a condition asks for; `shows` is ReturnValues.
+
+    `only_tried`: an action of a transaction that was cancelled, which tells whether it would have been carried out.
+    """
 
     name: ActionName
     token: str = ""
     expected: int = 0
     shows: str = "NONE"
     shows_on_failure: bool = False
+    only_tried: bool = False
+    is_eventual: bool = False
 
     @property
     def is_write(self) -> bool:
-        return self.name != "get"
+        return self.name not in READING and not self.only_tried
 
     def apply(self, state: State) -> tuple[Answer, State]:
         """The answer of a plain table, and what it holds afterwards."""
+        if self.only_tried:
+            return self._applied(state)[0], state
+        return self._applied(state)
+
+    def _applied(self, state: State) -> tuple[Answer, State]:
         name = self.name
         if name == "get":
             return ("ok", state), state
+        if name == "get_if":
+            passes = state is not None and state[0] is not None and state[0] >= self.expected
+            return ("ok", state if passes else None), state
         if not self._allowed(state):
             return ("refused", state if self.shows_on_failure else None), state
+        if name in READING:
+            return ("ok", None), state
         if name in ("delete", "delete_if"):
             return ("ok", state if self.shows == "ALL_OLD" else None), None
         if name in ("put", "create", "replace"):
@@ -98,11 +116,11 @@ class Action:
 
     def _allowed(self, state: State) -> bool:
         match self.name:
-            case "create":
+            case "create" | "check_absent":
                 return state is None
-            case "append_if":
+            case "append_if" | "check":
                 return state is not None
-            case "replace" | "delete_if":
+            case "replace" | "delete_if" | "check_if":
                 return state is not None and state[0] == self.expected
             case _:
                 return True
@@ -129,19 +147,24 @@ class Action:
         return None if touched == (None, (), None) else touched
 
     def request(self, table: str, key: tuple[str, str]) -> tuple[str, Request]:
-        """The operation and its request, as an application written for the source would make it."""
+        """The operation and its request, as an application written for the source would make it.
+
+        A ConditionCheck is an operation too here: it is one of a transaction.
+        """
         name = self.name
         whole: Item = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
         if name == "get":
-            return "GetItem", {"TableName": table, "Key": whole, "ConsistentRead": True}
+            return "GetItem", {"TableName": table, "Key": whole, "ConsistentRead": not self.is_eventual}
         request: Request = {"TableName": table}
         if self.shows != "NONE":
             request["ReturnValues"] = self.shows
         names: dict[str, str] = {}
         values: dict[str, AttributeValue] = {}
-        if name in ("create", "append_if"):
-            request["ConditionExpression"] = f"attribute_{'not_' if name == 'create' else ''}exists(pk)"
-        elif name in ("replace", "delete_if"):
+        if name in ("create", "check_absent"):
+            request["ConditionExpression"] = "attribute_not_exists(pk)"
+        elif name in ("append_if", "check"):
+            request["ConditionExpression"] = "attribute_exists(pk)"
+        elif name in ("replace", "delete_if", "check_if"):
             request["ConditionExpression"] = "n = :seen"
             values[":seen"] = {"N": str(self.expected)}
         if self.shows_on_failure:
@@ -151,7 +174,7 @@ class Action:
             operation = "PutItem"
         else:
             request["Key"] = whole
-            operation = "DeleteItem" if name in ("delete", "delete_if") else "UpdateItem"
+            operation = OPERATIONS.get(name, "UpdateItem")
         if operation == "UpdateItem":
             request["UpdateExpression"] = UPDATES[name]
             if name != "unmark":
@@ -171,6 +194,13 @@ class Action:
         return {"#log": "log"}, {":one": {"N": "1"}, ":none": {"L": []}, ":token": {"L": [{"S": self.token}]}}
 
 
+OPERATIONS: Final[dict[str, str]] = {
+    "delete": "DeleteItem",
+    "delete_if": "DeleteItem",
+    "check": "ConditionCheck",
+    "check_if": "ConditionCheck",
+    "check_absent": "ConditionCheck",
+}
 APPEND: Final = "SET #log = list_append(if_not_exists(#log, :none), :token) ADD n :one"
 UPDATES: Final[dict[str, str]] = {
     "append": APPEND,

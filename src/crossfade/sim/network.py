@@ -1,6 +1,7 @@
 """Between the processes and the database: how long a call takes, what befalls it, and when it lands.
 
-A call takes effect at a random moment between being sent and being answered. One whose answer is lost, or that was
+A call takes effect at a random moment between being sent and being answered; a batch or a page, which promise no more,
+in two parts at two moments. One whose answer is lost, or that was
 given up on, may land at any moment until `landing_seconds` after it was sent, whatever has become of its sender then.
 """
 
@@ -10,10 +11,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final, Protocol
 
+from crossfade.core.cancelling import cancellation
 from crossfade.core.effects import Call, Reply, Request
-from crossfade.core.requests import WRITES
+from crossfade.core.requests import WRITES, is_strict
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
-from crossfade.sim.faults import NEVER_LANDS, Fault, Faults
+from crossfade.sim.faults import BATCHES, NEVER_LANDS, Fault, Faults
+from crossfade.sim.parts import parts_of
 from crossfade.sim.processes import Answered, Flight, Process, Task, Watcher
 from crossfade.sim.tables import Database
 
@@ -22,6 +25,8 @@ SLOW_FACTOR_MAX: Final = 25.0
 LAGGING: Final = 0.2  # of the calls of mirrors: background work waits for its turn
 STALE_SECONDS_MAX: Final = 1.0  # how far back an eventually consistent read may look
 READS: Final = frozenset({"GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems"})
+TRANSACTIONS: Final = frozenset({"TransactGetItems", "TransactWriteItems"})
+PARTLY: Final = 0.7  # of the throttled batches: some of their entries are carried out
 
 
 class Clock(Protocol):
@@ -46,11 +51,16 @@ class Network:
         self.landing_seconds = landing_seconds
         self.attempt_seconds = landing_seconds / 3
         self.watchers = watchers
+        self._tokens = 0
 
     def send(self, task: Task, call: Call, answer: Answered, *, sdk: bool) -> None:
         """Send one call; what befalls it is decided here. `sdk`: it goes through an SDK, which may send it twice."""
         for watcher in self.watchers:
             watcher.sent(task, call)
+        if sdk and call.operation == "TransactWriteItems" and "ClientRequestToken" not in call.request:
+            # An SDK gives it a token of its own, the same for all its attempts: they write once.
+            self._tokens += 1
+            call = Call(call.place, call.operation, {**call.request, "ClientRequestToken": f"sdk-{self._tokens}"})
         random, process = self.random, task.process
         if call.place == "control" and process.cut_off_until > self.world.now:
             cut_off = UnknownOutcome("cut off from the control table")
@@ -72,10 +82,14 @@ class Network:
     def _befall(self, fault: Fault, task: Task, call: Call, latency: float, answer: Answered) -> None:
         random = self.random
         match fault:
+            case Fault.THROTTLE if call.operation in BATCHES and random.random() < PARTLY:
+                self._answered_call(task, call, min(latency, self.attempt_seconds), answer, partly=True)
             case Fault.THROTTLE:
-                self.world.after(latency, lambda: answer(None, throttled()))
+                refusal = throttled(call.operation, call.request, random)
+                self.world.after(latency, lambda: answer(None, refusal))
             case Fault.CONFLICT:
-                self.world.after(latency, lambda: answer(None, conflict(call.operation, call.request)))
+                refusal = conflict(call.operation, call.request, random)
+                self.world.after(latency, lambda: answer(None, refusal))
             case Fault.TIMEOUT:
                 if random.random() >= NEVER_LANDS:
                     self._land(task, call, random.random() * self.landing_seconds, None, "late")
@@ -104,16 +118,21 @@ class Network:
 
         self.world.deliver(task.process, second)
 
-    def _answered_call(self, task: Task, call: Call, latency: float, answer: Answered) -> None:
+    def _answered_call(self, task: Task, call: Call, latency: float, answer: Answered, *, partly: bool = False) -> None:
         lands_in = latency * self.random.random()
 
         def landed(value: Any, error: CrossfadeError | None) -> None:
             self.world.after(latency - lands_in, lambda: answer(value, error))
 
-        self._land(task, call, lands_in, landed, "")
+        self._land(task, call, lands_in, landed, "", partly=partly)
 
-    def _land(self, task: Task, call: Call, seconds: float, answer: Answered | None, late: str) -> None:
-        """Have a request carried out `seconds` from now, whatever becomes of who sent it."""
+    def _land(
+        self, task: Task, call: Call, seconds: float, answer: Answered | None, late: str, *, partly: bool = False
+    ) -> None:
+        """Have a request carried out until `seconds` from now, whatever becomes of who sent it. `partly`: some entries
+        of a batch are left undone."""
+        parts = parts_of(call.operation, call.request, self.random, partly=partly)
+        replies: list[Reply] = []
 
         def lands() -> None:
             if flight.landed:
@@ -123,8 +142,8 @@ class Network:
             value: Reply | None = None
             error: Rejected | None = None
             try:
-                as_of = self._as_of(call.operation, call.request)
-                value = self.database.perform(call.operation, call.request, self.world.now, as_of)
+                self._perform(call, parts.second(replies), replies)
+                value = parts.whole(replies)
             except Rejected as refused:
                 error = refused
             for watcher in self.watchers:
@@ -132,18 +151,32 @@ class Network:
             if answer is not None:
                 answer(value, error)
 
+        def begins() -> None:
+            if not flight.landed:
+                flight.begun = True
+                self._perform(call, parts.first, replies)
+
         flight = Flight(task, call, self.world.now)
         task.process.in_flight.append(flight)
+        if parts.first is not None:
+            self.world.after(seconds * self.random.random(), begins)
         self.world.after(seconds, lands)
 
+    def _perform(self, call: Call, request: Request | None, replies: list[Reply]) -> None:
+        if request is not None:
+            as_of = self._as_of(call.operation, request)
+            replies.append(self.database.perform(call.operation, request, self.world.now, as_of))
+
     def _as_of(self, operation: str, request: Request) -> float | None:
-        if operation not in READS or request.get("ConsistentRead") or self.random.random() < 0.5:
+        if operation not in READS or is_strict(operation, request) or self.random.random() < 0.5:
             return None
         return self.world.now - STALE_SECONDS_MAX * self.random.random()
 
     def sender_died(self, process: Process) -> None:
         """What it had sent may still land, when it would have or at another moment that is possible, or never."""
         for flight in list(process.in_flight):
+            if flight.begun:
+                continue
             dice = self.random.random()
             if dice < NEVER_LANDS:
                 flight.landed = True
@@ -172,14 +205,21 @@ def retried(task: Task, call: Call, answer: Answered) -> Answered:
     return answered
 
 
-def throttled() -> Rejected:
+def throttled(operation: str, request: Request, random: Random) -> Rejected:
+    """Of a transaction, one action is throttled, or the whole of it."""
+    if operation in TRANSACTIONS and random.random() < 0.5:
+        return cancelled(request, random, "ThrottlingError", "Throughput exceeds the current capacity of your table")
     return Rejected("ProvisionedThroughputExceededException", "The level of configured throughput was exceeded")
 
 
-def conflict(operation: str, request: Request) -> Rejected:
-    if operation != "TransactWriteItems":
+def conflict(operation: str, request: Request, random: Random) -> Rejected:
+    if operation not in TRANSACTIONS:
         return Rejected("TransactionConflictException", "Transaction is ongoing for the item")
-    reasons: list[dict[str, str]] = [{"Code": "None"} for _ in request["TransactItems"]]
-    reasons[-1] = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
-    code, text = "TransactionCanceledException", "Transaction cancelled [TransactionConflict]"
-    return Rejected(code, text, {"Error": {"Code": code, "Message": text}, "CancellationReasons": reasons})
+    return cancelled(request, random, "TransactionConflict", "Transaction is ongoing for the item")
+
+
+def cancelled(request: Request, random: Random, code: str, text: str) -> Rejected:
+    """Because of one of the actions, whichever."""
+    reasons: list[Reply] = [{"Code": "None"} for _ in request["TransactItems"]]
+    reasons[random.randrange(len(reasons))] = {"Code": code, "Message": text}
+    return cancellation(reasons)

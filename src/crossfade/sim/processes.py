@@ -54,6 +54,7 @@ class Flight:
     call: Call
     sent_at: float
     landed: bool = False
+    begun: bool = False  # a part of it has been carried out
 
 
 class Watcher(Protocol):

@@ -27,19 +27,21 @@ from crossfade.core.rules import Rules
 from crossfade.core.stages import LADDERS, Gate, Side, Stage
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError
+from crossfade.sim.calls import GET, Calls, label
 from crossfade.sim.checkers import Unequal, Violation, Waits, answers, differences
 from crossfade.sim.client import Client
 from crossfade.sim.faults import Fault, Faults
 from crossfade.sim.history import History, Operation
 from crossfade.sim.jobs import JobRun
 from crossfade.sim.linearizability import TooLong
-from crossfade.sim.model import Action, item_of, seen
+from crossfade.sim.model import item_of, seen
+from crossfade.sim.network import STALE_SECONDS_MAX
 from crossfade.sim.operator import Operator
 from crossfade.sim.processes import Process, Task
 from crossfade.sim.scenario import Scenario, draw, migration
 from crossfade.sim.tables import Database
 from crossfade.sim.trace import Trace
-from crossfade.sim.workload import Workload, label
+from crossfade.sim.workload import Workload
 from crossfade.sim.world import EndlessWorld, World
 
 CONTROL_TABLE: Final = "crossfade"
@@ -47,6 +49,7 @@ FAULTY_SECONDS_MAX: Final = 30.0  # after so long with faults, they end
 HEALED_SECONDS_MAX: Final = 600.0  # without faults, everything must come to rest well within this
 QUIET_POLLS: Final = 3
 PARTINGS: Final = 4
+FOREVER: Final = float("inf")  # a mirror may be late by any time: what it has not brought yet is read from long ago
 PAUSE_LEASES: Final = (0.2, 2.5)  # how long a process stands still, in leases
 
 
@@ -85,9 +88,10 @@ class Run:
         self.operator_process = Process("operator")
         self.operator = Operator(self.coordinator, list(self.scenario.goals), self._run_job)
         self.history = History(dict(self.scenario.initial))
+        stale_seconds = STALE_SECONDS_MAX if strategy == "copy-on-write" else FOREVER
         self.workload = Workload(
-            self.world, self.migration.source.name, list(self.scenario.keys), self.history,
-            self.scenario.query_share, self.scenario.delete_share,
+            Calls(self.world, self.migration.source.name, self.history, stale_seconds), list(self.scenario.keys),
+            self.scenario.page_share, self.scenario.many_share, self.scenario.delete_share,
         )  # fmt: skip
         self.waits = Waits(self.world, self.pair, self.rows)
         self.world.watchers += [self.waits, self]
@@ -313,10 +317,10 @@ class Run:
         self.world.note("world", "at rest", {"stage": self.state().stage.value})
 
     def _judge(self) -> None:
+        place = self.world.order()
         for key in self.scenario.keys:
             image = self._at_rest({"pk": {"S": key[0]}, "sk": {"S": key[1]}})
-            place = self.world.order()
-            read = Operation("at rest", key, Action("get"), place, self.world.now, place, self.world.now)
+            read = Operation("at rest", key, GET, place, self.world.now, place, self.world.now, together=True)
             read.answer = ("ok", seen(image))
             self.history.operations.append(read)
         self.violations += answers(self.history)
@@ -375,14 +379,13 @@ def named(pair: Pair, call: Call) -> tuple[str, ...]:
     """The items that a call is about, by their source keys."""
     if call.place == "control":
         return ()
-    if call.operation == "TransactWriteItems":
-        requests: list[Request] = [next(iter(action.values())) for action in call.request["TransactItems"]]
-    else:
-        requests = [call.request]
+    requests = requests_in(call.operation, call.request)
     names: list[str] = []
     for request in requests:
         key: Item | None = request.get("Key") or request.get("Item")
         if key is None:
+            continue
+        if request["TableName"] not in (pair.source.name, pair.target.name):
             continue
         table = pair.source if request["TableName"] == pair.source.name else pair.target
         whole = {name: key[name] for name in table.key_names}
@@ -390,3 +393,15 @@ def named(pair: Pair, call: Call) -> tuple[str, ...]:
             whole = pair.mapping.backward_key(whole)
         names.append(label((whole["pk"]["S"], whole["sk"]["S"])))
     return tuple(names)
+
+
+def requests_in(operation: str, request: Request) -> list[Request]:
+    """What a call asks for, item by item, each with its table."""
+    if operation in ("TransactWriteItems", "TransactGetItems"):
+        return [next(iter(action.values())) for action in request["TransactItems"]]
+    if operation == "BatchGetItem":
+        return [{"TableName": name, "Key": key} for name, of in request["RequestItems"].items() for key in of["Keys"]]
+    if operation == "BatchWriteItem":
+        entries = [(name, entry) for name, of in request["RequestItems"].items() for entry in of]
+        return [{"TableName": name, **next(iter(entry.values()))} for name, entry in entries]
+    return [request]

@@ -53,7 +53,8 @@ class Scenario:
     initial: dict[KeyName, State]
     clients: int
     pause_seconds: float
-    query_share: float
+    page_share: float
+    many_share: float
     delete_share: float
     landing_seconds: float
     lease_seconds: float
@@ -65,14 +66,17 @@ class Scenario:
 
 
 def draw(random: Random, rules: Rules, strategy: str = "dual-write") -> Scenario:
-    keys = tuple((f"p{i % 2}", chr(ord("a") + i // 2)) for i in range(random.choice((1, 2, 3, 3, 4))))
+    partitions = random.choice((1, 2, 2))
+    count = random.choice((1, 2, 3, 3, 4))
+    keys = tuple((f"p{i % partitions}", chr(ord("a") + i // partitions)) for i in range(count))
     return Scenario(
         mapping=random.choice(MAPPINGS),
         keys=keys,
         initial={key: draw_state(random, i) for i, key in enumerate(keys)},
         clients=random.choice((2, 2, 3)),
         pause_seconds=random.choice((0.6, 1.0, 2.0)),
-        query_share=random.choice((0.0, 0.03, 0.1)),
+        page_share=random.choice((0.0, 0.05, 0.15)),
+        many_share=random.choice((0.0, 0.15, 0.3, 0.5)),
         delete_share=random.choice((0.0, 0.5, 1.0, 1.0, 3.0)),
         landing_seconds=random.choice((0.3, 0.6, 1.2)),
         lease_seconds=random.choice((1.4, 2.0)),

@@ -1,4 +1,4 @@
-"""What the applications do: a few processes, a few hot keys, every kind of single-item write, reads and queries.
+"""What the applications do: a few processes, a few hot keys, every kind of write and read, of one item and of several.
 
 Calls come in bursts, and most of them just when a stage changes: that is when two stages are live at once, so it is
 where a fault in the protocol would show. Every append carries a token of its own, so a lost write is a missing token.
@@ -12,12 +12,12 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from crossfade.core.effects import Reply, Request
-from crossfade.errors import CrossfadeError, Rejected
+from crossfade.core.effects import Request
+from crossfade.sim.calls import Calls
 from crossfade.sim.client import Client
-from crossfade.sim.history import History, KeyName, Operation
-from crossfade.sim.model import Action, ActionName, answer_of, answer_of_refusal, state_of
-from crossfade.sim.world import World
+from crossfade.sim.history import KeyName, Operation
+from crossfade.sim.model import Action, ActionName
+from crossfade.sim.pages import Walk, query_of, with_filter
 
 HOT_KEY_CHANGES: Final = 0.2  # of the bursts
 UNDER_WAY_MAX: Final = 4  # calls of one process at once: an application has a few threads
@@ -35,48 +35,64 @@ RETURNS: Final[dict[ActionName, tuple[str, ...]]] = {
     "unmark": ("NONE", "ALL_OLD"),  # of no item: what ALL_NEW shows is not documented
 }
 SIMPLE_RETURNS: Final = ("NONE", "ALL_OLD")
-
-
-def label(key: KeyName) -> str:
-    return f"{key[0]}/{key[1]}"
+# Of the calls on several items, and of the actions of a transaction. Most of these have no condition, so that most
+# transactions are carried out.
+MANY: Final[dict[str, int]] = {"transact_write": 45, "transact_get": 25, "batch_write": 15, "batch_get": 15}
+ACTIONS: Final[dict[ActionName, int]] = {
+    "append": 40, "append_if": 5, "add": 4, "put": 10, "create": 6, "replace": 3, "mark": 3, "unmark": 3, "delete": 14,
+    "delete_if": 3, "check": 6, "check_if": 2, "check_absent": 3,
+}  # fmt: skip
+CONDITIONAL: Final[frozenset[ActionName]] = frozenset(
+    {"create", "replace", "append_if", "delete_if", "check", "check_if", "check_absent"}
+)
+EVENTUAL: Final = 0.25  # of the reads
+OWN_TOKENS: Final = 0.4  # of the transactions carry one that the application chose
+AGAIN_SECONDS: Final = (0.2, 2.5)  # when such a one is sent again, if its outcome is not known by then
 
 
 @dataclass(slots=True)
 class Workload:
-    """Makes calls through clients and writes down what they were told."""
+    """Decides which calls are made; `calls` makes them. Of the calls, `page_share` are Queries and Scans, `many_share`
+    on several items."""
 
-    world: World
-    table: str
+    calls: Calls
     keys: list[KeyName]
-    history: History
-    query_share: float
+    page_share: float
+    many_share: float
     delete_share: float
-    under_way: dict[str, int] = field(default_factory=dict[str, int])
-    last_seen: dict[KeyName, int] = field(default_factory=dict[KeyName, int])
     tokens: int = 0
     hot: KeyName = ("", "")
     stopped: bool = False
     names: list[ActionName] = field(default_factory=lambda: list(MIX))
     weights: list[float] = field(default_factory=list[float])
+    actions: list[ActionName] = field(default_factory=list[ActionName])
+    action_weights: list[float] = field(default_factory=list[float])
+    living: Callable[[], list[Client]] = list
 
     def __post_init__(self) -> None:
         self.hot = self.keys[0]
-        self.weights = [MIX[name] * (self.delete_share if name.startswith("delete") else 1.0) for name in self.names]
+        self.weights = self._weights(MIX)
+        self.actions = list(ACTIONS)
+        self.action_weights = self._weights(ACTIONS)
+
+    def _weights(self, mix: dict[ActionName, int]) -> list[float]:
+        return [mix[name] * (self.delete_share if name.startswith("delete") else 1.0) for name in mix]
 
     def begin(self, clients: Callable[[], list[Client]], pause_seconds: float) -> None:
         """From now on, again and again: some or all of the clients that there are become busy together."""
-        random = self.world.random
+        random = self.calls.world.random
+        self.living = clients
 
         def moment() -> None:
             if not self.stopped:
                 self.burst(clients())
-                self.world.after(pause_seconds * random.uniform(0.2, 1.8), moment)
+                self.calls.world.after(pause_seconds * random.uniform(0.2, 1.8), moment)
 
-        self.world.after(random.uniform(0.0, pause_seconds), moment)
+        self.calls.world.after(random.uniform(0.0, pause_seconds), moment)
 
     def burst(self, clients: list[Client]) -> None:
         """One to three calls of each within a few milliseconds, most on one key, which stays hot for a while."""
-        random = self.world.random
+        random = self.calls.world.random
         if random.random() < HOT_KEY_CHANGES:
             self.hot = random.choice(self.keys)
         together = random.random() < 0.5
@@ -85,130 +101,130 @@ class Workload:
                 continue
             for _ in range(random.choice((1, 1, 2, 3))):
                 key = self.hot if random.random() < 0.8 else random.choice(self.keys)
-                self.world.after(0.03 * random.random(), partial(self.call, client, key))
+                self.calls.world.after(0.03 * random.random(), partial(self.call, client, key))
 
     def part(self, clients: list[Client]) -> None:
         """Each client deletes some items and looks for others: what one side alone has lost must not be found again."""
-        random = self.world.random
+        random = self.calls.world.random
         for client in clients:
             for key in self.keys:
                 self.tokens += 1
                 action = Action(random.choice(("delete", "get", "get")), f"t{self.tokens}")
-                self.world.after(0.2 * random.random(), partial(self._act_if_able, client, key, action))
+                self.calls.world.after(0.2 * random.random(), partial(self._act_if_able, client, key, action))
 
     def _act_if_able(self, client: Client, key: KeyName, action: Action) -> None:
         if self._is_able(client):
-            self.act(client, key, action)
+            self.calls.single(client, key, action)
 
     def _is_able(self, client: Client) -> bool:
         """Whether this process can make one call more."""
         if self.stopped or client.left or not client.ready or not client.process.alive:
             return False
-        if client.process.paused_until > self.world.now:
+        if client.process.paused_until > self.calls.world.now:
             return False
-        return self.under_way.get(client.process.name, 0) < UNDER_WAY_MAX
+        return self.calls.under_way.get(client.process.name, 0) < UNDER_WAY_MAX
 
     def call(self, client: Client, key: KeyName) -> None:
         if not self._is_able(client):
             return
-        random = self.world.random
-        if random.random() < self.query_share:
-            self.query(client, key[0])
+        random = self.calls.world.random
+        dice = random.random()
+        if dice < self.page_share:
+            self._walk(client, key)
+        elif dice < self.page_share + self.many_share:
+            self._several(client, key)
         else:
-            self.act(client, key, self.draw(random, key))
+            self.calls.single(client, key, self.draw(random, key))
 
     def draw(self, random: Random, key: KeyName) -> Action:
         (name,) = random.choices(self.names, self.weights)
         self.tokens += 1
-        expected = self.last_seen.get(key, 0) if name in ("replace", "delete_if") else self.tokens % 5
-        shows = "NONE"
-        if name != "get" and random.random() < 0.4:
-            shows = random.choice(RETURNS.get(name, SIMPLE_RETURNS))
-        conditional = name in ("create", "replace", "append_if", "delete_if")
-        return Action(name, f"t{self.tokens}", expected, shows, conditional and random.random() < 0.3)
+        if name == "get":
+            return Action("get", is_eventual=random.random() < EVENTUAL)
+        shows = random.choice(RETURNS.get(name, SIMPLE_RETURNS)) if random.random() < 0.4 else "NONE"
+        return Action(
+            name, f"t{self.tokens}", self._expected(name, key), shows, name in CONDITIONAL and random.random() < 0.3
+        )
 
-    def act(self, client: Client, key: KeyName, action: Action) -> None:
-        """One call on one item."""
-        world = self.world
-        operation = Operation(client.process.name, key, action, world.order(), world.now)
-        self.history.operations.append(operation)
+    def _expected(self, name: ActionName, key: KeyName) -> int:
+        seen = name in ("replace", "delete_if", "check_if")
+        return self.calls.last_seen.get(key, 0) if seen else self.tokens % 5
 
-        def sent_twice() -> None:
-            operation.twice = True
+    # --- calls on several items
 
-        def told(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
-            self._end(client)
-            if reply is not None:
-                operation.answer = answer_of(action, reply)
-                answer = operation.answer[1]
-                if isinstance(answer, tuple) and answer[0] is not None:
-                    self.last_seen[key] = answer[0]
-            elif isinstance(error, Rejected):
-                operation.answer = answer_of_refusal(action, error)
-                operation.void = operation.answer is None and not operation.twice
-            elif not sent:
-                operation.void = True
-            if operation.answer is not None:
-                operation.answered, operation.answered_at = world.order(), world.now
+    def _several(self, client: Client, key: KeyName) -> None:
+        random = self.calls.world.random
+        others = [other for other in self.keys if other != key]
+        keys = [key, *random.sample(others, min(len(others), random.choice((1, 1, 2))))]
+        random.shuffle(keys)
+        (kind,) = random.choices(list(MANY), list(MANY.values()))
+        self.tokens += 1
+        match kind:
+            case "transact_write":
+                self._transact(client, [(one, self._action(one)) for one in keys])
+            case "transact_get":
+                self.calls.transact_get(client, keys)
+            case "batch_write":
+                self.calls.batch_write(client, [(one, self._entry()) for one in keys])
+            case _:
+                self.calls.batch_get(client, keys, eventual=random.random() < EVENTUAL)
 
-        self._begin(client)
-        client.call(*action.request(self.table, key), (label(key),), told, sent_twice)
+    def _action(self, key: KeyName) -> Action:
+        """One action of a transaction; all of them leave the same token."""
+        random = self.calls.world.random
+        (name,) = random.choices(self.actions, self.action_weights)
+        shows = name in CONDITIONAL and random.random() < 0.3
+        return Action(name, f"t{self.tokens}", self._expected(name, key), shows_on_failure=shows)
 
-    def query(self, client: Client, partition: str) -> None:
-        """A strongly consistent query, page by page; each page is a read of every key that it covers."""
-        random = self.world.random
-        request: Request = {
-            "TableName": self.table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": {":pk": {"S": partition}},
-            "ScanIndexForward": random.random() < 0.5,
-        }
-        if random.random() < 0.5:
-            request["Limit"] = random.choice((1, 2, 3))
-        left = sorted((key for key in self.keys if key[0] == partition), reverse=not request["ScanIndexForward"])
-        self._page(client, request, left)
+    def _entry(self) -> Action:
+        """One entry of a batch."""
+        name: ActionName = "delete" if self.calls.world.random.random() < 0.3 * self.delete_share else "put"
+        return Action(name, f"t{self.tokens}", self.tokens % 5)
 
-    def _page(self, client: Client, request: Request, left: list[KeyName]) -> None:
-        world = self.world
-        called, called_at = world.order(), world.now
+    def _transact(self, client: Client, asked: list[tuple[KeyName, Action]]) -> None:
+        """One transaction; with a token of its own it is sent again, by whoever can, while nobody knows its outcome."""
+        world = self.calls.world
+        if world.random.random() >= OWN_TOKENS:
+            self.calls.transact_write(client, asked)
+            return
+        token = asked[0][1].token
+        begun = len(self.calls.history.operations)
+        self.calls.transact_write(client, asked, token)
+        first = self.calls.history.operations[begun : begun + len(asked)]
+        world.after(world.random.uniform(*AGAIN_SECONDS), lambda: self._again(client, asked, token, first))
 
-        def told(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
-            del error, sent
-            self._end(client)
-            if reply is None:
-                return
-            last = reply.get("LastEvaluatedKey")
-            covered = left if last is None else [key for key in left if reaches(key, last, request)]
-            found = {(item["pk"]["S"], item["sk"]["S"]): item for item in reply["Items"]}
-            for key in covered:
-                read = Operation(client.process.name, key, Action("get"), called, called_at, world.order(), world.now)
-                item = found.pop(key, None)
-                try:
-                    read.answer = ("ok", None if item is None else state_of(item))
-                except (ValueError, KeyError) as odd:
-                    read.answer = ("odd", str(odd))
-                self.history.operations.append(read)
-            for key, item in found.items():
-                stray = Operation(client.process.name, key, Action("get"), called, called_at, world.order(), world.now)
-                stray.answer = ("odd", f"the page shows an item out of its range: {item!r}")
-                self.history.operations.append(stray)
-            if last is not None and not self.stopped and client.process.alive and not client.left:
-                rest = [key for key in left if key not in covered]
-                self._page(client, {**request, "ExclusiveStartKey": last}, rest)
+    def _again(self, client: Client, asked: list[tuple[KeyName, Action]], token: str, first: list[Operation]) -> None:
+        if any(operation.void or operation.answered is not None for operation in first):
+            return
+        able = self._successor(client)
+        if able is not None:
+            self.calls.transact_write(able, asked, token, first)
 
-        self._begin(client)
-        client.call("Query", request, tuple(label(key) for key in left), told)
+    def _successor(self, client: Client) -> Client | None:
+        """Who goes on with what a process has begun: itself, or another."""
+        random = self.calls.world.random
+        able = [other for other in self.living() if self._is_able(other)]
+        if client in able and random.random() < 0.5:
+            return client
+        return random.choice(able) if able else None
 
-    def _begin(self, client: Client) -> None:
-        name = client.process.name
-        self.under_way[name] = self.under_way.get(name, 0) + 1
-
-    def _end(self, client: Client) -> None:
-        self.under_way[client.process.name] -= 1
-
-
-def reaches(key: KeyName, last: dict[str, dict[str, str]], request: Request) -> bool:
-    """Whether a page that ended at `last` has looked at this key."""
-    end = last["sk"]["S"]
-    return key[1] <= end if request["ScanIndexForward"] else key[1] >= end
+    def _walk(self, client: Client, key: KeyName) -> None:
+        """A Query of the key's partition or a Scan of everything, to its end."""
+        random = self.calls.world.random
+        operation = "Query" if random.random() < 0.5 else "Scan"
+        forward = random.random() < 0.5
+        left = self.keys
+        request: Request = {"TableName": self.calls.table}
+        if operation == "Query":
+            left = sorted((other for other in self.keys if other[0] == key[0]), reverse=not forward)
+            request = query_of(self.calls.table, key[0], forward=forward)
+        eventual = random.random() < EVENTUAL
+        request["ConsistentRead"] = not eventual
+        if random.random() < 0.7:
+            request["Limit"] = random.choice((1, 1, 2, 3))
+        action = Action("get", is_eventual=eventual)
+        if random.random() < 0.25:
+            action = Action("get_if", expected=random.choice((1, 2, 3)), is_eventual=eventual)
+            request = with_filter(request, action.expected)
+        pause = random.choice((0.0, 0.0, 0.3, 2.0))
+        Walk(self.calls, operation, request, action, list(left), pause, self._successor).begin(client)

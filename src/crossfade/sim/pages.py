@@ -1,0 +1,147 @@
+"""Queries and Scans, page by page, with pauses in which stages move, each page perhaps by another process.
+
+Of a Query the order is known, so each page is a read of every key that it covers. Of a Scan it is not: an item that is
+shown is a read within its page, and one that the whole walk has not shown was absent at some moment of the walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from crossfade.core.effects import Reply, Request
+from crossfade.core.items import Item
+from crossfade.errors import CrossfadeError
+from crossfade.sim.calls import Calls, shown
+from crossfade.sim.client import Client
+from crossfade.sim.history import KeyName, Operation, Repeated
+from crossfade.sim.model import Action, Answer
+
+PAGES_MAX: Final = 40  # of a few items: a walk that takes more goes in circles
+
+Successor = Callable[[Client], Client | None]
+
+
+@dataclass(slots=True)
+class Walk:
+    """One Query or Scan from its first page to its last. `left` are the keys that no page has covered yet."""
+
+    calls: Calls
+    operation: str
+    request: Request
+    action: Action  # what a page shows of an item: a read, perhaps with a filter, perhaps of the recent past
+    left: list[KeyName]
+    pause_seconds: float
+    successor: Successor  # who asks for the next page, if anybody can
+    begun: int = 0
+    begun_at: float = 0.0
+    since: int | None = None
+    pages: int = 0
+    times: dict[KeyName, int] = field(default_factory=dict[KeyName, int])  # how often an item was shown
+
+    def begin(self, client: Client) -> None:
+        world = self.calls.world
+        self.begun, self.begun_at = world.order(), world.now
+        self.calls.history.begins(self.begun, self.begun_at)
+        self.since = self._since(self.begun_at)
+        self._page(client)
+
+    def _since(self, seconds: float) -> int | None:
+        return self.calls.history.since(seconds - self.calls.stale_seconds) if self.action.is_eventual else None
+
+    def _page(self, client: Client) -> None:
+        world = self.calls.world
+        called, called_at = world.order(), world.now
+        self.calls.history.begins(called, called_at)
+        since = self._since(called_at)
+
+        def read(key: KeyName, answer: Answer) -> None:
+            operation = Operation(client.process.name, key, self.action, called, called_at, since=since)
+            self.calls.history.operations.append(operation)
+            self.calls.ended([operation], [answer])
+
+        def told(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
+            del error, sent
+            if reply is None:
+                return
+            self.pages += 1
+            self._judge(reply, read)
+            last: Item | None = reply.get("LastEvaluatedKey")
+            if last is None:
+                self._end(client)
+            else:
+                self.request = {**self.request, "ExclusiveStartKey": last}
+                seconds = world.random.random() * self.pause_seconds
+                world.after(seconds, lambda: self._go_on(client))
+
+        keys = self.left if self.operation == "Query" else list(self.calls.history.initial)
+        self.calls.send(client, self.operation, dict(self.request), keys, told)
+
+    def _go_on(self, client: Client) -> None:
+        following = self.successor(client)
+        if following is not None:
+            self._page(following)
+
+    def _judge(self, reply: Reply, read: Callable[[KeyName, Answer], None]) -> None:
+        last: Item | None = reply.get("LastEvaluatedKey")
+        found = shown(reply["Items"])
+        if (odd := self._odd(reply, found)) is not None:
+            read(self.left[0] if self.left else next(iter(self.calls.history.initial)), ("odd", odd))
+        for key in found:
+            self.times[key] = self.times.get(key, 0) + 1
+        if self.operation == "Scan":
+            for key, answer in found.items():
+                read(key, answer)
+            return
+        covered = self.left if last is None else [key for key in self.left if self._reaches(key, last)]
+        self.left = [key for key in self.left if key not in covered]
+        for key in covered:
+            read(key, found.pop(key, ("ok", None)))
+        for key, answer in found.items():
+            read(key, ("odd", f"the page shows an item out of its range: {answer}"))
+
+    def _odd(self, reply: Reply, found: dict[KeyName, Answer]) -> str | None:
+        """What no page of a plain table would be."""
+        limit: int | None = self.request.get("Limit")
+        if limit is not None and reply["ScannedCount"] > limit:
+            return f"a page of {reply['ScannedCount']} items, of {limit} at most"
+        if reply["Count"] != len(found) or reply["ScannedCount"] < len(found):
+            return f"a page of {len(found)} items that counts {reply['Count']} of {reply['ScannedCount']}"
+        if self.pages > PAGES_MAX:
+            return f"a {self.operation} that has not ended after {PAGES_MAX} pages"
+        return None
+
+    def _reaches(self, key: KeyName, last: Item) -> bool:
+        """Whether a page that ended at `last` has looked at this key."""
+        end: str = last["sk"]["S"]
+        return key[1] <= end if self.request["ScanIndexForward"] else key[1] >= end
+
+    def _end(self, client: Client) -> None:
+        """The whole walk: what it has never shown was absent at some moment of it."""
+        if self.operation == "Query":
+            return
+        for key in self.calls.history.initial:
+            if key in self.times:
+                continue
+            operation = Operation(client.process.name, key, self.action, self.begun, self.begun_at, since=self.since)
+            self.calls.history.operations.append(operation)
+            self.calls.ended([operation], [("ok", None)])
+        begun, ended = self.begun if self.since is None else self.since, self.calls.world.order()
+        repeated = [key for key, times in self.times.items() if times > 1]
+        self.calls.history.repeated += [Repeated(client.process.name, key, begun, ended) for key in repeated]
+
+
+def query_of(table: str, partition: str, *, forward: bool) -> Request:
+    return {
+        "TableName": table,
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": partition}},
+        "ScanIndexForward": forward,
+    }
+
+
+def with_filter(request: Request, expected: int) -> Request:
+    """Only what has an `n` of this or more."""
+    values: Item = {**request.get("ExpressionAttributeValues", {}), ":least": {"N": str(expected)}}
+    return {**request, "FilterExpression": "n >= :least", "ExpressionAttributeValues": values}
