@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from crossfade import Migration, Table
 from crossfade.control.records import State
 from crossfade.core.stages import Stage
+from crossfade.mapping import derive_key
+
+REKEYED: Final = "rekeyed"  # beside the simulator's mappings, for copy-on-write
+
+
+def rekeyed(unique: str) -> Migration:
+    """The sort key becomes an attribute of its own, and what it was is a local index, which can be read strongly
+    consistent."""
+    return Migration(
+        unique,
+        Table(f"{unique}-source", key={"pk": "S", "sk": "S"}),
+        Table(f"{unique}-target", key={"pk": "S", "guid": "S"}, indexes={"by_old_key": {"pk": "S", "sk": "S"}}),
+        derive_key("guid", by=("pk", "sk"), namespace="9d0c6a1c-6f5b-4a50-9f3e-1a7b6a0c2d11"),
+        "copy-on-write",
+    )
 
 
 def make_table(client: Any, table: Table) -> None:
+    """An empty one, with the local indexes that are declared."""
+    kinds = dict(table.key)
+    more: dict[str, Any] = {}
+    for name, key in table.indexes.items():
+        kinds |= key
+        indexes: list[Any] = more.setdefault("LocalSecondaryIndexes", [])
+        indexes.append({"IndexName": name, "KeySchema": schema(key), "Projection": {"ProjectionType": "ALL"}})
     client.create_table(
         TableName=table.name,
         BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in table.key.items()],
-        KeySchema=[
-            {"AttributeName": name, "KeyType": "HASH" if n == 0 else "RANGE"} for n, name in enumerate(table.key_names)
-        ],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in kinds.items()],
+        KeySchema=schema(table.key),
+        **more,
     )
+
+
+def schema(names: Iterable[str]) -> list[dict[str, str]]:
+    return [{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=False)]
 
 
 def table_names(client: Any) -> list[str]:

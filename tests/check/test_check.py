@@ -19,6 +19,7 @@ from crossfade.mapping import (
     Converter,
     convert,
     custom,
+    derive_key,
     drop,
     identity,
     move,
@@ -406,3 +407,21 @@ def test_items_that_share_a_new_key_are_found(tables: Bench) -> None:
         "test", Table(tables.source, KEY), Table(name, {"guid": "S"}), use_as_key("guid"), "copy-on-write"
     )
     assert finding(run_check(client, client, migration), "key-collision").count == 1
+
+
+def test_an_index_by_the_old_key_is_looked_for_where_the_new_one_is_another(bench: Bench) -> None:
+    """Without one, Queries by the old key are refused; with a global one, those that are strongly consistent."""
+    namespace = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+    target = Table(bench.target, {"guid": "S"})
+    migration = Migration(
+        "test", Table(bench.source, KEY), target, derive_key("guid", tuple(KEY), namespace), "copy-on-write"
+    )
+    bench.create(bench.source, KEY)
+    bench.create(bench.target, {"guid": "S"})
+    told = finding(run_check(bench.client, bench.client, migration), "old-key-index")
+    assert (told.severity, "a global index by customer, order" in told.next_step) == ("warning", True)
+    bench.client.delete_table(TableName=bench.target)
+    index = [global_index("by-old-key", **KEY)]
+    bench.create(bench.target, {"guid": "S"}, kinds=KEY, GlobalSecondaryIndexes=index)
+    told = finding(run_check(bench.client, bench.client, migration), "old-key-index")
+    assert (told.severity, "global index by-old-key" in told.what) == ("info", True)

@@ -15,16 +15,15 @@ import sys
 import time
 from collections.abc import Sequence
 from itertools import product
-from typing import Final
+from typing import Final, get_args
 
 from crossfade.core.stages import LADDERS
 from crossfade.local import DynamoDBLocal
 from tests.contract.playing import cases_with, play
-from tests.contract.shapes import KINDS
-from tests.contract.worlds import STRATEGIES, Combination
+from tests.contract.shapes import KINDS, View
+from tests.contract.worlds import STRATEGIES, Combination, cells
 
 CLIENTS: Final = ("boto3", "aiobotocore")
-VIEWS: Final = ("source", "target")
 SHOWN_MAX: Final = 25  # failures shown in full; of the others a line each
 
 
@@ -56,7 +55,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     _ = parser.add_argument("--strategy", default=environment("STRATEGY", ""), help=" or ".join(STRATEGIES))
     _ = parser.add_argument("--stage", default=environment("STAGE", ""), help="one of its stages")
     _ = parser.add_argument("--mapping", default=environment("MAPPING", ""), help=", ".join(KINDS))
-    _ = parser.add_argument("--view", default=environment("VIEW", ""), help=" or ".join(VIEWS))
+    _ = parser.add_argument("--view", default=environment("VIEW", ""), help=" or ".join(get_args(View)))
     _ = parser.add_argument("--client", default=environment("CLIENT", ""), help=" or ".join(CLIENTS))
     _ = parser.add_argument("--show", type=int, default=SHOWN_MAX, help="how many failures are shown in full")
     _ = parser.add_argument("--list", action="store_true", help="print the names of the cases")
@@ -66,8 +65,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 def combinations(options: argparse.Namespace) -> list[Combination]:
     """Those that fit, those with one form of the caller's table together."""
     return [
-        Combination(mapping, view, stage, client, strategy)  # type: ignore[arg-type]
-        for mapping, view, strategy in product(KINDS, VIEWS, STRATEGIES)
+        Combination(mapping, view, stage, client, strategy)
+        for mapping, view, strategy in cells()
         for stage, client in product(LADDERS[strategy], CLIENTS)
         if options.mapping in ("", mapping)
         and options.strategy in ("", strategy)

@@ -18,9 +18,13 @@ HEAD = """\
 
 What an application gets from a migrating table, beside what one plain table would have answered: items, errors, return
 values, order, pages, counts and capacity. `make contract` plays every case on both, in every stage of both strategies,
-with three mappings, for both views and both kinds of client, and compares; nothing is left out but what this page
-names. While items are copied, some of a case's items are in the source alone, some in the target alone, and some in
-both, where the source's may be older. The page is printed from the tables that the comparison obeys
+with four mappings, for both views and both kinds of client, and compares; nothing is left out but what this page
+names. One of the four, `rekeyed`, gives the target a key that is an attribute of its own (`derive_key`), and an index
+by the old key. It is for copy-on-write, and is compared for `view="source"`: who speaks of such a target passes both
+keys, which no plain table takes.
+
+While items are copied, some of a case's items are in the source alone, some in the target alone, and some in both,
+where the source's may be older. The page is printed from the tables that the comparison obeys
 (`tests/contract/differences.py`), by `python -m tests.contract.document > docs/operations.md`, and a test fails when it
 is not what they say.
 
@@ -62,11 +66,19 @@ def cell(operation: str, view: View, strategy: Strategy, stage: Stage) -> str:
         str(number)
         for number, entry in enumerate(entries(), 1)
         if operation in entry.operations
-        and any(entry.where(Combination(mapping, view, stage, "boto3", strategy), operation) for mapping in KINDS)
+        and any(
+            entry.where(Combination(mapping, view, stage, "boto3", strategy), operation)
+            for mapping in having(view, strategy)
+        )
     ]
     if operation in PARTIQL and numbers:
         return f"refused: {', '.join(numbers)}"
     return f"exact but {', '.join(numbers)}" if numbers else "exact"
+
+
+def having(view: View, strategy: Strategy) -> list[str]:
+    """The mappings that are compared there."""
+    return [mapping for mapping, kind in KINDS.items() if view in kind.views and strategy in kind.strategies]
 
 
 def named() -> Iterator[str]:
@@ -87,7 +99,7 @@ def holds_in(entry: Refusal | Difference) -> str:
         for mapping in KINDS
         if any(
             entry.where(Combination(mapping, view, stage, "boto3", strategy), operation)
-            for (view, _), strategy, operation in product(VIEWS, STRATEGIES, entry.operations)
+            for view, strategy, operation in product(KINDS[mapping].views, KINDS[mapping].strategies, entry.operations)
             for stage in LADDERS[strategy]
         )
     ]
@@ -103,6 +115,10 @@ ELSEWHERE = {
     "an index that one of the tables does not have": "ValidationException in `prepare` and `drain`, which ask both"
     " (and DescribeTable of both, once a process, for what their indexes hold), as in every stage that asks the table"
     " without it",
+    "a Query where the target's key is an attribute of its own, and it has no index by the old key": "refused"
+    ' from `prepare` on, with the index to make. Scans are not. For `view="target"`, a Query by the new key alone is'
+    " refused up to `drain`, unless the source has an index by it; a Query of the target's index by the old key is"
+    " answered, as are Scans, and their tokens have both keys",
 }
 
 

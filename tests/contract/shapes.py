@@ -19,6 +19,7 @@ from crossfade.core.mapping.suffix import shard
 from crossfade.mapping import (
     Piece,
     convert,
+    derive_key,
     identity,
     join,
     move,
@@ -54,8 +55,16 @@ class Form:
     group_index: str = "by_group"
     note_index: str = "by_note"
     score_index: str = "by_score"
+    old_key_index: str = "by_old_key"
+    strongly: bool = True  # whether its partitions can be read strongly consistent in every stage
+    own_key: str = (
+        ""  # the key, where it is an attribute of its own; the partition and the sort key are then an index's
+    )
 
     def key(self) -> dict[str, Literal["S", "N", "B"]]:
+        return {self.own_key: "S"} if self.own_key else self.old_key()
+
+    def old_key(self) -> dict[str, Literal["S", "N", "B"]]:
         return {self.partition: "S", self.sort: self.sort_kind}
 
     def indexes(self) -> dict[str, dict[str, Literal["S", "N", "B"]]]:
@@ -63,6 +72,7 @@ class Form:
             self.group_index: {"grp": "S", "score": "N"},
             self.note_index: {self.note: "S"},
             self.score_index: {self.partition: "S", "score": "N"},
+            **({self.old_key_index: self.old_key()} if self.own_key else {}),
         }
 
 
@@ -74,11 +84,18 @@ class Kind:
     target: Form
     pieces: tuple[Piece, ...]
     index_names: Mapping[str, str] = field(default_factory=dict[str, str])  # those that are called otherwise
+    views: tuple[View, ...] = ("source", "target")
+    strategies: tuple[Strategy, ...] = ("dual-write", "copy-on-write")
 
     @property
     def moves_partitions(self) -> bool:
         """Whether a partition key is another value in the target, so that a Scan meets partitions in another order."""
-        return (self.source.partition_text, self.source.bucket) != (self.target.partition_text, self.target.bucket)
+        source, target = self.source, self.target
+        return (source.partition_text, source.bucket, source.own_key) != (
+            target.partition_text,
+            target.bucket,
+            target.own_key,
+        )
 
     def form(self, view: View) -> Form:
         return self.source if view == "source" else self.target
@@ -128,6 +145,17 @@ KINDS: Final[dict[str, Kind]] = {
             rename("note", "remark"),
         ),
         {"by_group": "by_group_v2"},
+    ),
+    # Who speaks of the target passes both keys, which no plain table takes.
+    "rekeyed": Kind(
+        Form("orders", strongly=False),
+        Form("orders-v2", own_key="guid", note="remark"),
+        (
+            derive_key("guid", by=("customer", "order_id"), namespace="0b9d62b5-6d31-4f0a-8c0e-3f6a3e9d1f52"),
+            rename("note", "remark"),
+        ),
+        views=("source",),
+        strategies=("copy-on-write",),
     ),
 }
 

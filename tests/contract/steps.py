@@ -111,7 +111,7 @@ class Group:
 
 def contents(table: Shape) -> Steps:
     """What the case's first partition holds now."""
-    yield table("Query", KeyConditionExpression="{p} = :p0", ConsistentRead=True)
+    yield table("Query", KeyConditionExpression="{p} = :p0", ConsistentRead=table.form.strongly)
 
 
 def pages(first: Op) -> Generator[Op, Answer, list[Answer]]:

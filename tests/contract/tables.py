@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from crossfade.core.items import Item
@@ -16,17 +17,18 @@ def create(client: Any, name: str, form: Form | None) -> None:
         attributes, keys = {"id": "S"}, [("id", "HASH")]
         more: dict[str, Any] = {}
     else:
-        attributes = {**form.key(), "grp": "S", "score": "N", form.note: "S"}
-        keys = [(form.partition, "HASH"), (form.sort, "RANGE")]
-        more = {
-            "GlobalSecondaryIndexes": [
-                index(form.group_index, [("grp", "HASH"), ("score", "RANGE")], "ALL"),
-                index(form.note_index, [(form.note, "HASH")], "KEYS_ONLY"),
-            ],
-            "LocalSecondaryIndexes": [
-                index(form.score_index, [(form.partition, "HASH"), ("score", "RANGE")], "ALL"),
-            ],
-        }
+        attributes = {**form.key(), **form.old_key(), "grp": "S", "score": "N", form.note: "S"}
+        keys = list(zip(form.key(), ("HASH", "RANGE"), strict=False))
+        of_all = [
+            index(form.group_index, [("grp", "HASH"), ("score", "RANGE")], "ALL"),
+            index(form.note_index, [(form.note, "HASH")], "KEYS_ONLY"),
+        ]
+        of_partitions = [index(form.score_index, [(form.partition, "HASH"), ("score", "RANGE")], "ALL")]
+        if form.own_key:
+            by_old_key = index(form.old_key_index, [(form.partition, "HASH"), (form.sort, "RANGE")], "ALL")
+            more = {"GlobalSecondaryIndexes": [*of_all, *of_partitions, by_old_key]}
+        else:
+            more = {"GlobalSecondaryIndexes": of_all, "LocalSecondaryIndexes": of_partitions}
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -36,7 +38,7 @@ def create(client: Any, name: str, form: Form | None) -> None:
     )
 
 
-def key_schema(keys: list[tuple[str, str]]) -> list[dict[str, str]]:
+def key_schema(keys: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"AttributeName": name, "KeyType": kind} for name, kind in keys]
 
 

@@ -79,6 +79,12 @@ class Combination:
         return self.stage is (Stage.OFF if self.view == "source" else Stage.COMPLETE)
 
 
+def cells() -> Iterator[tuple[str, View, Strategy]]:
+    """What there is of mappings, views and strategies."""
+    for mapping, kind in KINDS.items():
+        yield from itertools.product((mapping,), kind.views, kind.strategies)
+
+
 @cache
 def session_of(module: str) -> Any:
     """One session a process: it holds the service's model, which takes longer to load than a sample takes to run. Each

@@ -11,6 +11,7 @@ from crossfade.sim.history import KeyName
 from crossfade.sim.model import State
 from crossfade.sim.scenario import MAPPINGS
 from crossfade.sim.scenario import migration as simulated
+from tests.migrations import REKEYED, rekeyed
 
 # Few enough that processes meet on them, enough that no item's history grows beyond what a search can decide.
 KEYS: Final[tuple[KeyName, ...]] = tuple((f"p{i % 3}", f"{i // 3}") for i in range(12))
@@ -43,16 +44,17 @@ class Scene:
 
 
 def draw(seed: int, strategy: Strategy, drop: str) -> Scene:
-    return Scene(seed, Random(seed).choice(MAPPINGS), drop=drop, strategy=strategy)
+    mappings = (*MAPPINGS, REKEYED) if strategy == "copy-on-write" else MAPPINGS
+    return Scene(seed, Random(seed).choice(mappings), drop=drop, strategy=strategy)
 
 
 def migration(mapping: str, unique: str, strategy: Strategy) -> Migration:
-    """One of the simulator's mappings, on tables of its own."""
-    model = simulated(mapping)
+    """One of the simulator's mappings, or the one whose target has a key of its own, on tables of its own."""
+    model = rekeyed(unique) if mapping == REKEYED else simulated(mapping)
     return replace(
         model,
         name=unique,
         source=Table(unique, key=model.source.key),
-        target=Table(f"{unique}-target", key=model.target.key),
+        target=Table(f"{unique}-target", key=model.target.key, indexes=model.target.indexes),
         strategy=strategy,
     )

@@ -29,13 +29,31 @@ from crossfade.migration import Migration, Strategy, Table
 from crossfade.sim.scenario import MAPPINGS
 from crossfade.sim.scenario import migration as simulated
 from tests.conftest import Database
-from tests.migrations import make_table
+from tests.migrations import REKEYED, make_table, rekeyed
 from tests.stateful.answers import told
 from tests.stateful.requests import Call, calls
 
 CLIENTS = 3
 POLL_SECONDS = 0.1
 WAIT_SECONDS_MAX = 20.0  # only a failing test waits so long
+
+
+def mappings_of(strategy: Strategy) -> tuple[str, ...]:
+    return (*MAPPINGS, REKEYED) if strategy == "copy-on-write" else MAPPINGS
+
+
+def migration_of(mapping: str, unique: str, strategy: Strategy) -> Migration:
+    """On tables of its own."""
+    if mapping == REKEYED:
+        return rekeyed(unique)
+    model = simulated(mapping)
+    return replace(
+        model,
+        name=unique,
+        source=Table(f"{unique}-source", key=model.source.key),
+        target=Table(f"{unique}-target", key=model.target.key),
+        strategy=strategy,
+    )
 
 
 class Migrating(RuleBasedStateMachine):
@@ -52,21 +70,14 @@ class Migrating(RuleBasedStateMachine):
         self.fallbacks: list[Mapping[str, object]] = []
 
     @initialize(
-        mapping=st.sampled_from(MAPPINGS),
+        mapping=st.runner().flatmap(lambda machine: st.sampled_from(mappings_of(machine.strategy))),
         first=st.lists(calls, max_size=6),
         at=st.runner().flatmap(lambda machine: st.sampled_from(machine.ladder)),
     )
     def begin(self, mapping: str, first: list[Call], at: Stage) -> None:
         unique = f"stateful-{uuid.uuid4().hex[:8]}"
-        model = simulated(mapping)
-        self.migration: Migration = replace(
-            model,
-            name=unique,
-            source=Table(f"{unique}-source", key=model.source.key),
-            target=Table(f"{unique}-target", key=model.target.key),
-            strategy=self.strategy,
-        )
-        self.oracle = Table(f"{unique}-oracle", key=model.source.key)
+        self.migration = migration_of(mapping, unique, self.strategy)
+        self.oracle = Table(f"{unique}-oracle", key=self.migration.source.key)
         for table in (self.migration.source, self.migration.target, self.oracle):
             make_table(self.plain, table)
         for call in first:  # before anybody thought of a migration

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from crossfade.check.report import Finding
-from crossfade.core.mapping import Kind
+from crossfade.core.mapping import CompiledMapping, Kind
+from crossfade.errors import MappingError, Refused
 from crossfade.migration import Migration
 
 
@@ -76,14 +77,7 @@ def index_findings(migration: Migration, source: Mapping[str, Any], target: Mapp
             next_step="wait: an index that is being filled slows down writes to its table",
         )
     if migration.compiled.kept:
-        names = ", ".join((*migration.target.key_names, *(name for name, _ in migration.compiled.kept)))
-        yield Finding(
-            "info",
-            "whole-keys",
-            f"the keys of {migration.target.name} do not lead back to those of {migration.source.name}: until it is"
-            f" complete, applications pass {names}; in prepare and drain, Queries and Scans are refused",
-            next_step='attach with view="target"',
-        )
+        yield from _of_whole_keys(migration, target)
     elif migration.compiled.sort == "other":
         yield Finding(
             "warning",
@@ -94,6 +88,54 @@ def index_findings(migration: Migration, source: Mapping[str, Any], target: Mapp
             next_step="let the application read such items by their whole key, or query the target in its own terms"
             ' (attach with view="target"), before you complete',
         )
+
+
+def _of_whole_keys(migration: Migration, target: Mapping[str, Any]) -> Iterator[Finding]:
+    """What becomes of Queries by the old key where the target's is an attribute of its own."""
+    mapping, old_key = migration.compiled, ", ".join(migration.source.key_names)
+    names = ", ".join((*migration.target.key_names, *(name for name, _ in mapping.kept)))
+    yield Finding(
+        "info",
+        "whole-keys",
+        f"the keys of {migration.target.name} do not lead back to those of {migration.source.name}: applications that"
+        f" speak of the new table pass {names} until it is complete",
+        next_step='attach those with view="target"',
+    )
+    if mapping.sort != "other" and _leads(mapping):
+        return
+    found = [
+        name
+        for name, index in ((index["IndexName"], index) for index in all_indexes(target))
+        if list(_key_of(target, index)) == list(migration.source.key_names)
+    ]
+    local = {index["IndexName"] for index in target.get("LocalSecondaryIndexes", ())}
+    if not found:
+        yield Finding(
+            "warning",
+            "old-key-index",
+            f"{migration.target.name} has no index by {old_key}: from prepare on, a Query of {migration.source.name} by"
+            " its key is refused (a Scan is not)",
+            next_step=f"make a global index by {old_key}, all attributes projected, if the application queries by it",
+        )
+    elif not local & {*found}:
+        yield Finding(
+            "info",
+            "old-key-index",
+            f"Queries of {migration.source.name} by its key are answered with the help of the global index"
+            f" {found[0]}: from prepare on, strongly consistent ones are refused",
+            next_step="leave ConsistentRead out of such Queries, or read items by their whole key",
+        )
+
+
+def _leads(mapping: CompiledMapping) -> bool:
+    """Whether the target's partition follows from the source's."""
+    try:
+        _ = mapping.partitions({mapping.source_key[0][1]: {"S": "x", "N": "1", "B": b"x"}[mapping.source_key[0][1]]})
+    except Refused:
+        return False
+    except MappingError:
+        return True  # not of this value, but as a rule
+    return True
 
 
 def _other_key(migration: Migration, name: str, ours: list[str], theirs: list[str]) -> Iterator[Finding]:

@@ -26,12 +26,24 @@ from crossfade.core.fallback import look_later
 from crossfade.core.indexing import MergedIndex, merged_index, place_of
 from crossfade.core.items import AttributeValue, Item, same, size_bytes
 from crossfade.core.legacy import modern
+from crossfade.core.merging import look_both
 from crossfade.core.ordering import MARK, from_gone, index_keys, name_in, translated, without_mark
 from crossfade.core.pages import Asked, key_condition_in, look_up, page, understood
 from crossfade.core.pair import Image, Pair, key_name
-from crossfade.core.query import PAGE_BYTES_MAX, partitions, rank_by
+from crossfade.core.query import (
+    NO_MATCH,
+    OUTSIDE,
+    PAGE_BYTES_MAX,
+    at_bound,
+    key_names,
+    own_course,
+    partitions,
+    rank_by,
+)
+from crossfade.core.requests import check_key_value
 from crossfade.core.stages import Row, Side
 from crossfade.core.walking import REST, mark_of, source_mark
+from crossfade.core.whole_keys import INVALID, completed, token_there
 from crossfade.errors import Rejected
 
 # A page ends after so many entries that stand for nothing (an item that is at another place now, or that was given
@@ -40,21 +52,25 @@ DROPPED_MAX: Final = 1_000
 
 
 def query_index(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
-    """One page of a Query of an index by the caller."""
+    """One page of a Query of an index by the caller; or of the table, where an index of the other does for it."""
     mark = mark_of(request)
-    names = index_keys(pair, request["IndexName"])
+    name: str | None = request.get("IndexName")
+    names = key_names(pair) if name is None else index_keys(pair, name)
     whole = modern("Query", without_mark(request), names)
     asked = understood("Query", whole, names)
-    if names is not None:
-        _ = [place_in(pair, names, side) for side in SIDES]  # refused, if at all, before anything is sent
+    sides = SIDES if name is not None or row.merges else (row.authority,)
+    if names is not None and not pair.mapping.kept:
+        _ = [place_in(pair, names, side) for side in sides]  # refused, if at all, before anything is sent
     try:
         index = yield from merged_index(
-            pair, request["IndexName"], names, whole=request.get("Select") == "ALL_ATTRIBUTES"
+            pair, name, names, whole=name is not None and request.get("Select") == "ALL_ATTRIBUTES", sides=sides
         )
         if names is None:
             whole = modern("Query", without_mark(request), index.names)
             asked = understood("Query", whole, index.names)
-        merge = Merge(index, row, asked, whole, mark == REST)
+        if request.get("ConsistentRead"):
+            index.check_consistency("Query", sides)
+        merge = Merge(index, row, asked, whole, mark == REST, sides)
         while not (yield from merge.goes_on()):
             pass
     except Rejected as error:
@@ -99,7 +115,9 @@ class Lane:
 class Merge:
     """One page in the making."""
 
-    def __init__(self, index: MergedIndex, row: Row, asked: Asked, request: Request, in_rest: bool) -> None:
+    def __init__(
+        self, index: MergedIndex, row: Row, asked: Asked, request: Request, in_rest: bool, sides: Sequence[Side]
+    ) -> None:
         self.items: list[Item] = []
         self.looked_at = 0
         self.last: Item | None = None  # the token
@@ -111,33 +129,42 @@ class Merge:
         self._request = request
         self._limit: int | None = request.get("Limit")
         self._backwards = request.get("ScanIndexForward") is False
-        self._token_names = dict.fromkeys((*self._pair.caller.key_names, *index.names))
+        self._alone = len(sides) == 1
+        self._token_names = dict.fromkeys((*self._pair.callers_names, *index.names))
         self._rank = rank_by(tuple(name for name in (index.names[1], self._pair.caller.sort_key) if name is not None))
         self._sort_rank = rank_by(() if index.names[1] is None else (index.names[1],))
         self._bytes = 0
         self._dropped = 0
         self._shown_names: set[str] = set()
         start: Item | None = request.get("ExclusiveStartKey")
-        self._source = self._lanes("source", start, behind=not in_rest)
-        self._target = self._lanes("target", start, behind=in_rest)
-        if in_rest and index.names[1] is None:
-            self._source = []
+        if index.unique:
+            self._check_words(start)
+        ours = self._pair.view
+        self._source: list[Lane] = []
+        self._target: list[Lane] = []
+        if "source" in sides and not (in_rest and index.names[1] is None):
+            self._source = self._lanes("source", start, behind=ours == "source" if index.unique else not in_rest)
+        if "target" in sides:
+            self._target = self._lanes("target", start, behind=ours == "target" if index.unique else in_rest)
 
     # --- what is asked of each side
 
     def _lanes(self, side: Side, start: Item | None, *, behind: bool) -> list[Lane]:
         """`behind`: it goes on behind the token itself; the other side goes on at its sort value: from the first item
-        with that value if the token is of the source's kind, else behind the last."""
-        pair, asked = self._pair, self._asked
-        first, sort = place_in(pair, self._index.names, side)
+        with that value if the token is of the source's kind, else behind the last, as where each place has one item."""
+        pair, asked, names = self._pair, self._asked, self._index.names
+        first, sort = place_in(pair, names, side)
         if start is not None and not behind:
-            asked = self._from_sort_value(start, inclusive=side == "target")
+            if self._index.unique and names[1] is None:
+                return []
+            asked = self._from_sort_value(start, inclusive=side == "target" and not self._index.unique)
         table = pair.table(side)
         base: Request = {
             name: self._request[name] for name in ("ConsistentRead", "ScanIndexForward") if name in self._request
         }
-        base |= {"TableName": table.name, "IndexName": pair.index_name(side, self._index.name)}
-        base |= capacity_asked(self._request)
+        base |= {"TableName": table.name, **capacity_asked(self._request)}
+        if self._index.there[side] is not None:
+            base["IndexName"] = self._index.there[side]
         if self._limit is not None:
             base["Limit"] = self._limit
         if self._index.whole:
@@ -147,10 +174,30 @@ class Merge:
         for value in values:
             request = {**base, **key_condition_in(asked, first or table.partition_key, value, sort)}
             if start is not None and behind:
-                token = translated(pair, start, pair.view, side)
+                token = self._there(start, side)
                 request["ExclusiveStartKey"] = token if first is not None else {**token, table.partition_key: value}
             lanes.append(Lane(request))
         return lanes
+
+    def _there(self, token: Item, side: Side) -> Item:
+        """The caller's token in the terms of one side."""
+        if self._pair.mapping.kept:
+            return token_there(self._pair, token, side, self._index.key_names)
+        return translated(self._pair, token, self._pair.view, side)
+
+    def _check_words(self, start: Item | None) -> None:
+        """The words of DynamoDB for what is wrong with a Query of a table: those of an index are others."""
+        pair, where = self._pair, self._asked.of_query
+        name, value = where.partition
+        check_key_value(name, next(iter(value)), value, in_item=False)
+        if start is None:
+            return
+        if not {*pair.caller.key_names} <= start.keys() <= {*pair.callers_names}:
+            raise Rejected("ValidationException", INVALID)
+        if not same(start[name], value):
+            raise Rejected("ValidationException", OUTSIDE)
+        if not where.holds(start):
+            raise Rejected("ValidationException", NO_MATCH)
 
     def _from_sort_value(self, start: Item, *, inclusive: bool) -> Asked:
         """Entries from the token's sort value on. What the caller's own condition then does not let in ends them."""
@@ -158,7 +205,7 @@ class Merge:
         if name is None:
             return self._asked
         if name not in start:
-            raise Rejected("ValidationException", "The provided starting key is invalid")
+            raise Rejected("ValidationException", INVALID)
         operator = ("<" if self._backwards else ">") + ("=" if inclusive else "")
         condition = SortCondition(name, operator, (start[name],))
         return replace(self._asked, where=replace(self._asked.of_query, sort=condition))
@@ -199,7 +246,7 @@ class Merge:
     def _take(self, lane: Lane, side: Side) -> bool:
         entry = lane.held.pop()
         token = place_of(entry.place, tuple(self._token_names))
-        mark = REST if side == "target" else source_mark(self._row)
+        mark = "" if self._index.unique else REST if side == "target" else source_mark(self._row)
         token = {**token, MARK: {"S": mark}} if mark else token
         name = key_name(self._pair.callers_key(entry.place))
         if entry.shown is None or name in self._shown_names:  # once, even if it has moved on while the page is made
@@ -210,13 +257,20 @@ class Merge:
             return True
         self._shown_names.add(name)
         self.looked_at += 1
-        self._bytes += size_bytes(entry.shown)
-        if self._asked.keep(entry.shown):
-            self.items.append(entry.shown)
+        shown = self._index.cut(entry.shown)
+        self._bytes += size_bytes(shown)
+        if self._asked.keep(shown):
+            self.items.append(shown)
         if self.looked_at != self._limit and self._bytes < PAGE_BYTES_MAX:
             return False
-        self.last = token
+        if not self._index.unique or not self._is_last(entry.place):
+            self.last = token
         return True
+
+    def _is_last(self, place: Item) -> bool:
+        """Whether nothing can follow in the table itself: then DynamoDB gives no token."""
+        course = own_course(self._pair, self._pair.view)
+        return course.keys[1] is None or at_bound(course, self._asked, place, self._backwards)
 
     def _fetch(self, side: Side, lanes: Sequence[Lane]) -> Routine[None]:
         pair = self._pair
@@ -224,14 +278,18 @@ class Merge:
         replies = yield from Gather(tuple(Call(side, "Query", lane.request) for lane in hungry))
         for lane, reply in zip(hungry, replies, strict=True):
             self.sent.append(reply)
-            images = [pair.image(side, pair.stored(side, item)) for item in reply["Items"]]
+            whole, counted = self._index.holds_less(side), capacity_asked(self._request)
+            entries = yield from completed(pair, side, reply["Items"], self.sent, counted, whole=whole)
+            images = [pair.image(side, pair.stored(side, item)) for item in entries]
             places = [image for image in images if image is not None and self._is_of_partition(image)]
             within = [image for image in places if self._asked.of_query.holds(image)]
             token = reply.get("LastEvaluatedKey")
             lane.ended = token is None or len(within) < len(places)
             if token is not None:
                 lane.request = {**lane.request, "ExclusiveStartKey": token}
-            decided = yield from (self._of_source(within) if side == "source" else self._of_target(within))
+            decided: Sequence[Image] = within
+            if not self._alone:
+                decided = yield from (self._of_source(within) if side == "source" else self._of_target(within))
             lane.held = [Entry(place, shown) for place, shown in zip(within, decided, strict=True)][::-1]
 
     def _is_of_partition(self, image: Item) -> bool:
@@ -245,23 +303,17 @@ class Merge:
         pair, index, counted = self._pair, self._index, capacity_asked(self._request)
         keys = [pair.callers_key(place) for place in places]
         shown: list[Image] = [None] * len(keys)
-        missing: list[int] = []
-        held = yield from look_up(pair, "target", keys, self.sent, counted)
-        for n, stored in enumerate(held):
+        found = yield from look_both(pair, self._row, keys, self.sent, counted)
+        for n, (side, stored) in enumerate(found):
             if stored.item is None:
-                missing.append(n)
-            elif index.same_place(pair.image("target", stored), places[n]):
-                shown[n] = index.entry("target", stored)
-        if self._row.authority == "target" and not self._row.merges:
-            yield from look_later(pair, self._row, [keys[n] for n in missing])
-            return shown
-        # Once more, now that the target is known to have none: the entry may have been of an item that was deleted.
-        behind = yield from look_up(pair, "source", [keys[n] for n in missing], self.sent, counted)
-        for n, stored in zip(missing, behind, strict=True):
-            if stored.item is not None and index.same_place(pair.image("source", stored), places[n]):
-                shown[n] = index.entry("source", stored)
-            elif stored.item is not None and not self._request.get("ConsistentRead"):
+                continue
+            if index.same_place(pair.image(side, stored), places[n]):
+                shown[n] = index.entry(side, stored)
+            elif side == "source" and not self._request.get("ConsistentRead"):
                 shown[n] = places[n]  # the index lags behind its table
+        if not self._row.merges:
+            missing = [key for key, (_, stored) in zip(keys, found, strict=True) if stored.item is None]
+            yield from look_later(pair, self._row, missing)
         return shown
 
     def _of_target(self, places: Sequence[Item]) -> Routine[list[Image]]:
@@ -270,6 +322,8 @@ class Merge:
         keys = [pair.callers_key(place) for place in places]
         held = yield from look_up(pair, "source", keys, self.sent, capacity_asked(self._request))
         return [
-            None if self._index.same_place(pair.image("source", stored), place) else place
-            for place, stored in zip(places, held, strict=True)
+            place
+            if pair.is_another("source", stored, key) or not self._index.same_place(pair.image("source", stored), place)
+            else None
+            for place, key, stored in zip(places, keys, held, strict=True)
         ]

@@ -18,10 +18,10 @@ from crossfade.core.fallback import look_later
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
 from crossfade.core.pages import look_up
-from crossfade.core.pair import Image, Pair
+from crossfade.core.pair import Image, Pair, Stored
 from crossfade.core.reads import projector_alone
 from crossfade.core.requests import checked_key
-from crossfade.core.stages import Row
+from crossfade.core.stages import Row, Side
 
 
 def get_merged(pair: Pair, request: Request) -> Routine[Reply]:
@@ -51,3 +51,25 @@ def behind_target(
         return [pair.image_under("source", one, key) for one, key in zip(stored, missing, strict=True)]
     yield from look_later(pair, row, missing)
     return []
+
+
+def look_both(
+    pair: Pair, row: Row, keys: Sequence[Item], sent: list[Reply], counted: Request
+) -> Routine[list[tuple[Side, Stored]]]:
+    """What there is under these source keys, in their order, and where: in the target, or else, where items are in
+    both tables, in the source. Raises MappingError where one key of the target stands for two items."""
+    held = yield from look_up(pair, "target", keys, sent, counted)
+    others = {n for n, stored in enumerate(held) if pair.is_another("target", stored, keys[n])}
+    found: list[tuple[Side, Stored]] = [
+        ("target", Stored(None) if n in others else stored) for n, stored in enumerate(held)
+    ]
+    missing = [n for n, (_, stored) in enumerate(found) if stored.item is None]
+    if row.merges and missing:
+        # Once more, now that the target is known to have none: it may be that the item was deleted.
+        behind = yield from look_up(pair, "source", [keys[n] for n in missing], sent, counted)
+        for n, stored in zip(missing, behind, strict=True):
+            if not pair.is_another("source", stored, keys[n]):
+                if n in others and stored.item is not None:
+                    _ = pair.image_under("target", held[n], keys[n])  # which says what is wrong
+                found[n] = ("source", stored)
+    return found

@@ -20,14 +20,23 @@ from crossfade.core.effects import Forward, Reply, Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
 from crossfade.core.mapping import STAMP
-from crossfade.core.pages import Asked, compare_items_later, key_condition_in, look_up, page, understood, without_stamps
+from crossfade.core.pages import (
+    PAGING,
+    Asked,
+    compare_items_later,
+    key_condition_in,
+    look_up,
+    page,
+    understood,
+    without_stamps,
+)
 from crossfade.core.pair import Image, Pair
+from crossfade.core.rekeyed_pages import page_of_other
 from crossfade.core.requests import used_by
-from crossfade.core.stages import Order, Row, Side, Writes, other_side
+from crossfade.core.stages import Order, Row, Side, Writes
 from crossfade.errors import Refused, Rejected
 
 MARK: Final = STAMP  # the attribute that marks a token; no attribute of the caller's has this name
-PAGING: Final = ("Limit", "ConsistentRead", "ScanIndexForward", "Segment", "TotalSegments")
 
 
 def scan(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
@@ -45,6 +54,9 @@ def in_its_order(pair: Pair, row: Row, operation: str, request: Request) -> Rout
         reply = without_stamps((yield from Forward(own)))
         if row.compare:
             yield from compare_items_later(pair, side, request, reply, f"{operation} {request.get('Segment', '')}")
+    elif pair.mapping.kept:
+        declared = index_keys(pair, request["IndexName"]) if "IndexName" in request else None
+        reply = yield from page_of_other(pair, side, operation, modern(operation, request), declared)
     else:
         reply = yield from in_terms_of(pair, row, side, operation, modern(operation, request))
     last: Item | None = reply.get("LastEvaluatedKey")
@@ -208,12 +220,6 @@ def translated(pair: Pair, token: Item, given: Side, wanted: Side) -> Item:
     """A token of one side in the terms of another: a base key and, for an index, the attributes of its key."""
     if given == wanted:
         return token
-    if pair.mapping.kept:
-        raise Refused(
-            f"a page of {pair.table(other_side(pair.view)).name} has no token in the terms of {pair.caller.name}: the"
-            " keys of one do not lead to those of the other",
-            next_step="scan when the stage is rampdown or complete, with the application attached with view='target'",
-        )
     key = key_of(pair, given, token)
     key = pair.mapping.forward_key(key) if wanted == "target" else pair.mapping.backward_key(key)
     rest = {name: value for name, value in token.items() if name not in pair.table(given).key_names}

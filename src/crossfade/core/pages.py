@@ -21,6 +21,7 @@ from crossfade.core.selecting import selected
 from crossfade.core.stages import Side
 from crossfade.errors import Rejected
 
+PAGING: Final = ("Limit", "ConsistentRead", "ScanIndexForward", "Segment", "TotalSegments")
 COMPARED_MAX: Final = 25  # keys of one page that are compared one by one
 
 
@@ -114,9 +115,15 @@ def without_stamps(reply: Reply) -> Reply:
 
 def look_up(pair: Pair, side: Side, keys: Sequence[Item], sent: list[Reply], counted: Request) -> Routine[list[Stored]]:
     """What `side` holds under these source keys, in their order, strongly consistent; for an answer under way."""
+    return (yield from look_under(pair, side, [pair.key(side, key) for key in keys], sent, counted))
+
+
+def look_under(
+    pair: Pair, side: Side, wanted: Sequence[Item], sent: list[Reply], counted: Request
+) -> Routine[list[Stored]]:
+    """The same under keys of that side."""
     table = pair.table(side)
     found: dict[str, Item] = {}
-    wanted = [pair.key(side, key) for key in keys]
     names = [key_name(key) for key in wanted]
     left = list(dict(zip(names, wanted, strict=True)).values())
     while left:

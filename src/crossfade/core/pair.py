@@ -70,10 +70,14 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class IndexSchema:
-    """An index of one table: the attributes of its key, and those that it holds; all if `held` is None."""
+    """An index of one table: the attributes of its key, and those that it holds; all if `held` is None.
+
+    The table itself is one too, without a name. A global index answers no strongly consistent request."""
 
     keys: tuple[str, ...]
     held: frozenset[str] | None
+    is_global: bool = False
+    is_active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,19 @@ class Pair:
         key = {name: given[name] for name in self.callers_names}
         return key if self.view == "source" else self.mapping.backward_key(key)
 
+    def callers_whole_key(self, source_key: Item) -> Item:
+        """The reverse: what the caller has to give so that the item is found in both tables."""
+        if self.view == "source":
+            return source_key
+        return {**self.mapping.forward_key(source_key), **{name: source_key[name] for name, _ in self.mapping.kept}}
+
+    def whole_key_of(self, side: Side, item: Item) -> Item:
+        """The source key of an item of one side, whoever looks. Raises MappingError where it lacks what it needs."""
+        if side == "source":
+            return self.source_key(item)
+        names = self.whole_key_names("target")
+        return self.mapping.backward_key({name: item[name] for name in names if name in item})
+
     def key(self, side: Side, source_key: Item) -> Item:
         if side == "target":
             return self.mapping.forward_key(source_key)
@@ -184,6 +201,14 @@ class Pair:
         other table: two must never become one."""
         self._check_whole_key(side, stored.item, source_key)
         return self.image(side, stored)
+
+    def is_another(self, side: Side, stored: Stored, source_key: Item) -> bool:
+        """Whether what was read under this key is an item with another key in the other table."""
+        try:
+            self._check_whole_key(side, stored.item, source_key)
+        except MappingError:
+            return True
+        return False
 
     def _check_whole_key(self, side: Side, item: Item | None, source_key: Item) -> None:
         if item is None or not self.mapping.held:

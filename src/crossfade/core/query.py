@@ -23,10 +23,14 @@ from crossfade.core.pages import COMPARED_MAX, Asked, key_condition_in, note_mat
 from crossfade.core.pair import Pair, TableShape, key_name
 from crossfade.core.reads import serving_side
 from crossfade.core.stages import Fallback, Row, Side, other_side
+from crossfade.core.whole_keys import INVALID
 from crossfade.errors import MappingError, Refused, Rejected
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
 PAGE_BYTES_MAX: Final = 1024 * 1024
+
+OUTSIDE: Final = "The provided starting key is outside query boundaries based on provided conditions"
+NO_MATCH: Final = "The provided starting key does not match the range key predicate"
 
 
 def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
@@ -159,10 +163,9 @@ def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Cour
     start: Item | None = request.get("ExclusiveStartKey")
     name, value = asked.of_query.partition
     if start is not None and start.keys() != {*pair.caller.key_names, *course.order}:
-        raise Rejected("ValidationException", "The provided starting key is invalid")
+        raise Rejected("ValidationException", INVALID)
     if start is not None and not same(start.get(name), value):
-        text = "The provided starting key is outside query boundaries based on provided conditions"
-        raise Rejected("ValidationException", text)
+        raise Rejected("ValidationException", OUTSIDE)
     keep = ("ConsistentRead", "ScanIndexForward")
     base: Request = {name: request[name] for name in keep if name in request} | capacity_asked(request)
     base["TableName"] = pair.table(side).name

@@ -19,6 +19,7 @@ from crossfade.core.own_keys import in_own_keys, makes_whole_key, with_own_keys
 from crossfade.core.pair import Pair
 from crossfade.core.partiql import stated
 from crossfade.core.query import query
+from crossfade.core.query_by_key import query_by_key
 from crossfade.core.reads import get_item
 from crossfade.core.requests import PARTIQL, READS, WRITES, names_any
 from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
@@ -50,8 +51,6 @@ def on_callers_table(
     pair: Pair, stage: Stage, row: Row, ramp_percent: int, operation: str, request: Request, own: Request
 ) -> Routine[Reply] | None:
     """`own`: the request as the caller's own table takes it."""
-    if row.merges and pair.mapping.kept:
-        refuse_pages(pair, operation)
     alone = row.authority == pair.view
     reads = operation in READS or operation in DESCRIBING
     if (
@@ -95,16 +94,6 @@ def passes(row: Row, ramp_percent: int, request: Request) -> bool:
     return row.ramp is Ramp.NONE or not ramp_percent
 
 
-def refuse_pages(pair: Pair, operation: str) -> None:
-    """While items are in both tables, and the keys of one do not lead to those of the other."""
-    if operation in ("Query", "Scan"):
-        raise Refused(
-            f"a {operation} of {pair.caller.name} cannot be answered while items are in both tables: the keys of"
-            f" {pair.target.name} do not lead back to those of {pair.source.name}",
-            next_step="ask for single items, by both keys, until the stage is rampdown",
-        )
-
-
 def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:
     match operation:
         case "GetItem":
@@ -112,6 +101,8 @@ def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request:
         case "Query":
             if "IndexName" in request and is_walked(row, request):
                 return query_index(pair, row, request)
+            if pair.mapping.kept and "IndexName" not in request and (row.merges or row.authority != pair.view):
+                return query_by_key(pair, row, ramp_percent, request)
             merges = row.merges and "IndexName" not in request
             return query_merged(pair, request) if merges else query(pair, row, ramp_percent, request)
         case "Scan":

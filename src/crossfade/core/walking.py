@@ -17,10 +17,12 @@ from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.indexing import MergedIndex, merged_index
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
-from crossfade.core.ordering import MARK, PAGING, from_gone, index_keys, key_of, translated, without_mark
-from crossfade.core.pages import Asked, look_up, page, understood
+from crossfade.core.merging import look_both
+from crossfade.core.ordering import MARK, from_gone, index_keys, translated, without_mark
+from crossfade.core.pages import PAGING, Asked, look_up, page, understood
 from crossfade.core.pair import Image, Pair, Stored, key_name
 from crossfade.core.stages import Order, Row, Side
+from crossfade.core.whole_keys import completed, token_of, token_there
 from crossfade.errors import Rejected
 
 REST: Final = "rest"  # behind this key in the target's order, of what only the target has
@@ -57,6 +59,8 @@ def walk(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
         if name is not None:
             all_of_it = request.get("Select") == "ALL_ATTRIBUTES"
             index = yield from merged_index(pair, name, index_keys(pair, name), whole=all_of_it)
+            if request.get("ConsistentRead"):
+                index.check_consistency("Scan", index.sides)
         step = Step(pair, row, asked, whole, index)
         yield from goes(step, mark, whole)
     except Rejected as error:
@@ -99,44 +103,62 @@ class Step:
 
     def _page(self, side: Side, start: Item | None, *, own: bool) -> Routine[tuple[list[Item], Item | None]]:
         """What one side answers, and its token in the caller's terms."""
-        pair = self._pair
+        pair, counted = self._pair, capacity_asked(self._request)
         asked: Request = {name: self._request[name] for name in PAGING if name in self._request}
-        asked |= {"TableName": pair.table(side).name, **capacity_asked(self._request)}
-        if self._index is not None:
-            asked["IndexName"] = pair.index_name(side, self._index.name)
+        asked |= {"TableName": pair.table(side).name, **counted}
+        if self._index is not None and self._index.there[side] is not None:
+            asked["IndexName"] = self._index.there[side]
             if self._index.whole:
                 asked["Select"] = "ALL_ATTRIBUTES"
         if self.left is not None:
             asked["Limit"] = self.left
         if start is not None:
-            asked["ExclusiveStartKey"] = translated(pair, start, pair.view, side)
-        reply = yield from Forward(asked) if own else Call(side, "Scan", asked)
-        self.sent.append(reply)
-        last: Item | None = reply.get("LastEvaluatedKey")
-        items: list[Item] = reply["Items"]
-        return items, None if not last else translated(pair, last, side, pair.view)
+            asked["ExclusiveStartKey"] = self._there(start, side)
+        call: Call | Forward = Forward(asked) if own else Call(side, "Scan", asked)
+        while True:
+            reply = yield from call
+            self.sent.append(reply)
+            last: Item | None = reply.get("LastEvaluatedKey")
+            items = yield from completed(pair, side, reply["Items"], self.sent, counted)
+            if items or not last or not pair.mapping.kept:
+                return items, self._callers(last, side, items)
+            call = Call(side, "Scan", {**asked, "ExclusiveStartKey": last})
+
+    def _there(self, token: Item, side: Side) -> Item:
+        """The caller's token in the terms of one side."""
+        if self._pair.mapping.kept:
+            return token_there(self._pair, token, side, self._names)
+        return translated(self._pair, token, self._pair.view, side)
+
+    def _callers(self, token: Item | None, side: Side, items: Sequence[Item]) -> Item | None:
+        """The reverse; where the keys of one table do not lead to those of the other, the last item does."""
+        pair = self._pair
+        if not token:
+            return None
+        if not pair.mapping.kept:
+            return translated(pair, token, side, pair.view)
+        image = pair.image(side, pair.stored(side, items[-1]))
+        return None if image is None else token_of(pair, image, self._names)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The caller's, of the index's key."""
+        return () if self._index is None else self._index.key_names
 
     def through_source(self) -> Routine[None]:
         items, last = yield from self._page("source", self._request.get("ExclusiveStartKey"), own=True)
-        keys = [key_of(self._pair, "source", item) for item in items]
+        keys = [self._pair.source_key(item) for item in items]
         images = yield from self._present(keys)
         self._show(images)
         if items:
-            self.end = translated(self._pair, keys[-1], "source", self._pair.view)
+            self.end = self._pair.callers_whole_key(keys[-1])
         mark = source_mark(self._row)
         self.last = {**last, MARK: {"S": mark}} if mark and last is not None else last
 
     def _present(self, keys: Sequence[Item]) -> Routine[list[Image]]:
         """The items under these keys as they are: the target's, or else the source's, in the order that is right."""
-        pair, counted = self._pair, capacity_asked(self._request)
-        held = yield from look_up(pair, "target", keys, self.sent, counted)
-        images = [self._shown("target", stored) for stored in held]
-        missing = [n for n, stored in enumerate(held) if stored.item is None]
-        if self._row.merges and missing:
-            behind = yield from look_up(pair, "source", [keys[n] for n in missing], self.sent, counted)
-            for n, stored in zip(missing, behind, strict=True):
-                images[n] = self._shown("source", stored)
-        return images
+        found = yield from look_both(self._pair, self._row, keys, self.sent, capacity_asked(self._request))
+        return [self._shown(side, stored) for side, stored in found]
 
     def _shown(self, side: Side, stored: Stored) -> Image:
         """The item; of an index, its entry there, if it has one."""
@@ -148,13 +170,17 @@ class Step:
         pair = self._pair
         # Of the caller's own call there is but one.
         items, last = yield from self._page("target", start, own=not self.sent)
-        keys = [pair.mapping.backward_key(key_of(pair, "target", item)) for item in items]
+        keys = [pair.whole_key_of("target", item) for item in items]
         held = yield from look_up(pair, "source", keys, self.sent, capacity_asked(self._request))
-        only = [item for item, source in zip(items, held, strict=True) if not self._source_gave(source)]
-        self._show([pair.image("target", pair.stored("target", item)) for item in only])
+        behind = zip(items, keys, held, strict=True)
+        only = [item for item, key, source in behind if not self._source_gave(source, key)]
+        images = [pair.image("target", pair.stored("target", item)) for item in only]
+        self._show(images)
         self.last = None if last is None else {**last, MARK: {"S": REST}}
 
-    def _source_gave(self, stored: Stored) -> bool:
+    def _source_gave(self, stored: Stored, key: Item) -> bool:
+        if self._pair.is_another("source", stored, key):
+            return False
         return stored.item is not None if self._index is None else self._index.has("source", stored)
 
     def _show(self, images: Sequence[Image]) -> None:
@@ -165,5 +191,7 @@ class Step:
             if image is not None and name is not None and name not in self._shown_names:
                 self._shown_names.add(name)
                 there.append(image)
+        if self._index is not None:
+            there = [self._index.cut(image) for image in there]
         self.looked_at += len(there)
         self.items += [image for image in there if self._asked.keep(image)]

@@ -237,8 +237,8 @@ def tokens_that_are_made_up(table: Shape) -> Iterable[Op]:
 def equal_scores(table: Shape) -> Steps:
     for n in (1, 3, 5):
         yield table("UpdateItem", Key=table.key(n), UpdateExpression="SET score = :ten")
-    yield from by_score(table, {"Limit": 2, "ConsistentRead": True})
-    yield from by_score(table, {"ScanIndexForward": False, "ConsistentRead": True})
+    yield from by_score(table, {"Limit": 2, "ConsistentRead": table.form.strongly})
+    yield from by_score(table, {"ScanIndexForward": False, "ConsistentRead": table.form.strongly})
 
 
 index_scan = Group("Scan an index", given=two_partitions, alone=True, only_reads=True)

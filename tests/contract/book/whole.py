@@ -161,7 +161,7 @@ def filtered_by_the_reader(table: Shape) -> Iterable[Op]:
             "Query",
             KeyConditionExpression=PARTITION,
             FilterExpression="attribute_not_exists(expires) OR expires > :high",
-            ConsistentRead=True,
+            ConsistentRead=table.form.strongly,
         ),
     ]
 
@@ -269,7 +269,9 @@ def an_order_from_cart_to_archive(table: Shape) -> Steps:
 @mixed.case
 def every_item_read_and_written_back(table: Shape) -> Steps:
     """Read, change, write: the program that knows no expressions."""
-    answers = yield from pages(table("Query", KeyConditionExpression=PARTITION, Limit=2, ConsistentRead=True))
+    answers = yield from pages(
+        table("Query", KeyConditionExpression=PARTITION, Limit=2, ConsistentRead=table.form.strongly)
+    )
     for item in [item for answer in answers for item in answer["Items"]]:
         yield table("PutItem", Item={**item, "seen": {"BOOL": True}}, ReturnValues="ALL_OLD")
 
