@@ -75,8 +75,10 @@ class MergedIndex:
         """For a strongly consistent request. Raises Refused where a global index of the other table would have to
         answer; what the caller's own table cannot answer either, the service refuses."""
         own = self.sides.get(self.pair.view)
+        # Not described, it may be local where its partitions are the table's.
+        is_global = self.names[0] != self.pair.caller.partition_key if own is None else own.is_global
         for side in sides:
-            if self.sides[side].is_global and (own is None or not own.is_global):
+            if self.sides[side].is_global and not is_global:
                 raise Refused(
                     f"a strongly consistent {operation} of {self.pair.caller.name} cannot be answered: items of"
                     f" {self.pair.table(side).name} are found by its global index {self.there[side]}, which is"
