@@ -189,6 +189,11 @@ class AioBackground:
     def _start_what_is_due(self) -> None:
         self._woken = False  # before looking: what is put from now on tells the loop again
         self._call_what_waits()
+        self._start_jobs()
+        if self._soon:
+            self._tell()
+
+    def _start_jobs(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -202,8 +207,6 @@ class AioBackground:
             if found is not None:
                 self._timer = loop.call_later(found, self._start_what_is_due)
             break
-        if self._soon:
-            self._tell()
         if self._backlog.idle and not self._soon:
             self._idle.set()
         else:
@@ -234,4 +237,4 @@ class AioBackground:
             task = asyncio.current_task()
             if task is not None:
                 self._tasks.discard(task)
-            self._start_what_is_due()
+            self._start_jobs()
