@@ -50,6 +50,7 @@ for another number, and where that is what makes it possible the journal says so
 | DeleteItem | never: it takes both sides |
 | TransactWriteItems | for each action but a delete that was refused since there was no item |
 | Query of the table | each page that holds nothing, one in twenty of the others; a hundred items at most |
+| the same, where the target's key is an attribute of its own | never |
 | Query of an index, Scan | never |
 
 An update, or an action with a condition, then asks for the old item, which the service gives without a charge, and
@@ -57,7 +58,8 @@ which the caller is not shown. A transaction that succeeds tells nothing of what
 be in the way of the call: so an `Update` in one that made a new item beside an uncopied one is noticed only where
 crossfade evaluates the transaction itself, and so has read the item. A page of a Scan stands for no part of the other
 table, whose partitions are others; to look behind it would take a scan of the source, and that is what verify does.
-What an index would show is found by verify too, or behind a query of the table.
+What an index would show is found by verify too, or behind a query of the table; and an index is what answers a query by
+the old key, where the target's is an attribute of its own.
 
 So what only a Scan or an index would show is for verify, which is a gate of `rampdown` and of `complete`, and for
 `watch`, which names each write to the source as it happens. An update that was made beside an uncopied item is told of

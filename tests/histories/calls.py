@@ -15,14 +15,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from crossfade.core.items import Item
 from crossfade.errors import Rejected
+from crossfade.sim.calls import GET, entry_key, entry_of, key_of, name_of, shown
 from crossfade.sim.history import KeyName
-from crossfade.sim.model import Action, Answer, answer_of, answer_of_refusal, item_of, seen
+from crossfade.sim.model import Action, Answer, answer_of, answer_of_refusal
 from tests.histories.records import Nothing, Recorder, Told, Unknown
 
 Reply = dict[str, Any]
 Asked = Sequence[tuple[KeyName, Action]]
 
-GET: Final = Action("get")
 BUSY: Final = frozenset(  # nothing was written, and the same may succeed
     {
         "ProvisionedThroughputExceededException",
@@ -106,9 +106,9 @@ class Calls:
         names = self.recorder.begin("BatchWriteItem", asked)
         told: Sequence[Told]
         try:
-            requests = [batch_part(key, action) for key, action in asked]
+            requests = [entry_of(key, action) for key, action in asked]
             reply: Reply = self.client.batch_write_item(RequestItems={self.table: requests})
-            left = {written(each) for each in reply["UnprocessedItems"].get(self.table, ())}
+            left = {entry_key(each) for each in reply["UnprocessedItems"].get(self.table, ())}
             told = [Nothing("unprocessed") if key in left else ("ok", None) for key, _ in asked]
         except Exception as error:  # noqa: BLE001 - as above
             told = [self._refusal("BatchWriteItem", action, error) for _, action in asked]
@@ -209,36 +209,3 @@ def reason_told(action: Action, reason: Reply) -> Told:
             return Nothing(reason["Code"])
         case _:
             return "odd", str(reason)
-
-
-def key_of(key: KeyName) -> Item:
-    return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
-
-
-def name_of(item: Item) -> KeyName:
-    return item["pk"]["S"], item["sk"]["S"]
-
-
-def shown(items: list[Item]) -> dict[KeyName, Answer]:
-    """What a page or a batch shows of each item. An item that is there twice is an odd answer."""
-    found: dict[KeyName, Answer] = {}
-    for item in items:
-        key = name_of(item)
-        if key in found:
-            found[key] = "odd", f"shown twice: {found[key]} and {item}"
-            continue
-        try:
-            found[key] = "ok", seen(item)
-        except (ValueError, KeyError, TypeError) as error:
-            found[key] = "odd", f"{item!r}: {error}"
-    return found
-
-
-def batch_part(key: KeyName, action: Action) -> Reply:
-    if action.name == "delete":
-        return {"DeleteRequest": {"Key": key_of(key)}}
-    return {"PutRequest": {"Item": item_of(key, action.apply(None)[1])}}
-
-
-def written(part: Reply) -> KeyName:
-    return name_of(part["PutRequest"]["Item"] if "PutRequest" in part else part["DeleteRequest"]["Key"])

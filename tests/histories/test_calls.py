@@ -13,10 +13,11 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from crossfade.demo.journal import Journal
 from crossfade.errors import Refused
 from crossfade.migration import Strategy
+from crossfade.sim.calls import GET
 from crossfade.sim.model import Action, Answer
 from tests.conftest import Database
 from tests.histories import scenes
-from tests.histories.calls import GET, Calls
+from tests.histories.calls import Calls
 from tests.histories.records import Record, Recorder, load
 from tests.histories.run import perform
 from tests.histories.traffic import CALLS
