@@ -64,6 +64,11 @@ def between(combination: Combination, _operation: str) -> bool:
     return not combination.untouched
 
 
+def anywhere(_combination: Combination, _operation: str) -> bool:
+    """In every stage and view."""
+    return True
+
+
 def not_the_callers_table_alone(combination: Combination, operation: str) -> bool:
     """Where the answer may need another table than the caller's, or carries a stamp."""
     row = combination.row
@@ -465,7 +470,7 @@ DIFFERENCES: Final = (
     Difference(
         "capacity of a repeated transaction",
         frozenset({"TransactWriteItems"}),
-        between,
+        anywhere,
         sent_again,
         "everything but `ConsumedCapacity`",
         "a transaction that is sent again with its token is found in the control table, not in the caller's",
