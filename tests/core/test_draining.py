@@ -100,6 +100,30 @@ def test_a_source_written_meanwhile_is_read_again(bench: Bench) -> None:
     assert drain.held("target") == {**THERE, "n": {"N": "7"}}
 
 
+@pytest.mark.parametrize("view", SIDES)
+def test_an_attribute_added_meanwhile_in_prepare_is_seen_and_kept(bench: Bench, view: Side) -> None:
+    """Between the look at the source and the write, another client adds an attribute: the answer has it."""
+    drain = Drain(bench, view)
+    other = Pair(drain.pair.source, drain.pair.target, drain.pair.mapping)
+    added: Request = {
+        "TableName": other.source.name,
+        "Key": KEY,
+        "UpdateExpression": "SET more = :more",
+        "ExpressionAttributeValues": {":more": {"S": "added"}},
+    }
+
+    def meanwhile() -> None:
+        routine = route(other, Stage.PREPARE, 0, "UpdateItem", added, strategy="copy-on-write")
+        assert routine is not None
+        _ = bench.run(routine, Call("source", "UpdateItem", added))
+
+    bench.before["TransactWriteItems", ""] = meanwhile
+    key = KEY if view == "source" else THERE
+    reply = drain.do(Stage.PREPARE, "UpdateItem", **add_one(key), ReturnValues="ALL_OLD")
+    assert reply["Attributes"] == {**key, "n": {"N": "5"}, "more": {"S": "added"}}
+    assert drain.held("source") == {**KEY, "n": {"N": "6"}, "more": {"S": "added"}}
+
+
 @pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.DRAIN, Stage.RAMPDOWN])
 def test_a_delete_takes_both_sides(bench: Bench, stage: Stage) -> None:
     """Nothing is left to come back, wherever the item was."""

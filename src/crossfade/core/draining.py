@@ -117,7 +117,7 @@ def moves_of(
     if not changes:
         return Moves(absent, check(pair, "source", key, pair.source_as_read(held.source)))
     if row.writes is Writes.PREPARED:
-        own = yield from deciding_action(pair, operation, request, held.source, done, key)
+        own = yield from deciding_action(pair, operation, request, held.source, done, key, stamped=pair.rules.stamp)
         stamp = yield from Stamp()
         return Moves(absent, stamped_action(own, stamp))
     if done.image is None:

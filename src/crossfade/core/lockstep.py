@@ -11,7 +11,7 @@ from crossfade.core.evaluating import ActionName, Evaluated, WriteName, prepare
 from crossfade.core.items import Item
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, read_counting, too_busy
 from crossfade.core.mirroring import TRANSIENT
-from crossfade.core.pair import Pair, Stored, with_guard
+from crossfade.core.pair import Pair, Stored, joined, stamp_as_read, with_guard
 from crossfade.core.rekeying import of_callers_index
 from crossfade.core.requests import checked_key
 from crossfade.core.stages import Side
@@ -65,16 +65,30 @@ OWN_PARAMETERS: Final = (
 
 
 def deciding_action(
-    pair: Pair, operation: ActionName, request: Request, before: Stored, done: Evaluated, key: Item
+    pair: Pair,
+    operation: ActionName,
+    request: Request,
+    before: Stored,
+    done: Evaluated,
+    key: Item,
+    *,
+    stamped: bool = False,
 ) -> Routine[Request]:
     """What the transaction does to a source that decides. Where there is no item, or the caller speaks of another form,
     the outcome is written as it was evaluated: the guard keeps it right. Else the caller's own request is carried out,
-    on what the source then holds."""
+    on what the source then holds.
+
+    `stamped`: writes leave stamps on the source. Then the stamp is part of the lock where the answer depends on what
+    was read: of an attribute that somebody has added meanwhile, nothing else tells.
+    """
     if pair.view == "target":
-        return as_action((yield from pair.put_or_delete("source", key, done.image, pair.unchanged("source", before))))
+        lock_on_source = pair.source_as_read(before) if stamped else pair.unchanged("source", before)
+        return as_action((yield from pair.put_or_delete("source", key, done.image, lock_on_source)))
     guard = pair.still(before.item, done.shown)
     if before.item is None:
         return as_action((yield from pair.put_or_delete("source", key, done.image, guard)))
+    if stamped and done.shown:
+        guard = joined(stamp_as_read(before), guard)
     given: Request = {name: request[name] for name in OWN_PARAMETERS if name in request}
     own: Request = with_guard({**given, "TableName": pair.source.name}, guard)
     if "Key" in own:

@@ -291,14 +291,8 @@ class Pair:
     def source_as_read(self, before: Stored) -> Guard:
         """The source is what was read, its stamp or its lack of one included. Whoever writes it under the eyes of
         others sets a fresh one; the attributes tell of whoever sets none."""
-        if before.item is None:
-            return self.as_it_was("source", None)
-        names = {"#xf_stamp": STAMP}
-        if before.stamp is None:
-            stamp = Guard("attribute_not_exists(#xf_stamp)", names, {})
-        else:
-            stamp = Guard("#xf_stamp = :xf_stamp", names, {":xf_stamp": {"S": before.stamp}})
-        return joined(stamp, self.as_it_was("source", before.item))
+        attributes = self.as_it_was("source", before.item)
+        return attributes if before.item is None else joined(stamp_as_read(before), attributes)
 
     def as_it_was(self, side: Side, item: Item | None) -> Guard:
         """The item is there (or not) with these very attributes."""
@@ -307,6 +301,14 @@ class Pair:
     def still(self, image: Image, attributes: frozenset[str]) -> Guard:
         """The source still has (or has not) the item, and these attributes of it are as they were."""
         return attributes_guard(self.source, image, attributes)
+
+
+def stamp_as_read(before: Stored) -> Guard:
+    """An item that was there has its stamp still, or still none; beside an update that sets a new one."""
+    names = {"#xf_before": STAMP}
+    if before.stamp is None:
+        return Guard("attribute_not_exists(#xf_before)", names, {})
+    return Guard("#xf_before = :xf_before", names, {":xf_before": {"S": before.stamp}})
 
 
 def attributes_guard(table: TableShape, item: Item | None, attributes: frozenset[str]) -> Guard:
