@@ -144,6 +144,7 @@ DUAL_WRITE: dict[Stage, Row] = {
         Ramp.NONE,
         (Gate.BACKFILLED, Gate.VERIFIED),
         "one transaction writes both sides; the target decides",
+        Order.SOURCE_MARKED,
     ),
     Stage.LIVE: Row(
         "target",
