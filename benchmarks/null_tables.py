@@ -28,7 +28,17 @@ MARK: Final = 123456789  # stands for the number in a template
 BAD_REQUEST: Final = "400 Bad Request"
 OPERATIONS: Final = {
     name.lower().encode(): name
-    for name in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "TransactWriteItems", "DescribeTable")
+    for name in (
+        "GetItem",
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "Query",
+        "Scan",
+        "TransactWriteItems",
+        "DescribeTable",
+        "UpdateTimeToLive",
+    )
 }
 WRITTEN: Final = whole(b'{"UnprocessedItems":{}}')
 

@@ -18,8 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crossfade.core.accounting import accounting_asked, whole_answer
+from crossfade.core.changes import decided_on
 from crossfade.core.effects import Reply, Request, Routine, Sleep, Stamp
-from crossfade.core.evaluating import ActionName, Evaluated, WriteName, prepare
+from crossfade.core.evaluating import Evaluated, Prepared, WriteName, prepare
 from crossfade.core.items import Item
 from crossfade.core.locked_writes import attempt_locked
 from crossfade.core.locking import TRIES_MAX, as_action, pause_seconds, read_counting, too_busy
@@ -70,7 +71,7 @@ def drained(pair: Pair, row: Row, operation: WriteName, request: Request) -> Rou
             done = prepared.on(image)
             if done.image is None and image is None and row.merges:
                 return whole_answer(pair, request, done, replies)
-            moves = yield from moves_of(pair, row, operation, prepared.request, held, done, key)
+            moves = yield from moves_of(pair, row, prepared, held, done, key)
         if (yield from carried_out(pair, key, moves, asked, replies)):
             return whole_answer(pair, request, done, replies)
         yield from Sleep(pause_seconds(attempt))
@@ -95,10 +96,9 @@ def look(pair: Pair, row: Row, key: Item, asked: Request, replies: list[Reply]) 
     return Held(target, (yield from read_counting(pair, "source", key, asked, replies)))
 
 
-def moves_of(
-    pair: Pair, row: Row, operation: ActionName, request: Request, held: Held, done: Evaluated, key: Item
-) -> Routine[Moves]:
+def moves_of(pair: Pair, row: Row, prepared: Prepared, held: Held, done: Evaluated, key: Item) -> Routine[Moves]:
     """What has been decided upon `held`, as actions that are carried out only while that is how things are."""
+    operation = prepared.operation
     changes = operation != "ConditionCheck" and not (done.image is None and held.image(pair, key) is None)
     absent = check(pair, "target", key, pair.unchanged("target", NOTHING))
     if held.target.item is not None:
@@ -115,9 +115,10 @@ def moves_of(
         return Moves(absent, deletion(pair, "source", key) if operation == "DeleteItem" else None)
     guard = pair.source_as_read(held.source) if pair.rules.stamp else None
     if not changes:
-        return Moves(absent, check(pair, "source", key, pair.source_as_read(held.source)))
+        named = decided_on(pair, "source", prepared)
+        return Moves(absent, check(pair, "source", key, pair.source_as_read(held.source, named)))
     if row.writes is Writes.PREPARED:
-        own = yield from deciding_action(pair, operation, request, held.source, done, key, stamped=pair.rules.stamp)
+        own = yield from deciding_action(pair, prepared, held.source, done, key, stamped=pair.rules.stamp)
         stamp = yield from Stamp()
         return Moves(absent, stamped_action(own, stamp))
     if done.image is None:
@@ -153,5 +154,6 @@ def carried_out(pair: Pair, key: Item, moves: Moves, asked: Request, replies: li
     """False: somebody was quicker, so look again."""
     if moves.source is not None:
         return (yield from transact(moves.source, moves.target, asked, replies))
-    ((_, request),) = moves.target.items()
-    return (yield from attempt_locked(pair, "target", key, {**request, **asked}, replies))
+    reply = yield from attempt_locked(pair, "target", key, moves.target, asked)
+    replies += () if reply is None else (reply,)
+    return reply is not None

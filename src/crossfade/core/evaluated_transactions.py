@@ -13,6 +13,7 @@ from typing import Final
 
 from crossfade.core.accounting import accounting_asked, capacity_asked, consumed_by_table
 from crossfade.core.cancelling import NO_REASON, cancellation, never, reason_of, reasons_of
+from crossfade.core.changes import change, decided_on
 from crossfade.core.draining import NOTHING, Held, moves_of
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
 from crossfade.core.evaluating import ActionName, Evaluated, Prepared, prepare
@@ -177,31 +178,31 @@ def plan_action(pair: Pair, row: Row, plan: Plan, decided: Decided) -> Routine[N
     action, result, held, side = decided.action, decided.result, decided.held, row.authority
     if row.merges or row.writes is Writes.DELETING:
         both = Held(held["target"], held.get("source", NOTHING))
-        request = decided.prepared.request
-        moves = yield from moves_of(pair, row, action.operation, request, both, result, action.key)
+        moves = yield from moves_of(pair, row, decided.prepared, both, result, action.key)
         plan.items[action.place] = moves.target
         if moves.source is not None:
             plan.add(action.place, moves.source)
         return
     changes = action.operation != "ConditionCheck" and not (result.image is None and held[side].item is None)
+    named = decided_on(pair, side, decided.prepared)
     if not changes:
-        in_lockstep = row.writes is Writes.LOCKSTEP
-        guard = pair.unchanged(side, held[side]) if in_lockstep else pair.locked(side, held[side])
+        locking = pair.unchanged if row.writes is Writes.LOCKSTEP else pair.locked
+        guard = locking(side, held[side], named)
         check: Request = {"TableName": pair.table(side).name, "Key": pair.key(side, action.key)}
         plan.items[action.place] = {"ConditionCheck": with_guard(check, guard)}
         return
     if row.writes is not Writes.LOCKSTEP:
-        guard = pair.locked(side, held[side])
-        plan.items[action.place] = as_action((yield from pair.put_or_delete(side, action.key, result.image, guard)))
+        guard = pair.locked(side, held[side], named)
+        plan.items[action.place] = yield from change(
+            pair, side, action.key, held[side], decided.prepared, result.image, guard
+        )
         return
     target = as_action((yield from pair.put_or_delete("target", action.key, result.image, lock(pair, held["target"]))))
     if side == "target":
         plan.items[action.place] = target
         plan.add(action.place, as_action((yield from pair.put_or_delete("source", action.key, result.image))))
         return
-    plan.items[action.place] = yield from deciding_action(
-        pair, action.operation, decided.prepared.request, held["source"], result, action.key
-    )
+    plan.items[action.place] = yield from deciding_action(pair, decided.prepared, held["source"], result, action.key)
     plan.add(action.place, target)
 
 

@@ -28,7 +28,7 @@ ActionName = Literal["PutItem", "UpdateItem", "DeleteItem", "ConditionCheck"]
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """`image`: what the table holds afterwards; `reply`: the answer, without its metadata; `shown`: the attributes
-    whose former or new values the answer shows."""
+    whose former or new values the answer shows"""
 
     image: Image
     reply: Reply
@@ -37,11 +37,19 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request that has been read. `request` has no legacy parameters any more."""
+    """A request that has been read. `request` has no legacy parameters any more; `names`: the root attributes that its
+    expressions name."""
 
+    operation: ActionName
     request: Request
+    names: frozenset[str]
     _condition: Condition | None
     _result: Callable[[Image], Evaluated]
+
+    @property
+    def shows_whole(self) -> bool:
+        """Whether the answer is to show the item as a whole."""
+        return self.request.get("ReturnValues", "NONE") in WHOLE
 
     def on(self, before: Image) -> Evaluated:
         """Raises Rejected as DynamoDB would: the conditional check, a wrong operand, an item that grew too large."""
@@ -59,9 +67,10 @@ def prepare(operation: ActionName, request: Request, key_names: Collection[str])
     parsed = None if text is None else condition(text, bindings)
     result = PREPARERS[operation](request, key_names, bindings)
     bindings.finish()
-    return Prepared(request, parsed, result)
+    return Prepared(operation, request, frozenset(bindings.attributes), parsed, result)
 
 
+WHOLE: Final = frozenset({"ALL_OLD", "ALL_NEW"})
 RETURNED: Final[dict[str, frozenset[str]]] = {
     "PutItem": frozenset({"NONE", "ALL_OLD"}),
     "DeleteItem": frozenset({"NONE", "ALL_OLD"}),
@@ -156,7 +165,7 @@ def returned_unchanged(mode: str, before: Image, start: Item) -> Image:
 
 def shown_whole(request: Request, before: Image) -> frozenset[str]:
     """Every attribute, where the caller asked to see the whole item."""
-    if before is None or request.get("ReturnValues", "NONE") not in ("ALL_OLD", "ALL_NEW"):
+    if before is None or request.get("ReturnValues", "NONE") not in WHOLE:
         return frozenset()
     return frozenset(before)
 

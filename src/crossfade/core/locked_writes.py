@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from crossfade.core.accounting import accounting_asked, whole_answer
+from crossfade.core.changes import as_found, asking_for_all, change, decided_on, new_stamp
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep
 from crossfade.core.evaluating import WriteName, prepare
 from crossfade.core.items import Item
 from crossfade.core.locking import TRIES_MAX, pause_seconds, read_counting, too_busy
-from crossfade.core.mapping import STAMP
-from crossfade.core.pair import Pair, operation_name
+from crossfade.core.pair import Pair
 from crossfade.core.rekeying import in_callers_terms
 from crossfade.core.stages import Side
 from crossfade.errors import DatabaseError, Rejected, UnknownOutcome
@@ -39,28 +40,38 @@ def evaluated_here(
         done = prepared.on(pair.image_under(side, before, key))
         if done.image is None and before.item is None:
             return whole_answer(pair, request, done, replies)
-        change = yield from pair.put_or_delete(side, key, done.image, pair.locked(side, before))
-        if (yield from attempt_locked(pair, side, key, {**change, **asked}, replies)):
-            return whole_answer(pair, request, done, replies)
+        lock = pair.locked(side, before, decided_on(pair, side, prepared))
+        action = yield from change(pair, side, key, before, prepared, done.image, lock)
+        reply = yield from attempt_locked(pair, side, key, action, asked | asking_for_all(prepared))
+        if reply is not None:
+            done = as_found(pair, side, key, prepared, done, reply)
+            return whole_answer(pair, request, done, [*replies, reply])
         yield from Sleep(pause_seconds(attempt))
     raise too_busy()
 
 
-def attempt_locked(pair: Pair, side: Side, key: Item, change: Request, replies: list[Reply]) -> Routine[bool]:
-    """Whether the locked write was carried out. Raises UnknownOutcome where that cannot be told."""
+def attempt_locked(pair: Pair, side: Side, key: Item, action: Request, asked: Request) -> Routine[Reply | None]:
+    """The answer to the locked write, or None where it was not carried out. Raises UnknownOutcome where that cannot be
+    told. `action` is one of a transaction; `asked`: what else is to be told."""
+    ((kind, request),) = action.items()
+    stamp = new_stamp(action)
     try:
-        replies.append((yield from Call(side, operation_name(change), change)))
+        return (yield from Call(side, OPERATIONS[kind], {**request, **asked}))
     except Rejected as error:
         if error.code not in ("ConditionalCheckFailedException", "TransactionConflictException"):
             raise in_callers_terms(pair, side, error) from None
-        return False
+        return None
     except UnknownOutcome as unknown:
-        if side == "source" or "Item" not in change:
+        if side == "source" or stamp is None:
             raise  # neither the source nor an absence carries a stamp
         try:
             now = yield from pair.read(side, key)
         except DatabaseError:
             raise unknown from None
-        if now.stamp != change["Item"][STAMP]["S"]:
+        if now.stamp != stamp:
             raise
-    return True
+        return {}
+
+
+# An update that would change nothing is its condition alone.
+OPERATIONS: Final = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "UpdateItem"}

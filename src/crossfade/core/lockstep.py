@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from crossfade.core.accounting import accounting_asked, whole_answer
 from crossfade.core.cancelling import reasons_of
+from crossfade.core.changes import change, decided_on
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
-from crossfade.core.evaluating import ActionName, Evaluated, WriteName, prepare
+from crossfade.core.evaluating import Evaluated, Prepared, WriteName, prepare
 from crossfade.core.items import Item
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, read_counting, too_busy
 from crossfade.core.mirroring import TRANSIENT
@@ -39,7 +41,7 @@ def in_lockstep(pair: Pair, authority: Side, operation: WriteName, request: Requ
         if done.image is None and image is None and before.item is None:
             return whole_answer(pair, request, done, replies)
         if authority == "source":
-            source_action = yield from deciding_action(pair, operation, prepared.request, decides, done, key)
+            source_action = yield from deciding_action(pair, prepared, decides, done, key)
         else:
             source_action = as_action((yield from pair.put_or_delete("source", key, done.image)))
         target = yield from pair.put_or_delete("target", key, done.image, lock(pair, before))
@@ -65,25 +67,20 @@ OWN_PARAMETERS: Final = (
 
 
 def deciding_action(
-    pair: Pair,
-    operation: ActionName,
-    request: Request,
-    before: Stored,
-    done: Evaluated,
-    key: Item,
-    *,
-    stamped: bool = False,
+    pair: Pair, prepared: Prepared, before: Stored, done: Evaluated, key: Item, *, stamped: bool = False
 ) -> Routine[Request]:
     """What the transaction does to a source that decides. Where there is no item, or the caller speaks of another form,
-    the outcome is written as it was evaluated: the guard keeps it right. Else the caller's own request is carried out,
-    on what the source then holds.
+    what was evaluated is written: the guard keeps it right. Else the caller's own request is carried out, on what the
+    source then holds.
 
     `stamped`: writes leave stamps on the source. Then the stamp is part of the lock where the answer depends on what
     was read: of an attribute that somebody has added meanwhile, nothing else tells.
     """
+    operation, request = prepared.operation, prepared.request
     if pair.view == "target":
-        lock_on_source = pair.source_as_read(before) if stamped else pair.unchanged("source", before)
-        return as_action((yield from pair.put_or_delete("source", key, done.image, lock_on_source)))
+        locking = pair.source_as_read if stamped else partial(pair.unchanged, "source")
+        lock_on_source = locking(before, decided_on(pair, "source", prepared))
+        return (yield from change(pair, "source", key, before, prepared, done.image, lock_on_source))
     guard = pair.still(before.item, done.shown)
     if before.item is None:
         return as_action((yield from pair.put_or_delete("source", key, done.image, guard)))

@@ -265,13 +265,14 @@ class Pair:
             request["Item"] = yield from self.stored_form(side, image)
         return with_guard(request, guard)
 
-    def unchanged(self, side: Side, before: Stored) -> Guard:
+    def unchanged(self, side: Side, before: Stored, named: frozenset[str] = frozenset()) -> Guard:
         """The optimistic lock: this side still holds what was read.
 
-        On the target the stamp tells, which is fresh with every write. The source has none, so there the attributes do.
+        On the target the stamp tells, which is fresh with every write. The source has none, so there the attributes do,
+        and those `named` are still absent where they were.
         """
         if side == "source":
-            return self.as_it_was(side, before.item)
+            return self.as_it_was(side, before.item, named)
         if before.item is None:
             return Guard("attribute_not_exists(#xf_key)", {"#xf_key": self.target.partition_key}, {})
         if before.stamp is None:  # an item that crossfade has not written yet
@@ -282,21 +283,21 @@ class Pair:
             )
         return Guard("#xf_stamp = :xf_stamp", {"#xf_stamp": STAMP}, {":xf_stamp": {"S": before.stamp}})
 
-    def locked(self, side: Side, before: Stored) -> Guard:
+    def locked(self, side: Side, before: Stored, named: frozenset[str] = frozenset()) -> Guard:
         """`unchanged`, and on the target the attributes too: an application that has left the source behind sets no
         stamps any more."""
-        guard = self.unchanged(side, before)
-        return joined(guard, self.as_it_was(side, before.item)) if side == "target" else guard
+        guard = self.unchanged(side, before, named)
+        return joined(guard, self.as_it_was(side, before.item, named)) if side == "target" else guard
 
-    def source_as_read(self, before: Stored) -> Guard:
+    def source_as_read(self, before: Stored, named: frozenset[str] = frozenset()) -> Guard:
         """The source is what was read, its stamp or its lack of one included. Whoever writes it under the eyes of
         others sets a fresh one; the attributes tell of whoever sets none."""
-        attributes = self.as_it_was("source", before.item)
+        attributes = self.as_it_was("source", before.item, named)
         return attributes if before.item is None else joined(stamp_as_read(before), attributes)
 
-    def as_it_was(self, side: Side, item: Item | None) -> Guard:
-        """The item is there (or not) with these very attributes."""
-        return attributes_guard(self.table(side), item, frozenset(item or ()))
+    def as_it_was(self, side: Side, item: Item | None, named: frozenset[str] = frozenset()) -> Guard:
+        """The item is there (or not) with these very attributes, and without those `named` that it did not have."""
+        return attributes_guard(self.table(side), item, named.union(item or ()), named)
 
     def still(self, image: Image, attributes: frozenset[str]) -> Guard:
         """The source still has (or has not) the item, and these attributes of it are as they were."""
@@ -311,13 +312,17 @@ def stamp_as_read(before: Stored) -> Guard:
     return Guard("#xf_before = :xf_before", names, {":xf_before": {"S": before.stamp}})
 
 
-def attributes_guard(table: TableShape, item: Item | None, attributes: frozenset[str]) -> Guard:
+def attributes_guard(
+    table: TableShape, item: Item | None, attributes: frozenset[str], first: frozenset[str] = frozenset()
+) -> Guard:
+    """`first`: those that must be in the guard, should there be too many."""
     names = {"#xf_key": table.partition_key}
     if item is None:
         return Guard("attribute_not_exists(#xf_key)", names, {})
     clauses = ["attribute_exists(#xf_key)"]
     values: Item = {}
-    for n, name in enumerate(sorted(attributes.difference(table.key_names))[:GUARDED_MAX]):
+    chosen = sorted(attributes.difference(table.key_names), key=lambda name: (name not in first, name))[:GUARDED_MAX]
+    for n, name in enumerate(chosen):
         names[f"#xf{n}"] = name
         if name in item:
             values[f":xf{n}"] = item[name]

@@ -153,12 +153,16 @@ class Calls:
 
     # --- what they have in common
 
+    def oldest(self, client: Client) -> float:
+        """How old a read that is not strongly consistent may be: one without a lease is of the stage that was."""
+        return min(self.world.now, client.agent.deadline) - self.stale_seconds
+
     def written_down(self, client: Client, asked: Asked, *, together: bool = False) -> list[Operation]:
         """The operations of one call, which begins now."""
         called, called_at = self.world.order(), self.world.now
         who = client.process.name
         self.history.begins(called, called_at)
-        since = self.history.since(called_at - self.stale_seconds)
+        since = self.history.since(self.oldest(client))
         found = [
             Operation(who, key, action, called, called_at, together=together,
                       since=since if action.is_eventual else None)

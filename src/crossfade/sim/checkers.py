@@ -19,7 +19,7 @@ from crossfade.core.requests import table_names
 from crossfade.core.stages import Row, Stage, Writes
 from crossfade.sim.history import History, KeyName, Operation
 from crossfade.sim.linearizability import Stuck, linearize
-from crossfade.sim.model import Action, State
+from crossfade.sim.model import PUTS, Action, State
 from crossfade.sim.network import READS
 from crossfade.sim.processes import Task
 from crossfade.sim.snapshots import torn
@@ -39,7 +39,7 @@ class Violation:
 
 # --- what applications were told -------------------------------------------------------------------------------------
 
-FORGETFUL = frozenset({"put", "create", "replace", "delete", "delete_if"})  # these may drop tokens by right
+FORGETFUL = PUTS | {"delete", "delete_if"}  # these may drop tokens by right
 
 
 def answers(history: History) -> list[Violation]:
@@ -103,7 +103,7 @@ def lost_write(key: KeyName, operations: list[Operation]) -> Violation | None:
         return None  # the general check decides
     final = final_state(operations)
     kept = set(final[1]) if final is not None else set[str]()
-    appends = ("append", "append_if")
+    appends = ("append", "append_if", "log")
     acknowledged = [o for o in operations if o.action.name in appends and o.action.is_write and is_done(o)]
     lost = [operation.action.token for operation in acknowledged if operation.action.token not in kept]
     if not lost:

@@ -15,6 +15,7 @@ from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.pair import Pair
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain
+from crossfade.sim import views
 from crossfade.sim.background import Background
 from crossfade.sim.processes import Process, Task
 from crossfade.sim.world import World
@@ -89,6 +90,8 @@ class Client:
     ) -> None:
         """One call by the application. `keys` names the items concerned, for the trace; `sent_twice` is called at the
         moment when its SDK sends it again, since a process that crashes tells nothing any more."""
+        if self.pair.view == "target":
+            request, told = views.asked(self.pair, operation, request), self._told_of_target(told)
         try:
             passage = self.passages.open(operation, request)
         except (Refused, Rejected, StageUncertain) as error:
@@ -103,3 +106,13 @@ class Client:
         name = f"{operation} {' '.join(keys)}"
         task = Task(self.process, passage.routine, name, done, passage.scope, "caller", keys, sent_twice)
         self.world.start(task)
+
+    def _told_of_target(self, told: Told) -> Told:
+        def in_source_form(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
+            if reply is not None:
+                reply = views.told(self.pair, reply)
+            if isinstance(error, Rejected):
+                error = views.refused(self.pair, error)
+            told(reply, error, sent)
+
+        return in_source_form

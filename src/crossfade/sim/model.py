@@ -22,10 +22,12 @@ State: TypeAlias = tuple[int | None, tuple[str, ...], str | None] | None
 Answer: TypeAlias = tuple[Literal["ok", "refused", "invalid", "odd"], Any]
 
 ActionName = Literal[
-    "put", "create", "replace", "append", "append_if", "add", "mark", "unmark", "delete", "delete_if",
+    "put", "bare", "create", "replace", "append", "append_if", "log", "add", "label", "mark", "unmark",
+    "delete", "delete_if",
     "check", "check_if", "check_absent", "get", "get_if",
 ]  # fmt: skip
 # get_if: what a page with a filter shows of an item; it is there, and its n is `expected` or more.
+PUTS: Final[frozenset[ActionName]] = frozenset({"put", "bare", "create", "replace"})
 READING: Final[frozenset[ActionName]] = frozenset({"check", "check_if", "check_absent", "get", "get_if"})
 
 
@@ -97,22 +99,31 @@ class Action:
             return ("ok", None), state
         if name in ("delete", "delete_if"):
             return ("ok", state if self.shows == "ALL_OLD" else None), None
-        if name in ("put", "create", "replace"):
-            return ("ok", state if self.shows == "ALL_OLD" else None), (self.expected, (self.token,), self.token)
+        if name in PUTS:
+            return ("ok", state if self.shows == "ALL_OLD" else None), self._put()
         if state is None and name == "unmark":
             return ("ok", None), None  # an update that only removes makes no item
-        n, log, status = (None, (), None) if state is None else state
-        if name == "mark":
-            if status is None:
-                return ("invalid", None), state
-            after: State = (n, log, self.token)
-        elif name == "unmark":
-            after = (n, log, None)
-        elif name == "add":
-            after = ((n or 0) + 1, log, status)
-        else:
-            after = ((n or 0) + 1, (*log, self.token), status)
+        if name == "mark" and (state is None or state[2] is None):
+            return ("invalid", None), state
+        after = self._updated(state)
         return ("ok", self._shown(state, after)), after
+
+    def _put(self) -> State:
+        return (self.expected, (), None) if self.name == "bare" else (self.expected, (self.token,), self.token)
+
+    def _updated(self, state: State) -> State:
+        n, log, status = (None, (), None) if state is None else state
+        match self.name:
+            case "mark" | "label":
+                return n, log, self.token
+            case "unmark":
+                return n, log, None
+            case "add":
+                return (n or 0) + 1, log, status
+            case "log":
+                return n, (*log, self.token), status
+            case _:
+                return (n or 0) + 1, (*log, self.token), status
 
     def _allowed(self, state: State) -> bool:
         match self.name:
@@ -139,7 +150,7 @@ class Action:
                 return None
 
     def _touched(self, state: State) -> State:
-        """The attributes that this update names, as far as they are there (mark and unmark never ask for this)."""
+        """The attributes that this update names, as far as they are there (only append and add ask for this)."""
         if state is None:
             return None
         n, log, _ = state
@@ -169,8 +180,8 @@ class Action:
             values[":seen"] = {"N": str(self.expected)}
         if self.shows_on_failure:
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        if name in ("put", "create", "replace"):
-            request["Item"] = item_of(key, (self.expected, (self.token,), self.token))
+        if name in PUTS:
+            request["Item"] = item_of(key, self._put())
             operation = "PutItem"
         else:
             request["Key"] = whole
@@ -191,6 +202,10 @@ class Action:
             return {"#status": "status"}, {":token": {"S": self.token}}
         if self.name == "add":
             return {}, {":one": {"N": "1"}}
+        if self.name == "label":
+            return {}, {":detail": {"M": {"status": {"S": self.token}, "kind": {"S": "order"}}}}
+        if self.name == "log":
+            return {"#log": "log"}, {":none": {"L": []}, ":token": {"L": [{"S": self.token}]}}
         return {"#log": "log"}, {":one": {"N": "1"}, ":none": {"L": []}, ":token": {"L": [{"S": self.token}]}}
 
 
@@ -201,11 +216,14 @@ OPERATIONS: Final[dict[str, str]] = {
     "check_if": "ConditionCheck",
     "check_absent": "ConditionCheck",
 }
-APPEND: Final = "SET #log = list_append(if_not_exists(#log, :none), :token) ADD n :one"
+LOG: Final = "SET #log = list_append(if_not_exists(#log, :none), :token)"
+APPEND: Final = f"{LOG} ADD n :one"
 UPDATES: Final[dict[str, str]] = {
     "append": APPEND,
     "append_if": APPEND,
+    "log": LOG,
     "add": "ADD n :one",
+    "label": "SET detail = :detail",
     "mark": "SET detail.#status = :token",
     "unmark": "REMOVE detail",
 }

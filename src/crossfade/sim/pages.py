@@ -44,17 +44,17 @@ class Walk:
         world = self.calls.world
         self.begun, self.begun_at = world.order(), world.now
         self.calls.history.begins(self.begun, self.begun_at)
-        self.since = self._since(self.begun_at)
+        self.since = self._since(client)
         self._page(client)
 
-    def _since(self, seconds: float) -> int | None:
-        return self.calls.history.since(seconds - self.calls.stale_seconds) if self.action.is_eventual else None
+    def _since(self, client: Client) -> int | None:
+        return self.calls.history.since(self.calls.oldest(client)) if self.action.is_eventual else None
 
     def _page(self, client: Client) -> None:
         world = self.calls.world
         called, called_at = world.order(), world.now
         self.calls.history.begins(called, called_at)
-        since = self._since(called_at)
+        since = self._since(client)
 
         def read(key: KeyName, answer: Answer) -> None:
             operation = Operation(client.process.name, key, self.action, called, called_at, since=since)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Final
 
@@ -142,7 +142,10 @@ class Run:
             rules=self.scenario.rules,
             new_id=lambda: self._new_id(name),
         )
-        client = Client(self.world, self.pair, agent, name, self.scenario.poll_seconds, self.strategy)
+        pair = self.pair
+        if role is Role.APP and self.world.random.random() < self.scenario.target_share:
+            pair = replace(pair, view="target")
+        client = Client(self.world, pair, agent, name, self.scenario.poll_seconds, self.strategy)
         self.clients.append(client)
         return client
 

@@ -46,7 +46,8 @@ def migration(mapping: str) -> Migration:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`landing_seconds` and `lease_seconds` as in production, scaled down; `pause_seconds` lies between two bursts."""
+    """`landing_seconds` and `lease_seconds` as in production, scaled down; `pause_seconds` lies between two bursts;
+    `target_share` of the applications speak of the target already."""
 
     mapping: str
     keys: tuple[KeyName, ...]
@@ -56,6 +57,7 @@ class Scenario:
     page_share: float
     many_share: float
     delete_share: float
+    target_share: float
     landing_seconds: float
     lease_seconds: float
     poll_seconds: float
@@ -78,6 +80,7 @@ def draw(random: Random, rules: Rules, strategy: str = "dual-write") -> Scenario
         page_share=random.choice((0.0, 0.05, 0.15)),
         many_share=random.choice((0.0, 0.15, 0.3, 0.5)),
         delete_share=random.choice((0.0, 0.5, 1.0, 1.0, 3.0)),
+        target_share=random.choice((0.0, 0.0, 0.5, 1.0)),
         landing_seconds=random.choice((0.3, 0.6, 1.2)),
         lease_seconds=random.choice((1.4, 2.0)),
         poll_seconds=random.choice((0.4, 0.7)),

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from crossfade.sim.history import History, KeyName, Operation
+from crossfade.sim.model import PUTS
 
-LOGGING: Final = frozenset({"append", "append_if", "put", "create", "replace"})  # these leave their token
-ENDING: Final = frozenset({"put", "create", "replace", "delete", "delete_if"})  # these end whatever log there was
+LOGGING: Final = frozenset({"append", "append_if", "log", "put", "create", "replace"})  # these leave their token
+ENDING: Final = PUTS | {"delete", "delete_if"}  # these end whatever log there was
 
 
 @dataclass(frozen=True, slots=True)

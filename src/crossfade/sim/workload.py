@@ -7,9 +7,8 @@ where a fault in the protocol would show. Every append carries a token of its ow
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from random import Random
 from typing import Final
 
 from crossfade.core.effects import Request
@@ -18,19 +17,22 @@ from crossfade.sim.client import Client
 from crossfade.sim.history import KeyName, Operation
 from crossfade.sim.model import Action, ActionName
 from crossfade.sim.pages import Walk, query_of, with_filter
+from crossfade.sim.views import can_ask
 
 HOT_KEY_CHANGES: Final = 0.2  # of the bursts
 UNDER_WAY_MAX: Final = 4  # calls of one process at once: an application has a few threads
 
 # Weights. Deletes are as common as creations, so that keys are often absent: absence carries no stamp.
 MIX: Final[dict[ActionName, int]] = {
-    "append": 30, "append_if": 6, "add": 6, "put": 6, "create": 8, "replace": 6, "mark": 5, "unmark": 3, "delete": 12,
-    "delete_if": 4, "get": 14,
+    "append": 26, "append_if": 6, "log": 6, "add": 6, "put": 5, "bare": 4, "create": 8, "replace": 6, "label": 3,
+    "mark": 5, "unmark": 3, "delete": 12, "delete_if": 4, "get": 14,
 }  # fmt: skip
 RETURNS: Final[dict[ActionName, tuple[str, ...]]] = {
     "append": ("NONE", "ALL_OLD", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW"),
     "append_if": ("NONE", "ALL_NEW", "UPDATED_NEW"),
+    "log": ("NONE", "ALL_NEW", "ALL_OLD"),
     "add": ("NONE", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW"),
+    "label": ("NONE", "ALL_NEW", "ALL_OLD"),
     "mark": ("NONE", "ALL_NEW", "ALL_OLD"),
     "unmark": ("NONE", "ALL_OLD"),  # of no item: what ALL_NEW shows is not documented
 }
@@ -39,8 +41,8 @@ SIMPLE_RETURNS: Final = ("NONE", "ALL_OLD")
 # transactions are carried out.
 MANY: Final[dict[str, int]] = {"transact_write": 45, "transact_get": 25, "batch_write": 15, "batch_get": 15}
 ACTIONS: Final[dict[ActionName, int]] = {
-    "append": 40, "append_if": 5, "add": 4, "put": 10, "create": 6, "replace": 3, "mark": 3, "unmark": 3, "delete": 14,
-    "delete_if": 3, "check": 6, "check_if": 2, "check_absent": 3,
+    "append": 34, "append_if": 5, "log": 4, "add": 4, "put": 8, "bare": 4, "create": 6, "replace": 3, "label": 2,
+    "mark": 3, "unmark": 3, "delete": 14, "delete_if": 3, "check": 6, "check_if": 2, "check_absent": 3,
 }  # fmt: skip
 CONDITIONAL: Final[frozenset[ActionName]] = frozenset(
     {"create", "replace", "append_if", "delete_if", "check", "check_if", "check_absent"}
@@ -63,20 +65,17 @@ class Workload:
     tokens: int = 0
     hot: KeyName = ("", "")
     stopped: bool = False
-    names: list[ActionName] = field(default_factory=lambda: list(MIX))
-    weights: list[float] = field(default_factory=list[float])
-    actions: list[ActionName] = field(default_factory=list[ActionName])
-    action_weights: list[float] = field(default_factory=list[float])
     living: Callable[[], list[Client]] = list
 
     def __post_init__(self) -> None:
         self.hot = self.keys[0]
-        self.weights = self._weights(MIX)
-        self.actions = list(ACTIONS)
-        self.action_weights = self._weights(ACTIONS)
 
-    def _weights(self, mix: dict[ActionName, int]) -> list[float]:
-        return [mix[name] * (self.delete_share if name.startswith("delete") else 1.0) for name in mix]
+    def _name(self, client: Client, mix: dict[ActionName, int]) -> ActionName:
+        """One of the mix that this client can ask for."""
+        names: list[ActionName] = [name for name in mix if can_ask(client.pair, name)]
+        weights = [mix[name] * (self.delete_share if name.startswith("delete") else 1.0) for name in names]
+        (name,) = self.calls.world.random.choices(names, weights)
+        return name
 
     def begin(self, clients: Callable[[], list[Client]], pause_seconds: float) -> None:
         """From now on, again and again: some or all of the clients that there are become busy together."""
@@ -129,15 +128,16 @@ class Workload:
             return
         random = self.calls.world.random
         dice = random.random()
-        if dice < self.page_share:
+        if dice < self.page_share and client.pair.view == "source":
             self._walk(client, key)
         elif dice < self.page_share + self.many_share:
             self._several(client, key)
         else:
-            self.calls.single(client, key, self.draw(random, key))
+            self.calls.single(client, key, self.draw(client, key))
 
-    def draw(self, random: Random, key: KeyName) -> Action:
-        (name,) = random.choices(self.names, self.weights)
+    def draw(self, client: Client, key: KeyName) -> Action:
+        random = self.calls.world.random
+        name = self._name(client, MIX)
         self.tokens += 1
         if name == "get":
             return Action("get", is_eventual=random.random() < EVENTUAL)
@@ -161,7 +161,7 @@ class Workload:
         self.tokens += 1
         match kind:
             case "transact_write":
-                self._transact(client, [(one, self._action(one)) for one in keys])
+                self._transact(client, [(one, self._action(client, one)) for one in keys])
             case "transact_get":
                 self.calls.transact_get(client, keys)
             case "batch_write":
@@ -169,10 +169,10 @@ class Workload:
             case _:
                 self.calls.batch_get(client, keys, eventual=random.random() < EVENTUAL)
 
-    def _action(self, key: KeyName) -> Action:
+    def _action(self, client: Client, key: KeyName) -> Action:
         """One action of a transaction; all of them leave the same token."""
         random = self.calls.world.random
-        (name,) = random.choices(self.actions, self.action_weights)
+        name = self._name(client, ACTIONS)
         shows = name in CONDITIONAL and random.random() < 0.3
         return Action(name, f"t{self.tokens}", self._expected(name, key), shows_on_failure=shows)
 
@@ -203,7 +203,7 @@ class Workload:
     def _successor(self, client: Client) -> Client | None:
         """Who goes on with what a process has begun: itself, or another."""
         random = self.calls.world.random
-        able = [other for other in self.living() if self._is_able(other)]
+        able = [other for other in self.living() if self._is_able(other) and other.pair.view == client.pair.view]
         if client in able and random.random() < 0.5:
             return client
         return random.choice(able) if able else None

@@ -31,9 +31,10 @@ _VALUES = "ExpressionAttributeValues"
 class Bindings:
     """Made by `bind`. Remembers what was looked up, so it belongs to one request."""
 
-    __slots__ = ("_names", "_unused_names", "_unused_values", "_values")
+    __slots__ = ("_names", "_unused_names", "_unused_values", "_values", "attributes")
 
     def __init__(self, names: dict[str, str], values: dict[str, AttributeValue]) -> None:
+        self.attributes: set[str] = set()  # those of the root that were named so far
         self._names = names
         self._values = values
         self._unused_names = set(names)
@@ -44,7 +45,9 @@ class Bindings:
         steps = node.steps
         for step in steps:
             if isinstance(step, str) and step[0] == "#":
-                return tuple(self._step(kind, each) for each in steps)
+                steps = tuple(self._step(kind, each) for each in steps)
+                break
+        self.attributes.add(str(steps[0]))
         return steps
 
     def _step(self, kind: str, step: Step) -> Step:

@@ -40,6 +40,8 @@ class CompiledMapping:
     """Attributes of the source's key that stay on the item because the target's key does not lead back to them."""
     held: KeySchema = ()
     """Attributes of the target's key that are the item's own, so that the source's key does not lead to them."""
+    touched: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The root attributes, of either side, that a piece takes, gives or alters."""
     _back: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
     _keys_back: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
     _forward_steps: Steps = field(init=False, repr=False, compare=False)  # the same, ready to be called
@@ -49,7 +51,9 @@ class CompiledMapping:
 
     def __post_init__(self) -> None:
         back, keys_back = self.pieces[::-1], self.key_pieces[::-1]
+        paths = [path for piece in self.pieces for path in (*piece.takes, *piece.gives, *piece.alters)]
         for name, value in (
+            ("touched", frozenset(path[0] for path in paths)),
             ("_back", back),
             ("_keys_back", keys_back),
             ("_forward_steps", tuple(piece.forward for piece in self.pieces)),

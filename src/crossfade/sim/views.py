@@ -1,0 +1,104 @@
+"""An application that is written for the target already: what it asks and is told, from the other form and back.
+
+What is asked of a client is in the source's form, since one item has one history. Where the target holds another form
+of an attribute, not everything can be said of it: a number that is a text there cannot be added to.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from crossfade.core.effects import Reply, Request
+from crossfade.core.items import Item
+from crossfade.core.pair import Pair
+from crossfade.errors import Rejected
+from crossfade.sim.model import ActionName
+
+OF_ANOTHER_FORM: Final[frozenset[ActionName]] = frozenset({"append", "append_if", "add", "label", "mark", "unmark"})
+
+
+def can_ask(pair: Pair, name: ActionName) -> bool:
+    return pair.view == "source" or pair.mapping.keys_only or name not in OF_ANOTHER_FORM
+
+
+def asked(pair: Pair, operation: str, request: Request) -> Request:
+    """The same request, of the target."""
+    name = pair.target.name
+    if operation.startswith("Transact"):
+        actions = [{kind: of_target(pair, one) for kind, one in entry.items()} for entry in request["TransactItems"]]
+        return {**request, "TransactItems": actions}
+    if operation == "BatchGetItem":
+        wanted: Request = request["RequestItems"][pair.source.name]
+        keys = [pair.mapping.forward_key(key) for key in wanted["Keys"]]
+        return {**request, "RequestItems": {name: {**wanted, "Keys": keys}}}
+    if operation == "BatchWriteItem":
+        entries: list[Request] = request["RequestItems"][pair.source.name]
+        return {**request, "RequestItems": {name: [entry_there(pair, entry) for entry in entries]}}
+    return of_target(pair, request)
+
+
+def of_target(pair: Pair, request: Request) -> Request:
+    there: Request = {**request, "TableName": pair.target.name}
+    if "Key" in request:
+        there["Key"] = pair.mapping.forward_key(request["Key"])
+    if "Item" in request:
+        there["Item"] = pair.mapping.forward(request["Item"])
+    if "ConditionExpression" in request:
+        there["ConditionExpression"] = request["ConditionExpression"].replace("(pk)", f"({pair.target.partition_key})")
+    if "#log" in request.get("ExpressionAttributeNames", {}):
+        there["ExpressionAttributeNames"] = {"#log": pair.name_across("target", "log")}
+    values: Item = request.get("ExpressionAttributeValues", {})
+    if ":seen" in values and not pair.mapping.keys_only:
+        there["ExpressionAttributeValues"] = {":seen": {"S": values[":seen"]["N"]}}
+    return there
+
+
+def entry_there(pair: Pair, entry: Request) -> Request:
+    if "DeleteRequest" in entry:
+        return {"DeleteRequest": {"Key": pair.mapping.forward_key(entry["DeleteRequest"]["Key"])}}
+    return {"PutRequest": {"Item": pair.mapping.forward(entry["PutRequest"]["Item"])}}
+
+
+def told(pair: Pair, reply: Reply) -> Reply:
+    """The same answer, of the source."""
+    here = seen(pair, reply)
+    for name in ("Responses", "UnprocessedKeys", "UnprocessedItems"):
+        of: list[Reply] | dict[str, Any] = here.get(name) or {}
+        if isinstance(of, list):
+            here[name] = [seen(pair, one) for one in of]
+        elif of:
+            here[name] = {pair.source.name: entries_here(pair, of[pair.target.name])}
+    return here
+
+
+def seen(pair: Pair, answer: Reply) -> Reply:
+    """One with the item, or the attributes, that it shows; parts of an item are the same on both sides."""
+    here = dict(answer)
+    for name in ("Item", "Attributes"):
+        item: Item | None = here.get(name)
+        if item is not None and item.keys() >= set(pair.target.key_names):
+            here[name] = pair.mapping.backward(item)
+    return here
+
+
+def entries_here(pair: Pair, of: list[Reply] | dict[str, list[Item]]) -> Any:
+    if isinstance(of, dict):
+        return {"Keys": [pair.mapping.backward_key(key) for key in of["Keys"]]}
+    return [entry_here(pair, entry) for entry in of]
+
+
+def entry_here(pair: Pair, entry: Any) -> Any:
+    if "DeleteRequest" in entry:
+        return {"DeleteRequest": {"Key": pair.mapping.backward_key(entry["DeleteRequest"]["Key"])}}
+    if "PutRequest" in entry:
+        return {"PutRequest": {"Item": pair.mapping.backward(entry["PutRequest"]["Item"])}}
+    return pair.mapping.backward(entry)
+
+
+def refused(pair: Pair, error: Rejected) -> Rejected:
+    """The same refusal, of the source."""
+    response = seen(pair, dict(error.response))
+    reasons: list[Reply] = response.get("CancellationReasons", [])
+    if reasons:
+        response["CancellationReasons"] = [seen(pair, reason) for reason in reasons]
+    return Rejected(error.code, error.text, response)

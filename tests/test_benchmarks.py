@@ -1,0 +1,31 @@
+"""The benchmarks run: what they find is for benchmarks/, and that they find something is for here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def output(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (0, 1), done.stderr  # 1: slower than it should be, on a machine that has other work
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def test_backfill() -> None:
+    found = json.loads(output("benchmarks.backfill", "--items", "2000", "--rounds", "1"))
+    assert min(found["items_per_cpu_second"][name] for name in ("backfill", "boto3_put_if_absent", "boto3_batch")) > 0
+
+
+def test_verify() -> None:
+    found = json.loads(output("benchmarks.verify", "--items", "2000", "--rounds", "1", "--most", "0"))
+    assert found["items_per_cpu_second"] > 0
+
+
+@pytest.mark.parametrize("stage", ["off", "dualwrite"])
+def test_router(stage: str) -> None:
+    assert f"\n{stage}" in output("benchmarks.router", "--rounds", "1", "--calls", "20", "--stage", stage)
