@@ -30,10 +30,11 @@ still the authority; it needs both gates of `lockstep_target`.
     "copy-on-write": """
 An item is what the target holds, or else what the source holds. A write that finds it in the source alone copies it
 first: in `drain`, one transaction puts the new item into the target and checks that the source still is what was read.
-For that check every write of `prepare` to the source leaves a fresh stamp on the item, which nobody is shown. Here
-verify asks one thing: that whatever the source has, the target has too. Going down from `drain` to `prepare` makes the
-backfill and the verify count no more. From `drain` on there is no way back to `off`: in `off` nobody would look at what
-is in the target alone, so that step has the gate "the target is empty", which nobody can force.
+For that check every write of `stamp` and `prepare` to the source leaves a fresh stamp on the item, which nobody is
+shown. Here verify asks one thing: that whatever the source has, the target has too. Going down from `drain` to
+`prepare` makes the backfill and the verify count no more. From `drain` on there is no way back below `prepare`: in
+`stamp` and `off` nobody would look at what is in the target alone, so that step has the gate "the target is empty",
+which nobody can force.
 
 In `rampdown` a hit, an item that the source has and the target has not, means that something was not copied, or that
 somebody writes to the source without crossfade. It is told where it happens (the event `fallback`, a count, a line in
@@ -87,6 +88,7 @@ def reads(row: Row) -> str:
 
 
 WRITES = {
+    Writes.STAMPED: "source, with a stamp",
     Writes.PREPARED: "the side that has the item; new ones: the source, with a stamp; deletes: both sides",
     Writes.DRAINED: "target, an item that is not there yet copied first; deletes: both sides",
     Writes.DELETING: "target; deletes: both sides",

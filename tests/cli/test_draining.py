@@ -17,7 +17,7 @@ from crossfade.migration import load
 from tests.cli.conftest import ITEMS, Shell, order
 
 PARTS = ("customer", "order_id")
-STAGES = ("prepare", "drain", "rampdown", "complete")
+STAGES = ("stamp", "prepare", "drain", "rampdown", "complete")
 
 
 @dataclass
@@ -158,6 +158,9 @@ def test_an_application_sees_one_plain_table_all_the_way(draining: Shell, twins:
     """Every kind of call in every stage, up, down and up again, with the jobs in between."""
     everything_once(twins, 0)
     all_alike(twins)
+    _ = draining("advance", "--to", "stamp", "--execute")
+    everything_once(twins, 54)
+    all_alike(twins)
     _ = draining("advance", "--to", "prepare", "--execute")
     everything_once(twins, 9)
     all_alike(twins)
@@ -171,7 +174,7 @@ def test_an_application_sees_one_plain_table_all_the_way(draining: Shell, twins:
     everything_once(twins, 27)
     all_alike(twins)
     refused = draining("rollback", "--to", "off", "--execute", status=1)
-    assert "holds items that in off nobody would look at" in refused.output
+    assert "holds items that below prepare nobody would look at" in refused.output
     _ = draining("advance", "--to", "drain", "--execute")
     assert "no backfill has begun" in draining("advance", "--to", "rampdown", "--execute", status=1).output
     moved = draining.lines("backfill", "--segments", "2", "--workers", "2", "--execute")[-1]
@@ -221,7 +224,7 @@ def test_what_the_target_lacks_is_found_and_copied(draining: Shell) -> None:
 def test_a_target_that_holds_items_is_refused(draining: Shell) -> None:
     """They would be taken for newer than the source's; not even --force passes that."""
     _ = draining.client.put_item(TableName=draining.tables["target"], Item=order(0))
-    refused = draining("advance", "--execute", status=1)
+    refused = draining("advance", "--to", "prepare", "--execute", status=1)
     assert "which would be taken for newer" in refused.output
     _ = draining("advance", "--force", "--why", "no", "--execute", status=1)
 

@@ -21,7 +21,7 @@ from tests.contract.worlds import Combination, cells
 EVERY: dict[Strategy, int] = {"dual-write": 60, "copy-on-write": 120}  # one case in so many, for each mapping and view
 STAGES: list[tuple[Strategy, Stage]] = [
     *(("dual-write", stage) for stage in DUAL_WRITE),
-    *(("copy-on-write", stage) for stage in (Stage.PREPARE, Stage.DRAIN, Stage.RAMPDOWN)),  # the others are like those
+    *(("copy-on-write", stage) for stage in (Stage.STAMP, Stage.PREPARE, Stage.DRAIN, Stage.RAMPDOWN)),
 ]
 
 

@@ -101,7 +101,8 @@ def test_a_source_written_meanwhile_is_read_again(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("view", SIDES)
-def test_an_attribute_added_meanwhile_in_prepare_is_seen_and_kept(bench: Bench, view: Side) -> None:
+@pytest.mark.parametrize("others", [Stage.STAMP, Stage.PREPARE])
+def test_an_attribute_added_meanwhile_is_seen_and_kept_in_prepare(bench: Bench, view: Side, others: Stage) -> None:
     """Between the look at the source and the write, another client adds an attribute: the answer has it."""
     drain = Drain(bench, view)
     other = Pair(drain.pair.source, drain.pair.target, drain.pair.mapping)
@@ -113,7 +114,7 @@ def test_an_attribute_added_meanwhile_in_prepare_is_seen_and_kept(bench: Bench, 
     }
 
     def meanwhile() -> None:
-        routine = route(other, Stage.PREPARE, 0, "UpdateItem", added, strategy="copy-on-write")
+        routine = route(other, others, 0, "UpdateItem", added, strategy="copy-on-write")
         assert routine is not None
         _ = bench.run(routine, Call("source", "UpdateItem", added))
 

@@ -72,8 +72,10 @@ class Two:
         ("dual-write", Stage.OFF, Stage.DUALWRITE),
         ("dual-write", Stage.DUALWRITE, Stage.OFF),
         ("dual-write", Stage.RAMPDOWN, Stage.COMPLETE),
-        ("copy-on-write", Stage.OFF, Stage.PREPARE),
-        ("copy-on-write", Stage.PREPARE, Stage.OFF),
+        ("copy-on-write", Stage.OFF, Stage.STAMP),
+        ("copy-on-write", Stage.STAMP, Stage.OFF),
+        ("copy-on-write", Stage.STAMP, Stage.PREPARE),
+        ("copy-on-write", Stage.PREPARE, Stage.STAMP),
         ("copy-on-write", Stage.RAMPDOWN, Stage.COMPLETE),
     ],
 )

@@ -24,7 +24,7 @@ from tests.core.conftest import Bench
 PARTITIONS: Final = 3
 ITEMS: Final = 6  # of each; items of different partitions are at one place in every index
 ROUNDS: Final = 1
-UP: Final = (Stage.OFF, Stage.PREPARE, Stage.DRAIN, Stage.RAMPDOWN, Stage.COMPLETE)
+UP: Final = (Stage.OFF, Stage.STAMP, Stage.PREPARE, Stage.DRAIN, Stage.RAMPDOWN, Stage.COMPLETE)
 _numbers = itertools.count(1)
 
 ASKED: Final[dict[str, dict[str, Any]]] = {
@@ -85,7 +85,7 @@ class Moving:
     def move(self, choice: random.Random) -> None:
         """Perhaps one stage up or down; in rampdown nothing is in the source alone."""
         at = UP.index(self.stage)
-        lowest = 0 if self.stage is Stage.OFF else 1
+        lowest = 0 if COPY_ON_WRITE[self.stage].authority == "source" else UP.index(Stage.PREPARE)
         to = UP[min(len(UP) - 1, max(lowest, at + choice.choice((-1, 0, 0, 1, 1))))]
         if self.stage is Stage.COMPLETE:
             return
@@ -159,7 +159,7 @@ def read_all(moving: Moving, asked_for: Mapping[str, dict[str, Any]], seed: str)
     """Each in pages, while the stage moves."""
     for number_of_round, (what, asked) in itertools.product(range(ROUNDS), asked_for.items()):
         choice = random.Random(f"{seed} {number_of_round} {what}")
-        moving.begin(choice.choice((Stage.OFF, Stage.PREPARE, Stage.DRAIN, Stage.DRAIN, Stage.RAMPDOWN)))
+        moving.begin(choice.choice((Stage.OFF, Stage.STAMP, Stage.PREPARE, Stage.DRAIN, Stage.DRAIN, Stage.RAMPDOWN)))
         given: list[Item] = []
         way: list[Stage] = []
         for items in moving.pages(what.split(" ", 1)[0], asked, choice):

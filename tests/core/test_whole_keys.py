@@ -114,7 +114,7 @@ def test_an_update_makes_an_item_with_both_keys(articles: Articles, stage: Stage
     articles.enter(stage)
     reply = articles.do(stage, "UpdateItem", Key=both, **ADD, ReturnValues="ALL_NEW")
     assert reply["Attributes"] == {**both, "n": {"N": "1"}}
-    side: Side = "source" if stage in (Stage.OFF, Stage.PREPARE) else "target"
+    side: Side = "source" if stage in (Stage.OFF, Stage.STAMP, Stage.PREPARE) else "target"
     found = articles.held(side, place if side == "source" else {"guid": both["guid"]})
     assert found is not None
     assert articles.pair.image(side, articles.pair.stored(side, found)) == {**both, "n": {"N": "1"}}
@@ -186,7 +186,7 @@ def test_the_old_key_on_the_item_may_not_be_changed(articles: Articles, stage: S
         _ = articles.do(stage, "UpdateItem", Key=BOTH, **change)
 
 
-@pytest.mark.parametrize("stage", [Stage.OFF, Stage.PREPARE, Stage.DRAIN])
+@pytest.mark.parametrize("stage", [Stage.OFF, Stage.STAMP, Stage.PREPARE, Stage.DRAIN])
 def test_an_item_with_another_guid_is_nobodys_answer(bench: Bench, stage: Stage) -> None:
     """Two names for one article are a mistake of the application's, which is told, and nothing is written."""
     articles = Articles(bench, "held")
@@ -197,7 +197,7 @@ def test_an_item_with_another_guid_is_nobodys_answer(bench: Bench, stage: Stage)
     assert (articles.held("source"), articles.held("target")) == (articles.old, None)
 
 
-@pytest.mark.parametrize("stage", [Stage.OFF, Stage.PREPARE, Stage.DRAIN, Stage.RAMPDOWN])
+@pytest.mark.parametrize("stage", [Stage.OFF, Stage.STAMP, Stage.PREPARE, Stage.DRAIN, Stage.RAMPDOWN])
 def test_a_guid_that_does_not_follow_from_the_old_key_is_refused(bench: Bench, stage: Stage) -> None:
     """Where it is derived, there is but one."""
     articles = Articles(bench, "derived")

@@ -38,11 +38,11 @@ class Way:
 
 WAYS: Final[dict[Strategy, Way]] = {
     "dual-write": Way(up=(Stage.RAMPDOWN, Stage.LIVE), down=(Stage.OFF, Stage.DUALWRITE, Stage.SHADOW)),
-    # From drain on nothing leads back to off. Complete is where a source's old items could do harm yet.
+    # From drain on nothing leads below prepare. Complete is where a source's old items could do harm yet.
     "copy-on-write": Way(
         up=(Stage.RAMPDOWN, Stage.RAMPDOWN, Stage.DRAIN),
         down=(Stage.PREPARE, Stage.PREPARE, Stage.DRAIN),
-        first=(Stage.PREPARE, Stage.OFF),
+        first=(Stage.PREPARE, Stage.OFF, Stage.STAMP),
         complete_share=0.5,
     ),
 }
@@ -118,7 +118,7 @@ class Course:
         self.moves += 1
         self.say(stage)
         self.check()
-        if stage in (Stage.OFF, Stage.PREPARE):
+        if stage in (Stage.OFF, Stage.STAMP, Stage.PREPARE):
             self._copied = False
         if self.random.random() >= AT_ONCE_SHARE:
             time.sleep(STAY_SECONDS * self.random.uniform(0.3, 1.7))

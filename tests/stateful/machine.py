@@ -128,7 +128,7 @@ class Migrating(RuleBasedStateMachine):
     @rule()
     def down(self) -> None:
         below = self.ladder[self.ladder.index(self.stage) - 1]
-        if below is Stage.OFF and self.row.merges and self._items(self.migration.target.name):
+        if below is Stage.STAMP and self.row.merges and self._items(self.migration.target.name):
             note("not back to off: the target has items")
             with pytest.raises(GateClosed, match="empty"):
                 self._step(below)
@@ -199,7 +199,7 @@ class Migrating(RuleBasedStateMachine):
             self._open_gates()
             self._step(to)
         self.stage = to
-        if to in (Stage.OFF, Stage.PREPARE):
+        if to in (Stage.OFF, Stage.STAMP, Stage.PREPARE):
             self.copied = False
 
     def _step(self, to: Stage) -> None:

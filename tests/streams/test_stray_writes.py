@@ -39,6 +39,7 @@ REPAIRS: Final[dict[str, dict[Stage, tuple[str, str, str]]]] = {
     },
     "copy-on-write": {
         Stage.OFF: ("", "", AS_IT_WAS),
+        Stage.STAMP: (ONE_TABLE, ONE_TABLE, AS_IT_WAS),
         Stage.PREPARE: (SERVED, SERVED, AS_IT_WAS),
         Stage.DRAIN: (TARGET_COUNTS, Repair.REPAIRED, CARRIED),
         Stage.RAMPDOWN: (TARGET_COUNTS, Repair.REPAIRED, CARRIED),
@@ -49,7 +50,7 @@ REPAIRS: Final[dict[str, dict[Stage, tuple[str, str, str]]]] = {
 
 def in_stage(database: Database, strategy: Strategy, stage: Stage) -> StreamSetting:
     """With some orders from before the migration; nothing is in the stream yet."""
-    if stage not in (Stage.OFF, Stage.PREPARE):
+    if stage not in (Stage.OFF, Stage.STAMP, Stage.PREPARE):
         return StreamSetting(database, stage, strategy=strategy)
     setting = StreamSetting(database, Stage.OFF, strategy=strategy, backfilled=False, streams=False)
     setting.fill(6)

@@ -74,8 +74,8 @@ def left_behind(look_: Survey) -> tuple[str, ...]:
 
 def _left_by_copies(look_: Survey) -> tuple[str, ...]:
     state = look_.state
-    if look_.target_empty or state.stage is Stage.OFF:
-        stamps = f"what was written in prepare keeps the attribute {STAMP}, which who reads it without crossfade sees"
+    if look_.target_empty or LADDERS[state.strategy][state.stage].is_single:
+        stamps = f"what was written since stamp keeps the attribute {STAMP}, which who reads it without crossfade sees"
         target = "nothing" if look_.target_empty else "what it holds now, which nobody looks at"
         return (f"{state.source}: every item; {stamps}.", f"{state.target}: {target}; it can be deleted.")
     newest = "what was written or copied since drain was entered, often the only or the newest form of an item"

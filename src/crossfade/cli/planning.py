@@ -115,7 +115,8 @@ def _way_back(state: State, to: Stage) -> str:
     if start is to:
         return ""
     order = ladder(state.strategy)
-    if start is Stage.OFF and to is not order[1] and Gate.EMPTY in LADDERS[state.strategy][order[1]].gates:
-        return f"crossfade rollback --to {order[1]} --execute (no further, once the target has an item)"
+    lowest = next((stage for stage in order if Gate.EMPTY in LADDERS[state.strategy][stage].gates), start)
+    if order.index(start) < order.index(lowest) < order.index(to):
+        return f"crossfade rollback --to {lowest} --execute (no further, once the target has an item)"
     verb = "rollback" if order.index(to) > order.index(start) else "advance"
     return f"crossfade {verb} --to {start} --execute"

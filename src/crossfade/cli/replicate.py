@@ -13,7 +13,7 @@ from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
 from crossfade.control.records import State
-from crossfade.core.stages import LADDERS, Side, Writes
+from crossfade.core.stages import LADDERS, Side
 from crossfade.errors import Refused
 from crossfade.streams.replicate import end_replication, run_replicate
 from crossfade.streams.result import WORKERS, ReplicateOptions, ReplicateResult
@@ -92,7 +92,7 @@ def replicate(
 
 
 def refuse_stage(state: State) -> None:
-    if LADDERS[state.strategy][state.stage].writes is Writes.PLAIN:
+    if LADDERS[state.strategy][state.stage].is_single:
         raise Refused(
             f"a replication means nothing in stage {state.stage}: writes go to one table only, so the other falls"
             " behind",

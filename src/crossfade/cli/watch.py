@@ -109,7 +109,7 @@ def plan_of(opened: Opened, state: State, off: tuple[str, ...], *, repair: bool)
     steps = [enabling_step(table, migration.strategy) for table in off]
     if repair:
         row = LADDERS[state.strategy][state.stage]
-        if row.writes is Writes.PLAIN:
+        if row.is_single:
             effect = "nothing in this stage, where only one table is written"
         elif row.writes is Writes.PREPARED:
             effect = "nothing in this stage, where applications see what the source holds"

@@ -130,8 +130,8 @@ class Coordinator:
         if state.ramp_percent and rows[state.stage].ramp is Ramp.EVERY and rows[to].writes is not Writes.LOCKSTEP:
             # Strong reads come from the target only while nobody mirrors; so the ramp ends before anybody does.
             state = yield from self._ramp(state, 0)
-        # In off nobody mirrors any more; in prepare new items are written to the source again.
-        falls_behind = to is Stage.OFF or rows[to].writes is Writes.PREPARED
+        # In off nobody mirrors any more; in prepare and stamp new items are written to the source again.
+        falls_behind = to is Stage.OFF or rows[to].stamps_source
         cleared = [*map(job_record, Job), reader_record(Reader.REPLICATION)] if falls_behind else []
         also: list[Request] = [{"Delete": self.control.delete(record)} for record in cleared]
         if rows[to].fallback is Fallback.LOOKED_UP:

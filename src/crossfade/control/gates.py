@@ -69,8 +69,8 @@ def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
     wanted = set(rows[to].gates) if order.index(to) > order.index(state.stage) else set[Gate]()
     if rows[to].authority != rows[state.stage].authority and rows[state.stage].keeps_equal:
         wanted |= {Gate.BACKFILLED, Gate.VERIFIED}
-    if to is Stage.OFF and rows[state.stage].merges:
-        wanted |= {Gate.EMPTY}  # in off nobody looks at the target
+    if rows[to].is_single and rows[state.stage].merges:
+        wanted |= {Gate.EMPTY}  # there nobody looks at the target
     if to is Stage.COMPLETE:
         wanted |= {Gate.VERIFIED}
     if Gate.VERIFIED in wanted:
@@ -130,8 +130,8 @@ def _empty(state: State, evidence: Evidence) -> Finding:
     step = f"empty it, or create another table: {state.target} must hold nothing but what this migration brings"
     if evidence.target_empty is None:
         found = "has not been looked at"
-    elif state.stage is not Stage.OFF:
-        found = "holds items that in off nobody would look at"
+    elif not LADDERS[state.strategy][state.stage].is_single:
+        found = "holds items that below prepare nobody would look at"
         step = f"stay in {state.stage}, or go up again: what has been copied or written to it stays there"
     return Finding(Gate.EMPTY, False, f"{state.target} {found}", step)
 

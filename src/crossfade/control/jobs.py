@@ -43,7 +43,7 @@ from crossfade.control.waiting import (
     waiting_facts,
 )
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
-from crossfade.core.stages import LADDERS, Fallback, Writes, ladder
+from crossfade.core.stages import LADDERS, Fallback, ladder
 from crossfade.errors import Fenced, Refused, UnknownOutcome
 
 SEGMENTS_MAX: Final = 10_000  # four digits in the record's name; a parallel scan takes up to 1,000,000
@@ -159,7 +159,7 @@ def _refuse_stage(state: State, job: Job) -> None:
     row = LADDERS[state.strategy][state.stage]
     if row.merges or row.fallback is not Fallback.NONE:
         return  # the job itself knows whether it may run there
-    if row.writes is Writes.PLAIN:
+    if row.is_single:
         raise Refused(
             f"a {job} means nothing in stage {state.stage}: writes go to one table only, so the other falls behind",
             next_step=next_up(state) if state.stage == "off" else "",

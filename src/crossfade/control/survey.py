@@ -190,6 +190,8 @@ def _way_back_of_copies(state: State) -> str:
     match state.stage:
         case Stage.OFF:
             return "nothing has changed yet"
+        case Stage.STAMP:
+            return f"open: the source decides; rollback leads back to {Stage.OFF}"
         case Stage.PREPARE:
             return f"open while {state.target} is empty: the source has every item"
         case Stage.COMPLETE:
@@ -205,7 +207,7 @@ def _next_command(state: State, evidence: Evidence, up: StepView | None, *, wait
     if waiting:
         return f"crossfade advance --to {state.stage} --execute   (waits until every client has entered {state.stage})"
     row = LADDERS[state.strategy][state.stage]
-    on_the_way_up = state.stage is not Stage.OFF and row.authority == "source"
+    on_the_way_up = row.keeps_equal and row.authority == "source"
     early = findings(RAMP_GATES, state, evidence) if on_the_way_up else ()
     closed = [finding for finding in (*early, *up.findings) if not finding.is_open]
     return closed[0].next_step if closed else f"crossfade advance --to {up.to} --execute"

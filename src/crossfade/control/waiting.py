@@ -14,7 +14,7 @@ from crossfade.control.records import Lease, State, client_record
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Change, Control
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
-from crossfade.core.stages import LADDERS, Writes
+from crossfade.core.stages import LADDERS
 from crossfade.errors import Refused
 
 LOOK_SECONDS: Final = 0.25  # a query of a few small records; a fourth of the pause between two polls of a client
@@ -109,7 +109,7 @@ def explain(lease: Lease, state: State, sightings: Sightings, now: float) -> Wai
 
 def count_out(control: Control, caller: Caller, state: State, lease: Lease) -> Routine[bool]:
     """Delete the lease of a client that is gone, and leave the mark, in one transaction. False: something moved on."""
-    marks = LADDERS[state.strategy][state.stage].writes is not Writes.PLAIN  # nothing is mirrored in off and complete
+    marks = not LADDERS[state.strategy][state.stage].is_single  # there nothing is mirrored, or copied
     deletion: Request = control.delete(client_record(lease.client)) | {
         "ConditionExpression": "#beat = :beat",
         "ExpressionAttributeNames": {"#beat": "beat"},

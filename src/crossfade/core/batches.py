@@ -156,7 +156,7 @@ def single(entry: Request) -> tuple[WriteName, Request]:
 
 def on_authority(pair: Pair, row: Row, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:
     side = row.authority
-    if side == pair.view and (side == "source" or row.writes is Writes.PLAIN):
+    if row.takes_as_it_is(pair.view):
         return (yield from Forward())
     entries: list[Request] = request["RequestItems"][name]
     moved: list[Request] = []

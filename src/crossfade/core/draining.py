@@ -19,15 +19,13 @@ from dataclasses import dataclass
 
 from crossfade.core.accounting import accounting_asked, whole_answer
 from crossfade.core.changes import decided_on
-from crossfade.core.effects import Reply, Request, Routine, Sleep, Stamp
+from crossfade.core.effects import Reply, Request, Routine, Sleep
 from crossfade.core.evaluating import Evaluated, Prepared, WriteName, prepare
 from crossfade.core.items import Item
 from crossfade.core.locked_writes import attempt_locked
 from crossfade.core.locking import TRIES_MAX, as_action, pause_seconds, read_counting, too_busy
 from crossfade.core.lockstep import deciding_action, transact
-from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Guard, Image, Pair, Stored, with_guard
-from crossfade.core.rekeying import stamped_update
 from crossfade.core.requests import checked_key, uses_no_expression
 from crossfade.core.stages import Row, Side, Writes
 
@@ -118,9 +116,7 @@ def moves_of(pair: Pair, row: Row, prepared: Prepared, held: Held, done: Evaluat
         named = decided_on(pair, "source", prepared)
         return Moves(absent, check(pair, "source", key, pair.source_as_read(held.source, named)))
     if row.writes is Writes.PREPARED:
-        own = yield from deciding_action(pair, prepared, held.source, done, key, stamped=pair.rules.stamp)
-        stamp = yield from Stamp()
-        return Moves(absent, stamped_action(own, stamp))
+        return Moves(absent, (yield from deciding_action(pair, prepared, held.source, done, key)))
     if done.image is None:
         return Moves(absent, deletion(pair, "source", key, guard))
     put = yield from pair.put_or_delete("target", key, done.image, pair.unchanged("target", NOTHING))
@@ -140,14 +136,6 @@ def deletion(pair: Pair, side: Side, key: Item, guard: Guard | None = None) -> R
 
 def check(pair: Pair, side: Side, key: Item, guard: Guard) -> Request:
     return {"ConditionCheck": with_guard({"TableName": pair.table(side).name, "Key": pair.key(side, key)}, guard)}
-
-
-def stamped_action(action: Request, stamp: str) -> Request:
-    """The same, leaving a fresh stamp on what it writes."""
-    ((kind, request),) = action.items()
-    if kind == "Put":
-        return {"Put": {**request, "Item": {**request["Item"], STAMP: {"S": stamp}}}}
-    return {"Update": stamped_update(request, stamp)} if kind == "Update" else action
 
 
 def carried_out(pair: Pair, key: Item, moves: Moves, asked: Request, replies: list[Reply]) -> Routine[bool]:

@@ -62,8 +62,8 @@ def attempt_locked(pair: Pair, side: Side, key: Item, action: Request, asked: Re
             raise in_callers_terms(pair, side, error) from None
         return None
     except UnknownOutcome as unknown:
-        if side == "source" or stamp is None:
-            raise  # neither the source nor an absence carries a stamp
+        if stamp is None:
+            raise  # an absence carries no stamp, nor does the source in most stages
         try:
             now = yield from pair.read(side, key)
         except DatabaseError:

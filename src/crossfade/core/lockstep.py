@@ -14,7 +14,7 @@ from crossfade.core.items import Item
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, read_counting, too_busy
 from crossfade.core.mirroring import TRANSIENT
 from crossfade.core.pair import Pair, Stored, joined, stamp_as_read, with_guard
-from crossfade.core.rekeying import of_callers_index
+from crossfade.core.rekeying import of_callers_index, stamped_request
 from crossfade.core.requests import checked_key
 from crossfade.core.stages import Side
 from crossfade.errors import Rejected, UnknownOutcome
@@ -66,16 +66,15 @@ OWN_PARAMETERS: Final = (
 )
 
 
-def deciding_action(
-    pair: Pair, prepared: Prepared, before: Stored, done: Evaluated, key: Item, *, stamped: bool = False
-) -> Routine[Request]:
+def deciding_action(pair: Pair, prepared: Prepared, before: Stored, done: Evaluated, key: Item) -> Routine[Request]:
     """What the transaction does to a source that decides. Where there is no item, or the caller speaks of another form,
     what was evaluated is written: the guard keeps it right. Else the caller's own request is carried out, on what the
     source then holds.
 
-    `stamped`: writes leave stamps on the source. Then the stamp is part of the lock where the answer depends on what
-    was read: of an attribute that somebody has added meanwhile, nothing else tells.
+    Where writes leave stamps on the source, the stamp is part of the lock if the answer depends on what was read: of an
+    attribute that somebody has added meanwhile, nothing else tells.
     """
+    stamped = pair.stamps_source and pair.rules.stamp
     operation, request = prepared.operation, prepared.request
     if pair.view == "target":
         locking = pair.source_as_read if stamped else partial(pair.unchanged, "source")
@@ -92,6 +91,9 @@ def deciding_action(
         own["Key"] = key
     if operation == "UpdateItem" and "UpdateExpression" not in request:
         return {"ConditionCheck": own}
+    if pair.stamps_source and operation != "DeleteItem":
+        stamp = yield from Stamp()
+        own = stamped_request(own, stamp)
     return {operation.removesuffix("Item"): own}
 
 

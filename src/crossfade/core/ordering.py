@@ -33,7 +33,7 @@ from crossfade.core.pages import (
 from crossfade.core.pair import Image, Pair
 from crossfade.core.rekeyed_pages import page_of_other
 from crossfade.core.requests import used_by
-from crossfade.core.stages import Order, Row, Side, Writes
+from crossfade.core.stages import Order, Row, Side
 from crossfade.errors import Refused, Rejected
 
 MARK: Final = STAMP  # the attribute that marks a token; no attribute of the caller's has this name
@@ -94,7 +94,7 @@ def without_mark(request: Request) -> Request:
 
 def is_kept_equal(row: Row, request: Request) -> bool:
     """Whether the side that is not the authority will do."""
-    return row.writes is not Writes.PLAIN and not request.get("ConsistentRead")
+    return not row.is_single and not request.get("ConsistentRead")
 
 
 # --- the request in the terms of the side whose order it goes by ------------------------------------------------------
@@ -152,7 +152,7 @@ def sent(pair: Pair, row: Row, side: Side, operation: str, moved: Request) -> Ro
 
 def from_gone(pair: Pair, row: Row, operation: str, error: Rejected) -> Rejected:
     """What is told where the side that a page was begun in is not used any more, and may be gone."""
-    if row.writes is not Writes.PLAIN or error.code != "ResourceNotFoundException":
+    if not row.is_single or error.code != "ResourceNotFoundException":
         return error
     return Rejected(
         "ValidationException",

@@ -103,6 +103,7 @@ class Pair:
     schemas: dict[tuple[Side, str], IndexSchema] = field(
         default_factory=dict[tuple[Side, str], IndexSchema], compare=False, repr=False
     )  # of indexes that were asked for, by the side and the name there
+    stamps_source: bool = False  # in this stage writes to the source leave stamps too
 
     @property
     def caller(self) -> TableShape:
@@ -251,10 +252,17 @@ class Pair:
 
     def stored_form(self, side: Side, image: Item) -> Routine[Item]:
         """The image as `side` holds it; a fresh stamp goes with every write to the target."""
-        if side == "source":
-            return image if self.view == "source" else self.mapping.backward(image)
+        form = image
+        if side != self.view:
+            form = self.mapping.backward(image) if side == "source" else self.mapping.forward(image)
+        if not self.stamps(side):
+            return form
         stamp = yield from Stamp()
-        return {**(image if self.view == "target" else self.mapping.forward(image)), STAMP: {"S": stamp}}
+        return {**form, STAMP: {"S": stamp}}
+
+    def stamps(self, side: Side) -> bool:
+        """Whether writes to this side leave a fresh stamp."""
+        return side == "target" or self.stamps_source
 
     def put_or_delete(self, side: Side, source_key: Item, image: Image, guard: Guard | None = None) -> Routine[Request]:
         """The request that makes `side` hold this image. As a transaction's action it is a Put or a Delete."""

@@ -37,7 +37,7 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
     if operation != "UpdateItem" and "ConditionExpression" not in request:
         return True
     change: str = request.get("UpdateExpression", "")
-    if side == "target" and change and not MAKES_ITEMS.search(change):
+    if pair.stamps(side) and change and not MAKES_ITEMS.search(change):
         return False  # of an absent item such an update makes none; with the stamp's SET it would
     if side == pair.view:
         return True
@@ -89,7 +89,7 @@ def moved_action(pair: Pair, side: Side, operation: ActionName, request: Request
         moved["Item"] = yield from pair.stored_form(side, request["Item"])
     else:
         moved["Key"] = pair.key(side, key)
-    if operation == "UpdateItem" and side == "target":
+    if operation == "UpdateItem" and pair.stamps(side):
         stamp = yield from Stamp()
         moved = stamped_update(moved, stamp)
     return moved
@@ -104,6 +104,13 @@ def with_stamp(update: str) -> str:
     if SET_CLAUSE.search(update):
         return SET_CLAUSE.sub(f"SET {ASSIGNMENT},", update, count=1)
     return f"{update} SET {ASSIGNMENT}".strip()
+
+
+def stamped_request(request: Request, stamp: str) -> Request:
+    """The same put or update, leaving the stamp on what it writes."""
+    if "Item" in request:
+        return {**request, "Item": {**request["Item"], STAMP: {"S": stamp}}}
+    return stamped_update(request, stamp)
 
 
 def stamped_update(request: Request, stamp: str) -> Request:

@@ -5,6 +5,7 @@ Where one plain call is right and nothing follows it, the answer is None: the ca
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, cast
 
 from crossfade.core.batches import batch_get, batch_write
@@ -38,6 +39,7 @@ def route(
     if operation not in WRITES and operation not in READS and operation not in DESCRIBING:
         return None  # operations on whole tables
     row = LADDERS[strategy][stage]
+    pair = replace(pair, stamps_source=True) if row.stamps_source else pair
     if names_any(operation, request, frozenset({pair.caller.name})):
         own = with_own_keys(pair, operation, request)
         routine = on_callers_table(pair, stage, row, ramp_percent, operation, request, own)
@@ -73,7 +75,7 @@ def on_callers_table(
     if reads and alone and pair.view == "source" and passes(row, ramp_percent, request):
         return None
     routine = routine_of(pair, row, ramp_percent, operation, request)
-    if row.authority == pair.view == "source" and row.writes is not Writes.LOCKSTEP:
+    if row.authority == pair.view == "source" and row.writes not in (Writes.LOCKSTEP, Writes.STAMPED):
         return in_callers_terms(routine)
     return worded(pair, operation, own, in_callers_terms(routine))
 

@@ -14,7 +14,7 @@ class Rules:
     stamp: bool = True  # what is decided upon a read is conditional on the stamp of what was read
     barrier: bool = True  # a stage is entered only after every client has entered, and drained, the one before
     lockstep: bool = True  # the authority moves only through the two lockstep stages
-    prepare: bool = True  # nobody copies an item before everybody stamps what is written to the source
+    prepare: bool = True  # nobody copies an item while somebody knows the source alone
     delete_both: bool = True  # a delete takes both sides in one transaction
     source_check: bool = True  # the backfill copies an item only while the source still is what was read
     fence: bool = True  # a repair is carried out only while nobody may have entered complete

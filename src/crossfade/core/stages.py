@@ -15,6 +15,7 @@ Side = Literal["source", "target"]
 
 class Stage(StrEnum):
     OFF = "off"
+    STAMP = "stamp"
     PREPARE = "prepare"
     DRAIN = "drain"
     DUALWRITE = "dualwrite"
@@ -30,6 +31,7 @@ class Writes(StrEnum):
     """How one write is carried out."""
 
     PLAIN = "plain"  # to the authority alone
+    STAMPED = "stamped"  # to the authority alone, which is the source; each leaves a fresh stamp there
     MIRRORED = "mirrored"  # to the authority; the other side is synced in the background
     LOCKSTEP = "lockstep"  # to both sides in one transaction; the authority decides
     PREPARED = "prepared"  # to the side that has the item; a new item, or one that only the source has: to the source
@@ -91,6 +93,22 @@ class Row:
     order: Order = Order.SOURCE
     fallback: Fallback = Fallback.NONE
     stamped_source: bool = False  # the source's items may carry stamps, which nobody is to see
+
+    def takes_as_it_is(self, view: Side) -> bool:
+        """Whether the caller's own write goes out as it is, and so leaves no stamp."""
+        if self.authority != view or self.writes is Writes.STAMPED:
+            return False
+        return view == "source" or self.writes is Writes.PLAIN
+
+    @property
+    def is_single(self) -> bool:
+        """Whether one side alone is used, so that the other falls behind."""
+        return self.writes in (Writes.PLAIN, Writes.STAMPED)
+
+    @property
+    def stamps_source(self) -> bool:
+        """Whether what is written to the source leaves a fresh stamp, as all that is written to the target does."""
+        return self.writes in (Writes.STAMPED, Writes.PREPARED)
 
     @property
     def merges(self) -> bool:
@@ -177,6 +195,15 @@ DUAL_WRITE: dict[Stage, Row] = {
 
 COPY_ON_WRITE: dict[Stage, Row] = {
     Stage.OFF: Row("source", Writes.PLAIN, False, Ramp.NONE, (), "the source alone", stamped_source=True),
+    Stage.STAMP: Row(
+        "source",
+        Writes.STAMPED,
+        False,
+        Ramp.NONE,
+        (),
+        "the source alone; each write leaves a stamp, on which the locks of the next stages rely",
+        stamped_source=True,
+    ),
     Stage.PREPARE: Row(
         "target",
         Writes.PREPARED,

@@ -137,7 +137,7 @@ def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action
     deletes = any(action.operation == "DeleteItem" for action in actions)
     if row.writes is Writes.LOCKSTEP or row.merges or (row.writes is Writes.DELETING and deletes):
         return (yield from evaluated_here(pair, row, request, actions))
-    if side == pair.view and (side == "source" or row.writes is Writes.PLAIN):
+    if row.takes_as_it_is(pair.view):
         if row.writes is Writes.PLAIN and not keeps_token(pair, request):
             return (yield from untouched(pair, side, actions))
         return (yield from sent(pair, request, list(request["TransactItems"]), side, actions))

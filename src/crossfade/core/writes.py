@@ -46,8 +46,7 @@ def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routi
 
 def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
     side = row.authority
-    alone = side == pair.view and (side == "source" or row.writes is Writes.PLAIN)
-    if alone and not makes_whole_key(pair, operation, request):
+    if row.takes_as_it_is(pair.view) and not makes_whole_key(pair, operation, request):
         return (yield from as_it_is(pair, side, operation, request))
     given, request = request, modern(operation, request)
     absent = partial(look_later, pair, row, (key,), written=True) if row.fallback is Fallback.LOOKED_UP else None

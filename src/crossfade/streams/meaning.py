@@ -37,6 +37,7 @@ MEANINGS: Final[dict[str, dict[Stage, Meaning]]] = {
     },
     "copy-on-write": {
         Stage.OFF: Meaning.UNTOLD,
+        Stage.STAMP: Meaning.STAMPED,
         Stage.PREPARE: Meaning.STAMPED,
         Stage.DRAIN: Meaning.STAMPED,
         Stage.RAMPDOWN: Meaning.STAMPED,

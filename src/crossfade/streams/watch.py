@@ -21,7 +21,7 @@ from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.pair import key_name
-from crossfade.core.stages import LADDERS, Row, Writes
+from crossfade.core.stages import LADDERS, Row
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
@@ -254,7 +254,7 @@ class _Watch:
         async def once() -> str:
             with session.ticket() as scope:
                 row = LADDERS[session.migration.strategy][scope.ticket.stage]
-                if row.writes is Writes.PLAIN:
+                if row.is_single:
                     return ONE_TABLE
                 return await session.run(repairing(row), scope)
 
