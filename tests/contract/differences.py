@@ -113,7 +113,9 @@ def other_tables_index_at_times(combination: Combination, _operation: str) -> bo
 
 def by_a_global_index(combination: Combination, _operation: str) -> bool:
     """Where the other table finds the items of a partition by a global index alone."""
-    return not combination.untouched and bool(combination.kind.target.own_key)
+    row = combination.row
+    alone = row.is_single and row.authority == combination.view
+    return not alone and bool(combination.kind.target.own_key)
 
 
 def asks_by_old_key(op: Op) -> bool:

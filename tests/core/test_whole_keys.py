@@ -106,14 +106,19 @@ def test_an_update_with_legacy_parameters_changes_the_one_item(articles: Article
         _ = articles.do(stage, "UpdateItem", **change, **expected)
 
 
+@pytest.mark.parametrize("in_transaction", [False, True])
 @pytest.mark.parametrize("stage", STAGES)
-def test_an_update_makes_an_item_with_both_keys(articles: Articles, stage: Stage) -> None:
+def test_an_update_makes_an_item_with_both_keys(articles: Articles, stage: Stage, in_transaction: bool) -> None:
     """So that each table can have it."""
     place: Item = {"publication": {"S": "times"}, "external_id": {"S": "new"}}
     both = {"guid": {"S": str(uuid.uuid5(NAMESPACE, "times#new"))}, **place}
     articles.enter(stage)
-    reply = articles.do(stage, "UpdateItem", Key=both, **ADD, ReturnValues="ALL_NEW")
-    assert reply["Attributes"] == {**both, "n": {"N": "1"}}
+    if in_transaction:
+        update = {"TableName": articles.pair.target.name, "Key": both, **ADD}
+        _ = articles.send(stage, "TransactWriteItems", {"TransactItems": [{"Update": update}]})
+    else:
+        reply = articles.do(stage, "UpdateItem", Key=both, **ADD, ReturnValues="ALL_NEW")
+        assert reply["Attributes"] == {**both, "n": {"N": "1"}}
     side: Side = "source" if stage in (Stage.OFF, Stage.STAMP, Stage.PREPARE) else "target"
     found = articles.held(side, place if side == "source" else {"guid": both["guid"]})
     assert found is not None

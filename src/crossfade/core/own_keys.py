@@ -76,4 +76,12 @@ def in_own_keys(routine: Routine[Reply] | None, given: Request, own: Request) ->
 
 def makes_whole_key(pair: Pair, operation: str, request: Request) -> bool:
     """Whether this may make an item, which is to have the attributes of both keys, as it has in the other stages."""
-    return operation == "UpdateItem" and bool(pair.mapping.kept) and is_of_both(pair, request.get("Key", {}))
+    if not pair.mapping.kept:
+        return False
+    updates = [request] if operation == "UpdateItem" else []
+    if operation == "TransactWriteItems":
+        updates = [action["Update"] for action in request["TransactItems"] if "Update" in action]
+    return any(
+        plain_name(update.get("TableName", "")) == pair.caller.name and is_of_both(pair, update.get("Key", {}))
+        for update in updates
+    )

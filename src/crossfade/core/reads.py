@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from crossfade.core.accounting import capacity_asked, consumed
 from crossfade.core.effects import Forward, Later, Reply, Request, Routine
+from crossfade.core.evaluating import NAMES_ALONE
 from crossfade.core.expressions import Bindings, bind, projection
 from crossfade.core.fallback import look_later
 from crossfade.core.items import Item
@@ -15,6 +16,7 @@ from crossfade.core.mirroring import shadow_compare
 from crossfade.core.pair import Pair, key_name, without_stamp
 from crossfade.core.requests import checked_keys
 from crossfade.core.stages import Fallback, Ramp, Row, Side
+from crossfade.errors import Rejected
 
 PROJECTING = ("ProjectionExpression", "AttributesToGet")
 
@@ -78,6 +80,8 @@ def as_it_is(image: Item) -> Item:
 
 def projector_alone(request: Request) -> Callable[[Item], Item]:
     """`projector`, where the request has no other expression."""
+    if "ExpressionAttributeNames" in request and "ProjectionExpression" not in request:
+        raise Rejected("ValidationException", NAMES_ALONE)
     bindings = bind(request.get("ExpressionAttributeNames"), None)
     wanted = projector(request, bindings)
     bindings.finish()

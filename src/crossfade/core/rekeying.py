@@ -32,7 +32,7 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
     """Whether the caller's expressions mean the same on the item that `side` holds: there are none; or it holds what
     the caller sees; or only keys differ and nothing looks at the value of a key (whether it exists is the same on both
     sides, where its name is). When in doubt, no."""
-    if operation == "UpdateItem" and pair.mapping.kept:
+    if operation == "UpdateItem" and len(pair.whole_key_names(side)) > len(pair.table(side).key_names):
         return False  # an item that it makes has the whole key
     if operation != "UpdateItem" and "ConditionExpression" not in request:
         return True

@@ -18,6 +18,7 @@ from crossfade.core.evaluated_transactions import OPERATIONS, Action, evaluated_
 from crossfade.core.fallback import look_later
 from crossfade.core.items import Item
 from crossfade.core.mirroring import mirrored, shadow_compare
+from crossfade.core.own_keys import makes_whole_key
 from crossfade.core.pair import Pair, key_name
 from crossfade.core.reads import projector_alone, shown
 from crossfade.core.rekeying import moved_action, server_evaluates
@@ -137,7 +138,7 @@ def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action
     deletes = any(action.operation == "DeleteItem" for action in actions)
     if row.writes is Writes.LOCKSTEP or row.merges or (row.writes is Writes.DELETING and deletes):
         return (yield from evaluated_here(pair, row, request, actions))
-    if row.takes_as_it_is(pair.view):
+    if row.takes_as_it_is(pair.view) and not makes_whole_key(pair, "TransactWriteItems", request):
         if row.writes is Writes.PLAIN and not keeps_token(pair, request):
             return (yield from untouched(pair, side, actions))
         return (yield from sent(pair, request, list(request["TransactItems"]), side, actions))

@@ -8,7 +8,7 @@ whole history, closed by a read of what is there, must be that of one plain item
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Final
@@ -22,16 +22,16 @@ from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Call, Request
 from crossfade.core.items import Item
-from crossfade.core.pair import Ledger, Pair
+from crossfade.core.pair import Ledger, Pair, key_name
 from crossfade.core.rules import Rules
 from crossfade.core.stages import LADDERS, Gate, Side, Stage
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError
-from crossfade.sim.calls import GET, Calls, label
+from crossfade.sim.calls import GET, Calls, key_of, label
 from crossfade.sim.checkers import Unequal, Violation, Waits, answers, differences
 from crossfade.sim.client import Client
 from crossfade.sim.faults import Fault, Faults
-from crossfade.sim.history import History, Operation
+from crossfade.sim.history import History, KeyName, Operation
 from crossfade.sim.jobs import JobRun
 from crossfade.sim.linearizability import TooLong
 from crossfade.sim.model import item_of, seen
@@ -374,14 +374,15 @@ def run_seed(
     """Play one seed. `trace` is given lines for people, on the items in `keys` (None: everything)."""
     run = Run(seed, rules, strategy)
     if trace is not None:
-        run.world.watchers.append(Trace(run.world, trace, keys, lambda call: named(run.pair, call)))
+        run.world.watchers.append(Trace(run.world, trace, keys, lambda call: named(run.pair, run.scenario.keys, call)))
     return run.perform()
 
 
-def named(pair: Pair, call: Call) -> tuple[str, ...]:
-    """The items that a call is about, by their source keys."""
+def named(pair: Pair, keys: Sequence[KeyName], call: Call) -> tuple[str, ...]:
+    """The items that a call is about, by their source keys; `keys`: of all items that there may be."""
     if call.place == "control":
         return ()
+    names_there = {key_name(pair.key("target", key_of(key))): label(key) for key in keys}
     requests = requests_in(call.operation, call.request)
     names: list[str] = []
     for request in requests:
@@ -390,11 +391,10 @@ def named(pair: Pair, call: Call) -> tuple[str, ...]:
             continue
         if request["TableName"] not in (pair.source.name, pair.target.name):
             continue
-        table = pair.source if request["TableName"] == pair.source.name else pair.target
-        whole = {name: key[name] for name in table.key_names}
-        if table is pair.target:
-            whole = pair.mapping.backward_key(whole)
-        names.append(label((whole["pk"]["S"], whole["sk"]["S"])))
+        if request["TableName"] == pair.source.name:
+            names.append(label((key["pk"]["S"], key["sk"]["S"])))
+        else:
+            names.append(names_there[key_name({name: key[name] for name in pair.target.key_names})])
     return tuple(names)
 
 

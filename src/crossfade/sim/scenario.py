@@ -12,7 +12,7 @@ from typing import Final
 
 from crossfade.core.rules import Rules
 from crossfade.core.stages import LADDERS, Ramp, Stage, ladder
-from crossfade.mapping import convert, identity, move, number_to_text, rename, suffix
+from crossfade.mapping import convert, derive_key, identity, move, number_to_text, rename, suffix
 from crossfade.migration import Migration, Table
 from crossfade.sim.faults import Rates, draw_rates
 from crossfade.sim.history import KeyName
@@ -21,9 +21,11 @@ from crossfade.sim.operator import Goal
 
 KEY: Final = {"pk": "S", "sk": "S"}
 MAPPINGS: Final = ("identity", "suffix", "rekey", "reshape", "all")
+MOVING_MAPPINGS: Final = (*MAPPINGS, "derive")  # a key that leads to no other is for copy-on-write alone
+NAMESPACE: Final = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 
 
-@lru_cache(maxsize=len(MAPPINGS))
+@lru_cache(maxsize=len(MOVING_MAPPINGS))
 def migration(mapping: str) -> Migration:
     """One of the mappings of the worlds; they differ in who evaluates a write, and in how a query merges."""
     source = Table("source", key={"pk": "S", "sk": "S"})
@@ -40,6 +42,9 @@ def migration(mapping: str) -> Migration:
             return Migration("sim", source, renamed, [*rekey, suffix("customer", count=2, by="number")])
         case "reshape":
             return Migration("sim", source, same, reshape)
+        case "derive":
+            target, pieces = Table("target", key={"id": "S"}), [derive_key("id", ("pk", "sk"), NAMESPACE)]
+            return Migration("sim", source, target, pieces, strategy="copy-on-write")
         case _:
             return Migration("sim", source, renamed, [*reshape, *rekey, suffix("customer", count=3, by="number")])
 
@@ -71,13 +76,16 @@ def draw(random: Random, rules: Rules, strategy: str = "dual-write") -> Scenario
     partitions = random.choice((1, 2, 2))
     count = random.choice((1, 2, 3, 3, 4))
     keys = tuple((f"p{i % partitions}", chr(ord("a") + i // partitions)) for i in range(count))
+    mapping = random.choice(MAPPINGS if strategy == "dual-write" else MOVING_MAPPINGS)
+    # Where the target's key is an attribute of its own, pages need indexes, which the simulator's tables do not have.
+    page_shares = (0.0,) if mapping == "derive" else (0.0, 0.05, 0.15)
     return Scenario(
-        mapping=random.choice(MAPPINGS),
+        mapping=mapping,
         keys=keys,
         initial={key: draw_state(random, i) for i, key in enumerate(keys)},
         clients=random.choice((2, 2, 3)),
         pause_seconds=random.choice((0.6, 1.0, 2.0)),
-        page_share=random.choice((0.0, 0.05, 0.15)),
+        page_share=random.choice(page_shares),
         many_share=random.choice((0.0, 0.15, 0.3, 0.5)),
         delete_share=random.choice((0.0, 0.5, 1.0, 1.0, 3.0)),
         target_share=random.choice((0.0, 0.0, 0.5, 1.0)),

@@ -18,7 +18,12 @@ OF_ANOTHER_FORM: Final[frozenset[ActionName]] = frozenset({"append", "append_if"
 
 
 def can_ask(pair: Pair, name: ActionName) -> bool:
-    return pair.view == "source" or pair.mapping.keys_only or name not in OF_ANOTHER_FORM
+    return pair.view == "source" or has_same_form(pair) or name not in OF_ANOTHER_FORM
+
+
+def has_same_form(pair: Pair) -> bool:
+    """Whether the target has the same attributes beside the key."""
+    return pair.name_across("target", "n") == "n"
 
 
 def asked(pair: Pair, operation: str, request: Request) -> Request:
@@ -29,7 +34,7 @@ def asked(pair: Pair, operation: str, request: Request) -> Request:
         return {**request, "TransactItems": actions}
     if operation == "BatchGetItem":
         wanted: Request = request["RequestItems"][pair.source.name]
-        keys = [pair.mapping.forward_key(key) for key in wanted["Keys"]]
+        keys = [pair.callers_whole_key(key) for key in wanted["Keys"]]
         return {**request, "RequestItems": {name: {**wanted, "Keys": keys}}}
     if operation == "BatchWriteItem":
         entries: list[Request] = request["RequestItems"][pair.source.name]
@@ -40,7 +45,7 @@ def asked(pair: Pair, operation: str, request: Request) -> Request:
 def of_target(pair: Pair, request: Request) -> Request:
     there: Request = {**request, "TableName": pair.target.name}
     if "Key" in request:
-        there["Key"] = pair.mapping.forward_key(request["Key"])
+        there["Key"] = pair.callers_whole_key(request["Key"])
     if "Item" in request:
         there["Item"] = pair.mapping.forward(request["Item"])
     if "ConditionExpression" in request:
@@ -48,14 +53,14 @@ def of_target(pair: Pair, request: Request) -> Request:
     if "#log" in request.get("ExpressionAttributeNames", {}):
         there["ExpressionAttributeNames"] = {"#log": pair.name_across("target", "log")}
     values: Item = request.get("ExpressionAttributeValues", {})
-    if ":seen" in values and not pair.mapping.keys_only:
+    if ":seen" in values and not has_same_form(pair):
         there["ExpressionAttributeValues"] = {":seen": {"S": values[":seen"]["N"]}}
     return there
 
 
 def entry_there(pair: Pair, entry: Request) -> Request:
     if "DeleteRequest" in entry:
-        return {"DeleteRequest": {"Key": pair.mapping.forward_key(entry["DeleteRequest"]["Key"])}}
+        return {"DeleteRequest": {"Key": pair.callers_whole_key(entry["DeleteRequest"]["Key"])}}
     return {"PutRequest": {"Item": pair.mapping.forward(entry["PutRequest"]["Item"])}}
 
 
