@@ -13,6 +13,7 @@ from crossfade.aws.passage import Outcome, Passages
 from crossfade.control.agent import Agent
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.pair import Pair
+from crossfade.core.stages import LADDERS, Order
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain
 from crossfade.sim import views
@@ -34,6 +35,7 @@ class Client:
         self.background = Background(world, self.process, agent)
         self.passages = Passages(pair, agent, self.background.put, lambda: world.now, strategy)
         self.poll_seconds = poll_seconds
+        self._strategy = strategy
         self.ready = False
         self.left = False
         self._join()
@@ -78,6 +80,11 @@ class Client:
     ) -> None:
         self.world.start(Task(self.process, routine, name, then, Scope(), "agent"))
 
+    @property
+    def order(self) -> Order:
+        """In whose order it goes through the items now."""
+        return LADDERS[self._strategy][self.agent.stage].order
+
     # --- the application's calls
 
     def call(
@@ -91,7 +98,7 @@ class Client:
         """One call by the application. `keys` names the items concerned, for the trace; `sent_twice` is called at the
         moment when its SDK sends it again, since a process that crashes tells nothing any more."""
         if self.pair.view == "target":
-            request, told = views.asked(self.pair, operation, request), self._told_of_target(told)
+            request, told = views.asked(self.pair, operation, request), self._told_of_target(told, request)
         try:
             passage = self.passages.open(operation, request)
         except (Refused, Rejected, StageUncertain) as error:
@@ -107,10 +114,10 @@ class Client:
         task = Task(self.process, passage.routine, name, done, passage.scope, "caller", keys, sent_twice)
         self.world.start(task)
 
-    def _told_of_target(self, told: Told) -> Told:
+    def _told_of_target(self, told: Told, request: Request) -> Told:
         def in_source_form(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
             if reply is not None:
-                reply = views.told(self.pair, reply)
+                reply = views.told(self.pair, request, reply)
             if isinstance(error, Rejected):
                 error = views.refused(self.pair, error)
             told(reply, error, sent)

@@ -12,12 +12,15 @@ from typing import Final
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
+from crossfade.core.stages import Order
 from crossfade.errors import CrossfadeError
 from crossfade.sim.calls import Calls, shown
 from crossfade.sim.client import Client
 from crossfade.sim.history import KeyName, Operation, Repeated
 from crossfade.sim.model import Action, Answer
 
+# Where a token without a mark is one of the next stage, which goes by the target's order.
+NEXT_IN_ANOTHER_ORDER: Final = frozenset({Order.SOURCE_LAST, Order.TARGET_MARKED, Order.TARGET})
 PAGES_MAX: Final = 40  # of a few items: a walk that takes more goes in circles
 
 Successor = Callable[[Client], Client | None]
@@ -73,15 +76,17 @@ class Walk:
             else:
                 self.request = {**self.request, "ExclusiveStartKey": last}
                 seconds = world.random.random() * self.pause_seconds
-                world.after(seconds, lambda: self._go_on(client))
+                given = client.order
+                world.after(seconds, lambda: self._go_on(client, given))
 
         keys = self.left if self.operation == "Query" else list(self.calls.history.initial)
         self.calls.send(client, self.operation, dict(self.request), keys, told)
 
-    def _go_on(self, client: Client) -> None:
+    def _go_on(self, client: Client, given: Order) -> None:
         following = self.successor(client)
-        if following is not None:
-            self._page(following)
+        if following is None or (given is Order.SOURCE and following.order in NEXT_IN_ANOTHER_ORDER):
+            return  # a token that was kept for so long is worth nothing: docs/attach.md
+        self._page(following)
 
     def _judge(self, reply: Reply, read: Callable[[KeyName, Answer], None]) -> None:
         last: Item | None = reply.get("LastEvaluatedKey")

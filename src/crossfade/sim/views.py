@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.pair import Pair
+from crossfade.core.pair import Pair, key_name
 from crossfade.errors import Rejected
 from crossfade.sim.model import ActionName
 
@@ -64,15 +64,15 @@ def entry_there(pair: Pair, entry: Request) -> Request:
     return {"PutRequest": {"Item": pair.mapping.forward(entry["PutRequest"]["Item"])}}
 
 
-def told(pair: Pair, reply: Reply) -> Reply:
-    """The same answer, of the source."""
+def told(pair: Pair, request: Request, reply: Reply) -> Reply:
+    """The same answer, of the source, to a request of the source."""
     here = seen(pair, reply)
     for name in ("Responses", "UnprocessedKeys", "UnprocessedItems"):
         of: list[Reply] | dict[str, Any] = here.get(name) or {}
         if isinstance(of, list):
             here[name] = [seen(pair, one) for one in of]
         elif of:
-            here[name] = {pair.source.name: entries_here(pair, of[pair.target.name])}
+            here[name] = {pair.source.name: entries_here(pair, request, of[pair.target.name])}
     return here
 
 
@@ -86,18 +86,25 @@ def seen(pair: Pair, answer: Reply) -> Reply:
     return here
 
 
-def entries_here(pair: Pair, of: list[Reply] | dict[str, list[Item]]) -> Any:
+def entries_here(pair: Pair, request: Request, of: list[Reply] | dict[str, list[Item]]) -> list[Any] | Request:
+    """The items of a batch; or what was left undone of it, told by the target's own key."""
+    if isinstance(of, list) and not any("PutRequest" in one or "DeleteRequest" in one for one in of):
+        return [pair.mapping.backward(item) for item in of]
+    given: Any = request["RequestItems"][pair.source.name]
+    left = {own_key(pair, entry) for entry in (of["Keys"] if isinstance(of, dict) else of)}
     if isinstance(of, dict):
-        return {"Keys": [pair.mapping.backward_key(key) for key in of["Keys"]]}
-    return [entry_here(pair, entry) for entry in of]
+        return {"Keys": [key for key in given["Keys"] if own_key(pair, pair.mapping.forward_key(key)) in left]}
+    return [entry for entry in given if own_key(pair, entry_there(pair, entry)) in left]
 
 
-def entry_here(pair: Pair, entry: Any) -> Any:
-    if "DeleteRequest" in entry:
-        return {"DeleteRequest": {"Key": pair.mapping.backward_key(entry["DeleteRequest"]["Key"])}}
+def own_key(pair: Pair, entry: Any) -> str:
+    """Of a key, or of a put or a delete, in the target."""
+    item: Item = entry
     if "PutRequest" in entry:
-        return {"PutRequest": {"Item": pair.mapping.backward(entry["PutRequest"]["Item"])}}
-    return pair.mapping.backward(entry)
+        item = entry["PutRequest"]["Item"]
+    elif "DeleteRequest" in entry:
+        item = entry["DeleteRequest"]["Key"]
+    return key_name({name: item[name] for name in pair.target.key_names})
 
 
 def refused(pair: Pair, error: Rejected) -> Rejected:
