@@ -26,20 +26,7 @@ PAGE_ITEMS_MAX: Final = 1000  # of about 1 KB: a page is 1 MB
 BODIES_KEPT: Final = 300_000  # of a table, in the server: 300 MB
 MARK: Final = 123456789  # stands for the number in a template
 BAD_REQUEST: Final = "400 Bad Request"
-OPERATIONS: Final = {
-    name.lower().encode(): name
-    for name in (
-        "GetItem",
-        "PutItem",
-        "UpdateItem",
-        "DeleteItem",
-        "Query",
-        "Scan",
-        "TransactWriteItems",
-        "DescribeTable",
-        "UpdateTimeToLive",
-    )
-}
+OPERATIONS: Final = {name.lower().encode(): name for name in Database({}).operation_names}
 WRITTEN: Final = whole(b'{"UnprocessedItems":{}}')
 
 

@@ -43,7 +43,7 @@ def check_stage(strategy: str, stage: Stage) -> None:
         raise Refused(
             f"the backfill runs in the stage drain, when nothing new is written to the source; now it is {stage}",
             next_step="crossfade advance --to drain --execute"
-            if stage in (Stage.OFF, Stage.STAMP, Stage.PREPARE)
+            if row.leaves_target_behind
             else "crossfade verify tells whether anything is missing; --repair puts it there",
         )
     if stage is Stage.OFF:

@@ -131,8 +131,8 @@ class Coordinator:
             # Strong reads come from the target only while nobody mirrors; so the ramp ends before anybody does.
             state = yield from self._ramp(state, 0)
         # In off nobody mirrors any more; in prepare and stamp new items are written to the source again.
-        falls_behind = to is Stage.OFF or rows[to].stamps_source
-        cleared = [*map(job_record, Job), reader_record(Reader.REPLICATION)] if falls_behind else []
+        behind = rows[to].leaves_target_behind
+        cleared = [*map(job_record, Job), reader_record(Reader.REPLICATION)] if behind else []
         also: list[Request] = [{"Delete": self.control.delete(record)} for record in cleared]
         if rows[to].fallback is Fallback.LOOKED_UP:
             also += begin_counting(self.control, (yield from Today()))

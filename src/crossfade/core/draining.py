@@ -143,5 +143,7 @@ def carried_out(pair: Pair, key: Item, moves: Moves, asked: Request, replies: li
     if moves.source is not None:
         return (yield from transact(moves.source, moves.target, asked, replies))
     reply = yield from attempt_locked(pair, "target", key, moves.target, asked)
-    replies += () if reply is None else (reply,)
-    return reply is not None
+    if reply is None:
+        return False
+    replies.append(reply)
+    return True

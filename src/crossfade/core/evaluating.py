@@ -28,7 +28,7 @@ ActionName = Literal["PutItem", "UpdateItem", "DeleteItem", "ConditionCheck"]
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """`image`: what the table holds afterwards; `reply`: the answer, without its metadata; `shown`: the attributes
-    whose former or new values the answer shows"""
+    whose former or new values the answer shows."""
 
     image: Image
     reply: Reply

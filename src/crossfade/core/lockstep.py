@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
 from crossfade.core.accounting import accounting_asked, whole_answer
@@ -77,8 +76,8 @@ def deciding_action(pair: Pair, prepared: Prepared, before: Stored, done: Evalua
     stamped = pair.stamps_source and pair.rules.stamp
     operation, request = prepared.operation, prepared.request
     if pair.view == "target":
-        locking = pair.source_as_read if stamped else partial(pair.unchanged, "source")
-        lock_on_source = locking(before, decided_on(pair, "source", prepared))
+        named = decided_on(pair, "source", prepared)
+        lock_on_source = pair.source_as_read(before, named) if stamped else pair.unchanged("source", before, named)
         return (yield from change(pair, "source", key, before, prepared, done.image, lock_on_source))
     guard = pair.still(before.item, done.shown)
     if before.item is None:

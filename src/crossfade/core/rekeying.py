@@ -13,7 +13,7 @@ from typing import Final
 
 from crossfade.core.accounting import consumed, with_metrics
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine, Stamp
-from crossfade.core.evaluating import ActionName, WriteName, as_reply, check_form
+from crossfade.core.evaluating import WHOLE, ActionName, WriteName, as_reply, check_form
 from crossfade.core.items import Item
 from crossfade.core.locking import calmly
 from crossfade.core.mapping import STAMP
@@ -133,7 +133,7 @@ def answered(pair: Pair, side: Side, request: Request, reply: Reply) -> Reply:
         return reply
     rest = {name: value for name, value in reply.items() if name != "Attributes"}
     stored = pair.stored(side, attributes)
-    if side != pair.view and request.get("ReturnValues") in ("ALL_OLD", "ALL_NEW"):
+    if side != pair.view and request.get("ReturnValues") in WHOLE:
         return {**rest, "Attributes": pair.image(side, stored)}
     return {**rest, **as_reply(stored.item)}
 

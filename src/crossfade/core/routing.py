@@ -39,8 +39,8 @@ def route(
     if operation not in WRITES and operation not in READS and operation not in DESCRIBING:
         return None  # operations on whole tables
     row = LADDERS[strategy][stage]
-    pair = replace(pair, stamps_source=True) if row.stamps_source else pair
     if names_any(operation, request, frozenset({pair.caller.name})):
+        pair = replace(pair, stamps_source=True) if row.stamps_source else pair
         own = with_own_keys(pair, operation, request)
         routine = on_callers_table(pair, stage, row, ramp_percent, operation, request, own)
         return routine if own is request else in_own_keys(routine, request, own)

@@ -106,6 +106,11 @@ class Row:
         return self.writes in (Writes.PLAIN, Writes.STAMPED)
 
     @property
+    def leaves_target_behind(self) -> bool:
+        """Whether new items reach the source and not the target."""
+        return self.writes is Writes.PREPARED or (self.is_single and self.authority == "source")
+
+    @property
     def stamps_source(self) -> bool:
         """Whether what is written to the source leaves a fresh stamp, as all that is written to the target does."""
         return self.writes in (Writes.STAMPED, Writes.PREPARED)

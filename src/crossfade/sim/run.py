@@ -8,7 +8,7 @@ whole history, closed by a read of what is there, must be that of one plain item
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Final
@@ -31,7 +31,7 @@ from crossfade.sim.calls import GET, Calls, key_of, label
 from crossfade.sim.checkers import Unequal, Violation, Waits, answers, differences
 from crossfade.sim.client import Client
 from crossfade.sim.faults import Fault, Faults
-from crossfade.sim.history import History, KeyName, Operation
+from crossfade.sim.history import History, Operation
 from crossfade.sim.jobs import JobRun
 from crossfade.sim.linearizability import TooLong
 from crossfade.sim.model import item_of, seen
@@ -374,15 +374,15 @@ def run_seed(
     """Play one seed. `trace` is given lines for people, on the items in `keys` (None: everything)."""
     run = Run(seed, rules, strategy)
     if trace is not None:
-        run.world.watchers.append(Trace(run.world, trace, keys, lambda call: named(run.pair, run.scenario.keys, call)))
+        there = {key_name(run.pair.key("target", key_of(key))): label(key) for key in run.scenario.keys}
+        run.world.watchers.append(Trace(run.world, trace, keys, lambda call: named(run.pair, there, call)))
     return run.perform()
 
 
-def named(pair: Pair, keys: Sequence[KeyName], call: Call) -> tuple[str, ...]:
-    """The items that a call is about, by their source keys; `keys`: of all items that there may be."""
+def named(pair: Pair, there: Mapping[str, str], call: Call) -> tuple[str, ...]:
+    """The items that a call is about, by their source keys; `there`: the same by their target keys."""
     if call.place == "control":
         return ()
-    names_there = {key_name(pair.key("target", key_of(key))): label(key) for key in keys}
     requests = requests_in(call.operation, call.request)
     names: list[str] = []
     for request in requests:
@@ -394,7 +394,7 @@ def named(pair: Pair, keys: Sequence[KeyName], call: Call) -> tuple[str, ...]:
         if request["TableName"] == pair.source.name:
             names.append(label((key["pk"]["S"], key["sk"]["S"])))
         else:
-            names.append(names_there[key_name({name: key[name] for name in pair.target.key_names})])
+            names.append(there[key_name({name: key[name] for name in pair.target.key_names})])
     return tuple(names)
 
 

@@ -125,13 +125,13 @@ def draw_goals(random: Random, rules: Rules) -> tuple[Goal, ...]:
 def draw_moving_goals(random: Random, rules: Rules) -> tuple[Goal, ...]:
     """For copy-on-write: from `drain` on there is no way back to where the source is used alone, and complete is where
     things go wrong late."""
-    stages = ladder("copy-on-write", prepare=rules.prepare)
+    stages, rows = ladder("copy-on-write", prepare=rules.prepare), LADDERS["copy-on-write"]
     highest = len(stages) - 2
-    merging = next(n for n, stage in enumerate(stages) if LADDERS["copy-on-write"][stage].merges)
+    merging = next(n for n, stage in enumerate(stages) if rows[stage].merges)
     goals: list[Goal] = []
     at = top = 0
     for _ in range(random.choice((1, 1, 2, 3, 4))):
-        lowest = 0 if stages[top] in (Stage.OFF, Stage.STAMP, Stage.PREPARE) else merging
+        lowest = 0 if rows[stages[top]].leaves_target_behind else merging
         up = at <= lowest or (at < highest and random.random() < 0.7)
         at = random.randint(at + 1, highest) if up and at < highest else random.randint(lowest, max(at - 1, lowest))
         top = max(top, at)

@@ -109,6 +109,11 @@ class Database:
             "UpdateTimeToLive": self._nothing,
         }
 
+    @property
+    def operation_names(self) -> tuple[str, ...]:
+        """What it can carry out."""
+        return tuple(self._operations)
+
     def perform(self, operation: str, request: Request, now: float, as_of: float | None = None) -> Reply:
         """Carry one call out at `now`. `as_of`: the past moment that a read which allows it sees. Raises Rejected."""
         perform = self._operations.get(operation)
