@@ -10,6 +10,7 @@ import pytest
 
 from crossfade import ConfigurationError, NotStarted, Refused
 from crossfade.aws.bulk.decoding import decoded
+from crossfade.aws.signer import VERSION
 from crossfade.control.agent import Ticket
 from crossfade.core.stages import DUAL_WRITE, Stage
 from tests.aws.conftest import World, wait_for
@@ -300,3 +301,19 @@ def test_an_answer_that_is_read_by_us_is_the_one_that_botocore_reads(
     assert found["Item"] == item
     assert found["ResponseMetadata"]["HTTPHeaders"].keys() == expected["ResponseMetadata"]["HTTPHeaders"].keys()
     assert read_by_us == ["GetItem"]
+
+
+def test_whoever_wants_botocores_signer_takes_ours_away(world: World) -> None:
+    """As docs/attach.md says it is done; the calls of an attached client are signed by the quick one otherwise."""
+    client, versions = world.boto3_client(), list[str]()
+
+    def noting(signature_version: str, **_: Any) -> None:
+        versions.append(signature_version)
+
+    client.meta.events.register("before-sign.dynamodb", noting)
+    _ = world.attach(client)
+    request = {"TableName": world.migration.source.name, "Key": world.key("c", "o")}
+    _ = client.get_item(**request)
+    client.meta.events.unregister("choose-signer.dynamodb", unique_id="crossfade:choose-signer.dynamodb")
+    _ = client.get_item(**request)
+    assert versions == [VERSION, "v4"]

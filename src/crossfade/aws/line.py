@@ -5,6 +5,7 @@ source of the next: what the first makes of a request is what the second gets to
 
     provide-client-params    note whether the caller chose the token of its transaction: botocore makes one up later
     before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context
+    choose-signer            requests are signed as botocore would, in less time (see `signer`)
     before-call              each in turn may take the operation over, or let it go on with another request
     request-created          once an attempt
     before-parse             an answer that we take part in is read by us, in a tenth of the time that botocore takes
@@ -28,6 +29,7 @@ from crossfade.aws.bulk.decoding import decoded
 from crossfade.aws.bulk.operations import Operation, operation_of
 from crossfade.aws.calls import ERROR_FROM, OWN, restore_parameters, send_once, take_reply
 from crossfade.aws.hooks import CHOSEN, PARAMETERS, SERVICE, Hooks, Short
+from crossfade.aws.signer import choose_signer
 from crossfade.core.effects import Reply, Request
 from crossfade.core.requests import WRITES
 
@@ -75,6 +77,7 @@ class Line:
         """How to register, for which event, and what."""
         return [
             ("register_first", f"provide-client-params.{SERVICE}.{TRANSACT}", self.provide_client_params),
+            ("register_last", f"choose-signer.{SERVICE}", choose_signer),
             ("register_last", f"before-parameter-build.{SERVICE}", self.before_parameter_build),
             ("register", f"before-call.{SERVICE}", self.before_call),
             ("register_last", f"request-created.{SERVICE}", self.request_created),

@@ -20,7 +20,7 @@ from crossfade.aws.bulk.identity import Keys
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 DATE: Final = "X-Amz-Date"
-SIGNING_KEYS_MAX: Final = 16  # a day sees few: credentials live for an hour, often for longer
+DAY_KEYS_MAX: Final = 16  # a day sees few: credentials live for an hour, often for longer
 # Refusals that a wrong clock brings about. DynamoDB takes a date that is five minutes off.
 CLOCK_CODES: Final = frozenset({"InvalidSignatureException", "RequestExpired", "RequestInTheFuture"})
 SKEW_SECONDS_MIN: Final = 240.0
@@ -72,6 +72,25 @@ def template_of(
     )
 
 
+class DayKeys:
+    """The keys that sign, each derived once a day. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[str, str], bytes] = {}
+
+    def key(self, secret_key: str, scope: str) -> bytes:
+        """`scope` is day, region, name of the service and "aws4_request", with slashes between them."""
+        key = self._keys.get((secret_key, scope))
+        if key is None:
+            key = f"AWS4{secret_key}".encode()
+            for part in scope.split("/"):
+                key = hmac.digest(key, part.encode(), "sha256")
+            if len(self._keys) >= DAY_KEYS_MAX:
+                self._keys.clear()
+            self._keys[secret_key, scope] = key
+        return key
+
+
 class Signer:
     """`clock` gives the seconds since 1970, `skew_seconds` what the service's clock is ahead of it."""
 
@@ -80,7 +99,7 @@ class Signer:
         self.skew_seconds = 0.0
         self._second = -1
         self._date = ""
-        self._signing_keys: dict[tuple[str, str, str], bytes] = {}  # by secret, region and service, of one day
+        self._day_keys = DayKeys()
 
     def now(self) -> float:
         return self._clock() + self.skew_seconds
@@ -96,7 +115,8 @@ class Signer:
         scope = f"{date[:8]}/{endpoint.region}/{endpoint.signing_name}/aws4_request"
         canonical = f"{template.before_date}{date}{template.after_date}{sha256(body).hexdigest()}"
         to_sign = f"{ALGORITHM}\n{date}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-        signature = hmac.digest(self._signing_key(keys, endpoint), to_sign.encode(), "sha256").hex()
+        key = self._day_keys.key(keys.secret_key, scope)
+        signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
         head = (
             f"{template.head}{DATE}: {date}\r\n"
             f"Authorization: {template.credential}{scope}, SignedHeaders={template.signed_names}, "
@@ -120,20 +140,10 @@ class Signer:
     def _date_now(self) -> str:
         second = int(self.now())
         if second != self._second:
-            date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
-            if date[:8] != self._date[:8]:
-                self._signing_keys.clear()
-            self._second, self._date = second, date
+            self._second, self._date = second, date_of(second)
         return self._date
 
-    def _signing_key(self, keys: Keys, endpoint: Endpoint) -> bytes:
-        name = (keys.secret_key, endpoint.region, endpoint.signing_name)
-        key = self._signing_keys.get(name)
-        if key is None:
-            key = f"AWS4{keys.secret_key}".encode()
-            for part in (self._date[:8], endpoint.region, endpoint.signing_name, "aws4_request"):
-                key = hmac.digest(key, part.encode(), "sha256")
-            if len(self._signing_keys) >= SIGNING_KEYS_MAX:
-                self._signing_keys.clear()
-            self._signing_keys[name] = key
-        return key
+
+def date_of(second: int) -> str:
+    """A date as requests have it, of a number of seconds since 1970."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
