@@ -118,7 +118,7 @@ class Course:
         self.moves += 1
         self.say(stage)
         self.check()
-        if stage in (Stage.OFF, Stage.STAMP, Stage.PREPARE):
+        if LADDERS[self.steering.migration.strategy][stage].leaves_target_behind:
             self._copied = False
         if self.random.random() >= AT_ONCE_SHARE:
             time.sleep(STAY_SECONDS * self.random.uniform(0.3, 1.7))

@@ -199,7 +199,7 @@ class Migrating(RuleBasedStateMachine):
             self._open_gates()
             self._step(to)
         self.stage = to
-        if to in (Stage.OFF, Stage.STAMP, Stage.PREPARE):
+        if self.row.leaves_target_behind:
             self.copied = False
 
     def _step(self, to: Stage) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from crossfade.backfill.copy import Copied, Limits, copy_images, settle
 from crossfade.backfill.moving import move_images
-from crossfade.control.jobs import Claim, save_checkpoint
+from crossfade.control.jobs import Claim, save_checkpoint, way_to_equal
 from crossfade.control.records import SegmentCheckpoint
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
@@ -42,14 +42,14 @@ def check_stage(strategy: str, stage: Stage) -> None:
     if strategy == "copy-on-write":
         raise Refused(
             f"the backfill runs in the stage drain, when nothing new is written to the source; now it is {stage}",
-            next_step="crossfade advance --to drain --execute"
+            next_step=way_to_equal(strategy)
             if row.leaves_target_behind
             else "crossfade verify tells whether anything is missing; --repair puts it there",
         )
     if stage is Stage.OFF:
         raise Refused(
             "the backfill runs in the stages dualwrite and shadow; now it is off, and nobody mirrors what is written",
-            next_step="crossfade advance --to dualwrite --execute",
+            next_step=way_to_equal(strategy),
         )
     raise Refused(
         f"the backfill runs in the stages dualwrite and shadow; now it is {stage}",

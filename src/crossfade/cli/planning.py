@@ -104,7 +104,8 @@ def clients_text(look: Survey) -> str:
 
 def cleared(state: State, stage: Stage) -> str:
     """What going down to a stage, from that state, makes count no more."""
-    falls_behind = stage is Stage.OFF or (stage is Stage.PREPARE and state.stage is Stage.DRAIN)
+    rows = LADDERS[state.strategy]
+    falls_behind = rows[stage].leaves_target_behind and not rows[state.stage].leaves_target_behind
     return "; the backfill and verify records are cleared, since the target falls behind" if falls_behind else ""
 
 

@@ -12,6 +12,7 @@ from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
+from crossfade.control.jobs import way_to_equal
 from crossfade.control.records import State
 from crossfade.core.stages import LADDERS, Side
 from crossfade.errors import Refused
@@ -92,11 +93,12 @@ def replicate(
 
 
 def refuse_stage(state: State) -> None:
-    if LADDERS[state.strategy][state.stage].is_single:
+    row = LADDERS[state.strategy][state.stage]
+    if row.is_single:
         raise Refused(
             f"a replication means nothing in stage {state.stage}: writes go to one table only, so the other falls"
             " behind",
-            next_step="crossfade advance --to dualwrite --execute" if state.stage == "off" else "",
+            next_step=way_to_equal(state.strategy) if row.leaves_target_behind else "",
         )
 
 

@@ -43,7 +43,7 @@ from crossfade.control.waiting import (
     waiting_facts,
 )
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
-from crossfade.core.stages import LADDERS, Fallback, ladder
+from crossfade.core.stages import LADDERS, Fallback
 from crossfade.errors import Fenced, Refused, UnknownOutcome
 
 SEGMENTS_MAX: Final = 10_000  # four digits in the record's name; a parallel scan takes up to 1,000,000
@@ -162,14 +162,14 @@ def _refuse_stage(state: State, job: Job) -> None:
     if row.is_single:
         raise Refused(
             f"a {job} means nothing in stage {state.stage}: writes go to one table only, so the other falls behind",
-            next_step=next_up(state) if state.stage == "off" else "",
+            next_step=way_to_equal(state.strategy) if row.leaves_target_behind else "",
         )
 
 
-def next_up(state: State) -> str:
-    """The way to the stage above."""
-    stages = ladder(state.strategy)
-    return f"crossfade advance --to {stages[stages.index(state.stage) + 1]} --execute"
+def way_to_equal(strategy: str) -> str:
+    """The command that leads to the first stage in which the target has, or gets, all that the source has."""
+    to = next(stage for stage, row in LADDERS[strategy].items() if row.keeps_equal or row.drains)
+    return f"crossfade advance --to {to} --execute"
 
 
 def _outlive(control: Control, caller: Caller, found: JobRecord, lease: Lease) -> Routine[None]:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint
+from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint, way_to_equal
 from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.mirroring import Difference
-from crossfade.core.stages import LADDERS, Side, Stage, ladder
+from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.errors import Refused
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.connecting import Clients, Connect, lean
@@ -109,15 +109,14 @@ def check_stage(strategy: str, stage: Stage) -> None:
     row = LADDERS[strategy][stage]
     if row.keeps_equal or row.drains:
         return
-    stages = ladder(strategy)
-    if row.merges:
-        raise Refused(
-            f"a verify means nothing in stage {stage}: new items are written to the source",
-            next_step="crossfade advance --to drain --execute",
-        )
+    why = (
+        "new items are written to the source"
+        if row.merges
+        else "writes go to one table only, so the other falls behind"
+    )
     raise Refused(
-        f"a verify means nothing in stage {stage}: writes go to one table only, so the other falls behind",
-        next_step=f"crossfade advance --to {stages[1]} --execute" if stage is Stage.OFF else "",
+        f"a verify means nothing in stage {stage}: {why}",
+        next_step=way_to_equal(strategy) if row.leaves_target_behind else "",
     )
 
 
