@@ -6,14 +6,15 @@ import importlib
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytest
 
 from crossfade import Migration, Table, attach
 from crossfade.control.records import PARTITION_KEY, SORT_KEY, to_item
-from crossfade.core.stages import DUAL_WRITE, Stage, Writes
+from crossfade.core.stages import LADDERS, Stage
 from crossfade.mapping import rename, suffix
+from crossfade.migration import Strategy
 from tests.aws.conftest import World, wait_for
 from tests.conftest import Database
 from tests.migrations import make_table, state_in
@@ -104,10 +105,14 @@ def plain_library(dynamodb: Database) -> Iterator[Emptied]:
         client.delete_table(TableName=table.name)
 
 
-@pytest.fixture(scope="module", params=list(DUAL_WRITE), ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[(strategy, stage) for strategy, rows in LADDERS.items() for stage in rows],
+    ids=lambda which: "-".join(which),
+)
 def migrating_library(dynamodb: Database, request: pytest.FixtureRequest) -> Iterator[Emptied]:
     """The same library on a table whose authors move to four partitions each: `attach`, and nothing else."""
-    stage: Stage = request.param
+    strategy, stage = cast("tuple[Strategy, Stage]", request.param)
     unique = uuid.uuid4().hex[:8]
     migration = Migration(
         name=f"books-{unique}",
@@ -115,6 +120,7 @@ def migrating_library(dynamodb: Database, request: pytest.FixtureRequest) -> Ite
         target=Table(f"books-v2-{unique}", key=KEY),
         mapping=[suffix("author", count=4, by="title"), rename("copies", "stock")],
         control_table=f"control-{unique}",
+        strategy=strategy,
     )
     client = dynamodb.client()
     readers = Table(f"readers-{unique}", key=READERS_KEY)
@@ -126,7 +132,7 @@ def migrating_library(dynamodb: Database, request: pytest.FixtureRequest) -> Ite
     world = World(dynamodb, migration, client)
     resource = new_resource(dynamodb)
     router = attach(resource, migration, poll_seconds=0.02, landing_seconds=2.0)
-    both = DUAL_WRITE[stage].writes is not Writes.PLAIN
+    equal = LADDERS[strategy][stage].keeps_equal
 
     def settle() -> None:
         wait_for(lambda: router.pending == 0, "every mirror and every comparison has ended")
@@ -135,7 +141,7 @@ def migrating_library(dynamodb: Database, request: pytest.FixtureRequest) -> Ite
         counts = router.counts()
         assert router.stage is stage
         assert not [name for name in counts if "lost" in name or name in ("compare.mismatched", "observer_error")]
-        if both:
+        if equal:
             assert world.agree()
 
     yield Emptied(Library(resource, migration.source.name, readers.name, settle), client, tables[:3], check)

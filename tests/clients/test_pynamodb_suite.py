@@ -1,4 +1,4 @@
-"""PynamoDB's own integration tests in two stages; `make clients` runs them in all, with two mappings."""
+"""PynamoDB's own integration tests in three stages; `make clients` runs them in all, with two mappings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from crossfade.local import DynamoDBLocal
 from tests.clients.pynamodb_suite.fetching import VARIABLE, NotFetched, fetch, integration_tests
 from tests.clients.pynamodb_suite.running import Outcomes, Setting, run_tests
 
-SETTINGS = (Setting(Stage.LOCKSTEP_TARGET, "identity"), Setting(Stage.RAMPDOWN, "suffix"))
+SETTINGS = (
+    Setting(Stage.LOCKSTEP_TARGET, "identity"),
+    Setting(Stage.RAMPDOWN, "suffix"),
+    Setting(Stage.DRAIN, "suffix", "copy-on-write"),
+)
 
 
 def test_pynamodbs_own_tests_come_out_as_on_a_plain_table() -> None:

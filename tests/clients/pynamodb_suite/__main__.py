@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from crossfade.core.stages import DUAL_WRITE, Stage
+from crossfade.core.stages import LADDERS, Stage
 from crossfade.errors import CrossfadeError
 from crossfade.local import DynamoDBLocal
 from tests.clients.pynamodb_suite.fetching import NotFetched, integration_tests
@@ -26,7 +26,15 @@ WIDTH: Final = 300
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
-        return run([Setting(Stage(stage), mapping) for mapping in options.mappings for stage in options.stages])
+        return run(
+            [
+                Setting(stage, mapping, strategy)
+                for strategy in options.strategies
+                for mapping in options.mappings
+                for stage in LADDERS[strategy]
+                if options.stages is None or stage in options.stages
+            ]
+        )
     except (NotFetched, CouldNotRun, CrossfadeError) as error:
         print(f"no verdict: {error}", file=sys.stderr)
         return NO_VERDICT
@@ -38,13 +46,13 @@ def run(settings: Sequence[Setting]) -> int:
     different = 0
     with DynamoDBLocal.start() as server:
         plain = run_tests(server, tests, Setting())
-        print(f"{Setting()!s:26}  {summary(plain.tests)}", flush=True)
+        print(f"{Setting()!s:38}  {summary(plain.tests)}", flush=True)
         for setting in settings:
             outcomes = run_tests(server, tests, setting)
             differences = outcomes.differences(plain)
             different += bool(differences)
             word = f"{len(differences)} OTHERWISE" if differences else "the same"
-            print(f"{setting!s:26}  {summary(outcomes.tests)}; {outcomes.migrated} tables migrated: {word}", flush=True)
+            print(f"{setting!s:38}  {summary(outcomes.tests)}; {outcomes.migrated} tables migrated: {word}", flush=True)
             for line in differences:
                 print(f"    {line}"[:WIDTH], flush=True)
     seconds = time.monotonic() - began
@@ -62,8 +70,8 @@ def summary(tests: dict[str, str]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     this = argparse.ArgumentParser(prog="python -m tests.clients.pynamodb_suite", description=__doc__)
-    stages = [stage.value for stage in DUAL_WRITE]
-    _ = this.add_argument("--stages", nargs="+", choices=stages, default=stages, metavar="STAGE")
+    _ = this.add_argument("--strategies", nargs="+", choices=[*LADDERS], default=[*LADDERS], metavar="STRATEGY")
+    _ = this.add_argument("--stages", nargs="+", choices=[*Stage], type=Stage, metavar="STAGE")
     _ = this.add_argument("--mappings", nargs="+", choices=MAPPINGS, default=MAPPINGS, metavar="MAPPING")
     return this
 

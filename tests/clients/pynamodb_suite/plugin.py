@@ -1,8 +1,8 @@
 """A pytest plugin for somebody else's tests: each table that they make is in the middle of a migration.
 
-CROSSFADE_SUITE_STAGE and CROSSFADE_SUITE_MAPPING say in which stage, and how. It watches every DynamoDB client that is
-made: after a CreateTable there is a target like it, a migration in that stage, and a router on each client of that
-Region; before a DeleteTable all that is taken away again.
+CROSSFADE_SUITE_STRATEGY, _STAGE and _MAPPING say in which stage of which strategy, and how. It watches every DynamoDB
+client that is made: after a CreateTable there is a target like it, a migration in that stage, and a router on each
+client of that Region; before a DeleteTable all that is taken away again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from crossfade.control.starting import table_request
 from crossfade.core.mapping import Kind, Piece
 from crossfade.core.stages import Stage
 from crossfade.mapping import identity, suffix
+from crossfade.migration import Strategy
 from tests.migrations import state_in, table_names
 
 CONTROL: Final = "crossfade-suite-control"
@@ -43,7 +44,8 @@ class Running:
 class Suite:
     """All clients and migrations of this process."""
 
-    def __init__(self, stage: Stage, mapping: str) -> None:
+    def __init__(self, strategy: Strategy, stage: Stage, mapping: str) -> None:
+        self.strategy: Strategy = strategy
         self.stage = stage
         self.mapping = mapping
         self.clients: defaultdict[str, list[Any]] = defaultdict(list)  # by Region, as all that follows
@@ -94,7 +96,7 @@ class Suite:
         if CONTROL not in table_names(plain):
             plain.create_table(**table_request(CONTROL))
         plain.create_table(**{**params, "TableName": target_of(name)})
-        migration = migration_of(params, self.mapping)
+        migration = migration_of(params, self.mapping, self.strategy)
         state = state_in(migration, self.stage)
         plain.put_item(TableName=CONTROL, Item=to_item(migration.name, state))
         running = Running(migration)
@@ -128,7 +130,7 @@ def target_of(table: str) -> str:
     return f"{table}-target"
 
 
-def migration_of(params: Request, mapping: str) -> Migration:
+def migration_of(params: Request, mapping: str, strategy: Strategy) -> Migration:
     """Of the table that this CreateTable makes. A partition key is spread where there is text to spread and a sort key
     to spread it by; elsewhere the mapping is the identity."""
     kinds: dict[str, Kind] = {each["AttributeName"]: each["AttributeType"] for each in params["AttributeDefinitions"]}
@@ -142,7 +144,7 @@ def migration_of(params: Request, mapping: str) -> Migration:
     name = params["TableName"]
     indexes = local_indexes(params, kinds)
     source, target = Table(name, key, indexes=indexes), Table(target_of(name), key, indexes=indexes)
-    return Migration(f"suite-{name}", source, target, piece, control_table=CONTROL)
+    return Migration(f"suite-{name}", source, target, piece, control_table=CONTROL, strategy=strategy)
 
 
 def local_indexes(params: dict[str, Any], kinds: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -153,7 +155,12 @@ def local_indexes(params: dict[str, Any], kinds: dict[str, Any]) -> dict[str, di
     }
 
 
-SUITE = Suite(Stage(os.environ["CROSSFADE_SUITE_STAGE"]), os.environ["CROSSFADE_SUITE_MAPPING"])
+def suite() -> Suite:
+    strategy, stage, mapping = (os.environ[f"CROSSFADE_SUITE_{name}"] for name in ("STRATEGY", "STAGE", "MAPPING"))
+    return Suite(cast("Strategy", strategy), Stage(stage), mapping)
+
+
+SUITE = suite()
 
 
 def pytest_configure() -> None:

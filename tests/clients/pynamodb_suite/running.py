@@ -34,9 +34,10 @@ class Setting:
 
     stage: Stage | None = None
     mapping: str = "identity"
+    strategy: str = "dual-write"
 
     def __str__(self) -> str:
-        return "plain table" if self.stage is None else f"{self.stage}, {self.mapping}"
+        return "plain table" if self.stage is None else f"{self.strategy}, {self.stage}, {self.mapping}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,11 @@ def run_tests(server: DynamoDBLocal, tests: Path, setting: Setting) -> Outcomes:
     }
     plugin: list[str] = []
     if setting.stage is not None:
-        environment |= {"CROSSFADE_SUITE_STAGE": setting.stage.value, "CROSSFADE_SUITE_MAPPING": setting.mapping}
+        environment |= {
+            "CROSSFADE_SUITE_STRATEGY": setting.strategy,
+            "CROSSFADE_SUITE_STAGE": setting.stage.value,
+            "CROSSFADE_SUITE_MAPPING": setting.mapping,
+        }
         plugin = ["-p", "tests.clients.pynamodb_suite.plugin"]
     with tempfile.TemporaryDirectory(prefix="crossfade-pynamodb-") as scratch:
         report, settings = Path(scratch) / "report.xml", Path(scratch) / "pytest.ini"
