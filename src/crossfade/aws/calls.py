@@ -26,25 +26,39 @@ ERROR_FROM: Final = 300
 SERVER_ERROR: Final = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Another migration's part of a call that is under way: in what we send for the caller, its request may be."""
+
+    name: str
+    sending: Callable[[], None]  # to be called before each sending of a write; raises what forbids it
+
+
 @dataclass(slots=True)
 class OwnCall:
-    """`names`: the migrations on whose behalf it is made; to the others it is a caller's."""
+    """`names`: the migrations on whose behalf it is made, or which had their part before; to the others it is a
+    caller's."""
 
     operation: str
     request: Request
     names: frozenset[str]
+    carried: tuple[Carried, ...] = ()
     reply: Reply | None = None
 
 
 OWN: ContextVar[OwnCall | None] = ContextVar("crossfade_own_call", default=None)
+# What the migrations before the one whose turn it is have made of a call, which they wait for.
+CARRIED: ContextVar[tuple[Carried, ...]] = ContextVar("crossfade_carried", default=())
 
 
 @contextmanager
 def own_call(operation: str, request: Request, name: str) -> Generator[OwnCall, None, None]:
     """Within it, calls are ours; errors come out as Rejected or UnknownOutcome."""
-    outer = OWN.get()
-    names = frozenset({name}) if outer is None else outer.names | {name}
-    own = OwnCall(operation, request, names)
+    outer, carried = OWN.get(), CARRIED.get()
+    names = frozenset({name, *(each.name for each in carried)})
+    if outer is not None:
+        names, carried = names | outer.names, outer.carried + carried
+    own = OwnCall(operation, request, names, carried)
     token = OWN.set(own)
     try:
         yield own

@@ -32,7 +32,7 @@ from crossfade.aws.answers import (
     raise_as_botocore_would,
 )
 from crossfade.aws.bulk.encoding import BINARY
-from crossfade.aws.calls import ERROR_FROM, OWN, SERVER_ERROR, outcome_of
+from crossfade.aws.calls import ERROR_FROM, OWN, SERVER_ERROR, Carried, outcome_of
 from crossfade.aws.passage import Outcome, Passage, Passages, Way, abandoned
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Forward, Later, Reply, Request
@@ -161,7 +161,16 @@ class Hooks:
         claim: Claim | None = request.context.get(self._claim_key)
         if claim is None:
             return False
-        forwarded, engine = claim.forwarded, self.engine
+        self._sending(claim.forwarded)
+        return claim.forwarded.way is not Way.ALONE
+
+    def carried(self, context: dict[str, Any]) -> Carried | None:
+        """Our part of a call whose next migration is to have its turn."""
+        claim: Claim | None = context.get(self._claim_key)
+        return None if claim is None else Carried(self.name, partial(self._sending, claim.forwarded))
+
+    def _sending(self, forwarded: Forwarded) -> None:
+        engine = self.engine
         if id(forwarded) not in engine.in_flight.waiting:
             raise client_error(given_up(), forwarded.operation)
         now = engine.clock()
@@ -171,7 +180,6 @@ class Hooks:
         forwarded.sent_at = now
         if forwarded.passage is not None:
             forwarded.passage.scope.sent = True
-        return forwarded.way is not Way.ALONE
 
     # --- parts of those that do
 

@@ -11,23 +11,23 @@ source of the next: what the first makes of a request is what the second gets to
     before-parse             an answer that we take part in is read by us, in a tenth of the time that botocore takes
     needs-retry              our own writes are not sent again
     after-call               first, before a resource converts the answer; each in turn, the last one first
-    after-call-error         likewise
+    after-call-error         likewise; what goes wrong in one on the way comes to those before it as such an error
 
 A call of our own (see `calls`) is served by the same handlers: what the hooks of other migrations make of it is what
-it is answered with.
+it is answered with. Those that had their turn before leave it alone: their part of the caller's request may be in it.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-from crossfade.aws.aio_hooks import AioHooks
 from crossfade.aws.bulk.decoding import decoded
 from crossfade.aws.bulk.operations import Operation, operation_of
-from crossfade.aws.calls import ERROR_FROM, OWN, restore_parameters, send_once, take_reply
+from crossfade.aws.calls import CARRIED, ERROR_FROM, OWN, restore_parameters, send_once, take_reply
 from crossfade.aws.hooks import CHOSEN, PARAMETERS, SERVICE, Hooks, Short
 from crossfade.aws.signer import choose_signer
 from crossfade.core.effects import Reply, Request
@@ -96,6 +96,10 @@ class Line:
         context[PARAMETERS] = params
 
     def request_created(self, request: Any, **_: Any) -> None:
+        own = OWN.get()
+        if own is not None and own.carried and own.operation in WRITES:
+            for each in own.carried:
+                each.sending()
         ours = False
         for hooks in self._hooks:
             if hooks.request_created(request):
@@ -147,43 +151,106 @@ class Line:
 
 class SyncLine(Line):
     def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
-        for hooks in self._hooks:
-            short: Short | None = hooks.before_call(model, params, context)
+        row = self._hooks
+        if len(row) == 1:
+            alone: Short | None = row[0].before_call(model, params, context)
+            return alone
+        for place, hooks in enumerate(row):
+            before = row[:place]
+            try:
+                with carrying(before, context):
+                    short: Short | None = hooks.before_call(model, params, context)
+            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
+                raise self._came_to(error, before[::-1], context) from error.__cause__
             if short is not None:
                 return short
         return None
 
     def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
-        for hooks in self._backwards:
-            hooks.after_call(http_response, parsed, context)
+        row = self._backwards
+        if len(row) == 1:
+            row[0].after_call(http_response, parsed, context)
+            row = ()
+        for place, hooks in enumerate(row, 1):
+            try:
+                with carrying(row[place:], context):
+                    hooks.after_call(http_response, parsed, context)
+            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
+                raise self._came_to(error, row[place:], context) from error.__cause__
         if OWN.get() is not None:
             take_reply(http_response, parsed)
 
     def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        for hooks in self._backwards:
-            hooks.after_call_error(exception, context)
+        error = self._came_to(exception, self._backwards, context)
+        if error is not exception:
+            raise error
+
+    def _came_to(self, error: Exception, row: Sequence[Hooks], context: dict[str, Any]) -> Exception:
+        """An error on its way back through this row; what it is in the end."""
+        for place, hooks in enumerate(row, 1):
+            try:
+                with carrying(row[place:], context):
+                    hooks.after_call_error(error, context)
+            except Exception as other:  # noqa: BLE001 - that one goes on
+                error = other
+        return error
 
 
 class AioLine(Line):
     async def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
-        for hooks in self._hooks:
-            if isinstance(hooks, AioHooks):
-                short = await hooks.before_call(model, params, context)
-                if short is not None:
-                    return short
+        row = self._hooks
+        if len(row) == 1:
+            alone: Short | None = await row[0].before_call(model, params, context)
+            return alone
+        for place, hooks in enumerate(row):
+            before = row[:place]
+            try:
+                with carrying(before, context):
+                    short: Short | None = await hooks.before_call(model, params, context)
+            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
+                raise await self._came_to(error, before[::-1], context) from error.__cause__
+            if short is not None:
+                return short
         return None
 
     async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
-        for hooks in self._backwards:
-            if isinstance(hooks, AioHooks):
-                await hooks.after_call(http_response, parsed, context)
+        row = self._backwards
+        if len(row) == 1:
+            await row[0].after_call(http_response, parsed, context)
+            row = ()
+        for place, hooks in enumerate(row, 1):
+            try:
+                with carrying(row[place:], context):
+                    await hooks.after_call(http_response, parsed, context)
+            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
+                raise await self._came_to(error, row[place:], context) from error.__cause__
         if OWN.get() is not None:
             take_reply(http_response, parsed)
 
     async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        for hooks in self._backwards:
-            if isinstance(hooks, AioHooks):
-                await hooks.after_call_error(exception, context)
+        error = await self._came_to(exception, self._backwards, context)
+        if error is not exception:
+            raise error
+
+    async def _came_to(self, error: Exception, row: Sequence[Hooks], context: dict[str, Any]) -> Exception:
+        """An error on its way back through this row; what it is in the end."""
+        for place, hooks in enumerate(row, 1):
+            try:
+                with carrying(row[place:], context):
+                    await hooks.after_call_error(error, context)
+            except Exception as other:  # noqa: BLE001 - that one goes on
+                error = other
+        return error
+
+
+@contextmanager
+def carrying(before: Iterable[Hooks], context: dict[str, Any]) -> Generator[None]:
+    """What these have made of the call goes along with whatever the one whose turn it is sends itself."""
+    token = CARRIED.set(tuple(part for each in before if (part := each.carried(context)) is not None))
+    try:
+        yield
+    finally:
+        CARRIED.reset(token)
 
 
 def line_of(emitter: Any, *, asynchronous: bool) -> Line:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Any, Final, TypeVar
 
 from crossfade.control.agent import Agent, Ticket
@@ -202,7 +203,8 @@ class AioBackground:
             with self._lock:
                 found = self._backlog.take(self._driver.clock())
             if isinstance(found, Job):
-                self._tasks.add(loop.create_task(self._run(found), name=f"crossfade-{found.kind}"))
+                apart = Context()  # not that of whoever happened to put it
+                self._tasks.add(loop.create_task(self._run(found), name=f"crossfade-{found.kind}", context=apart))
                 continue
             if found is not None:
                 self._timer = loop.call_later(found, self._start_what_is_due)
