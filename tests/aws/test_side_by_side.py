@@ -6,14 +6,16 @@ evaluated here. Both orders of attaching are tried.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any, Final
 
 import pytest
+from aiobotocore.session import AioSession
 
-from crossfade import Migration, Table, attach
+from crossfade import Migration, Refused, Router, StageUncertain, Table, attach
 from crossfade.control.records import PARTITION_KEY, SORT_KEY, to_item
 from crossfade.core.items import Item
 from crossfade.core.stages import LADDERS, Stage
@@ -126,13 +128,14 @@ METHODS: Final = {
 }
 
 
-def answers(client: Any, one: str, two: str, routers: tuple[Any, ...] = ()) -> list[Any]:
+Ask = Callable[[str, dict[str, Any]], Any]
+
+
+def answers(ask: Ask, one: str, two: str) -> list[Any]:
     """To each request, the tables under the same names."""
     found: list[Any] = []
     for operation, request in requests(one, two):
-        answer = told(getattr(client, METHODS[operation]), **request)
-        for router in routers:
-            wait_for(lambda: router.pending == 0, "every mirror")  # noqa: B023 - waited for here
+        answer = ask(operation, request)
         if operation == "BatchGetItem" and "Responses" in answer:
             answer["Responses"] = {
                 {one: "one", two: "two"}[table]: sorted(items, key=order_of)
@@ -140,6 +143,59 @@ def answers(client: Any, one: str, two: str, routers: tuple[Any, ...] = ()) -> l
             }
         found.append((operation, answer))
     return found
+
+
+@contextmanager
+def by_boto3(database: Database, *migrations: Migration) -> Generator[Ask]:
+    """A client that is attached to these, in this order; each answer with its mirrors done."""
+    client = new_session().client("dynamodb", **database.client_options())
+    routers = [attach(client, each, landing_seconds=2.0) for each in migrations]
+
+    def ask(operation: str, request: dict[str, Any]) -> Any:
+        answer = told(getattr(client, METHODS[operation]), **request)
+        wait_for(lambda: not any(router.pending for router in routers), "every mirror")
+        return answer
+
+    try:
+        yield ask
+    finally:
+        ended = [router.detach(10.0) for router in routers]
+    assert all(ended)
+
+
+@contextmanager
+def by_aiobotocore(database: Database, *migrations: Migration) -> Generator[Ask]:
+    """Likewise, on a loop that runs while something is asked of it."""
+    runner, stack = asyncio.Runner(), AsyncExitStack()
+    session: Any = AioSession()
+    routers: list[Router] = []
+
+    async def opened() -> Any:
+        client = await stack.enter_async_context(session.create_client("dynamodb", **database.client_options()))
+        for each in migrations:
+            routers.append(attach(client, each, landing_seconds=2.0))
+            await routers[-1].ready()
+        return client
+
+    async def until_mirrored() -> None:
+        async with asyncio.timeout(20.0):
+            while any(router.pending for router in routers):
+                await asyncio.sleep(0.001)
+
+    client = runner.run(opened())
+
+    def ask(operation: str, request: dict[str, Any]) -> Any:
+        answer = told(lambda: runner.run(getattr(client, METHODS[operation])(**request)))
+        runner.run(until_mirrored())
+        return answer
+
+    try:
+        yield ask
+    finally:
+        ended = [runner.run(router.aclose(10.0)) for router in routers]
+        runner.run(stack.aclose())
+        runner.close()
+    assert all(ended)
 
 
 def migration(unique: str, name: str, strategy: Strategy) -> Migration:
@@ -169,7 +225,9 @@ def expected(dynamodb: Database) -> list[Any]:
     unique, client = uuid.uuid4().hex[:8], dynamodb.client()
     one, two = (Table(f"{name}-{unique}", key=KEY) for name in ("one", "two"))
     with tables(client, one, two):
-        return answers(client, one.name, two.name)
+        return answers(
+            lambda operation, request: told(getattr(client, METHODS[operation]), **request), one.name, two.name
+        )
 
 
 @pytest.mark.parametrize("stage_of_two", STAGES, ids="-".join)
@@ -180,30 +238,74 @@ def test_two_migrations_side_by_side(
     stage_of_one: tuple[Strategy, Stage],
     stage_of_two: tuple[Strategy, Stage],
 ) -> None:
-    """Every answer is that of two plain tables, whichever was attached first."""
-    plain = dynamodb.client()
-    for order in (1, -1):
-        unique = uuid.uuid4().hex[:8]
-        one, two = migration(unique, "one", stage_of_one[0]), migration(unique, "two", stage_of_two[0])
-        control = Table(one.control_table, key={PARTITION_KEY: "S", SORT_KEY: "S"})
-        client = new_session().client("dynamodb", **dynamodb.client_options())
-        with ExitStack() as stack:
-            stack.enter_context(tables(plain, one.source, one.target, two.source, two.target, control))
-            for each, (_, stage) in ((one, stage_of_one), (two, stage_of_two)):
-                plain.put_item(TableName=control.name, Item=to_item(each.name, state_in(each, stage)))
-            routers = tuple(attach(client, each, landing_seconds=2.0) for each in (one, two)[::order])
-            try:
-                found = answers(client, one.source.name, two.source.name, routers)
-            finally:
-                ended = [router.detach(10.0) for router in routers]
-            assert ended == [True, True]
-            for (operation, answer), (_, wanted) in zip(found, expected, strict=True):
-                assert answer == wanted, operation
-            for each, (strategy, stage) in ((one, stage_of_one), (two, stage_of_two)):
-                if LADDERS[strategy][stage].keeps_equal:
-                    assert len(items_of(plain, each.source)) == len(items_of(plain, each.target))
+    """Every answer is that of two plain tables: by either kind of client, attached in either order, as it happens."""
+    plain, unique = dynamodb.client(), uuid.uuid4().hex[:8]
+    lot = STAGES.index(stage_of_one) + 3 * STAGES.index(stage_of_two)
+    attached, order = (by_boto3, by_aiobotocore)[lot % 2], (1, -1)[lot // 2 % 2]
+    one, two = migration(unique, "one", stage_of_one[0]), migration(unique, "two", stage_of_two[0])
+    control = Table(one.control_table, key={PARTITION_KEY: "S", SORT_KEY: "S"})
+    with tables(plain, one.source, one.target, two.source, two.target, control):
+        for each, (_, stage) in ((one, stage_of_one), (two, stage_of_two)):
+            plain.put_item(TableName=control.name, Item=to_item(each.name, state_in(each, stage)))
+        with attached(dynamodb, *(one, two)[::order]) as ask:
+            found = answers(ask, one.source.name, two.source.name)
+        for (operation, answer), (_, wanted) in zip(found, expected, strict=True):
+            assert answer == wanted, operation
+        for each, (strategy, stage) in ((one, stage_of_one), (two, stage_of_two)):
+            if LADDERS[strategy][stage].keeps_equal:
+                assert len(items_of(plain, each.source)) == len(items_of(plain, each.target))
 
 
 def items_of(client: Any, table: Table) -> list[Item]:
     found: list[Item] = client.scan(TableName=table.name, ConsistentRead=True)["Items"]
     return found
+
+
+# --- what goes wrong in the second, when the first has had its turn
+
+
+@pytest.fixture
+def forwarding(dynamodb: Database) -> Iterator[tuple[Any, Any, list[Migration], list[Router]]]:
+    """The first turns its part of a transaction to its target; the second, in lockstep, sends the whole of it."""
+    plain, unique = dynamodb.client(), uuid.uuid4().hex[:8]
+    both = [migration(unique, name, "dual-write") for name in ("one", "two")]
+    control = Table(both[0].control_table, key={PARTITION_KEY: "S", SORT_KEY: "S"})
+    client = new_session().client("dynamodb", **dynamodb.client_options())
+    with tables(plain, *(table for each in both for table in (each.source, each.target)), control):
+        for each, stage in zip(both, (Stage.RAMPDOWN, Stage.LOCKSTEP_SOURCE), strict=True):
+            plain.put_item(TableName=control.name, Item=to_item(each.name, state_in(each, stage)))
+        routers = [attach(client, each, landing_seconds=2.0) for each in both]
+        yield client, plain, both, routers
+        ended = [router.detach(10.0) for router in routers]
+        assert all(ended)
+
+
+def puts(migration: Migration, count: int) -> list[dict[str, Any]]:
+    return [{"Put": {"TableName": migration.source.name, "Item": item(str(n), n)}} for n in range(count)]
+
+
+def test_nothing_of_the_first_is_sent_by_the_second_once_its_lease_has_ended(
+    forwarding: tuple[Any, Any, list[Migration], list[Router]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is a client in good order; what it sends holds the first one's part."""
+    client, plain, (one, two), routers = forwarding
+
+    def ended(*_: Any) -> None:
+        raise StageUncertain("the lease has ended")
+
+    monkeypatch.setattr(routers[0].agent, "may_send", ended)
+    with pytest.raises(client.exceptions.ClientError, match="the lease has ended"):
+        client.transact_write_items(TransactItems=[*puts(one, 1), *puts(two, 1)])
+    for table in (one.source, one.target, two.source, two.target):
+        assert items_of(plain, table) == []
+
+
+def test_a_refusal_of_the_second_ends_the_call_for_the_first(
+    forwarding: tuple[Any, Any, list[Migration], list[Router]],
+) -> None:
+    """At once, and not when the call's context happens to be collected."""
+    client, plain, (one, two), routers = forwarding
+    with pytest.raises(Refused, match="nothing was written") as refused:
+        client.transact_write_items(TransactItems=[*puts(one, 1), *puts(two, 99)])
+    assert [router.pending for router in routers] == [0, 0], refused
+    assert items_of(plain, one.target) == []

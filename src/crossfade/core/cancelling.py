@@ -26,6 +26,11 @@ def reasons_of(error: Rejected) -> list[Reply]:
     return found
 
 
+def reason_at(reasons: Sequence[Reply], place: int) -> Reply:
+    """Of one action. DynamoDB Local tells what is wrong with the form of one alone, whichever that is."""
+    return reasons[place] if place < len(reasons) else NO_REASON
+
+
 def cancellation(reasons: Sequence[Reply]) -> Rejected:
     codes = ", ".join(reason.get("Code", "None") for reason in reasons)
     text = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"

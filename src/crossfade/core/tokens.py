@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, cast
 
-from crossfade.core.cancelling import reasons_of
+from crossfade.core.cancelling import reason_at, reasons_of
 from crossfade.core.effects import Call, Reply, Request, Routine, Today
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair
@@ -73,20 +73,19 @@ def settled(value: object) -> object:
 
 def recorded(error: Rejected, place: int) -> bool:
     """Whether the transaction failed because its token is there already."""
-    reasons = reasons_of(error)
-    return len(reasons) > place and reasons[place].get("Code") == "ConditionalCheckFailed"
+    return reason_at(reasons_of(error), place).get("Code") == "ConditionalCheckFailed"
 
 
 def busy(error: Rejected, place: int) -> Rejected | None:
     """What the caller is told where the token itself could not be kept: DynamoDB's words for a token that is in use at
     this moment, and for a table that is throttled."""
-    reasons = reasons_of(error)
-    code: str = reasons[place].get("Code", "None") if len(reasons) > place else "None"
+    reason = reason_at(reasons_of(error), place)
+    code: str = reason.get("Code", "None")
     if code == "None" or recorded(error, place):
         return None
     if code == "TransactionConflict":
         return Rejected("TransactionInProgressException", "The transaction with the given request token is in progress")
-    return Rejected("ThrottlingException", reasons[place].get("Message", error.text))
+    return Rejected("ThrottlingException", reason.get("Message", error.text))
 
 
 def already_done(pair: Pair, request: Request) -> Routine[Reply]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from crossfade.core.accounting import consumed_by_table
-from crossfade.core.cancelling import cancellation, reasons_of
+from crossfade.core.cancelling import cancellation, reason_at, reasons_of
 from crossfade.core.effects import Forward, Later, Reply, Request, Routine, Stamp
 from crossfade.core.evaluated_transactions import OPERATIONS, Action, evaluated_here
 from crossfade.core.fallback import look_later
@@ -164,10 +164,9 @@ def asking_what_was_there(row: Row, moved: Request) -> Request:
 
 def missed(error: Rejected, action: Action) -> bool:
     """Whether this action was refused upon an absence."""
-    reasons = reasons_of(error)
-    if error.code != "TransactionCanceledException" or not reasons:
+    if error.code != "TransactionCanceledException":
         return False
-    reason = reasons[action.place]
+    reason = reason_at(reasons_of(error), action.place)
     return reason.get("Code") == "ConditionalCheckFailed" and not reason.get("Item")
 
 
@@ -177,8 +176,9 @@ def without_unasked(error: Rejected, actions: Sequence[Action]) -> Rejected:
     if error.code != "TransactionCanceledException" or not reasons:
         return error
     for action in actions:
-        if action.request.get(ON_FAILURE) != "ALL_OLD":
-            reasons[action.place] = {name: told for name, told in reasons[action.place].items() if name != "Item"}
+        reason = reason_at(reasons, action.place)
+        if "Item" in reason and action.request.get(ON_FAILURE) != "ALL_OLD":
+            reasons[action.place] = {name: told for name, told in reason.items() if name != "Item"}
     return cancellation(reasons)
 
 
@@ -226,7 +226,7 @@ def cancelled(pair: Pair, error: Rejected, reasons: list[Reply], side: Side, act
     if error.code != "TransactionCanceledException" or not reasons:
         return error
     for action in actions:
-        item: Item | None = reasons[action.place].get("Item")
-        if item is not None:
-            reasons[action.place] = {**reasons[action.place], "Item": pair.image(side, pair.stored(side, item))}
+        reason = reason_at(reasons, action.place)
+        if "Item" in reason:
+            reasons[action.place] = {**reason, "Item": pair.image(side, pair.stored(side, reason["Item"]))}
     return cancellation(reasons)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from crossfade.core.cancelling import NEVER, cancellation, never, reasons_of
+from crossfade.core.cancelling import NEVER, NO_REASON, cancellation, never, reasons_of
 from crossfade.core.effects import Call, Effect, Forward, Gather, Reply, Request, Routine, relayed
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair
@@ -54,7 +54,9 @@ def theirs(pair: Pair, operation: str, request: Request) -> Routine[Rejected | N
     except Rejected as error:
         if error.code == "ValidationException" and "InvalidToken" not in error.text:
             return error
-        reasons = reasons_of(error)[: len(request.get("TransactItems", ()))]
+        told = reasons_of(error)[: len(request.get("TransactItems", ()))]
+        # A condition that does not hold there is about an item, which that table need not have.
+        reasons = [NO_REASON if reason.get("Code") == "ConditionalCheckFailed" else reason for reason in told]
         if any(reason.get("Code", "None") != "None" for reason in reasons):
             return cancellation(reasons)
     except CrossfadeError:  # the caller is answered all the same

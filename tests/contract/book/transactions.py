@@ -139,6 +139,14 @@ WRITES: Final[dict[str, Made]] = {
     "an upsert that removes": lambda table: [writes(update(table, 6, "SET n = :one REMOVE t"))],
     "an absent delete": lambda table: [writes(delete(table, 9))],
     "the same item twice": lambda table: [writes(delete(table, 1), update(table, 1, "ADD n :one"))],
+    "the same item twice, under conditions that hold": lambda table: [
+        writes(check(table, 1, "attribute_exists({p})"), update(table, 1, "ADD n :one", "attribute_exists({p})"))
+    ],
+    "conditions that hold beside what is wrong": lambda table: [
+        writes(check(table, 1, "attribute_exists({p})"), update(table, 2, "SET n")),
+        writes(check(table, 1, "attribute_exists({p})"), put(table, table.item(6, t={"N": "twelve"}))),
+        writes(check(table, 1, "attribute_exists({p})"), put(table, table.item(6, t=text("x" * 410_000)))),
+    ],
     "the same put twice": lambda table: [writes(put(table, table.item(6)), put(table, table.item(6)))],
     "nothing": lambda _: [writes(), Op("TransactWriteItems", {}), writes({})],
     "two actions in one": lambda table: [writes({**delete(table, 1), **put(table, table.item(6))})],

@@ -1,0 +1,56 @@
+"""What is wrong with the form of a transaction, told in every stage; nothing is written by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crossfade.core.effects import Call
+from crossfade.core.routing import route
+from crossfade.core.stages import LADDERS, Stage
+from crossfade.errors import Rejected
+from tests.core.conftest import Bench
+from tests.core.test_writes import ITEM, KEY, SUFFIX, Twins
+
+STAGES = [(strategy, stage) for strategy, rows in LADDERS.items() for stage in rows]
+
+
+def refusal(twins: Twins, stage: Stage, *actions: dict[str, Any]) -> Rejected:
+    table = {"TableName": twins.pair.source.name}
+    items = [{kind: {**table, **given} for kind, given in action.items()} for action in actions]
+    request = {"TransactItems": items}
+    routine = route(twins.pair, stage, 0, "TransactWriteItems", request, strategy=twins.strategy)
+    forward = Call("source", "TransactWriteItems", request)
+    with pytest.raises(Rejected) as refused:
+        _ = twins.bench.send(forward) if routine is None else twins.bench.run(routine, forward)
+    return refused.value
+
+
+@pytest.mark.parametrize(("strategy", "stage"), STAGES)
+def test_a_refusal_with_fewer_reasons_than_actions_is_a_refusal(bench: Bench, strategy: str, stage: Stage) -> None:
+    """As DynamoDB Local tells of an update that would change a key: one reason, for whichever action."""
+    twins = Twins(bench, SUFFIX, strategy)
+    _ = twins.do(stage, "PutItem", {"Item": ITEM})
+    check = {"ConditionCheck": {"Key": KEY, "ConditionExpression": "attribute_exists(pk)"}}
+    other = {**KEY, "sk": {"S": "another"}}
+    values = {":s": {"S": "s"}}
+    update = {"Update": {"Key": other, "UpdateExpression": "SET sk = :s", "ExpressionAttributeValues": values}}
+    found = refusal(twins, stage, check, update)
+    assert found.code == "TransactionCanceledException"
+    reasons = found.response["CancellationReasons"]
+    assert "Cannot update attribute sk" in str(reasons)
+    assert {reason["Code"] for reason in reasons} <= {"None", "ValidationError"}
+
+
+@pytest.mark.parametrize(("strategy", "stage"), STAGES)
+def test_an_item_may_be_in_a_transaction_once(bench: Bench, strategy: str, stage: Stage) -> None:
+    """Wherever the item is: the caller's own table is asked for the words only, and need not have it."""
+    twins = Twins(bench, SUFFIX, strategy)
+    _ = twins.do(stage, "PutItem", {"Item": ITEM})
+    check = {"ConditionCheck": {"Key": KEY, "ConditionExpression": "attribute_exists(pk)"}}
+    found = refusal(twins, stage, check, {"Delete": {"Key": KEY}})
+    assert (found.code, found.text) == (
+        "ValidationException",
+        "Transaction request cannot include multiple operations on one item",
+    )
