@@ -59,7 +59,7 @@ def requests(one: str, two: str) -> Iterator[tuple[str, dict[str, Any]]]:
     more: dict[str, Any] = {"UpdateExpression": "ADD amount :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
     shown = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
     for table, order in ((one, "1"), (one, "2"), (two, "1"), (two, "2")):
-        yield "PutItem", {"TableName": table, "Item": item(order, int(order))}
+        yield "put_item", {"TableName": table, "Item": item(order, int(order))}
     for first, second in ((one, two), (two, one)):
         transactions: list[list[dict[str, Any]]] = [
             [
@@ -84,9 +84,9 @@ def requests(one: str, two: str) -> Iterator[tuple[str, dict[str, Any]]]:
             ],
         ]
         for actions in transactions:
-            yield "TransactWriteItems", {"TransactItems": actions}
+            yield "transact_write_items", {"TransactItems": actions}
         yield (
-            "BatchWriteItem",
+            "batch_write_item",
             {
                 "RequestItems": {
                     first: [{"PutRequest": {"Item": item("6", 6)}}, {"DeleteRequest": {"Key": key("2")}}],
@@ -95,7 +95,7 @@ def requests(one: str, two: str) -> Iterator[tuple[str, dict[str, Any]]]:
             },
         )
         yield (
-            "TransactGetItems",
+            "transact_get_items",
             {
                 "TransactItems": [
                     {"Get": {"TableName": table, "Key": key(order)}}
@@ -105,10 +105,10 @@ def requests(one: str, two: str) -> Iterator[tuple[str, dict[str, Any]]]:
             },
         )
         wanted = {"Keys": [key(order) for order in "12345"], "ConsistentRead": True}
-        yield "BatchGetItem", {"RequestItems": {first: wanted, second: wanted}}
+        yield "batch_get_item", {"RequestItems": {first: wanted, second: wanted}}
     for table in (one, two):
         yield (
-            "Query",
+            "query",
             {
                 "TableName": table,
                 "ConsistentRead": True,
@@ -116,16 +116,6 @@ def requests(one: str, two: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 "ExpressionAttributeValues": {":c": {"S": "c"}},
             },
         )
-
-
-METHODS: Final = {
-    "PutItem": "put_item",
-    "TransactWriteItems": "transact_write_items",
-    "BatchWriteItem": "batch_write_item",
-    "TransactGetItems": "transact_get_items",
-    "BatchGetItem": "batch_get_item",
-    "Query": "query",
-}
 
 
 Ask = Callable[[str, dict[str, Any]], Any]
@@ -136,7 +126,7 @@ def answers(ask: Ask, one: str, two: str) -> list[Any]:
     found: list[Any] = []
     for operation, request in requests(one, two):
         answer = ask(operation, request)
-        if operation == "BatchGetItem" and "Responses" in answer:
+        if operation == "batch_get_item" and "Responses" in answer:
             answer["Responses"] = {
                 {one: "one", two: "two"}[table]: sorted(items, key=order_of)
                 for table, items in answer["Responses"].items()
@@ -152,7 +142,7 @@ def by_boto3(database: Database, *migrations: Migration) -> Generator[Ask]:
     routers = [attach(client, each, landing_seconds=2.0) for each in migrations]
 
     def ask(operation: str, request: dict[str, Any]) -> Any:
-        answer = told(getattr(client, METHODS[operation]), **request)
+        answer = told(getattr(client, operation), **request)
         wait_for(lambda: not any(router.pending for router in routers), "every mirror")
         return answer
 
@@ -185,7 +175,7 @@ def by_aiobotocore(database: Database, *migrations: Migration) -> Generator[Ask]
     client = runner.run(opened())
 
     def ask(operation: str, request: dict[str, Any]) -> Any:
-        answer = told(lambda: runner.run(getattr(client, METHODS[operation])(**request)))
+        answer = told(lambda: runner.run(getattr(client, operation)(**request)))
         runner.run(until_mirrored())
         return answer
 
@@ -225,9 +215,7 @@ def expected(dynamodb: Database) -> list[Any]:
     unique, client = uuid.uuid4().hex[:8], dynamodb.client()
     one, two = (Table(f"{name}-{unique}", key=KEY) for name in ("one", "two"))
     with tables(client, one, two):
-        return answers(
-            lambda operation, request: told(getattr(client, METHODS[operation]), **request), one.name, two.name
-        )
+        return answers(lambda operation, request: told(getattr(client, operation), **request), one.name, two.name)
 
 
 @pytest.mark.parametrize("stage_of_two", STAGES, ids="-".join)

@@ -53,10 +53,12 @@ def change(
 
 
 def decided_on(pair: Pair, side: Side, prepared: Prepared) -> frozenset[str]:
-    """The attributes of one side, there or not, on which it may depend what a request does."""
+    """The attributes of one side, there or not, on which it may depend what a request does. The stamp that an earlier
+    migration names is not the one that is there."""
+    names = prepared.names - {STAMP}
     if side == pair.view:
-        return prepared.names
-    there = (pair.name_across(side, name) for name in prepared.names)
+        return names
+    there = (pair.name_across(side, name) for name in names)
     return pair.mapping.touched.union(name for name in there if name is not None)
 
 

@@ -11,6 +11,7 @@ from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
 from crossfade.core.evaluating import Evaluated, Prepared, WriteName, prepare
 from crossfade.core.items import Item
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, read_counting, too_busy
+from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import TRANSIENT
 from crossfade.core.pair import Pair, Stored, joined, stamp_as_read, with_guard
 from crossfade.core.rekeying import of_callers_index, stamped_request
@@ -66,23 +67,24 @@ OWN_PARAMETERS: Final = (
 
 
 def deciding_action(pair: Pair, prepared: Prepared, before: Stored, done: Evaluated, key: Item) -> Routine[Request]:
-    """What the transaction does to a source that decides. Where there is no item, or the caller speaks of another form,
-    what was evaluated is written: the guard keeps it right. Else the caller's own request is carried out, on what the
-    source then holds.
+    """What the transaction does to a source that decides. Where there is no item, or the caller speaks of another form
+    or of a stamp that is not the one there, what was evaluated is written: the guard keeps it right. Else the caller's
+    own request is carried out, on what the source then holds.
 
     Where writes leave stamps on the source, the stamp is part of the lock if the answer depends on what was read: of an
     attribute that somebody has added meanwhile, nothing else tells.
     """
     stamped = pair.stamps_source and pair.rules.stamp
     operation, request = prepared.operation, prepared.request
-    if pair.view == "target":
+    if pair.view == "target" or (stamped and STAMP in request.get("ExpressionAttributeNames", {}).values()):
         named = decided_on(pair, "source", prepared)
         lock_on_source = pair.source_as_read(before, named) if stamped else pair.unchanged("source", before, named)
         return (yield from change(pair, "source", key, before, prepared, done.image, lock_on_source))
-    guard = pair.still(before.item, done.shown)
+    shown = done.shown - {STAMP}
+    guard = pair.still(before.item, shown)
     if before.item is None:
         return as_action((yield from pair.put_or_delete("source", key, done.image, guard)))
-    if stamped and done.shown:
+    if stamped and shown:
         guard = joined(stamp_as_read(before), guard)
     given: Request = {name: request[name] for name in OWN_PARAMETERS if name in request}
     own: Request = with_guard({**given, "TableName": pair.source.name}, guard)

@@ -293,9 +293,12 @@ class Pair:
 
     def locked(self, side: Side, before: Stored, named: frozenset[str] = frozenset()) -> Guard:
         """`unchanged`, and on the target the attributes too: an application that has left the source behind sets no
-        stamps any more."""
-        guard = self.unchanged(side, before, named)
-        return joined(guard, self.as_it_was(side, before.item, named)) if side == "target" else guard
+        stamps any more. They alone tell where no stamp was seen: where the target is the source of a migration that
+        goes on, that one hides them."""
+        attributes = self.as_it_was(side, before.item, named)
+        if side == "source" or (before.item is not None and before.stamp is None):
+            return attributes
+        return joined(self.unchanged(side, before, named), attributes)
 
     def source_as_read(self, before: Stored, named: frozenset[str] = frozenset()) -> Guard:
         """The source is what was read, its stamp or its lack of one included. Whoever writes it under the eyes of

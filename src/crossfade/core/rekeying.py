@@ -36,6 +36,9 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
         return False  # an item that it makes has the whole key
     if operation != "UpdateItem" and "ConditionExpression" not in request:
         return True
+    names: dict[str, str] = request.get("ExpressionAttributeNames", {})
+    if STAMP in names.values() and (side != pair.view or pair.stamps(side)):
+        return False  # an earlier migration's stamp, or what it believes of one: ours is another
     change: str = request.get("UpdateExpression", "")
     if pair.stamps(side) and change and not MAKES_ITEMS.search(change):
         return False  # of an absent item such an update makes none; with the stamp's SET it would
@@ -43,7 +46,6 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
         return True
     if not pair.mapping.keys_only:
         return False
-    names: dict[str, str] = request.get("ExpressionAttributeNames", {})
     keys = {*pair.source.key_names, *pair.target.key_names}
     kept = set(pair.source.key_names) & set(pair.target.key_names)
     asked = request.get("ConditionExpression", "")

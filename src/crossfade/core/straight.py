@@ -13,6 +13,7 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Pair
+from crossfade.core.placeholders import has_ours
 from crossfade.core.rekeying import server_evaluates, stamped_update
 from crossfade.core.stages import Fallback, Row, Side, Writes, other_side
 from crossfade.errors import MappingError
@@ -97,6 +98,8 @@ class Straight:
         if found is None:
             if len(self._evaluated_there) >= TEXTS_KEPT:
                 self._evaluated_there.clear()
-            found = change != "" and server_evaluates(self._pair, self._side, operation, request)
+            found = (
+                change != "" and not has_ours(request) and server_evaluates(self._pair, self._side, operation, request)
+            )
             self._evaluated_there[texts] = found
         return found
