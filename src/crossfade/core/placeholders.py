@@ -6,12 +6,16 @@ A caller may be another migration of a chain (v1 -> v2, v2 -> v3), whose request
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.errors import Rejected
 
 OURS: Final = ("#xf", ":xf")
+OURS_IN_TEXT: Final = re.compile(r"([#:])(?=xf)")
+STEP: Final = "x_"
 EXPRESSIONS: Final = frozenset(
     {
         "ConditionExpression",
@@ -22,53 +26,66 @@ EXPRESSIONS: Final = frozenset(
     }
 )
 PLACEHOLDERS: Final = ("ExpressionAttributeNames", "ExpressionAttributeValues")
-# All that begin with x move on, so that no two become one however often this is done.
-HERE: Final = re.compile(r"([#:])x")
-BACK: Final = re.compile(r"([#:])x_x")
 
 
-def apart(request: Request) -> Request:
-    """The same request, none of whose placeholders is one of ours; this very request, if it has none."""
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A request none of whose placeholders is one of ours. `prefix`: what was put before those that were; none of the
+    caller's begins with it."""
+
+    request: Request
+    prefix: str = ""
+
+    def told(self, routine: Routine[Reply]) -> Routine[Reply]:
+        """What is wrong with the request, in the words of the one that was given."""
+        try:
+            return (yield from routine)
+        except Rejected as error:
+            text = re.sub(rf"([#:]){self.prefix}(?=xf)", r"\1", error.text)
+            if text == error.text:
+                raise
+            told = {**error.response, "Error": {"Code": error.code, "Message": text}}
+            raise Rejected(error.code, text, told) from None
+
+
+def apart(request: Request) -> Apart:
+    given = {place for part in parts(request) for kind in PLACEHOLDERS for place in part.get(kind) or ()}
+    if not any(place.startswith(OURS) for place in given):
+        return Apart(request)
+    prefix = STEP
+    while any(place[1:].startswith(prefix) for place in given):
+        prefix += STEP
     if "TransactItems" in request:
-        items: list[dict[str, Any]] = request["TransactItems"]
-        if not any(has_ours(given) for entry in items for given in entry.values()):
-            return request
-        moved = [{kind: alone_apart(given) for kind, given in entry.items()} for entry in items]
-        return {**request, "TransactItems": moved}
+        items = [{kind: moved(part, prefix) for kind, part in entry.items()} for entry in request["TransactItems"]]
+        return Apart({**request, "TransactItems": items}, prefix)
     if "RequestItems" in request:
-        tables: dict[str, Any] = request["RequestItems"]
-        if not any(has_ours(given) for given in tables.values()):
-            return request
-        return {**request, "RequestItems": {name: alone_apart(given) for name, given in tables.items()}}
-    return alone_apart(request)
+        tables = {name: moved(part, prefix) for name, part in request["RequestItems"].items()}
+        return Apart({**request, "RequestItems": tables}, prefix)
+    return Apart(moved(request, prefix), prefix)
 
 
-def has_ours(given: Any) -> bool:
-    if not isinstance(given, dict):
-        return False
-    parts = cast("Request", given)
-    return any(place.startswith(OURS) for kind in PLACEHOLDERS for place in parts.get(kind) or ())
+def parts(request: Request) -> Iterator[Request]:
+    """Of one operation: itself; of several: each that may have expressions."""
+    if "TransactItems" in request:
+        for entry in request["TransactItems"]:
+            yield from entry.values()
+    elif "RequestItems" in request:
+        yield from (part for part in request["RequestItems"].values() if isinstance(part, dict))
+    else:
+        yield request
 
 
-def alone_apart(given: Request) -> Request:
-    """Of one operation, or of one action of many."""
-    return {name: _moved(name, inner) for name, inner in given.items()} if has_ours(given) else given
+def has_ours(request: Request) -> bool:
+    return any(place.startswith(OURS) for kind in PLACEHOLDERS for place in request.get(kind) or ())
 
 
-def _moved(name: str, inner: Any) -> Any:
-    if name in EXPRESSIONS:
-        return HERE.sub(r"\1x_x", inner)
-    if name in PLACEHOLDERS:
-        return {HERE.sub(r"\1x_x", place): value for place, value in inner.items()}
-    return inner
-
-
-def in_callers_placeholders(routine: Routine[Reply]) -> Routine[Reply]:
-    """What is wrong with a request that was moved apart, in the words of the one that was given."""
-    try:
-        return (yield from routine)
-    except Rejected as error:
-        text = BACK.sub(r"\1x", error.text)
-        if text == error.text:
-            raise
-        raise Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}}) from None
+def moved(part: Any, prefix: str) -> Any:
+    if not isinstance(part, dict):
+        return part  # the entries of a BatchWriteItem, which have none
+    found: Request = {**cast("Request", part)}
+    for name in EXPRESSIONS & found.keys():
+        found[name] = OURS_IN_TEXT.sub(rf"\1{prefix}", found[name])
+    for name in PLACEHOLDERS:
+        if name in found:
+            found[name] = {OURS_IN_TEXT.sub(rf"\1{prefix}", place): value for place, value in found[name].items()}
+    return found

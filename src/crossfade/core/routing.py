@@ -19,7 +19,7 @@ from crossfade.core.ordering import is_marked, scan
 from crossfade.core.own_keys import in_own_keys, makes_whole_key, with_own_keys
 from crossfade.core.pair import Pair
 from crossfade.core.partiql import stated
-from crossfade.core.placeholders import apart, in_callers_placeholders
+from crossfade.core.placeholders import apart
 from crossfade.core.query import query
 from crossfade.core.query_by_key import query_by_key
 from crossfade.core.reads import get_item
@@ -76,9 +76,9 @@ def on_callers_table(
     if reads and alone and pair.view == "source" and passes(row, ramp_percent, request):
         return None
     moved = apart(request)
-    routine = routine_of(pair, row, ramp_percent, operation, moved)
-    if moved is not request:
-        routine = in_callers_placeholders(routine)
+    routine = routine_of(pair, row, ramp_percent, operation, moved.request)
+    if moved.prefix:
+        routine = moved.told(routine)
     if row.authority == pair.view == "source" and row.writes not in (Writes.LOCKSTEP, Writes.STAMPED):
         return in_callers_terms(routine)
     return worded(pair, operation, own, in_callers_terms(routine))

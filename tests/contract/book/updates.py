@@ -269,3 +269,31 @@ def optimistic_locking(table: Shape) -> Iterable[Op]:
         )
         for _ in range(3)
     ]
+
+
+@update.case
+def placeholders_as_crossfades_own(table: Shape) -> Iterable[Op]:
+    """An application may call them what it likes: in its update, its condition, its answers and its mistakes."""
+    names = {"#xf_stamp": "n", "#xf_set0": "fresh", "#xf_key": "t", "#xf0": table.form.partition, "#x_xf0": "flag"}
+    values = {":xf_stamp": {"N": "1"}, ":xf_set0": text("new"), ":xf0": text("text"), ":x_xf0": {"BOOL": True}}
+    change = "SET #xf_stamp = #xf_stamp + :xf_stamp, #xf_set0 = :xf_set0"
+    holds = "attribute_exists(#xf0) AND #xf_key = :xf0 AND #x_xf0 = :x_xf0"
+    return [
+        table(
+            "UpdateItem",
+            Key=table.key(n),
+            UpdateExpression=update_text,
+            ConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+            ReturnValues="ALL_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+        for n, update_text, condition in (
+            (1, change, holds),
+            (1, change, f"NOT ({holds})"),
+            (2, change, f"attribute_not_exists(#xf0) OR {holds}"),
+            (1, f"{change}, missing = :xf_missing", holds),
+            (1, f"{change}, #xf_missing = :xf0", holds),
+        )
+    ]
