@@ -31,7 +31,8 @@ class Log:
     def lines(self) -> list[dict[str, Any]]:
         if not self.path.exists():
             return []
-        return [json.loads(line) for line in self.path.read_text().splitlines()]
+        written, _, _ = self.path.read_text().rpartition("\n")  # a line may be half written at this moment
+        return [json.loads(line) for line in written.splitlines()]
 
     def puts(self) -> int:
         return sum("put" in line for line in self.lines())

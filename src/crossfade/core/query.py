@@ -9,11 +9,12 @@ stage.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from crossfade.core.accounting import capacity_asked
 from crossfade.core.effects import Call, Forward, Gather, Later, Reply, Request, Routine
+from crossfade.core.expressions.keys import SortCondition
 from crossfade.core.items import AttributeValue, Item, parse_number, same, size_bytes
 from crossfade.core.legacy import modern
 from crossfade.core.mirroring import shadow_compare
@@ -45,7 +46,7 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
         request = modern("Query", request, course.keys)
         reply = yield from query_other(pair, understood("Query", request, course.keys), request, side, course)
         last: Item | None = reply.get("LastEvaluatedKey")
-        if row.stamped_source and marks and last is not None:  # where items are copied, pages go in another order
+        if marks and last is not None:  # the other table has items with one sort value in another order
             reply = {**reply, "LastEvaluatedKey": {**last, MARK: {"S": side}}}
         return reply
     side = row.authority
@@ -135,23 +136,54 @@ def partitions(pair: Pair, asked: Asked, side: Side) -> tuple[AttributeValue, ..
 # --- one partition of the other table, read page by page --------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Of an index, items with one sort value come in an order that DynamoDB does not tell. So those are taken together,
+    and put into the order of the table's sort key; `behind`: the rank of the caller's token, which lies among them.
+    `within`: the caller's own condition, where the one that is asked has no end."""
+
+    by: str
+    rank: Callable[[Item], Any]
+    backwards: bool
+    within: Callable[[Item], bool]
+    behind: Any = None
+
+    def goes_on_with(self, image: Item) -> bool:
+        if self.behind is None:
+            return True
+        return bool(self.rank(image) < self.behind if self.backwards else self.rank(image) > self.behind)
+
+
 @dataclass(slots=True)
 class Stream:
     """What has been fetched of one partition and not yet merged."""
 
     request: Request
+    runs: Runs | None = None
     held: list[Item] = field(default_factory=list[Item])  # images, the next one last
+    unsettled: list[Item] = field(default_factory=list[Item])  # of a sort value of which there may be more
     ended: bool = False
 
     def take(self, pair: Pair, side: Side, asked: Asked, reply: Reply) -> None:
         """A partition may hold items of other partitions of the caller's table too."""
         images = (pair.image(side, pair.stored(side, item)) for item in reply["Items"])
         name, value = asked.of_query.partition
-        self.held = [image for image in images if image is not None and same(image[name], value)][::-1]
+        found = [image for image in images if image is not None and same(image[name], value)]
         token = reply.get("LastEvaluatedKey")
         self.ended = token is None
         if token is not None:
             self.request = {**self.request, "ExclusiveStartKey": token}
+        self.held = (found if self.runs is None else self._whole(self.runs, [*self.unsettled, *found]))[::-1]
+
+    def _whole(self, runs: Runs, found: list[Item]) -> list[Item]:
+        within = [image for image in found if runs.within(image)]
+        if len(within) < len(found):
+            found, self.ended = within, True
+        whole = len(found)
+        while not self.ended and whole and same(found[whole - 1][runs.by], found[-1][runs.by]):
+            whole -= 1
+        self.unsettled = found[whole:]
+        return sorted(filter(runs.goes_on_with, found[:whole]), key=runs.rank, reverse=runs.backwards)
 
     @property
     def needs_more(self) -> bool:
@@ -173,10 +205,24 @@ def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Cour
         base["IndexName"] = course.index
     if size is not None:
         base["Limit"] = size
+    runs: Runs | None = None
+    if course.index is not None and course.keys[1] is not None:
+        rank, backwards = rank_by(course.order), request.get("ScanIndexForward") is False
+        runs = Runs(course.keys[1], rank, backwards, asked.of_query.holds)
+        if start is not None and may_lie_here(pair, request, asked, start, runs.by):
+            runs = replace(runs, behind=rank(start))
+            condition = SortCondition(runs.by, "<=" if backwards else ">=", (start[runs.by],))
+            asked, start = replace(asked, where=replace(asked.of_query, sort=condition)), None
     return [
-        Stream({**base, **narrowed(pair, asked, pair.table(side), course, partition, start)})
+        Stream({**base, **narrowed(pair, asked, pair.table(side), course, partition, start)}, runs)
         for partition in partitions(pair, asked, side)
     ]
+
+
+def may_lie_here(pair: Pair, request: Request, asked: Asked, start: Item, by: str) -> bool:
+    """Whether a token of an index may be one; what cannot be one is DynamoDB's to refuse."""
+    kind = pair.caller.indexes[request["IndexName"]][by]
+    return kind in start[by] and asked.of_query.holds(start)
 
 
 def narrowed(
