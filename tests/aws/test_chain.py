@@ -13,8 +13,7 @@ from crossfade.control.records import PARTITION_KEY, SORT_KEY, to_item
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.mapping import Piece, rename, suffix
 from crossfade.migration import Strategy
-from tests.aws.test_side_by_side import KEY, Ask, by_aiobotocore, by_boto3, item, key, order_of, tables
-from tests.clients.answers import told
+from tests.aws.test_side_by_side import KEY, Ask, by_aiobotocore, by_boto3, item, key, order_of, plainly, tables
 from tests.conftest import Database
 from tests.migrations import state_in
 
@@ -83,8 +82,7 @@ def answers(ask: Ask, table: str) -> list[Any]:
 def expected(dynamodb: Database) -> list[Any]:
     client, table = dynamodb.client(), Table(f"plain-{uuid.uuid4().hex[:8]}", key=KEY)
     with tables(client, table):
-        ask: Ask = lambda operation, request: told(getattr(client, operation), **request)  # noqa: E731
-        return answers(ask, table.name)
+        return answers(plainly(client), table.name)
 
 
 MAPPINGS: Final[dict[str, list[Piece]]] = {

@@ -135,6 +135,13 @@ def answers(ask: Ask, one: str, two: str) -> list[Any]:
     return found
 
 
+def plainly(client: Any) -> Ask:
+    def ask(operation: str, request: dict[str, Any]) -> Any:
+        return told(getattr(client, operation), **request)
+
+    return ask
+
+
 @contextmanager
 def by_boto3(database: Database, *migrations: Migration) -> Generator[Ask]:
     """A client that is attached to these, in this order; each answer with its mirrors done."""
@@ -215,7 +222,7 @@ def expected(dynamodb: Database) -> list[Any]:
     unique, client = uuid.uuid4().hex[:8], dynamodb.client()
     one, two = (Table(f"{name}-{unique}", key=KEY) for name in ("one", "two"))
     with tables(client, one, two):
-        return answers(lambda operation, request: told(getattr(client, operation), **request), one.name, two.name)
+        return answers(plainly(client), one.name, two.name)
 
 
 @pytest.mark.parametrize("stage_of_two", STAGES, ids="-".join)

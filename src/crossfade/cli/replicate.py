@@ -12,10 +12,9 @@ from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
-from crossfade.control.jobs import way_to_equal
+from crossfade.control.jobs import means_nothing
 from crossfade.control.records import State
 from crossfade.core.stages import LADDERS, Side
-from crossfade.errors import Refused
 from crossfade.streams.replicate import end_replication, run_replicate
 from crossfade.streams.result import WORKERS, ReplicateOptions, ReplicateResult
 
@@ -93,13 +92,8 @@ def replicate(
 
 
 def refuse_stage(state: State) -> None:
-    row = LADDERS[state.strategy][state.stage]
-    if row.is_single:
-        raise Refused(
-            f"a replication means nothing in stage {state.stage}: writes go to one table only, so the other falls"
-            " behind",
-            next_step=way_to_equal(state.strategy) if row.leaves_target_behind else "",
-        )
+    if LADDERS[state.strategy][state.stage].is_single:
+        raise means_nothing("replication", state.strategy, state.stage)
 
 
 def plan_of(opened: Opened, state: State, off: tuple[str, ...]) -> Plan:

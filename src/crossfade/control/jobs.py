@@ -43,9 +43,10 @@ from crossfade.control.waiting import (
     waiting_facts,
 )
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
-from crossfade.core.stages import LADDERS, Fallback
+from crossfade.core.stages import LADDERS, Fallback, Stage
 from crossfade.errors import Fenced, Refused, UnknownOutcome
 
+ONE_SIDED: Final = "writes go to one table only, so the other falls behind"
 SEGMENTS_MAX: Final = 10_000  # four digits in the record's name; a parallel scan takes up to 1,000,000
 SENDINGS_MAX: Final = 6  # of one write whose answers are lost
 
@@ -160,10 +161,14 @@ def _refuse_stage(state: State, job: Job) -> None:
     if row.merges or row.fallback is not Fallback.NONE:
         return  # the job itself knows whether it may run there
     if row.is_single:
-        raise Refused(
-            f"a {job} means nothing in stage {state.stage}: writes go to one table only, so the other falls behind",
-            next_step=way_to_equal(state.strategy) if row.leaves_target_behind else "",
-        )
+        raise means_nothing(job, state.strategy, state.stage)
+
+
+def means_nothing(what: str, strategy: str, stage: Stage, why: str = ONE_SIDED) -> Refused:
+    """The refusal of what compares or copies, in a stage in which there is no point; with the way to one, if any."""
+    behind = LADDERS[strategy][stage].leaves_target_behind
+    next_step = way_to_equal(strategy) if behind else ""
+    return Refused(f"a {what} means nothing in stage {stage}: {why}", next_step=next_step)
 
 
 def way_to_equal(strategy: str) -> str:

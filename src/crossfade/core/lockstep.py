@@ -14,7 +14,7 @@ from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, re
 from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import TRANSIENT
 from crossfade.core.pair import Pair, Stored, joined, stamp_as_read, with_guard
-from crossfade.core.rekeying import of_callers_index, stamped_request
+from crossfade.core.rekeying import names_stamp, of_callers_index, stamped_request
 from crossfade.core.requests import checked_key
 from crossfade.core.stages import Side
 from crossfade.errors import Rejected, UnknownOutcome
@@ -76,7 +76,7 @@ def deciding_action(pair: Pair, prepared: Prepared, before: Stored, done: Evalua
     """
     stamped = pair.stamps_source and pair.rules.stamp
     operation, request = prepared.operation, prepared.request
-    if pair.view == "target" or (stamped and STAMP in request.get("ExpressionAttributeNames", {}).values()):
+    if pair.view == "target" or (stamped and names_stamp(request)):
         named = decided_on(pair, "source", prepared)
         lock_on_source = pair.source_as_read(before, named) if stamped else pair.unchanged("source", before, named)
         return (yield from change(pair, "source", key, before, prepared, done.image, lock_on_source))

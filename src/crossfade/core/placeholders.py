@@ -11,21 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from crossfade.core.effects import Reply, Request, Routine
+from crossfade.core.requests import PLACEHOLDERS
 from crossfade.errors import Rejected
 
 OURS: Final = ("#xf", ":xf")
 OURS_IN_TEXT: Final = re.compile(r"([#:])(?=xf)")
 STEP: Final = "x_"
-EXPRESSIONS: Final = frozenset(
-    {
-        "ConditionExpression",
-        "FilterExpression",
-        "KeyConditionExpression",
-        "ProjectionExpression",
-        "UpdateExpression",
-    }
-)
-PLACEHOLDERS: Final = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +40,9 @@ class Apart:
 
 
 def apart(request: Request) -> Apart:
-    given = {place for part in parts(request) for kind in PLACEHOLDERS for place in part.get(kind) or ()}
-    if not any(place.startswith(OURS) for place in given):
+    if not any(map(has_ours, parts(request))):
         return Apart(request)
+    given = {place for part in parts(request) for place in placeholders(part)}
     prefix = STEP
     while any(place[1:].startswith(prefix) for place in given):
         prefix += STEP
@@ -75,17 +66,22 @@ def parts(request: Request) -> Iterator[Request]:
         yield request
 
 
-def has_ours(request: Request) -> bool:
-    return any(place.startswith(OURS) for kind in PLACEHOLDERS for place in request.get(kind) or ())
+def placeholders(part: Request) -> Iterator[str]:
+    for kind in PLACEHOLDERS:
+        yield from part.get(kind) or ()
+
+
+def has_ours(part: Request) -> bool:
+    return any(place.startswith(OURS) for place in placeholders(part))
 
 
 def moved(part: Any, prefix: str) -> Any:
     if not isinstance(part, dict):
         return part  # the entries of a BatchWriteItem, which have none
     found: Request = {**cast("Request", part)}
-    for name in EXPRESSIONS & found.keys():
-        found[name] = OURS_IN_TEXT.sub(rf"\1{prefix}", found[name])
-    for name in PLACEHOLDERS:
-        if name in found:
-            found[name] = {OURS_IN_TEXT.sub(rf"\1{prefix}", place): value for place, value in found[name].items()}
+    for name, value in found.items():
+        if name.endswith("Expression"):
+            found[name] = OURS_IN_TEXT.sub(rf"\1{prefix}", value)
+        elif name in PLACEHOLDERS:
+            found[name] = {OURS_IN_TEXT.sub(rf"\1{prefix}", place): each for place, each in value.items()}
     return found

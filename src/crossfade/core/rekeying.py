@@ -36,8 +36,7 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
         return False  # an item that it makes has the whole key
     if operation != "UpdateItem" and "ConditionExpression" not in request:
         return True
-    names: dict[str, str] = request.get("ExpressionAttributeNames", {})
-    if STAMP in names.values() and (side != pair.view or pair.stamps(side)):
+    if names_stamp(request) and (side != pair.view or pair.stamps(side)):
         return False  # an earlier migration's stamp, or what it believes of one: ours is another
     change: str = request.get("UpdateExpression", "")
     if pair.stamps(side) and change and not MAKES_ITEMS.search(change):
@@ -46,6 +45,7 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
         return True
     if not pair.mapping.keys_only:
         return False
+    names: dict[str, str] = request.get("ExpressionAttributeNames", {})
     keys = {*pair.source.key_names, *pair.target.key_names}
     kept = set(pair.source.key_names) & set(pair.target.key_names)
     asked = request.get("ConditionExpression", "")
@@ -54,6 +54,11 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
             asked = asked.replace(path, "", 1)
     words = NAME.findall(f"{asked} {change}")
     return not any(names.get(word, word) in keys for word in words)
+
+
+def names_stamp(request: Request) -> bool:
+    """Whether its expressions speak of a stamp, as those of an earlier migration of a chain do."""
+    return STAMP in request.get("ExpressionAttributeNames", {}).values()
 
 
 def rekeyed(

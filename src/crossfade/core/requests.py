@@ -18,6 +18,7 @@ WRITES: Final = frozenset(
 )
 READS: Final = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
 PARTIQL: Final = frozenset({"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"})
+PLACEHOLDERS: Final = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 KEY_BYTES_MAX: Final = 2048  # of a partition key; what a sort key may have is left to the service
@@ -128,7 +129,7 @@ def invalid(what: str) -> Rejected:
 def used_by(text: str, request: Request) -> Request:
     """The placeholders that this text uses: DynamoDB refuses any others."""
     used: Request = {}
-    for parameter in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+    for parameter in PLACEHOLDERS:
         given: Request = request.get(parameter, {})
         found = {name: value for name, value in given.items() if uses(text, name)}
         if found:

@@ -15,12 +15,11 @@ from crossfade.core.cancelling import NEVER, NO_REASON, cancellation, never, rea
 from crossfade.core.effects import Call, Effect, Forward, Gather, Reply, Request, Routine, relayed
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair
-from crossfade.core.requests import READS, TRANSACTION_ACTIONS_MAX, used_by, uses_no_expression
+from crossfade.core.requests import PLACEHOLDERS, READS, TRANSACTION_ACTIONS_MAX, used_by, uses_no_expression
 from crossfade.errors import CrossfadeError, Refused, Rejected
 
 SINGLE_WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 LEGACY: Final = ("Expected", "ConditionalOperator", "AttributeUpdates")
-PLACEHOLDERS: Final = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 
 def worded(pair: Pair, operation: str, request: Request, routine: Routine[Reply]) -> Routine[Reply]:

@@ -9,7 +9,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint, way_to_equal
+from crossfade.control.jobs import (
+    ONE_SIDED,
+    Claim,
+    claim_job,
+    finish_job,
+    load_checkpoints,
+    means_nothing,
+    save_checkpoint,
+)
 from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.items import Item
@@ -109,15 +117,7 @@ def check_stage(strategy: str, stage: Stage) -> None:
     row = LADDERS[strategy][stage]
     if row.keeps_equal or row.drains:
         return
-    why = (
-        "new items are written to the source"
-        if row.merges
-        else "writes go to one table only, so the other falls behind"
-    )
-    raise Refused(
-        f"a verify means nothing in stage {stage}: {why}",
-        next_step=way_to_equal(strategy) if row.leaves_target_behind else "",
-    )
+    raise means_nothing("verify", strategy, stage, "new items are written to the source" if row.merges else ONE_SIDED)
 
 
 class _Run:
