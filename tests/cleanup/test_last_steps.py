@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from botocore.stub import ANY
 from crossfade.cleanup.quiet import CloudWatch, period_for, rounded_up
 from crossfade.cleanup.steps import Step
 from crossfade.control.agent import Agent
-from crossfade.control.records import Role
+from crossfade.control.records import Role, to_item
 from crossfade.core.mapping import STAMP
+from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError, GateClosed, Refused
 from tests.backfill.setting import order
 from tests.cleanup.retired import NOON, Retired, retired
@@ -224,6 +226,30 @@ def test_stamps_stay_while_applications_are_attached(scene: Retired) -> None:
     with pytest.raises(GateClosed, match=r"1 are attached, .*app-1 on web-3"):
         _ = scene.do(Step.STAMPS)
     assert scene.do(Step.STAMPS, while_attached=True).status == "done"
+
+
+def test_stamps_stay_while_another_migration_moves_the_table_on(scene: Retired) -> None:
+    """It locks items by them; where it is begun while they are removed, the removal stops at the next page."""
+    _ = scene.do(Step.VERIFY)
+    setting = scene.setting
+    later = replace(setting.run(setting.control.state()), source=scene.target, target="v3", stage=Stage.OFF)
+
+    def enter(stage: Stage) -> None:
+        setting.client.put_item(
+            TableName=setting.migration.control_table, Item=to_item("later", replace(later, stage=stage))
+        )
+
+    setting.put_directly("target", order(1, **{STAMP: {"S": "s1"}}))
+    setting.jobs_client.before["scan"] = lambda request: (
+        enter(Stage.PREPARE) if request["TableName"] == scene.target else None
+    )
+    with pytest.raises(GateClosed, match=f"migration later, in stage prepare, moves {scene.target} on"):
+        _ = scene.do(Step.STAMPS)
+    setting.jobs_client.before.clear()
+    with pytest.raises(GateClosed, match="CLOSED last: migration later"):
+        _ = scene.do(Step.STAMPS)
+    enter(Stage.COMPLETE)
+    assert scene.do(Step.STAMPS).status == "done"
 
 
 def test_a_client_in_an_earlier_stage_closes_every_step(scene: Retired) -> None:

@@ -11,11 +11,12 @@ from typing import Final
 
 from crossfade.cleanup.crew import Crew
 from crossfade.cleanup.ledger import Held, Ledger, Part
+from crossfade.cleanup.survey import not_moved_on
 from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import patiently
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import GateClosed, Rejected, UnknownOutcome
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.keys import cutter
 from crossfade.jobs.order import spread_order
@@ -95,6 +96,9 @@ class _SegmentTask:
     async def step(self) -> float | None:
         crew, hands = self._crew, self._crew.hands
         table = hands.pair.target
+        left_alone = await hands.run(not_moved_on(self._ledger.control, table.name))
+        if not left_alone.holds:
+            raise GateClosed(left_alone.found, next_step=left_alone.next_step)
         page = await hands.run(
             scan_page(
                 hands.pair,

@@ -10,6 +10,7 @@ from crossfade.cleanup.ledger import Ledger, StepRecord
 from crossfade.cleanup.steps import STEPS, Step
 from crossfade.control.gates import Evidence, findings
 from crossfade.control.records import Lease, Role, State
+from crossfade.control.store import Control
 from crossfade.core.effects import Routine
 from crossfade.core.stages import Gate, Stage
 from crossfade.errors import GateClosed
@@ -64,17 +65,28 @@ def look_at_cleanup(ledger: Ledger, *, while_attached: bool = False) -> Routine[
     leases = yield from ledger.control.leases()
     evidence = yield from Evidence.read(ledger.control)
     records = yield from ledger.steps()
+    left_alone = yield from not_moved_on(ledger.control, state.target)
     views = tuple(
         StepView(
             step,
             row.does,
             _status(step, records),
             records.get(step),
-            _conditions(step, state, leases, evidence, records, while_attached=while_attached),
+            _conditions(step, state, leases, evidence, records, while_attached=while_attached)
+            + ((left_alone,) if step is Step.STAMPS else ()),
         )
         for step, row in STEPS.items()
     )
     return CleanupView(state.stage, views, sum(lease.role is Role.APP for lease in leases))
+
+
+def not_moved_on(control: Control, target: str) -> Routine[Condition]:
+    """Whether no other migration moves the new table on: the stamps are what it locks items by."""
+    for name, state in sorted((yield from control.others()).items()):
+        if state.source == target and state.stage is not Stage.COMPLETE:
+            found = f"migration {name}, in stage {state.stage}, moves {target} on, and relies on the stamps"
+            return Condition("last", False, found, f"complete migration {name} first: then nobody needs them")
+    return Condition("last", True, f"no other migration moves {target} on")
 
 
 def runs_of(step: Step, records: Mapping[str, StepRecord]) -> str:
