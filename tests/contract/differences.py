@@ -72,7 +72,7 @@ def anywhere(_combination: Combination, _operation: str) -> bool:
 def not_the_callers_table_alone(combination: Combination, operation: str) -> bool:
     """Where the answer may need another table than the caller's, or carries a stamp."""
     row = combination.row
-    if combination.view == "target" or row.authority == "target":
+    if combination.kind.is_chain or combination.view == "target" or row.authority == "target":
         return not combination.untouched
     return row.writes is Writes.LOCKSTEP if operation in WRITES else row.ramp is not Ramp.NONE
 
@@ -87,16 +87,21 @@ def walked(combination: Combination, *, consistent: bool) -> View | None:
     return "target" if consistent and row.authority == "target" else "source"
 
 
+def elsewhere(combination: Combination, *, consistent: bool) -> bool:
+    """Whether that is another than the table that the caller names; so is each that follows the first of a chain."""
+    return combination.kind.is_chain or walked(combination, consistent=consistent) != combination.view
+
+
 def other_order(combination: Combination, _operation: str) -> bool:
     """Where one Scan or another walks the table that the caller does not name."""
     return (combination.row.merges or combination.kind.moves_partitions) and any(
-        walked(combination, consistent=consistent) != combination.view for consistent in (True, False)
+        elsewhere(combination, consistent=consistent) for consistent in (True, False)
     )
 
 
 def other_tables_index(combination: Combination, _operation: str) -> bool:
     """Where a Query or Scan of an index is answered from the table that the caller does not name."""
-    return not combination.untouched and walked(combination, consistent=False) != combination.view
+    return not combination.untouched and elsewhere(combination, consistent=False)
 
 
 def other_tables_place(combination: Combination, operation: str) -> bool:
@@ -107,14 +112,14 @@ def other_tables_place(combination: Combination, operation: str) -> bool:
 def other_tables_index_at_times(combination: Combination, _operation: str) -> bool:
     """As above, or where a strongly consistent one is."""
     return not combination.untouched and any(
-        walked(combination, consistent=consistent) != combination.view for consistent in (True, False)
+        elsewhere(combination, consistent=consistent) for consistent in (True, False)
     )
 
 
 def by_a_global_index(combination: Combination, _operation: str) -> bool:
     """Where the other table finds the items of a partition by a global index alone."""
     row = combination.row
-    alone = row.is_single and row.authority == combination.view
+    alone = not combination.kind.is_chain and row.is_single and row.authority == combination.view
     return not alone and bool(combination.kind.target.own_key)
 
 
@@ -199,7 +204,7 @@ def concerned(op: Op) -> frozenset[str]:
 
 def marked(combination: Combination, _operation: str) -> bool:
     """Where a page may be begun in one table's order while another stage would begin it in the other's."""
-    return combination.row.authority == "target" and not combination.untouched
+    return combination.kind.is_chain or (combination.row.authority == "target" and not combination.untouched)
 
 
 # --- capacity
@@ -274,7 +279,7 @@ def scans(plain: Trace, ours: Trace, combination: Combination) -> tuple[Trace, T
 
 def in_another_order(op: Op, combination: Combination) -> bool:
     consistent = bool(op.request.get("ConsistentRead"))
-    return op.name == "Scan" and walked(combination, consistent=consistent) != combination.view
+    return op.name == "Scan" and elsewhere(combination, consistent=consistent)
 
 
 def pooled(trace: Trace, combination: Combination) -> Trace:
@@ -335,8 +340,8 @@ def in_one_bag(trace: Trace, combination: Combination) -> Trace:
     items: list[Any] = []
     for op, answer in trace:
         consistent = bool(op.request.get("ConsistentRead"))
-        elsewhere = walked(combination, consistent=consistent) != combination.view
-        if op.name == "Query" and "IndexName" in op.request and "Items" in answer and elsewhere:
+        other = elsewhere(combination, consistent=consistent)
+        if op.name == "Query" and "IndexName" in op.request and "Items" in answer and other:
             items += answer["Items"]
         else:
             rest.append((op, answer))

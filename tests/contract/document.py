@@ -18,10 +18,10 @@ HEAD = """\
 
 What an application gets from a migrating table, beside what one plain table would have answered: items, errors, return
 values, order, pages, counts and capacity. `make contract` plays every case on both, in every stage of both strategies,
-with four mappings, for both views and both kinds of client, and compares; nothing is left out but what this page
-names. One of the four, `rekeyed`, gives the target a key that is an attribute of its own (`derive_key`), and an index
-by the old key. It is for copy-on-write, and is compared for `view="source"`: who speaks of such a target passes both
-keys, which no plain table takes.
+with four mappings and along two chains, for both views and both kinds of client, and compares; nothing is left out but
+what this page names. One of the four, `rekeyed`, gives the target a key that is an attribute of its own
+(`derive_key`), and an index by the old key. It is for copy-on-write, and is compared for `view="source"`: who speaks of
+such a target passes both keys, which no plain table takes.
 
 While items are copied, some of a case's items are in the source alone, some in the target alone, and some in both,
 where the source's may be older. The page is printed from the tables that the comparison obeys
@@ -39,8 +39,11 @@ VIEWS: tuple[tuple[View, str], ...] = (
 )
 
 
+ALONE = {mapping: kind for mapping, kind in KINDS.items() if not kind.is_chain}
+
+
 def page() -> str:
-    return "\n".join([HEAD, *tables(), *named(), *of_other_mappings(), *of_the_local_one()]) + "\n"
+    return "\n".join([HEAD, *tables(), *named(), CHAINS, *of_other_mappings(), *of_the_local_one()]) + "\n"
 
 
 def entries() -> list[Refusal | Difference]:
@@ -78,7 +81,7 @@ def cell(operation: str, view: View, strategy: Strategy, stage: Stage) -> str:
 
 def having(view: View, strategy: Strategy) -> list[str]:
     """The mappings that are compared there."""
-    return [mapping for mapping, kind in KINDS.items() if view in kind.views and strategy in kind.strategies]
+    return [mapping for mapping, kind in ALONE.items() if view in kind.views and strategy in kind.strategies]
 
 
 def named() -> Iterator[str]:
@@ -96,15 +99,24 @@ def holds_in(entry: Refusal | Difference) -> str:
     """For which mappings, where that is not all."""
     held = [
         mapping
-        for mapping in KINDS
+        for mapping, kind in ALONE.items()
         if any(
             entry.where(Combination(mapping, view, stage, "boto3", strategy), operation)
-            for view, strategy, operation in product(KINDS[mapping].views, KINDS[mapping].strategies, entry.operations)
+            for view, strategy, operation in product(kind.views, kind.strategies, entry.operations)
             for stage in LADDERS[strategy]
         )
     ]
-    return "every mapping" if len(held) == len(KINDS) else f"mappings like {' and '.join(held)}"
+    return "every mapping" if len(held) == len(ALONE) else f"mappings like {' and '.join(held)}"
 
+
+CHAINS = """\
+## Along a chain
+
+Where the target of a migration that is complete is the source of the next, callers who name the first table get what is
+promised above for the first one's `complete` and for the next one's stage: the differences of both, and no other. The
+first table is not used. Compared with a first migration that spreads partitions, and with one whose target has a key of
+its own, in every stage of a second that moves, converts and renames attributes.
+"""
 
 ELSEWHERE = {
     "a Query by a sort key that the mapping stores in another form": "refused wherever the other table's order would be"

@@ -36,6 +36,10 @@ SUFFIXES: Final = 4
 BUCKET: Final = 2  # of the suffixed partition that the target view of the suffix mapping works in
 FILLERS: Final = "abcdefghijklmnopqrstuvwxyz"
 View = Literal["source", "target"]
+OWN_KEY: Final = (
+    derive_key("guid", by=("customer", "order_id"), namespace="0b9d62b5-6d31-4f0a-8c0e-3f6a3e9d1f52"),
+    rename("note", "remark"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +90,26 @@ class Kind:
     index_names: Mapping[str, str] = field(default_factory=dict[str, str])  # those that are called otherwise
     views: tuple[View, ...] = ("source", "target")
     strategies: tuple[Strategy, ...] = ("dual-write", "copy-on-write")
+    earlier: Form | None = None  # of a chain: the table that callers name; its migration to the source is complete
+    earlier_pieces: tuple[Piece, ...] = ()
+
+    @property
+    def is_chain(self) -> bool:
+        return self.earlier is not None
 
     @property
     def moves_partitions(self) -> bool:
         """Whether a partition key is another value in the target, so that a Scan meets partitions in another order."""
         source, target = self.source, self.target
-        return (source.partition_text, source.bucket, source.own_key) != (
+        return self.is_chain or (source.partition_text, source.bucket, source.own_key) != (
             target.partition_text,
             target.bucket,
             target.own_key,
         )
 
     def form(self, view: View) -> Form:
-        return self.source if view == "source" else self.target
+        """The table that callers name."""
+        return self.target if view == "target" else self.earlier or self.source
 
     def migration(self, token: str, strategy: Strategy = "dual-write") -> Migration:
         """The tables' names end with `token`, which tells worlds apart."""
@@ -111,6 +122,19 @@ class Kind:
             strategy=strategy,
             control_table=f"control-{token}",
             indexes=dict(self.index_names),
+        )
+
+    def earlier_migration(self, token: str) -> Migration | None:
+        """Of a chain: the one that is complete."""
+        if self.earlier is None:
+            return None
+        return Migration(
+            name=f"contract-earlier-{token}",
+            source=Table(f"{self.earlier.stem}-{token}", key=self.earlier.key(), indexes=self.earlier.indexes()),
+            target=self.migration(token).source,
+            mapping=list(self.earlier_pieces),
+            strategy="copy-on-write" if self.source.own_key else "dual-write",
+            control_table=f"control-{token}",
         )
 
 
@@ -150,12 +174,28 @@ KINDS: Final[dict[str, Kind]] = {
     "rekeyed": Kind(
         Form("orders", strongly=False),
         Form("orders-v2", own_key="guid", note="remark"),
-        (
-            derive_key("guid", by=("customer", "order_id"), namespace="0b9d62b5-6d31-4f0a-8c0e-3f6a3e9d1f52"),
-            rename("note", "remark"),
-        ),
+        OWN_KEY,
         views=("source",),
         strategies=("copy-on-write",),
+    ),
+    # Callers speak of the first of three tables; its migration to the second is complete.
+    "chain": Kind(
+        Form("orders-v2"),
+        Form("orders-v3", phase=("phase",), amount_kind="N", note="remark", group_index="by_group_v3"),
+        (move("info.phase", "phase"), convert("amount", text_to_number), rename("note", "remark")),
+        {"by_group": "by_group_v3"},
+        views=("source",),
+        earlier=Form("orders"),
+        earlier_pieces=(suffix("customer", count=SUFFIXES, by="order_id"),),
+    ),
+    "chain-key": Kind(
+        Form("orders-v2", own_key="guid", note="remark"),
+        Form("orders-v3", own_key="guid", note="remark", phase=("phase",), amount_kind="N"),
+        (move("info.phase", "phase"), convert("amount", text_to_number)),
+        views=("source",),
+        strategies=("copy-on-write",),
+        earlier=Form("orders", strongly=False),
+        earlier_pieces=OWN_KEY,
     ),
 }
 

@@ -71,12 +71,12 @@ class Combination:
 
     @property
     def name(self) -> str:
-        return f"{self.strategy:13} {self.mapping:8} {self.view:6} {self.stage:15} {self.client}"
+        return f"{self.strategy:13} {self.mapping:9} {self.view:6} {self.stage:15} {self.client}"
 
     @property
     def untouched(self) -> bool:
         """Whether the caller's table is the one that serves, alone: then nothing stands between."""
-        return self.stage is (Stage.OFF if self.view == "source" else Stage.COMPLETE)
+        return not self.kind.is_chain and self.stage is (Stage.OFF if self.view == "source" else Stage.COMPLETE)
 
 
 def cells() -> Iterator[tuple[str, View, Strategy]]:
@@ -174,14 +174,18 @@ class Sides:
     combination: Combination
     token: str
     migration: Migration = field(init=False)
+    earlier: Migration | None = field(init=False)  # of a chain
     _placed: Placed = field(init=False)
 
     def __post_init__(self) -> None:
         kind = self.combination.kind
         self.migration = kind.migration(self.token, self.combination.strategy)
+        self.earlier = kind.earlier_migration(self.token)
         self._placed = Placed(self.migration, self.combination.row)
         create(self.client, self.migration.source.name, kind.source)
         create(self.client, self.migration.target.name, kind.target)
+        if self.earlier is not None:
+            create(self.client, self.earlier.source.name, kind.earlier)
         create(self.client, self.other, None)
         self._begin()
 
@@ -189,8 +193,13 @@ class Sides:
     def other(self) -> str:
         return f"others-{self.token}"
 
+    @property
+    def migrations(self) -> list[Migration]:
+        """What a client is attached to."""
+        return [self.migration, *([self.earlier] if self.earlier is not None else [])]
+
     def _begin(self) -> None:
-        """The control table with its one record: the stage."""
+        """The control table with its records: the stages."""
         migration, stage = self.migration, self.combination.stage
         self.client.create_table(
             TableName=migration.control_table,
@@ -199,10 +208,16 @@ class Sides:
             KeySchema=key_schema([(PARTITION_KEY, "HASH"), (SORT_KEY, "RANGE")]),
         )
         state = state_in(migration, stage, RAMP_PERCENT if stage in (Stage.SHADOW, Stage.LOCKSTEP_SOURCE) else 0)
-        self.client.put_item(TableName=migration.control_table, Item=to_item(migration.name, state))
+        states = [(migration, state)]
+        if self.earlier is not None:
+            states.append((self.earlier, state_in(self.earlier, Stage.COMPLETE)))
+        for each, its_state in states:
+            self.client.put_item(TableName=migration.control_table, Item=to_item(each.name, its_state))
 
     def given(self, items: list[Item]) -> None:
         """Given in the caller's form, each to the sides where it may be in this stage."""
+        if self.earlier is not None:
+            items = [self.earlier.compiled.forward(item) for item in items]
         sources, targets = self._placed.place(items, self.combination.view)
         migration = self.migration
         write_all(self.client, {migration.source.name: puts(sources), migration.target.name: puts(targets)})
@@ -212,6 +227,9 @@ class Sides:
         found = self._placed.wrong(
             everything(self.client, self.migration.source.name), everything(self.client, self.migration.target.name)
         )
+        if self.earlier is not None:
+            left = everything(self.client, self.earlier.source.name)
+            found += [f"written to the first table of the chain: {item}" for item in left]
         return found[:WRONG_SHOWN_MAX] + ([f"... {len(found)} in all"] if len(found) > WRONG_SHOWN_MAX else [])
 
     def clear(self) -> None:
@@ -222,7 +240,8 @@ class Sides:
 
     def close(self) -> None:
         control = Table(self.migration.control_table, key={PARTITION_KEY: "S"})
-        for table in (self.migration.source.name, self.migration.target.name, control.name, self.other):
+        earlier = [self.earlier.source.name] if self.earlier is not None else []
+        for table in (self.migration.source.name, self.migration.target.name, control.name, self.other, *earlier):
             self.client.delete_table(TableName=table)
         self.client.close()
 
@@ -241,12 +260,13 @@ class Complaints:
             self.lines.append(f"the router says {name}: {dict(facts)}")
 
 
-def attached(client: Any, combination: Combination, migration: Migration, complaints: Complaints) -> Router:
-    """The router, as an application would have it in this view."""
+def attached(client: Any, combination: Combination, sides: Sides, complaints: Complaints) -> list[Router]:
+    """The routers, as an application would have them in this view."""
     more: dict[str, Any] = {} if combination.view == "source" else {"view": combination.view}
-    return attach(
-        client, migration, poll_seconds=0.5, lease_seconds=60.0, landing_seconds=2.0, observer=complaints, **more
-    )
+    return [
+        attach(client, each, poll_seconds=0.5, lease_seconds=60.0, landing_seconds=2.0, observer=complaints, **more)
+        for each in sides.migrations
+    ]
 
 
 class MigratingWorld:
@@ -257,7 +277,7 @@ class MigratingWorld:
         self.sides = Sides(low_level_client(options), combination, new_token())
         self.client: Any = low_level_client(options)
         self.complaints = Complaints()
-        self.router = attached(self.client, combination, self.sides.migration, self.complaints)
+        self.routers = attached(self.client, combination, self.sides, self.complaints)
 
     def shape(self, prefix: str) -> Shape:
         return Shape(self.combination.kind.form(self.combination.view), self.sides.token, prefix)
@@ -269,14 +289,14 @@ class MigratingWorld:
 
     def settle(self) -> None:
         """Until every mirror and comparison has ended."""
-        for _ in waiting(self.router):
+        for _ in waiting(self.routers):
             time.sleep(0.001)
 
     def close(self) -> list[str]:
-        ended = self.router.detach(SETTLE_SECONDS_MAX)
+        left = [router for router in self.routers if not router.detach(SETTLE_SECONDS_MAX)]
         self.sides.close()
         self.client.close()
-        return self.complaints.lines + ([] if ended else ["the router did not drain when it was detached"])
+        return self.complaints.lines + ["a router did not drain when it was detached"] * len(left)
 
 
 class AioMigratingWorld:
@@ -298,8 +318,9 @@ class AioMigratingWorld:
             session.create_client("dynamodb", config=config, **options)
         )
         self.complaints = Complaints()
-        self.router = attached(self.client, self.combination, self.sides.migration, self.complaints)
-        await self.router.ready()
+        self.routers = attached(self.client, self.combination, self.sides, self.complaints)
+        for router in self.routers:
+            await router.ready()
 
     def shape(self, prefix: str) -> Shape:
         return Shape(self.combination.kind.form(self.combination.view), self.sides.token, prefix)
@@ -320,24 +341,24 @@ class AioMigratingWorld:
         self._runner.run(self._settle())
 
     async def _settle(self) -> None:
-        for _ in waiting(self.router):
+        for _ in waiting(self.routers):
             await asyncio.sleep(0.001)
 
     def close(self) -> list[str]:
-        ended = self._runner.run(self._close())
+        left = self._runner.run(self._close())
         self._runner.close()
         self.sides.close()
-        return self.complaints.lines + ([] if ended else ["the router did not drain when it was closed"])
+        return self.complaints.lines + ["a router did not drain when it was closed"] * len(left)
 
-    async def _close(self) -> bool:
-        ended = await self.router.aclose(SETTLE_SECONDS_MAX)
+    async def _close(self) -> list[Router]:
+        left = [router for router in self.routers if not await router.aclose(SETTLE_SECONDS_MAX)]
         await self._stack.aclose()
-        return ended
+        return left
 
 
-def waiting(router: Router) -> Iterator[None]:
-    """As long as the router has something under way. AssertionError when that does not end."""
+def waiting(routers: list[Router]) -> Iterator[None]:
+    """As long as a router has something under way. AssertionError when that does not end."""
     until = time.monotonic() + SETTLE_SECONDS_MAX
-    while router.pending:
-        assert time.monotonic() < until, f"after {SETTLE_SECONDS_MAX:.0f} s {router.pending} mirrors have not ended"
+    while pending := sum(router.pending for router in routers):
+        assert time.monotonic() < until, f"after {SETTLE_SECONDS_MAX:.0f} s {pending} mirrors have not ended"
         yield

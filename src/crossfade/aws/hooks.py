@@ -332,7 +332,7 @@ class Hooks:
         if retried:
             passage.scope.may_land = True
         if status_code < ERROR_FROM:
-            return parsed
+            return dict(parsed)  # whoever gets `parsed` may change it, and the routine may look at it later
         error = outcome_of(status_code, parsed)
         if write and isinstance(error, UnknownOutcome):
             passage.scope.may_land = True
@@ -353,8 +353,8 @@ class Hooks:
         """Make the answer what the routine made of it, where that is another one, and the caller's own in any case."""
         shared = passage.scope.left
         if outcome is given:
-            if shared and outcome is parsed:
-                self._replace(parsed, http_response, parsed, shared=True)
+            if shared and not isinstance(outcome, CrossfadeError):
+                self._replace(outcome, http_response, parsed, shared=True)
         elif not isinstance(outcome, UnknownOutcome):
             self._replace(outcome, http_response, parsed, shared=shared)
 

@@ -26,8 +26,9 @@ from crossfade.core.fallback import look_later
 from crossfade.core.indexing import MergedIndex, merged_index, place_of
 from crossfade.core.items import AttributeValue, Item, same, size_bytes
 from crossfade.core.legacy import modern
+from crossfade.core.marks import mark_of, marked, without_mark
 from crossfade.core.merging import look_both
-from crossfade.core.ordering import MARK, from_gone, index_keys, name_in, translated, without_mark
+from crossfade.core.ordering import from_gone, index_keys, name_in, translated
 from crossfade.core.pages import Asked, key_condition_in, look_up, page, understood
 from crossfade.core.pair import Image, Pair, key_name
 from crossfade.core.query import (
@@ -42,7 +43,7 @@ from crossfade.core.query import (
 )
 from crossfade.core.requests import check_key_value
 from crossfade.core.stages import Row, Side
-from crossfade.core.walking import REST, mark_of, source_mark
+from crossfade.core.walking import REST, source_mark
 from crossfade.core.whole_keys import INVALID, completed, token_there
 from crossfade.errors import Rejected
 
@@ -245,9 +246,8 @@ class Merge:
 
     def _take(self, lane: Lane, side: Side) -> bool:
         entry = lane.held.pop()
-        token = place_of(entry.place, tuple(self._token_names))
         mark = "" if self._index.unique else REST if side == "target" else source_mark(self._row)
-        token = {**token, MARK: {"S": mark}} if mark else token
+        token = marked(place_of(entry.place, tuple(self._token_names)), mark)
         name = key_name(self._pair.callers_key(entry.place))
         if entry.shown is None or name in self._shown_names:  # once, even if it has moved on while the page is made
             self._dropped += 1

@@ -13,13 +13,11 @@ from it which items there are, and each item from the authority.
 
 from __future__ import annotations
 
-from typing import Final
-
 from crossfade.core.accounting import capacity_asked
 from crossfade.core.effects import Forward, Reply, Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
-from crossfade.core.mapping import STAMP
+from crossfade.core.marks import is_marked, mark_of, marked, without_mark
 from crossfade.core.pages import (
     PAGING,
     Asked,
@@ -35,8 +33,6 @@ from crossfade.core.rekeyed_pages import page_of_other
 from crossfade.core.requests import used_by
 from crossfade.core.stages import Order, Row, Side
 from crossfade.errors import Refused, Rejected
-
-MARK: Final = STAMP  # the attribute that marks a token; no attribute of the caller's has this name
 
 
 def scan(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
@@ -60,13 +56,13 @@ def in_its_order(pair: Pair, row: Row, operation: str, request: Request) -> Rout
     else:
         reply = yield from in_terms_of(pair, row, side, operation, modern(operation, request))
     last: Item | None = reply.get("LastEvaluatedKey")
-    return {**reply, "LastEvaluatedKey": {**last, MARK: {"S": side}}} if marks and last else reply
+    return {**reply, "LastEvaluatedKey": marked(last, side if marks else "")} if last else reply
 
 
 def order_of(row: Row, request: Request) -> tuple[Side, bool]:
     """In whose order the pages go, and whether the token has to say so."""
-    if is_marked(request):
-        side: Side = "target" if request["ExclusiveStartKey"][MARK] == {"S": "target"} else "source"
+    if mark := mark_of(request):
+        side: Side = "target" if mark == "target" else "source"
     elif row.order in (Order.TARGET, Order.TARGET_MARKED) or (
         row.order is Order.SOURCE_LAST
         if "ExclusiveStartKey" in request
@@ -78,18 +74,6 @@ def order_of(row: Row, request: Request) -> tuple[Side, bool]:
     if side == "target":
         return side, row.order is not Order.TARGET
     return side, row.order is not Order.SOURCE
-
-
-def is_marked(request: Request) -> bool:
-    """Whether the token says in whose order its pages go."""
-    return MARK in request.get("ExclusiveStartKey", ())
-
-
-def without_mark(request: Request) -> Request:
-    token: Item | None = request.get("ExclusiveStartKey")
-    if not token or MARK not in token:
-        return request
-    return {**request, "ExclusiveStartKey": {name: token[name] for name in token if name != MARK}}
 
 
 def is_kept_equal(row: Row, request: Request) -> bool:

@@ -17,8 +17,9 @@ from crossfade.core.effects import Call, Forward, Gather, Later, Reply, Request,
 from crossfade.core.expressions.keys import SortCondition
 from crossfade.core.items import AttributeValue, Item, parse_number, same, size_bytes
 from crossfade.core.legacy import modern
+from crossfade.core.marks import marked, without_mark
 from crossfade.core.mirroring import shadow_compare
-from crossfade.core.ordering import MARK, in_its_order, order_of, without_mark
+from crossfade.core.ordering import in_its_order, order_of
 from crossfade.core.page_looks import ITEMS_MAX, is_looked_behind, look_at_page_later
 from crossfade.core.pages import COMPARED_MAX, Asked, key_condition_in, note_matching, page, understood, without_stamps
 from crossfade.core.pair import Pair, TableShape, key_name
@@ -47,7 +48,7 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
         reply = yield from query_other(pair, understood("Query", request, course.keys), request, side, course)
         last: Item | None = reply.get("LastEvaluatedKey")
         if marks and last is not None:  # the other table has items with one sort value in another order
-            reply = {**reply, "LastEvaluatedKey": {**last, MARK: {"S": side}}}
+            reply = {**reply, "LastEvaluatedKey": marked(last, side)}
         return reply
     side = row.authority
     asked = None if side == pair.view and not row.compare else asked_of(pair, request, side)

@@ -11,6 +11,7 @@ from crossfade.core.accounting import capacity_asked
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.indexing import MergedIndex, merged_index
 from crossfade.core.items import Item
+from crossfade.core.marks import token_in, with_token
 from crossfade.core.pages import PAGING, Asked, key_condition_in, page, understood
 from crossfade.core.pair import Pair
 from crossfade.core.stages import Side
@@ -44,6 +45,8 @@ def page_of_other(
     shown = images if index is None else [index.cut(image) for image in images]
     kept = [image for image in shown if asked.keep(image)]
     token = None if last is None else token_of(pair, images[-1], names)
+    if token is not None and last is not None and any(reply["Items"][-1].get(name) != last[name] for name in last):
+        token = with_token(token, last)  # of a later migration, whose pages may end elsewhere than at an item
     metadata = {name: reply[name] for name in ("ResponseMetadata",) if name in reply}
     return {**metadata, **page(pair, asked, request, kept, len(shown), token, sent)}
 
@@ -64,5 +67,6 @@ def moved_page(
         moved |= key_condition_in(asked, name_there(pair, side, partition), value, sort_there)
     if "ExclusiveStartKey" in request:
         names = () if index is None else index.key_names
-        moved["ExclusiveStartKey"] = token_there(pair, request["ExclusiveStartKey"], side, names)
+        token: Item = request["ExclusiveStartKey"]
+        moved["ExclusiveStartKey"] = token_in(token) or token_there(pair, token, side, names)
     return moved

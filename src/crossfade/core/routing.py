@@ -12,10 +12,11 @@ from crossfade.core.batches import batch_get, batch_write
 from crossfade.core.describing import DESCRIBING, describe
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
+from crossfade.core.marks import is_marked
 from crossfade.core.merged_index import query_index
 from crossfade.core.merged_query import query_merged
 from crossfade.core.merging import get_merged
-from crossfade.core.ordering import is_marked, scan
+from crossfade.core.ordering import scan
 from crossfade.core.own_keys import in_own_keys, makes_whole_key, with_own_keys
 from crossfade.core.pair import Pair
 from crossfade.core.partiql import stated

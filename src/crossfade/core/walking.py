@@ -17,8 +17,9 @@ from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.indexing import MergedIndex, merged_index
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
+from crossfade.core.marks import mark_of, marked, without_mark
 from crossfade.core.merging import look_both
-from crossfade.core.ordering import MARK, from_gone, index_keys, translated, without_mark
+from crossfade.core.ordering import from_gone, index_keys, translated
 from crossfade.core.pages import PAGING, Asked, look_up, page, understood
 from crossfade.core.pair import Image, Pair, Stored, key_name
 from crossfade.core.stages import Order, Row, Side
@@ -27,11 +28,6 @@ from crossfade.errors import Rejected
 
 REST: Final = "rest"  # behind this key in the target's order, of what only the target has
 REST_BEGINS: Final = "rest begins"  # at the beginning of that, whatever the key
-
-
-def mark_of(request: Request) -> str:
-    mark: str = request.get("ExclusiveStartKey", {}).get(MARK, {}).get("S", "")
-    return mark
 
 
 def is_walked(row: Row, request: Request) -> bool:
@@ -74,7 +70,7 @@ def goes(step: Step, mark: str, whole: Request) -> Routine[None]:
         if step.last is None and step.left != 0:
             yield from step.through_target(None)
         elif step.last is None and step.end is not None:
-            step.last = {**step.end, MARK: {"S": REST_BEGINS}}
+            step.last = marked(step.end, REST_BEGINS)
     else:
         yield from step.through_target(whole["ExclusiveStartKey"] if mark == REST else None)
 
@@ -152,8 +148,7 @@ class Step:
         self._show(images)
         if items:
             self.end = self._pair.callers_whole_key(keys[-1])
-        mark = source_mark(self._row)
-        self.last = {**last, MARK: {"S": mark}} if mark and last is not None else last
+        self.last = None if last is None else marked(last, source_mark(self._row))
 
     def _present(self, keys: Sequence[Item]) -> Routine[list[Image]]:
         """The items under these keys as they are: the target's, or else the source's, in the order that is right."""
@@ -176,7 +171,7 @@ class Step:
         only = [item for item, key, source in behind if not self._source_gave(source, key)]
         images = [pair.image("target", pair.stored("target", item)) for item in only]
         self._show(images)
-        self.last = None if last is None else {**last, MARK: {"S": REST}}
+        self.last = None if last is None else marked(last, REST)
 
     def _source_gave(self, stored: Stored, key: Item) -> bool:
         if self._pair.is_another("source", stored, key):

@@ -1,0 +1,54 @@
+"""What a page's token says of the place that it stands for, besides its key: one attribute more, in some stages.
+
+Along a chain (v1 -> v2, v2 -> v3) two migrations may each have something to say. What the later one has said comes up
+with its answer, and goes down again with the request for the next page; the earlier one's mark is put before it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crossfade.core.effects import Request
+from crossfade.core.items import AttributeValue, Item
+from crossfade.core.mapping import STAMP
+
+MARK: Final = STAMP  # the attribute; no attribute of the caller's has this name
+
+
+def is_marked(request: Request) -> bool:
+    """Whether its token says something, be it to us or to a later migration."""
+    return MARK in request.get("ExclusiveStartKey", ())
+
+
+def mark_of(request: Request) -> str:
+    """What its token says to us; "" for nothing."""
+    said: AttributeValue = request.get("ExclusiveStartKey", {}).get(MARK, {})
+    mark: str = said["L"][0]["S"] if "L" in said else said.get("S", "")
+    return mark
+
+
+def without_mark(request: Request) -> Request:
+    """With the token that was given to us."""
+    if not is_marked(request):
+        return request
+    token: Item = request["ExclusiveStartKey"]
+    bare = {name: value for name, value in token.items() if name != MARK}
+    return {**request, "ExclusiveStartKey": {**bare, MARK: token[MARK]["L"][1]} if "L" in token[MARK] else bare}
+
+
+def marked(token: Item, mark: str) -> Item:
+    """For the caller: `mark`, and behind it what a later migration says."""
+    if MARK in token:
+        return {**token, MARK: {"L": [{"S": mark}, token[MARK]]}}
+    return {**token, MARK: {"S": mark}} if mark else token
+
+
+def with_token(token: Item, given: Item) -> Item:
+    """A token of ours that holds, as a later migration's, the one that was given to us."""
+    return {**token, MARK: {"M": given}}
+
+
+def token_in(token: Item) -> Item | None:
+    """That one, if there is one."""
+    given: Item | None = token.get(MARK, {}).get("M")
+    return given

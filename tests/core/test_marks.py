@@ -1,0 +1,32 @@
+"""What tokens say of the place that they stand for, and that along a chain each migration finds what is its own."""
+
+from __future__ import annotations
+
+from crossfade.core.items import Item
+from crossfade.core.marks import is_marked, mark_of, marked, token_in, with_token, without_mark
+
+KEY: Item = {"customer": {"S": "c"}, "order": {"N": "1"}}
+
+
+def test_each_migration_of_a_chain_finds_its_own() -> None:
+    """Whatever the later ones have said comes back to them as it was, be it nothing."""
+    for later in (
+        KEY,
+        marked(KEY, "rest"),
+        marked(marked(KEY, "rest"), "target"),
+        with_token(KEY, marked(KEY, "rest")),
+    ):
+        for mark in ("", "source"):
+            request = {"TableName": "orders", "ExclusiveStartKey": marked(later, mark)}
+            assert mark_of(request) == mark
+            assert without_mark(request) == {"TableName": "orders", "ExclusiveStartKey": later}
+    assert not is_marked({"ExclusiveStartKey": marked(KEY, "")})
+    assert not is_marked({})
+
+
+def test_a_token_in_a_token() -> None:
+    """The one that was given to us comes out again."""
+    given = marked({"guid": {"B": b"1"}}, "rest begins")
+    assert token_in(with_token(KEY, given)) == given
+    assert token_in(KEY) is None
+    assert token_in(marked(KEY, "target")) is None
