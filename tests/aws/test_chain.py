@@ -1,9 +1,11 @@
-"""v1 -> v2 is complete, v2 -> v3 goes on: an application that speaks of v1 is answered as one plain table would."""
+"""What comes after `complete`: v2 -> v3 goes on, and an application that speaks of v1 is answered as one plain table
+would; or it speaks of v2, and writes what v1 could not have held."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import pytest
@@ -114,3 +116,20 @@ def test_a_chain_of_two_migrations(
         for (operation, answer), (_, wanted) in zip(found, expected, strict=True):
             assert answer == wanted, operation
         assert plain.scan(TableName=v1.name)["Count"] == 0
+
+
+@pytest.mark.parametrize("by", [by_boto3, by_aiobotocore])
+@pytest.mark.parametrize("strategy", LADDERS)
+def test_what_the_mapping_cannot_take_back(
+    dynamodb: Database, expected: list[Any], strategy: Strategy, by: Callable[..., AbstractContextManager[Ask]]
+) -> None:
+    """An application of the new table may write it, once that serves alone: here, partitions without a suffix."""
+    plain, unique = dynamodb.client(), uuid.uuid4().hex[:8]
+    v1, v2 = (Table(f"orders-{unique}-v{n}", key=KEY) for n in (1, 2))
+    control = Table(f"control-{unique}", key={PARTITION_KEY: "S", SORT_KEY: "S"})
+    pieces = [suffix("customer", count=3, by="order")]
+    over = Migration(f"over-{unique}", v1, v2, pieces, strategy, control_table=control.name)
+    with tables(plain, v1, v2, control):
+        plain.put_item(TableName=control.name, Item=to_item(over.name, state_in(over, Stage.COMPLETE)))
+        with by(dynamodb, over, view="target") as ask:
+            assert answers(ask, v2.name) == expected

@@ -18,7 +18,7 @@ from aiobotocore.session import AioSession
 from crossfade import Migration, Refused, Router, StageUncertain, Table, attach
 from crossfade.control.records import PARTITION_KEY, SORT_KEY, to_item
 from crossfade.core.items import Item
-from crossfade.core.stages import LADDERS, Stage
+from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.mapping import rename, suffix
 from crossfade.migration import Strategy
 from tests.aws.conftest import new_session, wait_for
@@ -143,10 +143,10 @@ def plainly(client: Any) -> Ask:
 
 
 @contextmanager
-def by_boto3(database: Database, *migrations: Migration) -> Generator[Ask]:
+def by_boto3(database: Database, *migrations: Migration, view: Side = "source") -> Generator[Ask]:
     """A client that is attached to these, in this order; each answer with its mirrors done."""
     client = new_session().client("dynamodb", **database.client_options())
-    routers = [attach(client, each, landing_seconds=2.0) for each in migrations]
+    routers = [attach(client, each, landing_seconds=2.0, view=view) for each in migrations]
 
     def ask(operation: str, request: dict[str, Any]) -> Any:
         answer = told(getattr(client, operation), **request)
@@ -161,7 +161,7 @@ def by_boto3(database: Database, *migrations: Migration) -> Generator[Ask]:
 
 
 @contextmanager
-def by_aiobotocore(database: Database, *migrations: Migration) -> Generator[Ask]:
+def by_aiobotocore(database: Database, *migrations: Migration, view: Side = "source") -> Generator[Ask]:
     """Likewise, on a loop that runs while something is asked of it."""
     runner, stack = asyncio.Runner(), AsyncExitStack()
     session: Any = AioSession()
@@ -170,7 +170,7 @@ def by_aiobotocore(database: Database, *migrations: Migration) -> Generator[Ask]
     async def opened() -> Any:
         client = await stack.enter_async_context(session.create_client("dynamodb", **database.client_options()))
         for each in migrations:
-            routers.append(attach(client, each, landing_seconds=2.0))
+            routers.append(attach(client, each, landing_seconds=2.0, view=view))
             await routers[-1].ready()
         return client
 

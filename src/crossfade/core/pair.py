@@ -9,12 +9,15 @@ key is an attribute that the source's key does not lead to, together with that.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final, Protocol
 
 from crossfade.core.effects import Call, Request, Routine, Stamp
 from crossfade.core.items import Item, canonical_value, same, same_item
-from crossfade.core.mapping import STAMP, CompiledMapping
+from crossfade.core.mapping import STAMP, CompiledMapping, compile_mapping
+from crossfade.core.mapping.compiled import KeySchema
+from crossfade.core.mapping.plain import Identity
 from crossfade.core.mapping.values import show_value
 from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.core.stages import Side
@@ -88,6 +91,11 @@ class Ledger:
     migration: str
 
 
+@cache
+def unchanged(key: KeySchema) -> CompiledMapping:
+    return compile_mapping(Identity(), dict(key), dict(key))
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     source: TableShape
@@ -109,6 +117,12 @@ class Pair:
     def caller(self) -> TableShape:
         """The table that the caller means to speak to."""
         return self.table(self.view)
+
+    def of_caller_alone(self) -> Pair:
+        """For a stage in which the caller's table is all that counts: its items need no counterpart."""
+        table = self.caller
+        schema = self.mapping.source_key if self.view == "source" else self.mapping.target_key
+        return replace(self, source=table, target=table, mapping=unchanged(schema), indexes={})
 
     def table(self, side: Side) -> TableShape:
         return self.source if side == "source" else self.target

@@ -44,11 +44,21 @@ def route(
     if names_any(operation, request, frozenset({pair.caller.name})):
         pair = replace(pair, stamps_source=True) if row.stamps_source else pair
         own = with_own_keys(pair, operation, request)
-        routine = on_callers_table(pair, stage, row, ramp_percent, operation, request, own)
+        if needs_no_counterpart(pair, row, operation):
+            routine = on_callers_table(pair.of_caller_alone(), stage, row, ramp_percent, operation, own, own)
+        else:
+            routine = on_callers_table(pair, stage, row, ramp_percent, operation, request, own)
         return routine if own is request else in_own_keys(routine, request, own)
     if operation in WRITES and stage is not Stage.OFF:
         refuse_other_table(pair, stage, operation, request)
     return None
+
+
+def needs_no_counterpart(pair: Pair, row: Row, operation: str) -> bool:
+    """Whether the target serves its own callers alone: they may write by now what the mapping cannot take back. Pages
+    that were begun in an earlier stage still need it, and items that are to have the attributes of both keys."""
+    alone = row.authority == pair.view == "target" and row.writes is Writes.PLAIN
+    return alone and operation not in ("Query", "Scan") and not pair.mapping.kept
 
 
 def on_callers_table(
