@@ -170,15 +170,19 @@ class SyncLine(Line):
         row = self._backwards
         if len(row) == 1:
             row[0].after_call(http_response, parsed, context)
-            row = ()
+        else:
+            self._came_up(row, http_response, parsed, context)
+        if OWN.get() is not None:
+            take_reply(http_response, parsed)
+
+    def _came_up(self, row: Sequence[Hooks], http_response: Any, parsed: Reply, context: dict[str, Any]) -> None:
+        """An answer on its way back through this row."""
         for place, hooks in enumerate(row, 1):
             try:
                 with carrying(row[place:], context):
                     hooks.after_call(http_response, parsed, context)
             except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
                 raise self._came_to(error, row[place:], context) from error.__cause__
-        if OWN.get() is not None:
-            take_reply(http_response, parsed)
 
     def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
         error = self._came_to(exception, self._backwards, context)
@@ -217,15 +221,19 @@ class AioLine(Line):
         row = self._backwards
         if len(row) == 1:
             await row[0].after_call(http_response, parsed, context)
-            row = ()
+        else:
+            await self._came_up(row, http_response, parsed, context)
+        if OWN.get() is not None:
+            take_reply(http_response, parsed)
+
+    async def _came_up(self, row: Sequence[Hooks], http_response: Any, parsed: Reply, context: dict[str, Any]) -> None:
+        """An answer on its way back through this row."""
         for place, hooks in enumerate(row, 1):
             try:
                 with carrying(row[place:], context):
                     await hooks.after_call(http_response, parsed, context)
             except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
                 raise await self._came_to(error, row[place:], context) from error.__cause__
-        if OWN.get() is not None:
-            take_reply(http_response, parsed)
 
     async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
         error = await self._came_to(exception, self._backwards, context)
