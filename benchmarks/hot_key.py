@@ -2,9 +2,9 @@
 
     python -m benchmarks.hot_key [--threads 8] [--updates 25]
 
-Each thread adds one to the same item, again and again, on DynamoDB Local. `queue`: the same, with a lock around each
-call, so that the writers of one process take turns: the most that a queue per key within a process could bring. The
-sum is looked at in the end, on both sides.
+Each thread adds one to the same item, again and again, on the embedded engine. `queue`: the same, with a lock around
+each call, so that the writers of one process take turns: the most that a queue per key within a process could bring.
+The sum is looked at in the end, on both sides.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from crossfade.core.routing import route
 from crossfade.core.stages import Stage
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 from crossfade.mapping import rename
 
 STAGES: Final = (Stage.OFF, Stage.LOCKSTEP_SOURCE, Stage.LOCKSTEP_TARGET)
@@ -110,7 +110,7 @@ def main() -> None:
     _ = parser.add_argument("--updates", type=int, default=25, help="of each thread")
     given = parser.parse_args()
     say: Callable[[str], None] = print
-    with DynamoDBLocal.start() as server:
+    with LocalEngine.start() as server:
         session: Any = botocore.session.Session()
         config = Config(max_pool_connections=given.threads + 4, retries={"total_max_attempts": 1})
         client = session.create_client("dynamodb", config=config, **server.client_options())

@@ -27,7 +27,7 @@ from click.testing import CliRunner
 
 from crossfade.cli.app import app
 from crossfade.demo.console import Console
-from crossfade.local import DynamoDBLocal, LocalDatabaseError
+from crossfade.local import LocalDatabaseError, LocalEngine
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND_SECONDS = 120.0  # no command of an example takes that long on a machine that does anything else
@@ -150,8 +150,8 @@ class Play:
 
 @contextmanager
 def open_play(folder: Path, migration: str = "migration.py") -> Generator[Play, None, None]:
-    """A DynamoDB Local with no tables, and an environment in which every process and command finds it."""
-    with tempfile.TemporaryDirectory(prefix="crossfade-example-") as made, DynamoDBLocal.start() as server:
+    """An embedded engine with no tables, and an environment in which every process and command finds it."""
+    with tempfile.TemporaryDirectory(prefix="crossfade-example-") as made, LocalEngine.start() as server:
         options = server.client_options()
         os.environ |= {
             "AWS_ENDPOINT_URL_DYNAMODB": options["endpoint_url"],

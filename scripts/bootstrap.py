@@ -1,7 +1,8 @@
-"""Make `.venv` hold exactly what `constraints.txt` pins, with nothing but Python's standard library and its own pip.
+"""Make `.venv` hold exactly what `constraints.txt` pins and the embedded database, with nothing but Python's own pip.
 
-Run by `make`. A stamp in `.venv` holds a hash of all that went in, so the second time takes a fraction of a second.
-Whatever this machine lacks ends it with one line that says what and what to do.
+Run by `make`. A stamp in `.venv` holds a hash of all that went in, so the second time takes a fraction of a second. The
+database is compiled by `scripts/build_engine.py`, and the result is kept for the user. Whatever this machine lacks ends
+it with one line that says what and what to do.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from scripts import build_engine
+from scripts.build_engine import say
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "bootstrapped"
 CONSTRAINTS = ROOT / "constraints.txt"
-FETCH_MB, DISK_MB = 160, 600  # measured on Linux x86-64; Node.js for pyright is the largest, the Java runtime next
+FETCH_MB, DISK_MB = 180, 640  # measured on Linux x86-64; Node.js for pyright is the largest
 OUTPUT_LINES_KEPT = 15
 FETCHED = re.compile(r"\s*(?:Downloading|Using cached) (?!http)(\S+?)(?:-py\S*|-cp\S*)?\.(?:whl|tar\.gz) (\(.*\))")
 
@@ -45,8 +49,8 @@ def main() -> int:
         return 0
     try:
         install(key)
-    except MachineLacksError as error:
-        print(f"crossfade: {error}", file=sys.stderr)
+    except (MachineLacksError, build_engine.EngineError) as error:
+        say(str(error))
         return 1
     return 0
 
@@ -54,19 +58,21 @@ def main() -> int:
 def contents_key() -> str:
     """A hash of what decides the contents of `.venv`; the folder is part of it, since scripts in `.venv` name it."""
     digest = hashlib.sha256(f"{ROOT} {sys.version}".encode())
-    for path in (ROOT / "pyproject.toml", CONSTRAINTS, Path(__file__)):
+    for path in (ROOT / "pyproject.toml", CONSTRAINTS, Path(__file__), *build_engine.inputs()):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def install(key: str) -> None:
     pins = [line for line in CONSTRAINTS.read_text(encoding="ascii").splitlines() if line and "win32" not in line]
+    toolchain = build_engine.toolchain_version()  # what is missing is said before anything is fetched
     free_mb = shutil.disk_usage(ROOT).free // 1_000_000
     if free_mb < DISK_MB:
         raise MachineLacksError(f"{ROOT} has {free_mb} MB free and .venv takes {DISK_MB} MB: make room there")
     say(f"installing {len(pins)} Python packages into .venv: {FETCH_MB} MB to fetch, {DISK_MB} MB on disk")
     pip = make_venv()
     show_progress(pip, ["--no-deps", "--requirement", str(CONSTRAINTS)], len(pins))
+    show_progress(pip, ["--no-deps", str(build_engine.wheel(VENV_PYTHON, toolchain, say))], 0)
     show_progress(pip, ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)], 0)
     _ = STAMP.write_text(key, encoding="ascii")
     say("installed")
@@ -123,10 +129,6 @@ def report(lines: Iterable[str], count: int) -> deque[str]:
         elif line.startswith("Installing collected packages") and count:
             say(f"unpacking {count} packages")
     return last
-
-
-def say(text: str) -> None:
-    print(f"crossfade: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

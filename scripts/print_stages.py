@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from crossfade.core.stages import LADDERS, Fallback, Gate, Ramp, Row, Stage, Writes
+import textwrap
+
+from crossfade.core.stages import ALL_LADDERS, Fallback, Gate, Order, Ramp, Row, Stage, Writes
 
 HEAD = """\
 # The stages
@@ -12,12 +14,15 @@ obey (`python scripts/print_stages.py > docs/stages.md`); a test compares the tw
 
 A migration goes up or down **one** stage at a time, and only when every client has entered, and drained, the stage
 before. `crossfade advance --to live` walks the stages between; `crossfade rollback` walks down. `complete` is the point
-of no return.
+of no return. A call that a later stage refuses, since the mapping has no answer for it, is told of while it is served,
+from `off` on: `crossfade status` names it, and `complete` does not open while such calls are made
+([the control plane](control-plane.md#gates)).
 """
 
 TITLES = {
     "dual-write": "both tables are kept equal, and can be rolled back until `complete`",
     "copy-on-write": "the source is drained; nothing new is written to it",
+    "freeze": "two stores that no transaction spans, switched in the service layer",
 }
 
 FEET = {
@@ -66,13 +71,32 @@ So what only a Scan or an index would show is for verify, which is a gate of `ra
 `watch`, which names each write to the source as it happens. An update that was made beside an uncopied item is told of
 as `there`: the new item stays, and what the source has is to be compared by hand.
 """,
+    "freeze": """
+This ladder is that of `crossfade.Switch` ([switch.md](switch.md)), which stands in the service layer, between any two
+stores. Pages of one store are nobody's in the other, so none goes on across the change of authority.
+
+Nobody may stay in a freeze stage: `crossfade advance --to live` goes through both, `crossfade rollback` likewise. With
+one such stage a client that is still in it would read the source while another, already in `live`, writes the target;
+with two, writes begin again only when everybody reads from the side that they go to. `freeze_source` is entered only
+when the backfill is complete and a verify found nothing, and, where a log is carried to the target, when that has
+caught up; `freeze_target` likewise on the way down. The gate between the two: the repair queue in the control table is
+empty, and on the way up the log has been applied up to the fence, which is taken when everybody holds its writes. If
+that does not come within some seconds, the migration goes back to the stage that it came from, and the command says
+why. A write that is held for longer than 5 s (`hold_seconds`) fails with `crossfade.Held`, which may be tried again:
+nothing was written.
+
+A client that ends without a drain leaves what it had begun in the repair queue, and the others repair it. So it asks
+for no verify, as it does where there is no such queue.
+""",
 }
 
 GATES = {
     Gate.EMPTY: "the target is empty",
     Gate.BACKFILLED: "the backfill is complete",
     Gate.VERIFIED: "a full verify, begun after the last client that ended without a drain, found nothing",
+    Gate.PASSED: "all that was written before the freeze has reached the other side",
     Gate.QUIET: "for 14 days (`--quiet-days`) nothing was found in the source alone",
+    Gate.ANSWERED: "for 14 days (`--refused-days`) no call was seen that this stage refuses",
     Gate.CONFIRMED: "you have said that there is no way back after this",
 }
 RAMPS = {Ramp.NONE: "", Ramp.EVENTUAL: "; the ramp: eventually consistent ones", Ramp.EVERY: "; the ramp: all"}
@@ -98,6 +122,8 @@ WRITES = {
 def writes(row: Row) -> str:
     if row.writes in WRITES:
         return WRITES[row.writes]
+    if row.writes is Writes.HELD:
+        return "held: none begins before the next stage"
     if row.writes is Writes.LOCKSTEP:
         return f"both in one transaction; the {row.authority} decides"
     mirrored = f", then mirrored to the {row.other}" if row.writes is Writes.MIRRORED else ""
@@ -105,11 +131,11 @@ def writes(row: Row) -> str:
 
 
 def page() -> str:
-    return "\n".join([HEAD, *(line for strategy in LADDERS for line in section(strategy))])
+    return "\n".join([HEAD, *(line for strategy in ALL_LADDERS for line in section(strategy))])
 
 
 def section(strategy: str) -> list[str]:
-    rows = LADDERS[strategy]
+    rows = ALL_LADDERS[strategy]
     lines = [f"## `{strategy}`: {TITLES[strategy]}", ""]
     lines += ["| stage | authority | reads | writes | to enter it on the way up |", "|---|---|---|---|---|"]
     for stage, row in rows.items():
@@ -118,7 +144,27 @@ def section(strategy: str) -> list[str]:
         lines.append(f"| `{stage}` | {authority} | {reads(row)} | {writes(row)} | {gates} |")
     lines += ["", "The way, each arrow one move of the whole fleet:", "", "```", way(tuple(rows)), "```", ""]
     lines += [f"- `{stage}`: {row.summary}." for stage, row in rows.items()]
+    lines += [] if strategy == "freeze" else ["", *orders(rows)]
     return [*lines, FEET[strategy]]
+
+
+def orders(rows: dict[Stage, Row]) -> list[str]:
+    """In whose order pages go."""
+    merged = [stage for stage, row in rows.items() if row.merges]
+    of_target = [stage for stage, row in rows.items() if row.order in (Order.TARGET, Order.TARGET_MARKED)]
+    marked = [stage for stage, row in rows.items() if row.order in (Order.SOURCE_MARKED, Order.TARGET_MARKED)]
+    consistent = [stage for stage, row in rows.items() if row.authority == "target" and not row.merges]
+    text = f"Scans, and Queries of an index, go in the source's order, and from `{of_target[0]}` on in the target's"
+    if consistent[0] != of_target[0]:
+        text += f"; strongly consistent ones from `{consistent[0]}` on"
+    if merged:
+        text += f"; in {names(merged)} through both tables"
+    text += f". In {names(marked)} their `LastEvaluatedKey` says which, by one attribute more."
+    return [textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)]
+
+
+def names(stages: list[Stage]) -> str:
+    return ", ".join(f"`{stage}`" for stage in stages)
 
 
 def way(stages: tuple[Stage, ...]) -> str:

@@ -26,15 +26,17 @@ TYPES = {
     "mypy": ["mypy", "--no-error-summary"],
     "pyright": ["pyright"],
 }
-VERBS = {"lint": LINT, "types": TYPES}
-TWO_AT_A_TIME = ["-n", "2", "--dist", "worksteal"]  # with a DynamoDB Local each; most tests wait for something
+LICENCES = {"licences": ["python", "-m", "scripts.licences"]}
+VERBS = {"lint": LINT, "types": TYPES, "licences": LICENCES}
+SHOWN = {"licences"}  # verbs that are for reading, also where all is well
+TWO_AT_A_TIME = ["-n", "2", "--dist", "worksteal"]  # with an engine each; most tests wait for something
 
 
 def main(arguments: list[str]) -> int:
-    """`lint` and `types` run those checks; `test` runs both and pytest, with what follows handed to pytest."""
+    """`lint`, `types` and `licences` run those checks; `test` runs all, and pytest with what follows."""
     verb, rest = arguments[0], arguments[1:]
     if verb != "test":
-        return 0 if run_static(VERBS[verb]) else 1
+        return 0 if run_static(VERBS[verb], show=verb in SHOWN) else 1
     colour = ["--color=yes"] if sys.stdout.isatty() else []  # pytest itself sees a pipe
     command: list[str | Path] = [BIN / "python", "-m", "pytest", *TWO_AT_A_TIME, *colour, *rest]
     pytest = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -43,15 +45,15 @@ def main(arguments: list[str]) -> int:
     copier = threading.Thread(target=copy_after, args=(pytest.stdout, statics_done))
     copier.start()
     try:
-        clean = run_static(LINT | TYPES)
+        clean = run_static(LINT | TYPES | LICENCES)
     finally:
         statics_done.set()
         copier.join()
     return 0 if pytest.wait() == 0 and clean else 1
 
 
-def run_static(checks: dict[str, list[str]]) -> bool:
-    """Run the checks one after another; True if all passed."""
+def run_static(checks: dict[str, list[str]], *, show: bool = False) -> bool:
+    """Run the checks one after another; True if all passed. What they say is shown of those that fail, or of all."""
     clean = True
     for name, command in checks.items():
         began_seconds = time.monotonic()
@@ -59,7 +61,7 @@ def run_static(checks: dict[str, list[str]]) -> bool:
             [BIN / command[0], *command[1:]], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
         passed = done.returncode == 0
-        if not passed:
+        if show or not passed:
             _ = sys.stdout.buffer.write(done.stdout)
         print(f"{'ok  ' if passed else 'FAIL'} {name} ({time.monotonic() - began_seconds:.1f} s)", flush=True)
         clean = clean and passed

@@ -1,33 +1,47 @@
-"""What every test may use: one DynamoDB Local for the whole run."""
+"""What every test may use: one embedded engine for the whole run, or for each worker of it."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import botocore.loaders
 import botocore.session
 import pytest
 from botocore.config import Config
 
-from crossfade.local import ClientOptions, DynamoDBLocal
+from crossfade.local import ClientOptions, LocalEngine
+
+pytest_plugins = ["tests.crashes", "tests.lacking"]
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and the processes that tests start inherit that.
 _ = signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def client_for(server: DynamoDBLocal, config: Config | None = None) -> Any:
-    """A low-level client of `server`, from a session of its own."""
+# It keeps the service's model, which takes longer to read than most tests take.
+_loaders: Any = botocore.loaders
+_LOADER: Final[Any] = _loaders.create_loader()
+
+
+def new_botocore_session() -> Any:
+    """A session of botocore with events of its own."""
     session: Any = botocore.session.Session()
-    return session.create_client("dynamodb", config=config, **server.client_options())
+    session.register_component("data_loader", _LOADER)
+    return session
+
+
+def client_for(server: LocalEngine, config: Config | None = None) -> Any:
+    """A low-level client of `server`, from a session of its own."""
+    return new_botocore_session().create_client("dynamodb", config=config, **server.client_options())
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The DynamoDB Local of this test run; tests tell their tables apart by name."""
+    """The engine of this test run; tests tell their tables apart by name."""
 
-    server: DynamoDBLocal
+    server: LocalEngine
 
     @property
     def endpoint_url(self) -> str:
@@ -44,6 +58,6 @@ class Database:
 
 @pytest.fixture(scope="session")
 def dynamodb() -> Iterator[Database]:
-    """A running DynamoDB Local: `.endpoint_url`, `.client_options()` and `.client()`."""
-    with DynamoDBLocal.start() as server:
+    """A running engine: `.endpoint_url`, `.client_options()` and `.client()`."""
+    with LocalEngine.start() as server:
         yield Database(server)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from crossfade import Migration, Table
-from crossfade.control.records import State
+from crossfade.control.records import State, to_item
 from crossfade.core.stages import Stage
 from crossfade.mapping import derive_key
 
@@ -29,10 +29,12 @@ def make_table(client: Any, table: Table) -> None:
     """An empty one, with the local indexes that are declared."""
     kinds = dict(table.key)
     more: dict[str, Any] = {}
-    for name, key in table.indexes.items():
-        kinds |= key
+    for name in table.indexes:
+        index = table.index(name)
+        assert index is not None
+        kinds |= index.kinds
         indexes: list[Any] = more.setdefault("LocalSecondaryIndexes", [])
-        indexes.append({"IndexName": name, "KeySchema": schema(key), "Projection": {"ProjectionType": "ALL"}})
+        indexes.append({"IndexName": name, "KeySchema": schema(index.kinds), "Projection": {"ProjectionType": "ALL"}})
     client.create_table(
         TableName=table.name,
         BillingMode="PAY_PER_REQUEST",
@@ -54,8 +56,7 @@ def table_names(client: Any) -> list[str]:
 def make_anew(client: Any, table: str, attributes: dict[str, str], **options: Any) -> None:
     """The same table and items, with what CreateTable takes further: `attributes` of its indexes, and `options`.
 
-    UpdateTable would do, but for DynamoDB Local: the next call on each of its threads fails then, and what an SDK waits
-    between its attempts adds up to half a minute.
+    UpdateTable would do for the embedded engine; another endpoint may take half a minute for it, and this takes none.
     """
     items = client.scan(TableName=table, ConsistentRead=True)["Items"]
     was = client.describe_table(TableName=table)["Table"]
@@ -91,3 +92,9 @@ def state_in(migration: Migration, stage: Stage, ramp_percent: int = 0) -> State
         started_at="2026-01-01T00:00:00Z",
         changed_at="2026-01-01T00:00:00Z",
     )
+
+
+def put_in_stage(client: Any, migration: Migration, stage: Stage, ramp_percent: int = 0) -> None:
+    """The same, in the control table."""
+    state = state_in(migration, stage, ramp_percent)
+    client.put_item(TableName=migration.control_table, Item=to_item(migration.name, state))

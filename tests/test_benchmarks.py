@@ -29,3 +29,8 @@ def test_verify() -> None:
 @pytest.mark.parametrize("stage", ["off", "dualwrite"])
 def test_router(stage: str) -> None:
     assert f"\n{stage}" in output("benchmarks.router", "--rounds", "1", "--calls", "20", "--stage", stage)
+
+
+def test_row_log() -> None:
+    found = json.loads(output("benchmarks.row_log", "--rows", "2000", "--rounds", "1"))
+    assert all(each["crossfade"] > 0 for each in found["cpu_microseconds_per_row"].values())

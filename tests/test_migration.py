@@ -9,7 +9,7 @@ import pytest
 
 from crossfade.errors import ConfigurationError, MappingInvalid
 from crossfade.mapping import identity, suffix
-from crossfade.migration import Migration, Table, load, template
+from crossfade.migration import Index, Migration, Table, load, template
 
 SOURCE = Table("orders", key={"customer": "S", "order_id": "S"})
 TARGET = Table("orders-v2", key={"customer": "S", "order_id": "S"})
@@ -81,6 +81,54 @@ def write(folder: Path, text: str) -> Path:
     file = folder / "migration.py"
     _ = file.write_text(text, encoding="utf-8")
     return file
+
+
+def test_an_index_is_declared_like_a_table_or_with_several_attributes() -> None:
+    """Either way its key is known, with the types."""
+    several = Index(partition={"tenant": "S", "kind": "S"}, sort={"day": "N"})
+    table = Table("orders", {"id": "S"}, indexes={"by-day": {"day": "N", "id": "S"}, "by-three": several})
+    one = table.index("by-day")
+    assert one is not None
+    assert (one.names.partition, one.names.sort, one.kinds) == (("day",), ("id",), {"day": "N", "id": "S"})
+    assert table.index("by-three") == several
+    assert (several.names.partition, several.names.sort) == (("tenant", "kind"), ("day",))
+    assert table.index("by-night") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"by-day": {"a": "S", "b": "S", "c": "S"}}, "index by-day: {'a': 'S', 'b': 'S', 'c': 'S'} is not one or two"),
+        ({"by-day": {}}, "is not one or two attributes"),
+        ({"by-day": "day"}, "is not one or two attributes"),
+        ({"by-day": {"day": "BOOL"}}, "index by-day: key attribute 'day' is 'BOOL'"),
+        ({"by-day": {"": "S"}}, "is no name for a key attribute"),
+        (["by-day"], "indexes=['by-day'] is no mapping"),
+    ],
+)
+def test_an_index_that_cannot_be_is_refused(given: Any, shown: str) -> None:
+    """With the index that it is about."""
+    with pytest.raises(ConfigurationError) as raised:
+        _ = Table("orders", {"id": "S"}, indexes=given)
+    assert shown in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("partition", "sort", "shown"),
+    [
+        ({}, {}, "partition={} is not 1 to 4 attributes"),
+        (dict.fromkeys("abcde", "S"), {}, "is not 1 to 4 attributes"),
+        ({"a": "S"}, dict.fromkeys("bcdef", "S"), "is not 0 to 4 attributes"),
+        ({"a": "S", "b": "S"}, {"b": "S"}, "b is of its partition and its sort key"),
+        ({"a": "BOOL"}, {}, "key attribute 'a' is 'BOOL'"),
+        ("a", {}, "partition='a' is not 1 to 4 attributes"),
+    ],
+)
+def test_an_index_of_several_attributes_that_cannot_be_is_refused(partition: Any, sort: Any, shown: str) -> None:
+    """DynamoDB takes four of each."""
+    with pytest.raises(ConfigurationError) as raised:
+        _ = Index(partition, sort)
+    assert shown in raised.value.message
 
 
 def test_load_gives_the_migration_of_the_file(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def retire(play: Play) -> None:
     play.crossfade(*cleanup, "--to", str(play.folder / "backup"))  # the snapshot
     play.crossfade(*cleanup)  # it is read back
     play.crossfade(*cleanup)  # throughput
-    play.crossfade(*cleanup, "--quiet-days", "0", "--no-metrics")  # DynamoDB Local has no CloudWatch
+    play.crossfade(*cleanup, "--quiet-days", "0", "--no-metrics")  # the embedded engine has no CloudWatch
     play.crossfade(*cleanup)  # the stamps
     play.crossfade(*cleanup, "--confirm", "articles", "--no-metrics")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from crossfade.aws.aio_router import AioRouter
 from crossfade.aws.clients import attached, landing_seconds_of
@@ -43,6 +43,7 @@ def attach(
     Raises NotStarted, ConfigurationError or DatabaseError, and then nothing was attached; with aiobotocore these come
     from `await router.ready()`, or from the first call.
     """
+    _check_arguments(migration, view, lease_seconds, poll_seconds)
     if view == "source" and migration.compiled.held:
         names = ", ".join(name for name, _ in migration.compiled.held)
         raise ConfigurationError(
@@ -54,7 +55,28 @@ def attach(
     found = attached(thing, background)
     landing = landing_seconds_of(found.client) if landing_seconds is None else landing_seconds
     settings = Settings(migration, landing, lease_seconds, poll_seconds, rules, view)
-    watch = Watch(observer)
+    watch = Watch(observer, migration.name)
     if found.asynchronous:
         return AioRouter(found, settings, watch)
     return SyncRouter(found, settings, watch)
+
+
+def _check_arguments(migration: Any, view: str, lease_seconds: float, poll_seconds: float) -> None:
+    """What would go wrong much later, or silently. Applications need not be type-checked."""
+    if not isinstance(migration, Migration):
+        raise ConfigurationError(
+            f"attach(..., {migration!r}): no Migration",
+            next_step='crossfade.migration.load("migration.py") makes it of a file; or import it from there',
+        )
+    if view not in get_args(Side):
+        raise ConfigurationError(
+            f"attach(..., view={view!r}): an application speaks of the source or of the target",
+            next_step='leave it out while it uses the old table\'s name and keys; view="target" once it uses the new'
+            " one's",
+        )
+    if not 0 < poll_seconds <= lease_seconds:
+        raise ConfigurationError(
+            f"attach(..., lease_seconds={lease_seconds:g}, poll_seconds={poll_seconds:g}): a lease that is not renewed"
+            " before it ends allows nothing",
+            next_step=f"several polls a lease, such as the usual {LEASE_SECONDS:g} and {POLL_SECONDS:g}",
+        )

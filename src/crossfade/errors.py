@@ -6,9 +6,12 @@ CrossfadeError                  has .next_step: what to do about it
 |   `-- NotStarted              the control table knows no such migration
 |-- MappingError                one item cannot be mapped (a value that would not come back)
 |-- Refused                     a request or command that would be wrong in this stage; nothing was written
-|   `-- GateClosed              a stage may not be entered yet; carries every gate's finding
+|   |-- GateClosed              a stage may not be entered yet; carries every gate's finding
+|   |   `-- TurnedBack          writes were held as long as they may be; the stage is the one before that again
+|   `-- Undeclared              a method of a repository that the switch was not told about
 |-- StreamGap                   a change stream no longer holds what was to be read next, or was switched off
 |-- StageUncertain              the client's lease ended: the write was not sent, or is not acknowledged; retry
+|-- Held                        a write waited as long as it may while the authority moved: nothing was written; retry
 |-- Fenced                      another runner has taken this job over, or the fleet has moved on without us
 `-- DatabaseError               an answer from DynamoDB
     |-- Rejected                DynamoDB said no: code and message are the service's own
@@ -56,12 +59,26 @@ class GateClosed(Refused):
     """A stage may not be entered yet."""
 
 
+class TurnedBack(GateClosed):
+    """Writes were held for as long as they may be, and the gate stayed closed: the stage is the one before again."""
+
+
+class Undeclared(Refused, AttributeError):
+    """A method of a repository that the switch was not told about: it cannot know whether it reads or writes."""
+
+
 class StreamGap(CrossfadeError):
     """Changes were lost to a reader of a stream: what follows them may not be read as if they had never been."""
 
 
 class StageUncertain(CrossfadeError):
     """This client's lease has ended, so it cannot know the stage: the write is not acknowledged."""
+
+    retryable = True
+
+
+class Held(CrossfadeError):
+    """A write was held for as long as it may be while the authority moved. Nothing was written."""
 
     retryable = True
 

@@ -10,6 +10,7 @@ from crossfade.core.mapping.converters import (
     flag_to_number,
     iso_to_epoch,
     number_to_text,
+    prepend,
     set_to_list,
     text_to_number,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "join",
     "move",
     "number_to_text",
+    "prepend",
     "rename",
     "set_default",
     "set_to_list",

@@ -20,6 +20,7 @@ from typing import Any, Literal, cast
 
 import crossfade.mapping
 from crossfade.core.effects import Place
+from crossfade.core.expressions.keys import KeyNames
 from crossfade.core.mapping import CompiledMapping, Kind, Piece, compile_mapping
 from crossfade.core.stages import LADDERS
 from crossfade.errors import ConfigurationError, CrossfadeError, MappingInvalid
@@ -28,8 +29,43 @@ Strategy = Literal["dual-write", "copy-on-write"]
 
 MIGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # it becomes a part of keys, file names and metrics
 TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB's own rule
+INDEX_ATTRIBUTES_MAX = 4  # DynamoDB's own limit, of the partition key and of the sort key each
 KEY_NAME_BYTES_MAX = 255  # DynamoDB's limit on the name of a key attribute
 FILE_BYTES_MAX = 1_000_000  # a migration file is a page of text
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The key of an index, where it has several attributes: `Index(partition={"tenant": "S", "kind": "S"},
+    sort={"year": "N", "day": "N"})`. Of each there are up to four, in their order, with their types.
+
+    Raises ConfigurationError.
+    """
+
+    partition: Mapping[str, Kind] = field(hash=False)
+    sort: Mapping[str, Kind] = field(default_factory=dict[str, Kind], hash=False)
+
+    def __post_init__(self) -> None:
+        for role, given, least in (("partition", self.partition, 1), ("sort", self.sort, 0)):
+            entries = _entries(given)
+            if entries is None or not least <= len(entries) <= INDEX_ATTRIBUTES_MAX:
+                raise ConfigurationError(
+                    f"an index: {role}={given!r} is not {least} to {INDEX_ATTRIBUTES_MAX} attributes with their types",
+                    next_step='write Index(partition={"tenant": "S", "kind": "S"}, sort={"day": "N"})',
+                )
+            _check_key_attributes("an index", entries)
+            object.__setattr__(self, role, dict(entries))
+        if twice := self.partition.keys() & self.sort.keys():
+            raise ConfigurationError(f"an index: {', '.join(sorted(twice))} is of its partition and its sort key")
+
+    @property
+    def names(self) -> KeyNames:
+        return KeyNames(tuple(self.partition), tuple(self.sort))
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The type of each attribute."""
+        return {**self.partition, **self.sort}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +78,28 @@ class Table:
 
     name: str
     key: Mapping[str, Kind] = field(hash=False)
-    indexes: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict[str, Mapping[str, Kind]], hash=False)
-    """The key of each index, like `key`. Needed for the local indexes of a table that the mapping spreads."""
+    indexes: Mapping[str, Mapping[str, Kind] | Index] = field(
+        default_factory=dict[str, Mapping[str, Kind] | Index], hash=False
+    )
+    """The key of each index: like `key`, or an Index. Needed for the local indexes of a table that the mapping spreads,
+    and for those that the target is to be made with."""
 
     def __post_init__(self) -> None:
         _check_table_name(self.name, "table")
-        given: Any = self.key  # migration files are not type-checked
-        entries: list[tuple[Any, Any]] = list(given.items()) if hasattr(given, "items") else []
-        if not 1 <= len(entries) <= 2:
+        entries = _entries(self.key)
+        if entries is None or not 1 <= len(entries) <= 2:
             raise ConfigurationError(
-                f"table {self.name}: key={given!r} is not one or two attributes with their types",
+                f"table {self.name}: key={self.key!r} is not one or two attributes with their types",
                 next_step='write key={"partition": "S"} or key={"partition": "S", "sort": "N"}',
             )
-        for name, kind in entries:
-            if not isinstance(name, str) or not 1 <= len(name.encode()) <= KEY_NAME_BYTES_MAX:
-                raise ConfigurationError(f"table {self.name}: {name!r} is no name for a key attribute")
-            if kind not in ("S", "N", "B"):
-                raise ConfigurationError(f"table {self.name}: key attribute {name!r} is {kind!r}; S, N or B is needed")
+        _check_key_attributes(f"table {self.name}", entries)
         object.__setattr__(self, "key", dict(self.key))
+        object.__setattr__(self, "indexes", _indexes(self.name, self.indexes))
+
+    def index(self, name: str) -> Index | None:
+        """What is declared of an index."""
+        found = self.indexes.get(name)
+        return found if isinstance(found, Index) else None  # each is one from the start on
 
     @property
     def key_names(self) -> tuple[str, ...]:
@@ -132,6 +172,43 @@ class Migration:
     def table_name(self, place: Place) -> str:
         """The name of the table at a place, the control table included."""
         return self.control_table if place == "control" else self.table(place).name
+
+
+def _entries(given: Any) -> list[tuple[Any, Any]] | None:
+    """Of a mapping; None for anything else, since migration files are not type-checked."""
+    return list(given.items()) if isinstance(given, Mapping) else None  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+def _check_key_attributes(what: str, entries: Sequence[tuple[Any, Any]]) -> None:
+    for name, kind in entries:
+        if not isinstance(name, str) or not 1 <= len(name.encode()) <= KEY_NAME_BYTES_MAX:
+            raise ConfigurationError(f"{what}: {name!r} is no name for a key attribute")
+        if kind not in ("S", "N", "B"):
+            raise ConfigurationError(f"{what}: key attribute {name!r} is {kind!r}; S, N or B is needed")
+
+
+def _indexes(table: str, given: Any) -> dict[str, Index]:
+    """What is declared of each index, in one form."""
+    entries = _entries(given)
+    if entries is None:
+        raise ConfigurationError(
+            f"table {table}: indexes={given!r} is no mapping", next_step='write indexes={"by-day": {"day": "S"}}'
+        )
+    found: dict[str, Index] = {}
+    for name, key in entries:
+        if isinstance(key, Index):
+            found[name] = key
+            continue
+        attributes = _entries(key)
+        if attributes is None or not 1 <= len(attributes) <= 2:
+            raise ConfigurationError(
+                f"table {table}: index {name}: {key!r} is not one or two attributes with their types",
+                next_step='write {"partition": "S", "sort": "N"}, or of several attributes'
+                ' Index(partition={"tenant": "S", "kind": "S"}, sort={"day": "N"})',
+            )
+        _check_key_attributes(f"table {table}: index {name}", attributes)
+        found[name] = Index(dict(attributes[:1]), dict(attributes[1:]))
+    return found
 
 
 def _check_table_name(name: Any, what: str) -> None:
@@ -242,7 +319,7 @@ def _at(file: Path, line: int | None, source: str, said: str) -> str:
 
 
 def _probably_meant(error: BaseException, module: ModuleType) -> str:
-    known = {*crossfade.mapping.__all__, "Migration", "Table"}
+    known = {*crossfade.mapping.__all__, "Index", "Migration", "Table"}
     wrong = None
     if isinstance(error, NameError):
         wrong, known = error.name, known | vars(module).keys()
@@ -252,7 +329,7 @@ def _probably_meant(error: BaseException, module: ModuleType) -> str:
         return f"is {error.name} installed here, or on PYTHONPATH?"
     elif isinstance(error, TypeError) and (match := re.search(r"unexpected keyword argument '(\w+)'", str(error))):
         wrong = match[1]
-        known = {entry.name for kind in (Migration, Table) for entry in fields(kind) if entry.init}
+        known = {entry.name for kind in (Index, Migration, Table) for entry in fields(kind) if entry.init}
         known |= {"forward", "backward", "types", "count", "by", "separator", "into", "default"}
     if not wrong:
         return "correct that line"

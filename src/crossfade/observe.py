@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from crossfade.core.fallback import FALLBACK
+from crossfade.core.foresight import REFUSED_LATER
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.mirroring import Difference
@@ -30,7 +31,8 @@ ALERTS: Final = {
     f"{FALLBACK}.copied": "the source alone had an item, which was copied to the target",
     f"{FALLBACK}.failed": "the source alone has an item, which the target does not take",
     f"{FALLBACK}.there": "the source alone had an item when a write made a new one in the target without it",
-    "compare.missing": "the target lacks an item that the source has",
+    REFUSED_LATER: "a call is served now and refused in a later stage of the migration",
+    "compare.missing": "the target lacks an item that the source has, as is so until the backfill is complete",
     "compare.extra": "the target has an item that the source has not",
     "compare.mismatched": "an item is not the same in both tables",
     "look.dropped": "too many reads found nothing to look behind all of them",
@@ -42,8 +44,9 @@ ALERTS: Final = {
 class Watch:
     """Counts every event by name, and comparisons by outcome (`compare.matching`, `compare.mismatched`, ...)."""
 
-    def __init__(self, observer: Observer | None = None) -> None:
+    def __init__(self, observer: Observer | None = None, migration: str = "") -> None:
         self._observer = observer
+        self._head = f"migration {migration}: " if migration else ""
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._lines: dict[str, tuple[float, int]] = {}  # of each kind: when the last line was, how often since
@@ -72,13 +75,14 @@ class Watch:
 
     def _warn(self, counted: str, facts: dict[str, Any]) -> None:
         now = time.monotonic()
+        line = f"{counted} {facts['key']}" if counted == REFUSED_LATER else counted  # told once for each kind of call
         with self._lock:
-            said_at, unsaid = self._lines.get(counted, (float("-inf"), 0))
+            said_at, unsaid = self._lines.get(line, (float("-inf"), 0))
             say = now - said_at >= LINE_SECONDS
-            self._lines[counted] = (now, 0) if say else (said_at, unsaid + 1)
+            self._lines[line] = (now, 0) if say else (said_at, unsaid + 1)
         if say:
             more = f" (and {unsaid:,} more since the last such line)" if unsaid else ""
-            LOG.warning("%s: %s%s", ALERTS[counted], shown_key(facts), more)
+            LOG.warning("%s%s: %s%s", self._head, ALERTS[counted], shown_key(facts), more)
 
     def _count(self, name: str) -> None:
         with self._lock:

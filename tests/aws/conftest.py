@@ -1,4 +1,4 @@
-"""A migration on DynamoDB Local with its control record written by hand, so that a test decides on the stage."""
+"""A migration on the embedded engine with its control record written by hand, so that a test decides on the stage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Stage
 from crossfade.mapping import rename, suffix
 from tests.aws.faults import WAIT_SECONDS_MAX, Detour
-from tests.conftest import Database
+from tests.conftest import Database, new_botocore_session
 from tests.migrations import make_table, state_in
 
 
@@ -34,7 +34,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 def new_session() -> Any:
     """A session of boto3, typed as what it is to us."""
     module: Any = importlib.import_module("boto3.session")
-    return module.Session()
+    return module.Session(botocore_session=new_botocore_session())
 
 
 def _acknowledged(router: Router, epoch: int) -> bool:

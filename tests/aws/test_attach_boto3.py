@@ -215,7 +215,7 @@ def test_what_a_stage_cannot_do_right_is_refused_before_anything_is_written(worl
     client.execute_statement(Statement=statement % "o1")  # off: one table is enough
     assert world.source_item("c", "o1") is not None
     world.set_stage(Stage.DUALWRITE)
-    with pytest.raises(Refused, match="ExecuteStatement"):
+    with pytest.raises(Refused, match="PartiQL on"):
         client.execute_statement(Statement=statement % "o2")
     with pytest.raises(Refused, match="crossfade itself writes"):
         client.put_item(TableName=target, Item=world.key("c", "o2"))

@@ -11,13 +11,13 @@ from typing import Any, Final
 import pytest
 
 from crossfade import Migration, Table
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, to_item
+from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.mapping import Piece, rename, suffix
 from crossfade.migration import Strategy
 from tests.aws.test_side_by_side import KEY, Ask, by_aiobotocore, by_boto3, item, key, order_of, plainly, tables
 from tests.conftest import Database
-from tests.migrations import state_in
+from tests.migrations import put_in_stage
 
 ONE: Final[dict[str, Any]] = {"ExpressionAttributeValues": {":one": {"N": "1"}}}
 OLD: Final = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
@@ -109,7 +109,7 @@ def test_a_chain_of_two_migrations(
     second = Migration(f"second-{unique}", v2, v3, MAPPINGS[mapping], strategy, control_table=control.name)
     with tables(plain, v1, v2, v3, control):
         for each, its_stage in ((first, Stage.COMPLETE), (second, stage)):
-            plain.put_item(TableName=control.name, Item=to_item(each.name, state_in(each, its_stage)))
+            put_in_stage(plain, each, its_stage)
         lot = len(stage) + len(mapping)
         with (by_boto3, by_aiobotocore)[lot % 2](dynamodb, *(first, second)[:: (1, -1)[lot // 2 % 2]]) as ask:
             found = answers(ask, v1.name)
@@ -130,6 +130,6 @@ def test_what_the_mapping_cannot_take_back(
     pieces = [suffix("customer", count=3, by="order")]
     over = Migration(f"over-{unique}", v1, v2, pieces, strategy, control_table=control.name)
     with tables(plain, v1, v2, control):
-        plain.put_item(TableName=control.name, Item=to_item(over.name, state_in(over, Stage.COMPLETE)))
+        put_in_stage(plain, over, Stage.COMPLETE)
         with by(dynamodb, over, view="target") as ask:
             assert answers(ask, v2.name) == expected

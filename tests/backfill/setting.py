@@ -1,4 +1,4 @@
-"""Two tables and a migration between them on DynamoDB Local, and an application whose writes are mirrored at once."""
+"""Two tables, a migration between them, and an application that mirrors at once, on the embedded engine."""
 
 from __future__ import annotations
 
@@ -136,14 +136,15 @@ class Setting:
         mapping: Any = None,
         stage: Stage = Stage.DUALWRITE,
         strategy: Strategy = "dual-write",
+        keys: tuple[dict[str, str], dict[str, str]] = (KEY, KEY),
         **target_options: Any,
     ) -> None:
         tag = uuid.uuid4().hex[:10]
         pieces: list[Piece] = mapping or [suffix("customer", count=4), rename("total", "amount")]
         self.migration = Migration(
             f"m-{tag}",
-            Table(f"orders-{tag}", KEY),  # type: ignore[arg-type]
-            Table(f"orders-v2-{tag}", KEY),  # type: ignore[arg-type]
+            Table(f"orders-{tag}", keys[0]),  # type: ignore[arg-type]
+            Table(f"orders-v2-{tag}", keys[1]),  # type: ignore[arg-type]
             pieces,
             control_table=f"control-{tag}",
             strategy=strategy,
@@ -158,8 +159,8 @@ class Setting:
             ledger=Ledger(self.migration.control_table, self.migration.name),
         )
         self.stage = stage
-        create_table(self.client, self.migration.source.name, KEY)
-        create_table(self.client, self.migration.target.name, KEY, **target_options)
+        create_table(self.client, self.migration.source.name, keys[0])
+        create_table(self.client, self.migration.target.name, keys[1], **target_options)
         self.driver = SyncDriver(lambda _, operation, request: call(self.client, operation, request), no_note)
         self.control = Control(self.migration.name, self.migration.control_table)
         self.caller = Caller("ann", "laptop", lambda: "today")

@@ -1,4 +1,4 @@
-"""The backfill beside live traffic, on DynamoDB Local; the interleavings are exact."""
+"""The backfill beside live traffic, on the embedded engine; the interleavings are exact."""
 
 from __future__ import annotations
 

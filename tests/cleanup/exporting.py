@@ -1,6 +1,6 @@
-"""DynamoDB with point-in-time recovery and exports: DynamoDB Local, and what that has not.
+"""DynamoDB with point-in-time recovery and exports: the embedded engine, and what that has not.
 
-Everything goes on to DynamoDB Local but four operations, which are answered as the service does:
+Everything goes on to the engine but four operations, which are answered as the service does:
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExportTableToPointInTime.html, API_DescribeExport,
 API_DescribeContinuousBackups and API_UpdateContinuousBackups. What an export writes has the layout of
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html as the service really writes

@@ -1,4 +1,4 @@
-"""A migration that is complete, with an old table to retire, on DynamoDB Local."""
+"""A migration that is complete, with an old table to retire, on the embedded engine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from crossfade.cleanup.hands import PATIENCE, Patience
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
 from crossfade.cleanup.run import CleanupOptions, run_step
@@ -52,6 +53,7 @@ class Retired:
     folder: Path
     clock: Clock = field(default_factory=Clock)
     service: Callable[[str], Any] = no_service
+    patience: Patience = PATIENCE
 
     @property
     def source(self) -> str:
@@ -81,6 +83,7 @@ class Retired:
             caller=self.caller,
             connect=connect,
             clock=self.clock,
+            patience=self.patience,
         )
 
     def up_to(self, last: Step, **options: Any) -> None:

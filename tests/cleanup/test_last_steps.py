@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY
 
-from crossfade.cleanup.quiet import CloudWatch, period_for, rounded_up
+from crossfade.cleanup.hands import Patience
+from crossfade.cleanup.quiet import CloudWatch, is_elsewhere, period_for, rounded_up
 from crossfade.cleanup.steps import Step
+from crossfade.cleanup.table import throughput_of
+from crossfade.cleanup.throughput import LEAST
 from crossfade.control.agent import Agent
 from crossfade.control.records import Role, to_item
 from crossfade.core.mapping import STAMP
@@ -25,6 +29,9 @@ from tests.conftest import Database
 from tests.migrations import make_anew, table_names
 
 UNITS = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 7}
+OF_INDEX = {
+    "GlobalSecondaryIndexUpdates": [{"Update": {"IndexName": "by-order", "ProvisionedThroughput": LEAST}}],
+}
 
 
 @pytest.fixture
@@ -53,10 +60,37 @@ class Metrics:
         return self.client
 
 
-def test_throughput_goes_to_one_unit_or_on_demand(dynamodb: Database, tmp_path: Path) -> None:
-    """The table and its index; a table that is on-demand stays so."""
-    scene = retired(dynamodb, tmp_path / "backups", items=3)
-    client = scene.setting.client
+class Slept:
+    """A sleep that takes no time."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+class IndexUnits:
+    """The throughput of the index, which the embedded engine takes and forgets: shown as it was asked for, or not."""
+
+    def __init__(self, scene: Retired, *, shown: bool = True) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.shown = shown
+        self._client = scene.setting.client
+        scene.setting.jobs_client.before["update_table"] = self.requests.append
+        scene.setting.jobs_client.instead["describe_table"] = self._describe
+
+    def _describe(self, request: Any) -> Any:
+        reply = self._client.describe_table(**request)
+        if self.shown and self.requests:
+            for index in reply["Table"].get("GlobalSecondaryIndexes", ()):
+                index["ProvisionedThroughput"] |= LEAST
+        return reply
+
+
+def provisioned(database: Database, folder: Path) -> Retired:
+    """With an index, both at 5 and 7 units."""
+    scene = retired(database, folder / "backups", items=3)
     index = {
         "IndexName": "by-order",
         "KeySchema": [{"AttributeName": "order", "KeyType": "HASH"}],
@@ -64,14 +98,74 @@ def test_throughput_goes_to_one_unit_or_on_demand(dynamodb: Database, tmp_path: 
         "ProvisionedThroughput": UNITS,
     }
     options = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": UNITS, "GlobalSecondaryIndexes": [index]}
-    make_anew(client, scene.source, {}, **options)
+    make_anew(scene.setting.client, scene.source, {}, **options)
+    return scene
+
+
+def changing(scene: Retired, request: Any) -> Any:
+    """DescribeTable while the service makes an index."""
+    reply = scene.setting.client.describe_table(**request)
+    reply["Table"] |= {
+        "TableStatus": "UPDATING",
+        "GlobalSecondaryIndexes": [{"IndexName": "by-order", "IndexStatus": "CREATING"}],
+    }
+    return reply
+
+
+def test_throughput_goes_to_one_unit_or_on_demand(dynamodb: Database, tmp_path: Path) -> None:
+    """The table and its index, in one request; a table that is on-demand stays so."""
+    scene = provisioned(dynamodb, tmp_path)
+    asked = IndexUnits(scene)
     scene.up_to(Step.THROUGHPUT)
-    table = client.describe_table(TableName=scene.source)["Table"]
-    for each in (table, *table["GlobalSecondaryIndexes"]):
-        found = each["ProvisionedThroughput"]
-        assert (found["ReadCapacityUnits"], found["WriteCapacityUnits"]) == (1, 1)
+    assert asked.requests == [{"TableName": scene.source, "ProvisionedThroughput": LEAST, **OF_INDEX}]
+    table = scene.setting.client.describe_table(TableName=scene.source)["Table"]
+    assert throughput_of(table) == LEAST
     assert scene.do(Step.THROUGHPUT, again=True, on_demand=True).said[1] == "now: on-demand"
     assert scene.do(Step.THROUGHPUT, again=True).said == ("before: on-demand", "now: on-demand")
+
+
+def test_a_change_that_never_shows_ends_with_an_error(dynamodb: Database, tmp_path: Path) -> None:
+    """As where auto scaling undoes it at once: the request is made once, and what is still shown is told."""
+    scene = provisioned(dynamodb, tmp_path)
+    asked = IndexUnits(scene, shown=False)
+    slept = Slept()
+    scene.up_to(Step.READ_BACK)
+    scene.patience = Patience(showing=3, sleep=slept)
+    with pytest.raises(ConfigurationError, match=r"goes on showing provisioned 1/1, by-order 5/7\n  next: .*auto scal"):
+        _ = scene.do(Step.THROUGHPUT)
+    assert len(asked.requests) == 1
+    assert slept.seconds == [1.0] * 3
+    asked.shown = True
+    assert scene.do(Step.THROUGHPUT).said == (
+        "before: provisioned 5/7, by-order 5/7",
+        "now: provisioned 1/1, by-order 1/1",
+    )
+
+
+def test_a_table_that_never_becomes_active_ends_with_an_error(scene: Retired) -> None:
+    """It says what is not active; nothing is asked of such a table."""
+    scene.up_to(Step.READ_BACK)
+    scene.patience = Patience(changing=4, sleep=Slept())
+    way = scene.setting.jobs_client
+    way.instead["describe_table"] = lambda request: changing(scene, request)
+    with pytest.raises(
+        ConfigurationError, match=r"the table is UPDATING, index by-order is CREATING\n  next: the same"
+    ):
+        _ = scene.do(Step.THROUGHPUT)
+
+
+def test_a_deletion_that_never_ends_ends_with_an_error(scene: Retired) -> None:
+    """The service goes on with it; the same command looks again."""
+    scene.up_to(Step.THROUGHPUT)
+    scene.clock.pass_(days=15)
+    assert scene.do(Step.QUIET).status == "done"
+    scene.patience = Patience(changing=4, sleep=Slept())
+    way = scene.setting.jobs_client
+    way.instead["delete_table"] = lambda _: {}
+    with pytest.raises(ConfigurationError, match="is still being deleted"):
+        _ = scene.do(Step.DELETE, confirm=scene.source)
+    del way.instead["delete_table"]
+    assert scene.do(Step.DELETE, confirm=scene.source).status == "done"
 
 
 def test_the_quiet_period_is_waited_for(scene: Retired) -> None:
@@ -148,6 +242,36 @@ def test_metrics_that_show_nothing_at_all_are_not_believed(scene: Retired) -> No
     with pytest.raises(ConfigurationError, match="shows none of crossfade's own reads") as caught:
         _ = scene.do(Step.QUIET, metrics=True)
     assert "--no-metrics" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "first"),
+    [
+        ("http://127.0.0.1:8000", "--no-metrics"),
+        ("https://dynamodb.eu-central-1.amazonaws.com", "give this user cloudwatch:GetMetricData"),
+    ],
+)
+def test_what_cloudwatch_refuses_has_the_likelier_way_out_first(endpoint: str, first: str) -> None:
+    """For tables that are at no address of AWS it is to do without CloudWatch, and else to be allowed to ask."""
+    metrics = Metrics()
+    metrics.stubber.add_client_error("get_metric_data", "AccessDenied")
+    activity = CloudWatch(metrics.client, "orders", is_elsewhere=is_elsewhere(endpoint))
+    with pytest.raises(ConfigurationError, match="could not be asked") as caught:
+        _ = activity.between(NOON, NOON + timedelta(days=1), NOON + timedelta(days=1))
+    assert caught.value.next_step.startswith(first)
+
+
+def test_that_cloudwatch_does_not_answer_is_said_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no connection is had, no right is missing."""
+    client = Metrics().client
+
+    def refuse(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://nowhere")
+
+    monkeypatch.setattr(client, "get_metric_data", refuse)
+    with pytest.raises(ConfigurationError, match="no answer from CloudWatch") as caught:
+        _ = CloudWatch(client, "orders").between(NOON, NOON + timedelta(days=1), NOON + timedelta(days=1))
+    assert "GetMetricData" not in caught.value.next_step
 
 
 def test_cloudwatch_is_asked_for_the_table_and_each_index() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import crossfade.cli
 from crossfade.cli.app import COMMANDS, app
 from crossfade.cli.document import page
 from crossfade.cli.outcome import EXIT_STATUSES
+from crossfade.cli.plans import label_grid
 from crossfade.cli.screen import Screen, duration
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
@@ -24,11 +26,12 @@ def test_help_documents_exit_statuses_and_commands() -> None:
     said = CliRunner().invoke(app, ["--help"]).output
     listed = [name for name in COMMANDS if f"\n  {name} " in said]
     assert set(COMMANDS) - set(listed) <= {"simulate", "demo"}
+    assert "..." not in said.split("Commands:")[1]  # no short help is cut off
     statuses = said.split("Exit statuses:")[1]
     assert all(f"  {status} " in statuses for status in EXIT_STATUSES)
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("simulate", "demo")])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_an_example(name: str) -> None:
     """The help of a command shows how it is typed."""
     said = CliRunner().invoke(app, [name, "--help"]).output
@@ -77,11 +80,35 @@ def test_commands_in_messages_get_the_file_and_the_options() -> None:
     )
 
 
+def test_what_is_shown_in_a_pipe_is_neither_broken_nor_padded(capsys: pytest.CaptureFixture[str]) -> None:
+    """A grid with a long word and a short line comes out with every word whole and no spaces at the end of a line."""
+    grid = label_grid(indent=4)
+    grid.add_row("", "label", "word" * 200)
+    grid.add_row("", "", "short")
+    Screen().show(grid)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith(" " + "word" * 200)
+    assert lines[1].endswith(" short")
+
+
 def test_an_unknown_command_is_a_usage_error() -> None:
-    """A misspelt command ends with status 2."""
-    result = CliRunner().invoke(app, ["stauts"])
+    """A misspelt command ends with status 2, and the one that was meant is named; of others nothing is guessed."""
+    result = CliRunner().invoke(app, ["verfiy"])
     assert result.exit_code == click.UsageError.exit_code
     assert "No such command" in result.output
+    assert "Did you mean verify?" in result.output
+    assert "Did you mean" not in CliRunner().invoke(app, ["xyzzy"]).output
+
+
+@pytest.mark.parametrize("words", [("advance", "--to", "bogus"), ("advance", "--bogus"), ("verfiy",)])
+def test_usage_errors_are_documents_too(words: tuple[str, ...]) -> None:
+    """With --json standard output holds the error, whatever of the words is wrong; the status is 2 as ever."""
+    result = CliRunner().invoke(app, [*words, "--json"], prog_name="crossfade")
+    assert result.exit_code == click.UsageError.exit_code
+    error = json.loads(result.stdout)["error"]
+    assert (error["kind"], error["next_step"]) == ("UsageError", f"crossfade{' advance' * (len(words) > 1)} --help")
+    assert error["message"] in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ def test_copy_on_write_is_not_given_up_once_the_target_has_items(
         assert f"{draining.tables['target']}: what was written or copied since drain was entered" in said
         assert f"this migration cannot be given up any more. Stay in {stage}, or go on to complete." in said
         assert "holds items that below prepare nobody would look at" in said
+        assert "Way back" not in said
     assert draining.everything() == before
 
 

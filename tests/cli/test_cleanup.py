@@ -36,8 +36,17 @@ def test_the_old_table_is_retired_and_had_back(at_stage: Callable[[str], Shell],
     assert "its name must be given" in shell("cleanup", "--execute", status=2).stderr
     said = shell("cleanup", "--execute", "--confirm", old).output
     assert f"table {old} is deleted" in said
+    (way_back,) = [line for line in said.splitlines() if "crossfade restore" in line]
+    assert way_back.startswith("  Way back: crossfade restore ")
+    assert way_back.endswith(f" --table {old}")
     assert old not in table_names(shell.client)
     assert "All steps are done" in shell("cleanup").output
+    status = shell.json("status")
+    assert (status["next_command"], status["next_remark"].split(":")[0]) == ("", "nothing")
+    assert "crossfade cleanup" in shell("advance", "--to", "complete", "--execute", status=1).stderr
+    for job in ("verify", "backfill"):
+        assert "next: crossfade cleanup" in shell(job, status=2).stderr
+    assert "next: crossfade cleanup" in shell("cancel", status=1).stderr
 
     words = ("restore", folder, "--table", old, "--control-table", shell.tables["control"])
     assert f"makes   table {old}" in shell(*words).output
@@ -57,6 +66,7 @@ def test_the_plans_of_cleanup_change_nothing(at_stage: Callable[[str], Shell], t
     assert "Nothing was changed; add --execute" in said
     for step in ("snapshot", "read-back", "throughput", "quiet", "stamps", "delete"):
         assert "CLOSED" in shell("cleanup", "--step", step, status=1).output
+    assert "hardly knows the tables" in shell("cleanup", "--step", "quiet", status=1).output
     assert shell.everything() == before
     assert not (tmp_path / "backups").exists()
 

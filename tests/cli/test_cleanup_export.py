@@ -1,6 +1,6 @@
 """The old table's snapshot by the service's own export, as commands: asked for, awaited, read back, had back.
 
-DynamoDB Local has no exports and this machine no S3, so both are stood in for (tests/cleanup/exporting.py, s3.py).
+The embedded engine has no exports and this machine no S3, so both are stood in for (tests/cleanup/exporting.py, s3.py).
 """
 
 from __future__ import annotations

@@ -81,9 +81,10 @@ def test_a_hit_is_alerted_kept_shown_and_waited_for(
     assert "14 quiet days are asked for" in refused.output
     assert "it opens at 2" in refused.output
     assert ramped.json("complete", "--quiet-days", "0")["executed"] is False
-    _ = ramped("complete", "--execute", "--confirm", ramped.mark, "--quiet-days", "0")
+    said = ramped("complete", "--execute", "--confirm", ramped.mark, "--quiet-days", "0").output
+    assert "rampdown -> complete (epoch 6, with --quiet-days 0)" in said
     entry = ramped.json("status")["journal"][-1]
-    assert (entry["what"], entry["forced"]) == ("rampdown -> complete", True)
+    assert (entry["what"], entry["forced"]) == ("rampdown -> complete", False)
     assert entry["why"].startswith("--quiet-days 0: an item was found in the source alone 2 times")
     assert described(ramped.client, source) is not None
 

@@ -64,8 +64,9 @@ def test_a_table_that_is_not_there(bare_shell: Shell) -> None:
     before = bare_shell.everything()
     error = bare_shell("start", "--execute", status=2).stderr
     assert f"target {bare_shell.tables['target']}: there is no such table" in error
-    assert "create-table" in error
+    (command,) = [line.partition("create it: ")[2] for line in error.splitlines() if "create-table" in line]
     assert bare_shell.everything() == before
+    assert f"-> create it: {command}\n" in bare_shell("check", status=1).output
     report = bare_shell.json("check", status=1)
     assert [finding["code"] for finding in report["findings"] if finding["severity"] == "error"] == ["no-table"]
 
@@ -104,12 +105,16 @@ def test_a_misspelt_stage(started: Shell) -> None:
 
 
 def test_directions(at_stage: Callable[[str], Shell]) -> None:
-    """advance does not go down, rollback not up, neither goes to complete; each names the command that does."""
+    """advance does not go down, rollback not up, neither goes to complete, which cleanup waits for; each names the
+    command that does."""
     shell = at_stage("shadow")
     before = shell.everything()
     assert "crossfade rollback --to off" in shell("advance", "--to", "off", "--execute", status=1).stderr
     assert "crossfade advance --to live" in shell("rollback", "--to", "live", "--execute", status=1).stderr
-    assert "crossfade complete" in shell("advance", "--to", "complete", "--execute", status=1).stderr
+    walk = f"next: crossfade advance --to rampdown --execute, then crossfade complete --execute --confirm {shell.mark}"
+    for verb in ("advance", "rollback"):
+        assert walk in shell(verb, "--to", "complete", "--execute", status=1).stderr
+    assert walk.removeprefix("next: ") in shell("cleanup", status=1).output
     assert "rampdown" in shell("complete", "--execute", "--confirm", shell.mark, status=1).stderr
     assert shell.everything() == before
 
@@ -143,7 +148,9 @@ def test_complete_wants_the_name(at_stage: Callable[[str], Shell]) -> None:
     shell = at_stage("rampdown")
     before = shell.everything()
     assert "--confirm" in shell("complete", "--execute", status=2).stderr
-    assert "--confirm" in shell("complete", "--execute", "--confirm", "another", status=2).stderr
+    assert (
+        "--confirm another is not the name" in shell("complete", "--execute", "--confirm", "another", status=2).stderr
+    )
     assert "Nothing was changed" in shell("complete").output
     assert shell.everything() == before
 

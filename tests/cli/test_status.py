@@ -38,7 +38,7 @@ def test_the_screen_answers_every_question(at_stage: Callable[[str], Shell]) -> 
     assert "backfilled  CLOSED  no backfill has begun" in said
     assert "dualwrite -> shadow" in said
     assert said.rstrip().endswith("crossfade backfill --execute")
-    assert max(len(line) for line in said.splitlines()) <= 100
+    assert [line for line in said.splitlines() if line != line.rstrip()] == []
 
 
 def test_commands_on_the_screen_name_the_file(started: Shell) -> None:
@@ -63,11 +63,20 @@ def test_json_is_one_document(at_stage: Callable[[str], Shell]) -> None:
     assert document["state"]["stage"] == "dualwrite"
     assert document["up"]["to"] == "shadow"
     assert [(client["epoch"], client["role"]) for client in document["clients"]] == [(2, "app")]
-    assert document["next_command"].startswith("crossfade backfill")
+    assert (document["next_command"], document["next_remark"]) == ("crossfade backfill --execute", "")
+
+
+def test_that_nobody_is_attached_is_told(started: Shell) -> None:
+    """What applications write would reach one table alone: the plan of the next step warns, and so does the screen."""
+    told = started("status").output.split("What holds us back")[1].split("Way back")[0]
+    assert "No process has crossfade attached now" in told
+    assert "nothing" not in told
+    with attached(started):
+        assert "What holds us back\n  nothing\n" in started("status").output
 
 
 def test_watch_looks_again_until_it_is_interrupted(started: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With --json every look is a line."""
+    """With --json every look is a line; without, a pipe is shown the last one, and no line of it ends in spaces."""
     looks: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -78,11 +87,17 @@ def test_watch_looks_again_until_it_is_interrupted(started: Shell, monkeypatch: 
     monkeypatch.setattr("crossfade.cli.status.time.sleep", sleep)
     lines = started.lines("status", "--watch")
     assert [line["state"]["stage"] for line in lines] == ["off"] * 3
+    looks.clear()
+    shown = started("status", "--watch").output
+    assert shown.count("What holds us back") == 1
+    assert [line for line in shown.splitlines() if line != line.rstrip()] == []
 
 
 def test_a_client_that_lags_is_what_holds_us_back(started: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while a client is waited for: the state is whole, and what to type to go on is said."""
-    router = crossfade.attach(started.client, load(started.file), poll_seconds=3_600, landing_seconds=1.0)
+    router = crossfade.attach(
+        started.client, load(started.file), poll_seconds=3_600, lease_seconds=3_600, landing_seconds=1.0
+    )
     sleeps: list[float] = []
 
     def interrupt(seconds: float) -> None:

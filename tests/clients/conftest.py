@@ -11,13 +11,13 @@ from typing import Any, Literal, cast
 import pytest
 
 from crossfade import Migration, Table, attach
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, to_item
+from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.mapping import rename, suffix
 from crossfade.migration import Strategy
 from tests.aws.conftest import World, wait_for
 from tests.conftest import Database
-from tests.migrations import make_table, state_in
+from tests.migrations import make_table, put_in_stage
 
 Kinds = dict[str, Literal["S", "N", "B"]]
 KEY: Kinds = {"author": "S", "title": "S"}
@@ -31,7 +31,7 @@ RAMP_PERCENT = 50  # so that in the stages with a ramp either side serves reads
 class Library:
     """What an example is given. `readers` is a table that no migration touches.
 
-    `settle` waits until reads that may lag behind writes lag no more, since a plain table of DynamoDB Local never does.
+    `settle` waits until reads that may lag behind writes lag no more, since a plain table of the engine never does.
     """
 
     resource: Any
@@ -128,7 +128,7 @@ def migrating_library(dynamodb: Database, request: pytest.FixtureRequest) -> Ite
     tables = (migration.source, migration.target, readers, control)
     for table in tables:
         make_table(client, table)
-    client.put_item(TableName=control.name, Item=to_item(migration.name, state_in(migration, stage, RAMP_PERCENT)))
+    put_in_stage(client, migration, stage, RAMP_PERCENT)
     world = World(dynamodb, migration, client)
     resource = new_resource(dynamodb)
     router = attach(resource, migration, poll_seconds=0.02, landing_seconds=2.0)

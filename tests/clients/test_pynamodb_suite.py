@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crossfade.core.stages import Stage
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 from tests.clients.pynamodb_suite.fetching import VARIABLE, NotFetched, fetch, integration_tests
 from tests.clients.pynamodb_suite.running import Outcomes, Setting, run_tests
 
@@ -24,7 +24,7 @@ def test_pynamodbs_own_tests_come_out_as_on_a_plain_table() -> None:
         tests = integration_tests()
     except NotFetched as error:
         pytest.skip(str(error))
-    with DynamoDBLocal.start() as server:  # of its own: every table in it is deleted between two runs
+    with LocalEngine.start() as server:  # of its own: every table in it is deleted between two runs
         plain = run_tests(server, tests, Setting())
         assert plain.tests
         for setting in SETTINGS:

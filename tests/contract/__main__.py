@@ -3,7 +3,7 @@
     python -m tests.contract [--cases TEXT] [--strategy S] [--stage S] [--mapping M] [--view V] [--client C] [--list]
 
 CASES, STRATEGY, STAGE, MAPPING, VIEW and CLIENT of the environment are the options' defaults. A combination is played
-by one of two processes against one DynamoDB Local. The exit status is 0 if every answer was the plain table's, 1
+by one of two processes against one embedded engine. The exit status is 0 if every answer was the plain table's, 1
 otherwise, and 2 if nothing fits the options.
 """
 
@@ -18,8 +18,9 @@ from itertools import product
 from typing import Final, get_args
 
 from crossfade.core.stages import LADDERS
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 from tests.contract.playing import cases_with, play
+from tests.contract.processes import run_to_end
 from tests.contract.shapes import KINDS, View
 from tests.contract.worlds import STRATEGIES, Combination, cells
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     print(f"contract: {len(cases)} cases, each in {len(chosen)} combinations", flush=True)
     began_seconds = time.monotonic()
-    with DynamoDBLocal.start() as server:
+    with LocalEngine.start() as server:
         failures = play(dict(server.client_options()), options.cases, chosen, show_max=options.show)
     seconds = time.monotonic() - began_seconds
     verdict = "every answer was the plain table's" if not failures else f"{failures} answers were not"
@@ -77,4 +78,4 @@ def combinations(options: argparse.Namespace) -> list[Combination]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_to_end(lambda: main(sys.argv[1:])))

@@ -19,7 +19,7 @@ OF_ONE_TABLE: Final = frozenset(
     | {"LastUpdateToPayPerRequestDateTime"}
 )
 WORLD: Final = "WORLD"
-# The text of an error is in `Error`; beside it the service repeats some as `message` and DynamoDB Local as `Message`.
+# The text of an error is in `Error`; beside it some are repeated as `message` or `Message`.
 LEFT_OUT: Final = ("ResponseMetadata", "message", "Message")
 
 

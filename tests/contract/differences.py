@@ -9,17 +9,21 @@ that what follows in the case shows that nothing was done. A `Difference` says w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeAlias, cast
 
+from crossfade.core.items import ValidationError, size_bytes
+from crossfade.core.limits import STAMP_BYTES
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Order, Ramp, Writes
 from tests.contract.answers import list_of
-from tests.contract.local_facts import Trace, as_the_service
+from tests.contract.engine_facts import Trace, as_the_service
 from tests.contract.shapes import View
 from tests.contract.steps import Answer, Op
+from tests.contract.stricter import is_local
 from tests.contract.worlds import Combination
 
 Where: TypeAlias = Callable[[Combination, str], bool]  # of an operation by its name
@@ -46,12 +50,33 @@ OPERATIONS: Final = (
     "DescribeTimeToLive",
 )
 ACTIONS_MAX: Final = 100  # of one TransactWriteItems, the service's limit
+TRANSACTION_BYTES_MAX: Final = 4 * 1024 * 1024
 REFUSED: Final[Answer] = {"refused": "crossfade.Refused, and nothing was done"}
 
 
 def two_sided(combination: Combination, _operation: str) -> bool:
     """Where one write may be two, one a side."""
     return combination.row.writes is Writes.LOCKSTEP or combination.row.merges
+
+
+def in_lockstep(combination: Combination, _operation: str) -> bool:
+    """Where each write is two, one a side."""
+    return combination.row.writes is Writes.LOCKSTEP
+
+
+def put_bytes(op: Op) -> int:
+    """Of the items that a transaction puts."""
+    actions: list[Any] = op.request.get("TransactItems") or []
+    try:
+        return sum(size_bytes(action["Put"].get("Item") or {}) for action in actions if action.get("Put"))
+    except ValidationError:  # an item that no table takes
+        return 0
+
+
+def with_stamps(op: Op) -> int:
+    """The same when each has a stamp."""
+    puts = [action for action in list_of(op.request.get("TransactItems") or []) if "Put" in action]
+    return put_bytes(op) + STAMP_BYTES * len(puts)
 
 
 def merged(combination: Combination, _operation: str) -> bool:
@@ -74,7 +99,20 @@ def not_the_callers_table_alone(combination: Combination, operation: str) -> boo
     row = combination.row
     if combination.kind.is_chain or combination.view == "target" or row.authority == "target":
         return not combination.untouched
+    if row.stamps_source:
+        return True
     return row.writes is Writes.LOCKSTEP if operation in WRITES else row.ramp is not Ramp.NONE
+
+
+def stamped(combination: Combination, _operation: str) -> bool:
+    """Where a write leaves a stamp."""
+    row = combination.row
+    return combination.kind.is_chain or row.authority == "target" or row.stamps_source or in_lockstep(combination, "")
+
+
+def stamps_transactions(combination: Combination, operation: str) -> bool:
+    """Where the writes of a transaction leave stamps."""
+    return stamped(combination, operation) and not combination.untouched
 
 
 def walked(combination: Combination, *, consistent: bool) -> View | None:
@@ -102,11 +140,6 @@ def other_order(combination: Combination, _operation: str) -> bool:
 def other_tables_index(combination: Combination, _operation: str) -> bool:
     """Where a Query or Scan of an index is answered from the table that the caller does not name."""
     return not combination.untouched and elsewhere(combination, consistent=False)
-
-
-def other_tables_place(combination: Combination, operation: str) -> bool:
-    """As above, or where a token without a mark is taken for one of the next stage."""
-    return other_tables_index(combination, operation) or combination.row.order is Order.SOURCE_LAST
 
 
 def other_tables_index_at_times(combination: Combination, _operation: str) -> bool:
@@ -137,6 +170,7 @@ class Refusal:
     concerns: Callable[[Op], bool]
     where: Where
     why: str
+    way_out: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +191,8 @@ REFUSALS: Final = (
         PARTIQL,
         lambda op: op.name in PARTIQL and "orders" in str(op.request),
         between,
-        "the text of a statement is not translated; the error names the table and the way out",
+        "the text of a statement is not translated",
+        "the operations on items: GetItem, PutItem, UpdateItem, Query, TransactWriteItems, ...",
     ),
     Refusal(
         "more than 50 writes in one transaction",
@@ -166,6 +201,23 @@ REFUSALS: Final = (
         two_sided,
         "in the lockstep stages, and where items are copied, each write is two, one a side, and a transaction has at"
         " most 100 actions",
+        "smaller transactions",
+    ),
+    Refusal(
+        "more than 2 MB of writes in one transaction",
+        frozenset({"TransactWriteItems"}),
+        lambda op: op.name == "TransactWriteItems" and put_bytes(op) <= TRANSACTION_BYTES_MAX < 2 * put_bytes(op),
+        in_lockstep,
+        "in the lockstep stages the items of both tables are in it, and a transaction has at most 4 MB of items",
+        "smaller transactions",
+    ),
+    Refusal(
+        "a transaction of nearly 4 MB of items",
+        frozenset({"TransactWriteItems"}),
+        lambda op: op.name == "TransactWriteItems" and put_bytes(op) <= TRANSACTION_BYTES_MAX < with_stamps(op),
+        stamps_transactions,
+        f"the items carry a stamp each, {STAMP_BYTES} bytes, and with a ClientRequestToken its record is in it",
+        "smaller transactions",
     ),
     Refusal(
         "more than 50 reads in one transaction",
@@ -176,6 +228,7 @@ REFUSALS: Final = (
         ),
         merged,
         "while items are in both tables each read is two, one a side, and a transaction has at most 100 actions",
+        "fewer reads in one",
     ),
     Refusal(
         "strong consistency by the old key",
@@ -184,6 +237,7 @@ REFUSALS: Final = (
         by_a_global_index,
         "a strongly consistent Query of the table, or of a local index: a target whose key is an attribute of its own"
         " finds the items of a partition by a global index, which is eventually consistent",
+        "leave `ConsistentRead` out, or read items by their whole key",
     ),
 )
 
@@ -203,8 +257,8 @@ def concerned(op: Op) -> frozenset[str]:
 
 
 def marked(combination: Combination, _operation: str) -> bool:
-    """Where a page may be begun in one table's order while another stage would begin it in the other's."""
-    return combination.kind.is_chain or (combination.row.authority == "target" and not combination.untouched)
+    """Where a page may be begun in one table's order while a stage near would begin it in the other's."""
+    return combination.kind.is_chain or combination.row.order in (Order.SOURCE_MARKED, Order.TARGET_MARKED)
 
 
 # --- capacity
@@ -212,19 +266,20 @@ def marked(combination: Combination, _operation: str) -> bool:
 
 def capacity(plain: Trace, ours: Trace, combination: Combination) -> tuple[Trace, Trace]:
     """Ours is to be there, of the same form, under the same names, and at least the plain table's. Where an update is
-    the first write of the item to the target, its indexes take one entry each in place of an old and a new one."""
+    the first write of the item to the target, its indexes take one entry each in place of an old and a new one. Where
+    a local index holds another part of an item than that of the other table, what is fetched from the table differs."""
     softened: Trace = []
     for n, (op, answer) in enumerate(ours):
         other = plain[n][1] if n < len(plain) else {}
         consumed, expected = answer.get("ConsumedCapacity"), other.get("ConsumedCapacity")
         may_differ = not_the_callers_table_alone(combination, op.name)
-        rekeyed = bool(combination.kind.target.own_key)
-        enough = some if combination.row.merges or rekeyed else at_least
+        elsewhere_told = bool(combination.kind.target.own_key) or is_local(op.request)
+        enough = some if combination.row.merges or elsewhere_told else at_least
         if (
             may_differ
             and consumed is not None
             and expected is not None
-            and has_parts(consumed, totals(expected) if rekeyed else expected, enough)
+            and has_parts(consumed, totals(expected) if elsewhere_told else expected, enough)
         ):
             answer = {**answer, "ConsumedCapacity": expected}
         softened.append((op, answer))
@@ -364,25 +419,37 @@ def made_up(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Trace
     return taken_alone(plain, places), taken_alone(ours, places)
 
 
+CUT: Final = "it lacks the attribute _crossfade"  # so that nothing tells where among equals it lies
+
+
 def taken_alone(trace: Trace, places: set[int]) -> Trace:
     return [
-        (op, {"taken": "Items" in answer or "Count" in answer} if n in places and "raised" not in answer else answer)
+        (op, {"taken": True} if n in places and ("raised" not in answer or CUT in str(answer)) else answer)
         for n, (op, answer) in enumerate(trace)
     ]
 
 
-# --- what a global index does not hold
+# --- collections
 
 
-def not_held(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Trace, Trace]:
-    """An answer of ours where the plain table refuses to show or to filter by what the index does not hold."""
-    softened: Trace = []
-    for n, (op, answer) in enumerate(ours):
-        refusal = str(plain[n][1]) if n < len(plain) else ""
-        if "raised" not in answer and ("does not project" in refusal or "which are not projected" in refusal):
-            answer = plain[n][1]
-        softened.append((op, answer))
-    return plain, softened
+def in_another_collection(combination: Combination, operation: str) -> bool:
+    """Where a table without collections may serve: one whose key is an attribute of its own."""
+    return bool(combination.kind.target.own_key) and not_the_callers_table_alone(combination, operation)
+
+
+def collections(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Trace, Trace]:
+    """The plain table's are left out where ours has none."""
+    return [
+        (op, without(answer, METRICS) if n < len(ours) and METRICS not in ours[n][1] else answer)
+        for n, (op, answer) in enumerate(plain)
+    ], ours
+
+
+METRICS: Final = "ItemCollectionMetrics"
+
+
+def without(answer: Answer, left_out: str) -> Answer:
+    return {name: value for name, value in answer.items() if name != left_out}
 
 
 # --- transactions sent again
@@ -398,6 +465,26 @@ def sent_again(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Tr
             answer = {name: value for name, value in answer.items() if name != "ConsumedCapacity"}
         softened.append((op, answer))
     return softened, ours
+
+
+# --- tokens that came with other tables
+
+
+def used_elsewhere(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Trace, Trace]:
+    """Of a token that came with transactions of other tables alone, and with others: that the first was carried out."""
+    places = set[int]()
+    first: dict[str, bool] = {}
+    for n, (op, _) in enumerate(plain):
+        token = op.request.get("ClientRequestToken") if op.name == "TransactWriteItems" else None
+        if token is not None:
+            ours_too = "orders" in str(op.request.get("TransactItems"))
+            if first.setdefault(str(token), ours_too) != ours_too:
+                places.add(n)
+    return without_places(plain, places), without_places(ours, places)
+
+
+def without_places(trace: Trace, places: set[int]) -> Trace:
+    return [(op, {} if n in places else answer) for n, (op, answer) in enumerate(trace)]
 
 
 # --- descriptions
@@ -418,7 +505,28 @@ def named_only(trace: Trace) -> Trace:
     ]
 
 
+STAMPED_SIZE: Final = re.compile(r"(Item size (?:to update )?has exceeded the maximum allowed size): .*_crossfade.*")
+
+
+def without_the_stamps_part(plain: Trace, ours: Trace, _combination: Combination) -> tuple[Trace, Trace]:
+    """The refusal of an item's size, without what is said of the stamp in it."""
+    softened: Trace = []
+    for op, answer in ours:
+        error: Answer = answer.get("Error", {})
+        said = STAMPED_SIZE.fullmatch(str(error.get("Message")))
+        softened.append((op, answer if said is None else {**answer, "Error": {**error, "Message": said[1]}}))
+    return plain, softened
+
+
 DIFFERENCES: Final = (
+    Difference(
+        "the stamp's part of an item that is too large",
+        frozenset({"PutItem", "UpdateItem", "BatchWriteItem"}),
+        stamped,
+        without_the_stamps_part,
+        "the plain table's refusal, word by word, and behind it how many bytes the stamp takes",
+        "where items carry a stamp it counts, and the service does not tell by how much an item is too large",
+    ),
     Difference(
         "consumed capacity",
         READS | WRITES,
@@ -428,7 +536,8 @@ DIFFERENCES: Final = (
         " items are copied: more than nothing where the plain table's is)",
         "it says what was really consumed: both sides where both were used for the answer, the read before a write"
         " that is evaluated here, and the bytes of the stamp and of the other form; where the target's key is an"
-        " attribute of its own, a global index in place of a table or a local one",
+        " attribute of its own, a global index in place of a table or a local one; where an index of one table holds"
+        " less than that of the other, what is fetched from the table, in strongly consistent reads",
     ),
     Difference(
         "order of partitions",
@@ -436,7 +545,7 @@ DIFFERENCES: Final = (
         other_order,
         scans,
         "the items of all pages together, and the sums of their counts",
-        "a Scan goes in the order of one table's partitions: in `complete` the target's, before it the source's; a"
+        "a Scan goes in the order of one table's partitions: from `rampdown` on the target's, before it the source's; a"
         " strongly consistent one goes by the target's from `lockstep_target` on. While items are copied it goes"
         " through the source, and then through what only the target has",
     ),
@@ -447,7 +556,7 @@ DIFFERENCES: Final = (
         tokens,
         "the token without the attribute `_crossfade`",
         "the `LastEvaluatedKey` of a Scan, or of a Query of an index, tells in whose order it was begun, so that it can"
-        " go on in it whatever the stage is by then",
+        " go on in it whatever the stage is by then; without it, it is taken for one of the stage that it is used in",
     ),
     Difference(
         "order among equals",
@@ -460,19 +569,20 @@ DIFFERENCES: Final = (
     Difference(
         "a place among equals",
         frozenset({"Query"}),
-        other_tables_place,
+        other_tables_index,
         made_up,
-        "whether the token is taken",
+        "whether the token is taken; while items are copied it may also be refused, with the reason, where there are"
+        " such items",
         "items of an index with one sort value come in an order that DynamoDB does not tell; a token that no answer"
         " gave may lie elsewhere among them",
     ),
     Difference(
-        "what a global index does not hold",
-        frozenset({"Query", "Scan"}),
-        other_tables_index,
-        not_held,
-        "the answer, as if the item had no such attribute",
-        "the plain table refuses to filter by, or to show, what the index does not hold",
+        "item collections",
+        WRITES,
+        in_another_collection,
+        collections,
+        "everything but `ItemCollectionMetrics`",
+        "a table whose key is an attribute of its own has no local indexes, and so no collections to tell of",
     ),
     Difference(
         "capacity of a repeated transaction",
@@ -483,19 +593,36 @@ DIFFERENCES: Final = (
         "a transaction that is sent again with its token is found in the control table, not in the caller's",
     ),
     Difference(
+        "a token of other tables",
+        frozenset({"TransactWriteItems"}),
+        anywhere,
+        used_elsewhere,
+        "that the transaction that came first is carried out",
+        "a token that came with a transaction of other tables alone is not known to crossfade, nor one that came with"
+        " this table to DynamoDB: with a transaction of the other kind, which a plain table refuses"
+        " (IdempotentParameterMismatchException), it is that transaction's own",
+    ),
+    Difference(
         "the table that serves",
         frozenset({"DescribeTable"}),
         between,
         descriptions,
         "the table's name and status",
-        "the description is that of the table that serves, under the caller's name for it",
+        "the description is that of the table that serves, under the caller's name for it and, while the caller's own"
+        " table is there, with the indexes of that",
     ),
 )
 
 
 def softened(plain: Trace, ours: Trace, combination: Combination) -> tuple[Trace, Trace]:
     """Both traces after every difference that holds in this combination."""
-    plain, ours = as_the_service(plain, [(op, as_refused(op, answer)) for op, answer in ours])
+    takes_transactions = two_sided(combination, "") or combination.row.writes is Writes.DELETING
+    ours = [(op, as_refused(op, answer)) for op, answer in ours]
+
+    def is_made_here(op: Op) -> bool:
+        return "IndexName" in op.request and elsewhere(combination, consistent=bool(op.request.get("ConsistentRead")))
+
+    plain, ours = as_the_service(plain, ours, takes_transactions=takes_transactions, is_made_here=is_made_here)
     for difference in DIFFERENCES:
         if any(op.name in difference.operations and difference.where(combination, op.name) for op, _ in plain):
             plain, ours = difference.soften(plain, ours, combination)

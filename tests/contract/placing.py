@@ -15,7 +15,7 @@ from crossfade.core.items import Item, canonical, same_item
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.migration import Migration
-from tests.contract.shapes import View, number, text
+from tests.contract.shapes import Form, View, number, text
 
 PLACES: Final = 7  # as `_placed` has them
 GIVEN: Final = {STAMP: text("given")}
@@ -29,24 +29,27 @@ class Placed:
     row: Row
     _source: dict[object, Item] = field(default_factory=dict[object, Item])  # as the source was given them, by key
 
-    def place(self, items: list[Item], view: View) -> tuple[list[Item], list[Item]]:
-        """What the source and what the target are to hold; `items` are the caller's."""
+    def place(self, items: list[Item], view: View, turn: int | None = None) -> tuple[list[Item], list[Item]]:
+        """What the source and what the target are to hold; `items` are the caller's.
+
+        `turn`: the place of the first of them, whose followers have the places after it, where that is not to follow
+        from their keys."""
         mapping = self.migration.compiled
         sources: list[Item] = []
         targets: list[Item] = []
-        for item in items:
+        for n, item in enumerate(items):
             source = item if view == "source" else mapping.backward(item)
             target = item if view == "target" else mapping.forward(item)
-            old, new = self._placed(source, target)
+            place = crc32(repr(self._key("source", source)).encode()) if turn is None else turn + n
+            old, new = self._placed(source, target, place % PLACES)
             sources += old
             targets += new
         self._source |= {self._key("source", item): item for item in sources}
         return sources, targets
 
-    def _placed(self, source: Item, target: Item) -> tuple[list[Item], list[Item]]:
+    def _placed(self, source: Item, target: Item, place: int) -> tuple[list[Item], list[Item]]:
         """Both sides of one item."""
         row, given = self.row, {**target, **GIVEN}
-        place = crc32(repr(self._key("source", source)).encode()) % PLACES
         if row.keeps_equal:
             return [source], [given]
         if row.writes is Writes.PLAIN and not row.stamped_source:
@@ -98,6 +101,22 @@ class Placed:
 
     def _key(self, side: Side, item: Item) -> object:
         return canonical({name: item[name] for name in self.migration.table(side).key_names})
+
+
+STRANGE: Final = ("KIND#", "PROFILE#")  # texts before and behind those that sort keys begin with
+
+
+def strangers(form: Form, targets: list[Item]) -> list[Item]:
+    """What else is in a target whose sort keys begin with a text: an item beside each of these, in the same partition
+    and at the same places of its indexes."""
+    if not form.sort_prefix:
+        return []
+    places = [(item, item[form.sort]["S"]) for item in targets]
+    return [{**item, form.sort: text(STRANGE[n % len(STRANGE)] + sort)} for n, (item, sort) in enumerate(places)]
+
+
+def is_strange(form: Form, item: Item) -> bool:
+    return bool(form.sort_prefix) and str(item[form.sort].get("S")).startswith(STRANGE)
 
 
 def bare(item: Item) -> Item:

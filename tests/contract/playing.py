@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.contract.book import every_case
+from tests.contract.processes import workers
 from tests.contract.report import brief, show
 from tests.contract.running import Failure, PlainResults, run
 from tests.contract.steps import Case
@@ -46,9 +46,8 @@ def play_one(client_options: dict[str, Any], text: str, combination: Combination
 def play(client_options: dict[str, Any], text: str, chosen: list[Combination], *, show_max: int) -> int:
     """How many answers were different; each combination is told when it is done."""
     failures = 0
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(WORKERS, len(chosen)), mp_context=spawn) as workers:
-        futures = [workers.submit(play_one, client_options, text, combination) for combination in chosen]
+    with workers(min(WORKERS, len(chosen))) as pool:
+        futures = [pool.submit(play_one, client_options, text, combination) for combination in chosen]
         for done, future in enumerate(as_completed(futures), 1):
             played = future.result()
             verdict = f"{len(played.failures)} different" if played.failures else "ok"

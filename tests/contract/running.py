@@ -12,9 +12,11 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from tests.contract.answers import normalised
-from tests.contract.differences import REFUSED, concerned, refusing, softened
+from tests.contract.differences import REFUSED, concerned, refusing, softened, two_sided
+from tests.contract.fetching import with_fetched
 from tests.contract.shapes import Form, Shape
 from tests.contract.steps import Answer, Case, Op, Play
+from tests.contract.stricter import WRITES, refused_by_service
 from tests.contract.worlds import AioMigratingWorld, Combination, MigratingWorld, PlainWorld, Sides
 
 
@@ -93,7 +95,12 @@ class PlainResults:
 
         def perform(op: Op) -> Answer:
             seen.update(concerned(op))
-            return dict(REFUSED) if concerned(op) & refused else world.perform(op)
+            if concerned(op) & refused:
+                return dict(REFUSED)
+            refused_here = refused_write(op)
+            if refused_here is not None:
+                return refused_here
+            return with_fetched(op, world.perform(op), (form.partition, form.sort), world.perform)
 
         world = self._world(form)
         shape = Shape(form, world.token, case.prefix)
@@ -139,6 +146,12 @@ def run(
         yield Failure(combination, "(at the end)", 0, None, None, None, line)
 
 
+def refused_write(op: Op) -> Answer | None:
+    """The service's answer to a write that it refuses and the engine does not, in place of the engine's."""
+    rule = refused_by_service(op) if op.name in WRITES else None
+    return None if rule is None else rule.answer()
+
+
 def give(cases: Iterable[Case], world: World) -> None:
     """What these cases are given, all at once: each has keys of its own, or shares those of a group that only reads."""
     of_prefix = {case.prefix: case.given(world.shape(case.prefix)) for case in cases}
@@ -147,7 +160,12 @@ def give(cases: Iterable[Case], world: World) -> None:
 
 def one(case: Case, world: World, combination: Combination, plain: PlainResults) -> Failure | None:
     wanted = plain.trace(case, combination)
-    return apart(case, combination, wanted, played(case, world.shape(case.prefix), world.perform))
+
+    def perform(op: Op) -> Answer:
+        handed_on = not two_sided(combination, op.name) and not concerned(op) & refusing(combination)
+        return (refused_write(op) if handed_on else None) or world.perform(op)
+
+    return apart(case, combination, wanted, played(case, world.shape(case.prefix), perform))
 
 
 def of_group(

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from crossfade import Migration, Table
+from crossfade import Index, Migration, Table
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.mapping.suffix import shard
 from crossfade.mapping import (
@@ -33,6 +33,7 @@ from crossfade.migration import Strategy
 from tests.contract.steps import Op, Request
 
 SUFFIXES: Final = 4
+SCOPES: Final = ("local", "global")  # of indexes
 BUCKET: Final = 2  # of the suffixed partition that the target view of the suffix mapping works in
 FILLERS: Final = "abcdefghijklmnopqrstuvwxyz"
 View = Literal["source", "target"]
@@ -51,6 +52,7 @@ class Form:
     partition_text: str = "{}"
     sort: str = "order_id"
     sort_kind: Literal["S", "N"] = "S"
+    sort_prefix: str = ""  # a constant text that every sort key begins with
     bucket: int | None = None  # sort keys are chosen so that their items belong into this suffixed partition
     phase: tuple[str, ...] = ("info", "phase")
     amount_kind: Literal["S", "N"] = "S"
@@ -59,8 +61,10 @@ class Form:
     group_index: str = "by_group"
     note_index: str = "by_note"
     score_index: str = "by_score"
+    parts_index: str = "by_parts"
     old_key_index: str = "by_old_key"
     strongly: bool = True  # whether its partitions can be read strongly consistent in every stage
+    turned: bool = False  # whether those of its indexes are narrow that are wide in the other table, and the reverse
     own_key: str = (
         ""  # the key, where it is an attribute of its own; the partition and the sort key are then an index's
     )
@@ -71,13 +75,24 @@ class Form:
     def old_key(self) -> dict[str, Literal["S", "N", "B"]]:
         return {self.partition: "S", self.sort: self.sort_kind}
 
-    def indexes(self) -> dict[str, dict[str, Literal["S", "N", "B"]]]:
+    def indexes(self) -> dict[str, dict[str, Literal["S", "N", "B"]] | Index]:
         return {
             self.group_index: {"grp": "S", "score": "N"},
             self.note_index: {self.note: "S"},
             self.score_index: {self.partition: "S", "score": "N"},
+            self.parts_index: Index(partition={"grp": "S", self.note: "S"}, sort={"year": "N", "part": "S"}),
             **({self.old_key_index: self.old_key()} if self.own_key else {}),
+            **{name: {self.partition: "S", "rank": "N"} for name in self.projected("local")},
+            **{name: {"team": "S", "rank": "N"} for name in self.projected("global")},
         }
+
+    def projected(self, scope: str) -> tuple[str, str, str, str]:
+        """The names of four indexes, which end in what they hold (PROJECTIONS)."""
+        one, two = ("keys", "all") if self.turned else ("all", "keys")
+        return f"{scope}_keys", f"{scope}_some", f"{scope}_one_{one}", f"{scope}_two_{two}"
+
+    def table(self, token: str) -> Table:
+        return Table(f"{self.stem}-{token}", key=self.key(), indexes={**self.indexes()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +102,16 @@ class Kind:
     source: Form
     target: Form
     pieces: tuple[Piece, ...]
-    index_names: Mapping[str, str] = field(default_factory=dict[str, str])  # those that are called otherwise
+    called_otherwise: Mapping[str, str] = field(default_factory=dict[str, str])  # indexes
     views: tuple[View, ...] = ("source", "target")
     strategies: tuple[Strategy, ...] = ("dual-write", "copy-on-write")
     earlier: Form | None = None  # of a chain: the table that callers name; its migration to the source is complete
     earlier_pieces: tuple[Piece, ...] = ()
+
+    @property
+    def index_names(self) -> dict[str, str]:
+        """Of the source -> of the target, where they differ."""
+        return {**renamed(self.source, self.target), **self.called_otherwise}
 
     @property
     def is_chain(self) -> bool:
@@ -113,36 +133,48 @@ class Kind:
 
     def migration(self, token: str, strategy: Strategy = "dual-write") -> Migration:
         """The tables' names end with `token`, which tells worlds apart."""
-        source, target = self.source, self.target
         return Migration(
             name=f"contract-{token}",
-            source=Table(f"{source.stem}-{token}", key=source.key(), indexes=source.indexes()),
-            target=Table(f"{target.stem}-{token}", key=target.key(), indexes=target.indexes()),
+            source=self.source.table(token),
+            target=self.target.table(token),
             mapping=list(self.pieces),
             strategy=strategy,
             control_table=f"control-{token}",
-            indexes=dict(self.index_names),
+            indexes=self.index_names,
         )
 
-    def earlier_migration(self, token: str) -> Migration | None:
+    def earlier_migrations(self, token: str) -> list[Migration]:
         """Of a chain: the one that is complete."""
         if self.earlier is None:
-            return None
-        return Migration(
-            name=f"contract-earlier-{token}",
-            source=Table(f"{self.earlier.stem}-{token}", key=self.earlier.key(), indexes=self.earlier.indexes()),
-            target=self.migration(token).source,
-            mapping=list(self.earlier_pieces),
-            strategy="copy-on-write" if self.source.own_key else "dual-write",
-            control_table=f"control-{token}",
-        )
+            return []
+        return [
+            Migration(
+                name=f"contract-earlier-{token}",
+                source=self.earlier.table(token),
+                target=self.source.table(token),
+                mapping=list(self.earlier_pieces),
+                strategy="copy-on-write" if self.source.own_key else "dual-write",
+                control_table=f"control-{token}",
+                indexes=renamed(self.earlier, self.source),
+            )
+        ]
+
+
+def renamed(source: Form, target: Form) -> dict[str, str]:
+    """Indexes that hold another part of an item in the other table, and are called so."""
+    names = [(name, there) for scope in SCOPES for name, there in zip(*of_both(source, target, scope), strict=True)]
+    return {name: there for name, there in names if name != there}
+
+
+def of_both(source: Form, target: Form, scope: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return source.projected(scope), target.projected(scope)
 
 
 KINDS: Final[dict[str, Kind]] = {
-    "identity": Kind(Form("orders"), Form("orders-v2"), (identity(),)),
+    "identity": Kind(Form("orders"), Form("orders-v2", turned=True), (identity(),)),
     "suffix": Kind(
         Form("orders"),
-        Form("orders-v2", partition_text=f"{{}}#{BUCKET}", bucket=BUCKET),
+        Form("orders-v2", partition_text=f"{{}}#{BUCKET}", bucket=BUCKET, turned=True),
         (suffix("customer", count=SUFFIXES, by="order_id"),),
     ),
     "reshape": Kind(
@@ -158,6 +190,7 @@ KINDS: Final[dict[str, Kind]] = {
             weight_kind="S",
             note="remark",
             group_index="by_group_v2",
+            turned=True,
         ),
         (
             set_default("kind", "ORDER"),
@@ -170,17 +203,23 @@ KINDS: Final[dict[str, Kind]] = {
         ),
         {"by_group": "by_group_v2"},
     ),
+    # Beside other things of a customer, that have other texts before their keys.
+    "prefix": Kind(
+        Form("orders"),
+        Form("orders-v2", partition="pk", sort="sk", sort_prefix="ORDER#"),
+        (set_default("kind", "ORDER"), join(("kind", "order_id"), into="sk"), rename("customer", "pk")),
+    ),
     # Who speaks of the target passes both keys, which no plain table takes.
     "rekeyed": Kind(
         Form("orders", strongly=False),
-        Form("orders-v2", own_key="guid", note="remark"),
+        Form("orders-v2", own_key="guid", note="remark", turned=True),
         OWN_KEY,
         views=("source",),
         strategies=("copy-on-write",),
     ),
     # Callers speak of the first of three tables; its migration to the second is complete.
     "chain": Kind(
-        Form("orders-v2"),
+        Form("orders-v2", turned=True),
         Form("orders-v3", phase=("phase",), amount_kind="N", note="remark", group_index="by_group_v3"),
         (move("info.phase", "phase"), convert("amount", text_to_number), rename("note", "remark")),
         {"by_group": "by_group_v3"},
@@ -189,7 +228,7 @@ KINDS: Final[dict[str, Kind]] = {
         earlier_pieces=(suffix("customer", count=SUFFIXES, by="order_id"),),
     ),
     "chain-key": Kind(
-        Form("orders-v2", own_key="guid", note="remark"),
+        Form("orders-v2", own_key="guid", note="remark", turned=True),
         Form("orders-v3", own_key="guid", note="remark", phase=("phase",), amount_kind="N"),
         (move("info.phase", "phase"), convert("amount", text_to_number)),
         views=("source",),
@@ -217,6 +256,7 @@ VALUES: Final[dict[str, AttributeValue]] = {
     ":minus": number("-3.5"),
     ":huge": number("9.99E+125"),
     ":digits": number("1234567890123456789012345678901234567.8"),
+    ":fraction": number("0." + "1" * 38),
     ":text": text("text"),
     ":te": text("te"),
     ":x": text("x"),
@@ -243,6 +283,12 @@ VALUES: Final[dict[str, AttributeValue]] = {
     ":kind_ss": text("SS"),
     ":kind_bad": text("TEXT"),
     ":low": number(96),  # scores
+    ":2020": number(2020),
+    ":2021": number(2021),
+    ":2022": number(2022),
+    ":b": text("b"),
+    ":by": text("by"),
+    ":bx": text("bx"),
     ":high": number(98),
     ":soon": number(4102444800),
 }
@@ -287,7 +333,7 @@ class Shape:
     def sort_text(self, start: str) -> AttributeValue:
         """A text that starts so; in the target view of the suffix mapping one that belongs into the partition."""
         if self.form.bucket is None:
-            return text(start)
+            return text(self.form.sort_prefix + start)
         ends = (a + b for a in FILLERS for b in FILLERS)
         return next(found for end in ends if shard([found := text(start + end)], SUFFIXES) == self.form.bucket)
 
@@ -320,6 +366,13 @@ class Shape:
         for name, value in more.items():
             item[self.form.note if name == "note" else name] = value
         return item
+
+    def dated(self, n: int, p: int = 0) -> Item:
+        """An item of the index of several attributes: three a year, in the order of `n`."""
+        year, part = 2020 + n // 3, text("abc"[n % 3] + "x")
+        return self.rich(n, p) | {
+            "grp": self.group(1), self.form.note: self.noted(0), "year": number(year), "part": part
+        }  # fmt: skip
 
     def rich(self, n: int, p: int = 0) -> Item:
         """An item with an attribute of every type."""
@@ -361,11 +414,12 @@ class Shape:
             **{f":p{p}": self.partition(p) for p in range(3)},
             **{f":g{g}": self.group(g) for g in range(2)},
             ":noted": self.noted(1),
+            ":dated": self.noted(0),
             ":amount": self.amount(50),
             ":amount_1": self.amount(10),
             ":weight": self.weight("7.25"),
             ":start": self.sort_text("s0"),
-            ":start00": text("s00"),
+            ":start00": text(f"{self.form.sort_prefix}s00"),
         }
 
     def request(self, **parameters: Any) -> Request:

@@ -15,6 +15,7 @@ Request: TypeAlias = dict[str, Any]  # botocore's parameters
 Answer: TypeAlias = dict[str, Any]  # a parsed answer, or the error in its place
 Steps: TypeAlias = "Generator[Op, Answer, None]"
 Given: TypeAlias = "Callable[[Shape], list[Any]]"
+Kept: TypeAlias = "Callable[[Answer], Answer]"
 T = TypeVar("T")
 
 STEPS_MAX: Final = 150  # a paging case that does not come to an end is a failure, not a suite that hangs
@@ -114,8 +115,12 @@ def contents(table: Shape) -> Steps:
     yield table("Query", KeyConditionExpression="{p} = :p0", ConsistentRead=table.form.strongly)
 
 
-def pages(first: Op) -> Generator[Op, Answer, list[Answer]]:
-    """The operation and all that follow it by its tokens."""
+def as_given(token: Answer) -> Answer:
+    return token
+
+
+def pages(first: Op, kept: Kept = as_given) -> Generator[Op, Answer, list[Answer]]:
+    """The operation and all that follow it by its tokens, or by what is kept of them."""
     answers: list[Answer] = []
     request = first.request
     while True:
@@ -124,7 +129,7 @@ def pages(first: Op) -> Generator[Op, Answer, list[Answer]]:
         token = answer.get("LastEvaluatedKey")
         if token is None:
             return answers
-        request = {**request, "ExclusiveStartKey": token}
+        request = {**request, "ExclusiveStartKey": kept(token)}
 
 
 class Play:

@@ -17,13 +17,21 @@ def create(client: Any, name: str, form: Form | None) -> None:
         attributes, keys = {"id": "S"}, [("id", "HASH")]
         more: dict[str, Any] = {}
     else:
-        attributes = {**form.key(), **form.old_key(), "grp": "S", "score": "N", form.note: "S"}
+        of_indexes = {"grp": "S", "score": "N", form.note: "S", "year": "N", "part": "S", "team": "S", "rank": "N"}
+        attributes = {**form.key(), **form.old_key(), **of_indexes}
         keys = list(zip(form.key(), ("HASH", "RANGE"), strict=False))
         of_all = [
             index(form.group_index, [("grp", "HASH"), ("score", "RANGE")], "ALL"),
             index(form.note_index, [(form.note, "HASH")], "KEYS_ONLY"),
+            index(
+                form.parts_index, [("grp", "HASH"), (form.note, "HASH"), ("year", "RANGE"), ("part", "RANGE")], "ALL"
+            ),
+            *projecting(form, "global", "team"),
         ]
-        of_partitions = [index(form.score_index, [(form.partition, "HASH"), ("score", "RANGE")], "ALL")]
+        of_partitions = [
+            index(form.score_index, [(form.partition, "HASH"), ("score", "RANGE")], "ALL"),
+            *projecting(form, "local", form.partition),
+        ]
         if form.own_key:
             by_old_key = index(form.old_key_index, [(form.partition, "HASH"), (form.sort, "RANGE")], "ALL")
             more = {"GlobalSecondaryIndexes": [*of_all, *of_partitions, by_old_key]}
@@ -40,6 +48,21 @@ def create(client: Any, name: str, form: Form | None) -> None:
 
 def key_schema(keys: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"AttributeName": name, "KeyType": kind} for name, kind in keys]
+
+
+def projecting(form: Form, scope: str, partition: str) -> list[dict[str, Any]]:
+    """Indexes that hold all of an item, a part of it, or its keys, as their names tell."""
+    made = [
+        index(name, [(partition, "HASH"), ("rank", "RANGE")], PROJECTIONS[name.rpartition("_")[2]])
+        for name in form.projected(scope)
+    ]
+    for each in made:
+        if each["Projection"]["ProjectionType"] == "INCLUDE":
+            each["Projection"]["NonKeyAttributes"] = ["t", "amount", form.note]
+    return made
+
+
+PROJECTIONS: Final = {"keys": "KEYS_ONLY", "some": "INCLUDE", "all": "ALL"}
 
 
 def index(name: str, keys: list[tuple[str, str]], projection: str) -> dict[str, Any]:

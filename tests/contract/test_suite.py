@@ -12,7 +12,7 @@ import pytest
 from crossfade.core.stages import Stage
 from tests.conftest import Database
 from tests.contract.differences import softened
-from tests.contract.document import page
+from tests.contract.document import PAGES
 from tests.contract.playing import cases_with
 from tests.contract.report import command, show
 from tests.contract.running import Failure, PlainResults, give, one, open_world
@@ -148,5 +148,6 @@ def test_the_book_is_large_and_its_names_are_its_own() -> None:
 
 
 def test_the_page_is_what_the_tables_say() -> None:
-    """docs/operations.md is made from the tables of differences."""
-    assert (ROOT / "docs" / "operations.md").read_text(encoding="utf-8") == page()
+    """docs/operations.md and docs/engine.md are made from the tables that the comparison obeys."""
+    for name, page in PAGES.items():
+        assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == page()

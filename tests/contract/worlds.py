@@ -23,20 +23,23 @@ import botocore
 from botocore.config import Config
 
 from crossfade import Migration, Router, Table, attach
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, to_item
+from crossfade.control.records import PARTITION_KEY, SORT_KEY
+from crossfade.core.foresight import REFUSED_LATER
 from crossfade.core.items import Item
 from crossfade.core.stages import LADDERS, Row, Stage
 from crossfade.migration import Strategy
 from tests.contract.answers import answer_or_error
-from tests.contract.placing import Placed
+from tests.contract.placing import Placed, is_strange, strangers
 from tests.contract.shapes import KINDS, Form, Kind, Shape, View
 from tests.contract.steps import Answer, Case, Op
 from tests.contract.tables import create, empty, everything, key_schema, puts, write_all
-from tests.migrations import state_in
+from tests.migrations import put_in_stage
 
 # Applications that care for speed switch the client's own check of parameters off, and malformed requests then reach us
 # and the service. One attempt: a refusal that a retry would hide is to be seen.
-CONFIG: Final = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+PLAINLY: Final[Mapping[str, Any]] = {"parameter_validation": False, "retries": {"total_max_attempts": 1}}
+CONFIG: Final = Config(**PLAINLY)
+LOOKING: Final = Config(parameter_validation=False, retries={"total_max_attempts": 5})  # at the tables as stored
 SETTLE_SECONDS_MAX: Final = 30.0
 RAMP_PERCENT: Final = 50  # so that in the stages with a ramp either side serves reads
 WRONG_SHOWN_MAX: Final = 5
@@ -92,8 +95,26 @@ def session_of(module: str) -> Any:
     return importlib.import_module(module).get_session()
 
 
-def low_level_client(options: dict[str, Any]) -> Any:
-    return session_of("botocore.session").create_client("dynamodb", config=CONFIG, **options)
+def low_level_client(options: dict[str, Any], config: Config = CONFIG) -> Any:
+    return session_of("botocore.session").create_client("dynamodb", config=config, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """How the client that is attached is made, where it is another than the one that looks at the tables."""
+
+    options: dict[str, Any]
+    config: dict[str, Any] = field(default_factory=lambda: dict(PLAINLY))  # of botocore
+    resource: bool = False  # the client of a boto3 resource, which takes and gives Python values
+    landing_seconds: float = 2.0
+    poll_seconds: float = 0.5
+
+    def client(self) -> Any:
+        config = Config(**self.config)
+        if self.resource:
+            module = importlib.import_module("boto3.session")
+            return module.Session().resource("dynamodb", config=config, **self.options).meta.client
+        return low_level_client(self.options, config)
 
 
 def method(op: Op) -> str:
@@ -163,6 +184,15 @@ def perform(client: Any, op: Op) -> Answer:
     return answer
 
 
+async def perform_async(client: Any, op: Op) -> Answer:
+    """The same by aiobotocore."""
+    try:
+        answer: Answer = await getattr(client, method(op))(**op.request)
+    except Exception as error:  # noqa: BLE001 - as in `perform`
+        return answer_or_error(error)
+    return answer
+
+
 # --- the migrating one ------------------------------------------------------------------------------------------------
 
 
@@ -174,18 +204,18 @@ class Sides:
     combination: Combination
     token: str
     migration: Migration = field(init=False)
-    earlier: Migration | None = field(init=False)  # of a chain
+    earlier: list[Migration] = field(init=False)  # of a chain
     _placed: Placed = field(init=False)
 
     def __post_init__(self) -> None:
         kind = self.combination.kind
         self.migration = kind.migration(self.token, self.combination.strategy)
-        self.earlier = kind.earlier_migration(self.token)
+        self.earlier = kind.earlier_migrations(self.token)
         self._placed = Placed(self.migration, self.combination.row)
         create(self.client, self.migration.source.name, kind.source)
         create(self.client, self.migration.target.name, kind.target)
-        if self.earlier is not None:
-            create(self.client, self.earlier.source.name, kind.earlier)
+        for each in self.earlier:
+            create(self.client, each.source.name, kind.earlier)
         create(self.client, self.other, None)
         self._begin()
 
@@ -196,7 +226,7 @@ class Sides:
     @property
     def migrations(self) -> list[Migration]:
         """What a client is attached to."""
-        return [self.migration, *([self.earlier] if self.earlier is not None else [])]
+        return [self.migration, *self.earlier]
 
     def _begin(self) -> None:
         """The control table with its records: the stages."""
@@ -207,28 +237,28 @@ class Sides:
             AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in (PARTITION_KEY, SORT_KEY)],
             KeySchema=key_schema([(PARTITION_KEY, "HASH"), (SORT_KEY, "RANGE")]),
         )
-        state = state_in(migration, stage, RAMP_PERCENT if stage in (Stage.SHADOW, Stage.LOCKSTEP_SOURCE) else 0)
-        states = [(migration, state)]
-        if self.earlier is not None:
-            states.append((self.earlier, state_in(self.earlier, Stage.COMPLETE)))
-        for each, its_state in states:
-            self.client.put_item(TableName=migration.control_table, Item=to_item(each.name, its_state))
+        ramp_percent = RAMP_PERCENT if stage in (Stage.SHADOW, Stage.LOCKSTEP_SOURCE) else 0
+        put_in_stage(self.client, migration, stage, ramp_percent)
+        for each in self.earlier:
+            put_in_stage(self.client, each, Stage.COMPLETE)
 
-    def given(self, items: list[Item]) -> None:
-        """Given in the caller's form, each to the sides where it may be in this stage."""
-        if self.earlier is not None:
-            items = [self.earlier.compiled.forward(item) for item in items]
-        sources, targets = self._placed.place(items, self.combination.view)
+    def given(self, items: list[Item], turn: int | None = None) -> None:
+        """Given in the caller's form, each to the sides where it may be in this stage: `turn` as in `Placed.place`."""
+        for each in self.earlier:
+            items = [each.compiled.forward(item) for item in items]
+        sources, targets = self._placed.place(items, self.combination.view, turn)
+        if self.combination.view == "source":  # who names the target sees all of it
+            targets += strangers(self.combination.kind.target, list(map(self.migration.compiled.forward, items)))
         migration = self.migration
         write_all(self.client, {migration.source.name: puts(sources), migration.target.name: puts(targets)})
 
     def wrong(self) -> list[str]:
         """What must not be at rest. One line a key."""
-        found = self._placed.wrong(
-            everything(self.client, self.migration.source.name), everything(self.client, self.migration.target.name)
-        )
-        if self.earlier is not None:
-            left = everything(self.client, self.earlier.source.name)
+        stored = everything(self.client, self.migration.target.name)
+        own = [item for item in stored if not is_strange(self.combination.kind.target, item)]
+        found = self._placed.wrong(everything(self.client, self.migration.source.name), own)
+        for each in self.earlier:
+            left = everything(self.client, each.source.name)
             found += [f"written to the first table of the chain: {item}" for item in left]
         return found[:WRONG_SHOWN_MAX] + ([f"... {len(found)} in all"] if len(found) > WRONG_SHOWN_MAX else [])
 
@@ -240,13 +270,14 @@ class Sides:
 
     def close(self) -> None:
         control = Table(self.migration.control_table, key={PARTITION_KEY: "S"})
-        earlier = [self.earlier.source.name] if self.earlier is not None else []
+        earlier = [each.source.name for each in self.earlier]
         for table in (self.migration.source.name, self.migration.target.name, control.name, self.other, *earlier):
             self.client.delete_table(TableName=table)
         self.client.close()
 
 
-QUIET: Final = frozenset({"joined", "left", "stage_entered", "compare"})  # what may happen in an undisturbed run
+# What may happen in an undisturbed run.
+QUIET: Final = frozenset({"joined", "left", "stage_entered", "compare", REFUSED_LATER})
 
 
 @dataclass
@@ -260,24 +291,24 @@ class Complaints:
             self.lines.append(f"the router says {name}: {dict(facts)}")
 
 
-def attached(client: Any, combination: Combination, sides: Sides, complaints: Complaints) -> list[Router]:
+def attached(client: Any, sides: Sides, calling: Calling, complaints: Complaints) -> list[Router]:
     """The routers, as an application would have them in this view."""
-    more: dict[str, Any] = {} if combination.view == "source" else {"view": combination.view}
-    return [
-        attach(client, each, poll_seconds=0.5, lease_seconds=60.0, landing_seconds=2.0, observer=complaints, **more)
-        for each in sides.migrations
-    ]
+    view = sides.combination.view
+    more: dict[str, Any] = {"landing_seconds": calling.landing_seconds, "poll_seconds": calling.poll_seconds}
+    more |= {} if view == "source" else {"view": view}
+    return [attach(client, each, lease_seconds=60.0, observer=complaints, **more) for each in sides.migrations]
 
 
 class MigratingWorld:
     """By boto3's low-level client. Every method may be awaited by way of `AioMigratingWorld`, its twin."""
 
-    def __init__(self, options: dict[str, Any], combination: Combination) -> None:
+    def __init__(self, options: dict[str, Any], combination: Combination, calling: Calling | None = None) -> None:
         self.combination = combination
-        self.sides = Sides(low_level_client(options), combination, new_token())
-        self.client: Any = low_level_client(options)
+        self.sides = Sides(low_level_client(options, LOOKING), combination, new_token())
+        calling = calling or Calling(options)
+        self.client: Any = calling.client()
         self.complaints = Complaints()
-        self.routers = attached(self.client, combination, self.sides, self.complaints)
+        self.routers = attached(self.client, self.sides, calling, self.complaints)
 
     def shape(self, prefix: str) -> Shape:
         return Shape(self.combination.kind.form(self.combination.view), self.sides.token, prefix)
@@ -299,26 +330,26 @@ class MigratingWorld:
         return self.complaints.lines + ["a router did not drain when it was detached"] * len(left)
 
 
+def aio_client(calling: Calling) -> Any:
+    """To be entered."""
+    config: Any = importlib.import_module("aiobotocore.config").AioConfig(**calling.config)
+    return session_of("aiobotocore.session").create_client("dynamodb", config=config, **calling.options)
+
+
 class AioMigratingWorld:
     """By aiobotocore, on a loop that runs while something is asked of it."""
 
-    def __init__(self, options: dict[str, Any], combination: Combination) -> None:
+    def __init__(self, options: dict[str, Any], combination: Combination, calling: Calling | None = None) -> None:
         self.combination = combination
-        self.sides = Sides(low_level_client(options), combination, new_token())
+        self.sides = Sides(low_level_client(options, LOOKING), combination, new_token())
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
-        self._runner.run(self._open(options))
+        self._runner.run(self._open(calling or Calling(options)))
 
-    async def _open(self, options: dict[str, Any]) -> None:
-        session = session_of("aiobotocore.session")
-        config: Any = importlib.import_module("aiobotocore.config").AioConfig(
-            parameter_validation=False, retries={"total_max_attempts": 1}
-        )
-        self.client: Any = await self._stack.enter_async_context(
-            session.create_client("dynamodb", config=config, **options)
-        )
+    async def _open(self, calling: Calling) -> None:
+        self.client: Any = await self._stack.enter_async_context(aio_client(calling))
         self.complaints = Complaints()
-        self.routers = attached(self.client, self.combination, self.sides, self.complaints)
+        self.routers = attached(self.client, self.sides, calling, self.complaints)
         for router in self.routers:
             await router.ready()
 
@@ -331,11 +362,7 @@ class AioMigratingWorld:
     async def _perform(self, op: Op) -> Answer:
         if may_lag(op):
             await self._settle()
-        try:
-            answer: Answer = await getattr(self.client, method(op))(**op.request)
-        except Exception as error:  # noqa: BLE001 - whatever is raised is an answer to compare
-            return answer_or_error(error)
-        return answer
+        return await perform_async(self.client, op)
 
     def settle(self) -> None:
         self._runner.run(self._settle())

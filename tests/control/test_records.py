@@ -42,7 +42,7 @@ RECORDS: list[Any] = [
         "monday",
         "tuesday",
     ),
-    SegmentCheckpoint(Job.BACKFILL, 7, "c1", "t", 3, {"k": {"B": b"\x00"}, "n": {"N": "1.50"}}, False, {"written": 5}),
+    SegmentCheckpoint(Job.BACKFILL, 7, "c1", "t", 3, {"k": {"B": b"\x00"}, "n": {"N": "1.5"}}, False, {"written": 5}),
     SegmentCheckpoint(Job.BACKFILL, 8, "c1", "t", 0, None, True, {}),
     JournalEntry(12, "t", 7, "shadow -> live", "ann", "laptop", "monday", "because", True),
 ]

@@ -112,5 +112,5 @@ def test_an_interrupted_backfill_is_the_next_command(world: World) -> None:
     _ = world.run(claim_job(agent, world.caller(), Job.BACKFILL, 1))
     world.run(agent.leave())
     found = look(world)
-    assert found.next_command == "crossfade backfill --execute (it resumes)"
+    assert (found.next_command, found.next_remark) == ("crossfade backfill --execute", "it resumes")
     assert found.held_back_by[0].startswith("backfilled: the backfill is not complete")

@@ -1,4 +1,4 @@
-"""Routines of the core, run against the real DynamoDB Local one call after the other."""
+"""Routines of the core, run against the embedded engine one call after the other."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _names = itertools.count(1)
 
 
 class Bench:
-    """A driver without threads or time: calls go to DynamoDB Local, background work and notes are kept."""
+    """A driver without threads or time: calls go to the engine, background work and notes are kept."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -114,6 +114,12 @@ class Bench:
         return name
 
 
+@pytest.fixture(scope="session")
+def client(dynamodb: Database) -> Any:
+    """Of all benches."""
+    return dynamodb.client()
+
+
 @pytest.fixture
-def bench(dynamodb: Database) -> Bench:
-    return Bench(dynamodb.client())
+def bench(client: Any) -> Bench:
+    return Bench(client)

@@ -1,4 +1,4 @@
-"""Copy-on-write, call by call on DynamoDB Local: what the simulator cannot see, and what rampdown finds."""
+"""Copy-on-write, call by call on the embedded engine: what the simulator cannot see, and what rampdown finds."""
 
 from __future__ import annotations
 

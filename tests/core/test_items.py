@@ -48,7 +48,7 @@ from crossfade.core.items import (
     ],
 )
 def test_numbers_as_the_service_gives_them_back(sent: str, stored: str) -> None:
-    """Plain notation, no trailing zeros, no sign of zero: as DynamoDB Local prints them."""
+    """Plain notation, no trailing zeros, no sign of zero: as DynamoDB prints them."""
     assert stored_number(sent) == stored
     assert format_number(parse_number(sent)) == stored
 
@@ -63,8 +63,8 @@ def test_numbers_as_the_service_gives_them_back(sent: str, stored: str) -> None:
         ("NaN", "A value provided cannot be converted into a number"),
         ("Infinity", "A value provided cannot be converted into a number"),
         ("1E2147483648", "A value provided cannot be converted into a number"),
-        ("1" * 39, "DynamoDB only supports precision up to 38 digits"),
-        ("1." + "0" * 500 + "1", "DynamoDB only supports precision up to 38 digits"),
+        ("1" * 39, "Attempting to store more than 38 significant digits in a Number"),
+        ("1." + "0" * 500 + "1", "Attempting to store more than 38 significant digits in a Number"),
         ("1E126", "Number overflow. Attempting to store a number with magnitude larger than supported range"),
         ("1E-131", "Number underflow. Attempting to store a number with magnitude smaller than supported range"),
     ],

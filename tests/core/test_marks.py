@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crossfade.core.items import Item
-from crossfade.core.marks import is_marked, mark_of, marked, token_in, with_token, without_mark
+from crossfade.core.marks import at_place, is_marked, mark_of, marked, opened, token_in, with_token, without_mark
 
 KEY: Item = {"customer": {"S": "c"}, "order": {"N": "1"}}
 
@@ -30,3 +30,14 @@ def test_a_token_in_a_token() -> None:
     assert token_in(with_token(KEY, given)) == given
     assert token_in(KEY) is None
     assert token_in(marked(KEY, "target")) is None
+
+
+def test_a_place_within_a_cursor() -> None:
+    """Its key is that of the earlier place, without a mark of it; opened, it is the place itself."""
+    place = marked({"customer": {"S": "d"}, "order": {"N": "2"}}, "rest")
+    cursor = at_place(marked(KEY, "source"), place)
+    assert {name: cursor[name] for name in KEY} == KEY
+    assert opened({"ExclusiveStartKey": cursor}) == {"ExclusiveStartKey": place}
+    for other in (KEY, place, marked(with_token(KEY, place), "target")):
+        assert opened({"ExclusiveStartKey": other}) == {"ExclusiveStartKey": other}
+    assert opened({"Limit": 1}) == {"Limit": 1}

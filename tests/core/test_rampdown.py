@@ -1,4 +1,4 @@
-"""Rampdown, call by call on DynamoDB Local: writes that find nothing in the target are followed by a look behind."""
+"""Rampdown, call by call on the engine: writes that find nothing in the target are followed by a look behind."""
 
 from __future__ import annotations
 

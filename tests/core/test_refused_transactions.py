@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from crossfade.core.effects import Call
+from crossfade.core.cancelling import cancellation
+from crossfade.core.effects import Call, Reply
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.errors import Rejected
@@ -27,16 +28,42 @@ def refusal(twins: Twins, stage: Stage, *actions: dict[str, Any]) -> Rejected:
     return refused.value
 
 
-@pytest.mark.parametrize(("strategy", "stage"), STAGES)
-def test_a_refusal_with_fewer_reasons_than_actions_is_a_refusal(bench: Bench, strategy: str, stage: Stage) -> None:
-    """As DynamoDB Local tells of an update that would change a key: one reason, for whichever action."""
-    twins = Twins(bench, SUFFIX, strategy)
-    _ = twins.do(stage, "PutItem", {"Item": ITEM})
+def update_of_a_key() -> tuple[dict[str, Any], dict[str, Any]]:
+    """A check that holds, and an update that would change the key of another item."""
     check = {"ConditionCheck": {"Key": KEY, "ConditionExpression": "attribute_exists(pk)"}}
     other = {**KEY, "sk": {"S": "another"}}
     values = {":s": {"S": "s"}}
-    update = {"Update": {"Key": other, "UpdateExpression": "SET sk = :s", "ExpressionAttributeValues": values}}
-    found = refusal(twins, stage, check, update)
+    return check, {"Update": {"Key": other, "UpdateExpression": "SET sk = :s", "ExpressionAttributeValues": values}}
+
+
+@pytest.mark.parametrize(("strategy", "stage"), STAGES)
+def test_a_key_is_not_updated(bench: Bench, strategy: str, stage: Stage) -> None:
+    """The reasons say so, in every stage."""
+    twins = Twins(bench, SUFFIX, strategy)
+    _ = twins.do(stage, "PutItem", {"Item": ITEM})
+    assert_is_told(refusal(twins, stage, *update_of_a_key()))
+
+
+@pytest.mark.parametrize(("strategy", "stage"), STAGES)
+def test_a_refusal_with_fewer_reasons_than_actions_is_a_refusal(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, strategy: str, stage: Stage
+) -> None:
+    """Servers of the protocol are about that tell what is wrong with a form by one reason, for whichever action."""
+    twins = Twins(bench, SUFFIX, strategy)
+    _ = twins.do(stage, "PutItem", {"Item": ITEM})
+    text = "One or more parameter values were invalid: Cannot update attribute sk. This attribute is part of the key"
+    send = bench.send
+
+    def tersely(effect: Call) -> Reply:
+        if effect.operation == "TransactWriteItems":
+            raise cancellation([{"Code": "ValidationError", "Message": text}])
+        return send(effect)
+
+    monkeypatch.setattr(bench, "send", tersely)
+    assert_is_told(refusal(twins, stage, *update_of_a_key()))
+
+
+def assert_is_told(found: Rejected) -> None:
     assert found.code == "TransactionCanceledException"
     reasons = found.response["CancellationReasons"]
     assert "Cannot update attribute sk" in str(reasons)

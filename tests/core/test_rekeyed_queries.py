@@ -133,7 +133,7 @@ def test_without_an_index_a_query_is_refused_and_a_scan_is_not(bench: Bench, sta
     assert "partition key publication, sort key external_id, all attributes projected" in caught.value.next_step
     found = press.do(stage, "Scan")["Items"]
     numbers = (1, 2, 3) if COPY_ON_WRITE[stage].merges else (2, 3)
-    assert sorted(found, key=str) == sorted(press.shown(*numbers), key=str)
+    assert sorted(found, key=lambda item: item["external_id"]["S"]) == press.shown(*numbers)
 
 
 @pytest.mark.parametrize("stage", TARGET_USED)
@@ -223,7 +223,7 @@ def wrong_tokens(press: Press) -> dict[str, Item]:
     key = {name: press.article(1)[name] for name in OLD_KEY}
     return {
         "invalid": {"publication": key["publication"]},
-        "outside query boundaries|range key predicate": {**key, "publication": {"S": "post"}},
+        "cannot be restarted|outside query boundaries": {**key, "publication": {"S": "post"}},
         "does not match the range key predicate": {**key, "external_id": {"S": "z"}},
     }
 

@@ -17,6 +17,7 @@ from crossfade.core.stages import LADDERS, Stage
 from crossfade.errors import Refused, Rejected
 from crossfade.mapping import convert, move, suffix, text_to_number
 from tests.core.conftest import Bench
+from tests.core.wording import without_preamble
 
 SUFFIX: list[Piece] = [suffix("pk", count=4, by="sk")]
 RESHAPE: list[Piece] = [*SUFFIX, move("detail.state", "state"), convert("price", text_to_number)]
@@ -48,8 +49,10 @@ SCRIPT: list[tuple[str, Request]] = [
     update("SET detail.state = :s REMOVE tags", {":s": {"S": "shut"}}, ReturnValues="ALL_NEW"),
     update("SET log_ = list_append(if_not_exists(log_, :e), :t)", {":e": {"L": []}, ":t": {"L": [{"S": "x"}]}}),
     update("SET price = :p", {":p": {"S": "13"}, ":q": {"S": "12"}}, ConditionExpression="price = :q"),
-    update("SET price = :p", {":p": {"S": "13"}, ":q": {"S": "13"}}, ConditionExpression="(price = :q AND n > n)"),
-    update("SET price = :p", {":p": {"S": "13"}, ":q": {"S": "13"}}, ConditionExpression=" (price = :q) OR (n = n)"),
+    update("SET price = :p", {":p": {"S": "13"}, ":q": {"S": "13"}},
+           ConditionExpression="(price = :q AND attribute_not_exists(n))"),
+    update("SET price = :p", {":p": {"S": "13"}, ":q": {"S": "13"}},
+           ConditionExpression=" (price = :q) OR (n = price)"),
     update("SET price = :p", {":p": {"S": "14"}, ":q": {"S": "12"}}, ConditionExpression="price = :q",
            ReturnValuesOnConditionCheckFailure="ALL_OLD"),
     update("SET copied = pk", ReturnValues="ALL_NEW"),
@@ -129,19 +132,7 @@ def same(left: Item | None, right: Item | None) -> bool:
 
 
 def without_metadata(reply: Reply) -> Reply:
-    """DynamoDB Local tells the capacity of some deletes that did not ask for it."""
-    return {name: value for name, value in reply.items() if name not in ("ResponseMetadata", "ConsumedCapacity")}
-
-
-# Where DynamoDB Local has words of its own, ours are the service's.
-WORDED_OTHERWISE = {
-    "One of the required keys was not given a value": (
-        "One or more parameter values were invalid: Missing the key sk in the item"
-    ),
-    "One or more parameter values were invalid: Type mismatch for key": (
-        "The provided key element does not match the schema"
-    ),
-}
+    return {name: value for name, value in reply.items() if name != "ResponseMetadata"}
 
 
 def outcome(attempt: Any) -> Any:
@@ -149,7 +140,7 @@ def outcome(attempt: Any) -> Any:
     try:
         return attempt()
     except Rejected as error:
-        return (error.code, WORDED_OTHERWISE.get(error.text, error.text), error.response.get("Item"))
+        return (error.code, without_preamble(error.text), error.response.get("Item"))
 
 
 @pytest.mark.parametrize("mapping", [SUFFIX, RESHAPE], ids=["suffix", "reshape"])

@@ -1,4 +1,4 @@
-"""Recorded histories of real processes on a real DynamoDB Local, judged item by item: is it that of one plain item?
+"""Recorded histories of real processes on a real engine, judged item by item: is it that of one plain item?
 
 `python -m tests.histories` (`make histories`). Several processes work on a few hot items through `crossfade.attach`
 while the migration, of either strategy, goes up and down all its stages and processes are killed, stopped and started.

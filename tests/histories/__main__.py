@@ -19,7 +19,7 @@ from typing import Final, get_args
 
 from crossfade.core.rules import RULE_NAMES, RULES_OF
 from crossfade.errors import CrossfadeError
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 from crossfade.migration import Strategy
 from tests.histories import scenes
 from tests.histories.crew import ProcessFailed
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     bad: list[str] = []
     undecided = 0
     done = 0
-    with DynamoDBLocal.start() as server:
+    with LocalEngine.start() as server:
         for strategy, seed in product(strategies(options), range(options.seed, options.seed + options.runs)):
             outcome = one(server, seed, strategy, options)
             done += 1
@@ -83,7 +83,7 @@ def strategies(options: argparse.Namespace) -> list[Strategy]:
     return [strategy for strategy in chosen if not options.drop or options.drop in RULES_OF[strategy]]
 
 
-def one(server: DynamoDBLocal, seed: int, strategy: Strategy, options: argparse.Namespace) -> Outcome:
+def one(server: LocalEngine, seed: int, strategy: Strategy, options: argparse.Namespace) -> Outcome:
     folder = Path(tempfile.mkdtemp(prefix=f"crossfade-history-{seed}-"))
     kinds = tuple(kind for kind in CALLS if kind not in options.without)
     outcome = perform(

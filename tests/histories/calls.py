@@ -162,8 +162,6 @@ class Calls:
 
     def _cancelled(self, operation: str, asked: Asked, error: Exception) -> Sequence[Told]:
         code = code_of(error) if isinstance(error, ClientError) else ""
-        if code == "ValidationException" and any(action.name == "mark" for _, action in asked):
-            return [Nothing(code) for _ in asked]  # DynamoDB Local does not say of which item
         if not isinstance(error, ClientError) or code != "TransactionCanceledException":
             return [self._refusal(operation, action, error) for _, action in asked]
         reasons = cast("list[Reply]", cast("Any", error).response["CancellationReasons"])

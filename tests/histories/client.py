@@ -74,7 +74,7 @@ def new_client(endpoint_url: str) -> Any:
         endpoint_url=endpoint_url,
         region_name="us-east-1",
         aws_access_key_id="crossfade",
-        aws_secret_access_key="crossfade",  # noqa: S106 - DynamoDB Local checks none
+        aws_secret_access_key="crossfade",  # noqa: S106 - the engine checks none
         config=Config(
             connect_timeout=scenes.CONNECT_TIMEOUT_SECONDS,
             read_timeout=scenes.READ_TIMEOUT_SECONDS,

@@ -17,7 +17,7 @@ from crossfade.core.stages import LADDERS, Side
 from crossfade.demo.console import Console
 from crossfade.demo.steering import Steering
 from crossfade.errors import CrossfadeError
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 from crossfade.migration import Migration
 from crossfade.sim.history import KeyName
 from crossfade.sim.model import item_of
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def perform(
-    server: DynamoDBLocal,
+    server: LocalEngine,
     scene: Scene,
     folder: Path,
     *,

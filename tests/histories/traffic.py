@@ -26,10 +26,9 @@ CALLS: Final = {
     "single": 80, "query": 4, "transact_write": 6, "transact_get": 3, "batch_get": 3, "batch_write": 2, "scan": 2,
 }  # fmt: skip
 CONDITIONAL: Final[frozenset[ActionName]] = frozenset({"create", "replace", "append_if", "delete_if"})
-# What DynamoDB Local does otherwise than the service is left out: an update that only removes makes an item there where
-# none was; and of two deletes without a condition at the same time, both may be shown the item that they deleted.
+# What the engine does otherwise than the service is left out: an update that only removes makes an item there where
+# none was.
 NAMES: Final[tuple[ActionName, ...]] = tuple(name for name in MIX if name != "unmark")
-SHOWN: Final[dict[ActionName, tuple[str, ...]]] = {**RETURNS, "delete": ("NONE",)}
 WRITES: Final[tuple[ActionName, ...]] = tuple(name for name in NAMES if name != "get")
 
 
@@ -85,7 +84,7 @@ class Traffic:
             return Action("get")
         shows = "NONE"
         if self.random.random() < 0.6:  # the more is shown, the less is left open
-            shows = self.random.choice(SHOWN.get(name, SIMPLE_RETURNS))
+            shows = self.random.choice(RETURNS.get(name, SIMPLE_RETURNS))
         on_failure = name in CONDITIONAL and self.random.random() < 0.5
         return Action(name, self.calls.recorder.token(), self._expected(name, key), shows, on_failure)
 

@@ -1,4 +1,4 @@
-"""DynamoDB Local starts, answers, stays on this machine and goes when we go."""
+"""The embedded engine starts, answers, stays on this machine and goes when we go."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.local import ENDPOINT_VARIABLE, DynamoDBLocal, LocalDatabaseError
+from crossfade.local import ENDPOINT_VARIABLE, LocalDatabaseError, LocalEngine
 from crossfade.local.server import check_answers
 from tests.conftest import Database, client_for
 from tests.migrations import table_names
@@ -25,8 +25,8 @@ TABLE = {
 
 STARTER = """
 import sys
-from crossfade.local import DynamoDBLocal
-server = DynamoDBLocal.start()
+from crossfade.local import LocalEngine
+server = LocalEngine.start()
 print(server.process_id, server.endpoint_url, flush=True)
 sys.stdin.read()
 """
@@ -49,7 +49,7 @@ def wait_until_refused(endpoint_url: str) -> None:
 
 def test_answers_and_stops() -> None:
     """A server started in memory holds a table, and after stop() nothing listens on its port."""
-    with DynamoDBLocal.start() as server:
+    with LocalEngine.start() as server:
         client = client_for(server)
         client.create_table(**TABLE)
         assert table_names(client) == ["kept"]
@@ -60,11 +60,11 @@ def test_answers_and_stops() -> None:
 def test_files_survive_a_restart(tmp_path: Path) -> None:
     """With a path the tables are in its folder, which is made if need be, and are there after a restart."""
     folder = tmp_path / "new" / "database"
-    with DynamoDBLocal.start(folder) as server:
+    with LocalEngine.start(folder) as server:
         client = client_for(server)
         client.create_table(**TABLE)
         client.put_item(TableName="kept", Item={"pk": {"S": "a"}})
-    with DynamoDBLocal.start(folder) as server:
+    with LocalEngine.start(folder) as server:
         client = client_for(server)
         assert client.get_item(TableName="kept", Key={"pk": {"S": "a"}})["Item"] == {"pk": {"S": "a"}}
 
@@ -107,15 +107,18 @@ def test_ends_although_a_forked_child_lives_on(monkeypatch: pytest.MonkeyPatch) 
         wait_until_refused(endpoint_url)
 
 
-def test_in_the_foreground_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The foreground server says where it is, and Ctrl-C ends it with status 0."""
+@pytest.mark.parametrize("first_seen", [True, False], ids=["once it answers", "while it still speaks"])
+def test_in_the_foreground_until_ctrl_c(first_seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`crossfade local` says where it is, and Ctrl-C ends it with status 0 from its first word on."""
     monkeypatch.delenv(ENDPOINT_VARIABLE, raising=False)
-    program = "import sys; from crossfade.local import run_in_foreground; sys.exit(run_in_foreground(port=0))"
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as foreground:
+    command = [sys.executable, "-m", "crossfade.cli", "local", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as foreground:
         assert foreground.stdout is not None
         endpoint_url = next(word for word in foreground.stdout.readline().split() if word.startswith("http://"))
-        check_answers(endpoint_url)
+        if first_seen:
+            check_answers(endpoint_url)
         foreground.send_signal(signal.SIGINT)
+        assert "Stopped." in foreground.stdout.read()
         assert foreground.wait(timeout=30) == 0
     wait_until_refused(endpoint_url)
 
@@ -123,7 +126,7 @@ def test_in_the_foreground_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_environment_names_a_running_endpoint(dynamodb: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """With CROSSFADE_DYNAMODB_ENDPOINT nothing is started, and stop() leaves the other server running."""
     monkeypatch.setenv(ENDPOINT_VARIABLE, dynamodb.endpoint_url)
-    with DynamoDBLocal.start() as server:
+    with LocalEngine.start() as server:
         assert server.endpoint_url == dynamodb.endpoint_url
         assert server.process_id is None
     check_answers(dynamodb.endpoint_url)
@@ -135,14 +138,39 @@ def test_a_named_endpoint_that_is_silent_is_an_error(monkeypatch: pytest.MonkeyP
         unused.bind(("127.0.0.1", 0))
         monkeypatch.setenv(ENDPOINT_VARIABLE, f"http://127.0.0.1:{unused.getsockname()[1]}")
         with pytest.raises(LocalDatabaseError, match=ENDPOINT_VARIABLE):
-            _ = DynamoDBLocal.start()
+            _ = LocalEngine.start()
 
 
 def test_a_taken_port_is_an_error_with_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the asked-for port is taken, the error shows what Java said about it."""
+    """When the asked-for port is taken, the error shows what the engine said about it."""
     monkeypatch.delenv(ENDPOINT_VARIABLE, raising=False)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(LocalDatabaseError, match="Failed to bind"):
-            _ = DynamoDBLocal.start(port=taken.getsockname()[1])
+        with pytest.raises(LocalDatabaseError, match="Address already in use"):
+            _ = LocalEngine.start(port=taken.getsockname()[1])
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the folder and says what to do."""
+    monkeypatch.delenv(ENDPOINT_VARIABLE, raising=False)
+    _ = (tmp_path / "file").write_text("", encoding="ascii")
+    with pytest.raises(LocalDatabaseError, match="cannot be made") as refused:
+        _ = LocalEngine.start(tmp_path / "file" / "tables")
+    assert refused.value.next_step
+
+
+def test_a_file_that_is_no_database_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what the engine said of it."""
+    monkeypatch.delenv(ENDPOINT_VARIABLE, raising=False)
+    _ = (tmp_path / "crossfade.sqlite").write_bytes(b"something else" * 1000)
+    with pytest.raises(LocalDatabaseError, match="cannot open") as refused:
+        _ = LocalEngine.start(tmp_path)
+    assert "another folder" in refused.value.next_step
+
+
+def test_a_named_endpoint_keeps_no_tables_for_us(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A path beside it is refused, and not passed over."""
+    monkeypatch.setenv(ENDPOINT_VARIABLE, "http://127.0.0.1:9")
+    with pytest.raises(LocalDatabaseError, match="keeps its tables where it likes"):
+        _ = LocalEngine.start(tmp_path)

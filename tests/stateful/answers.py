@@ -8,6 +8,7 @@ from typing import Any, cast
 from botocore.exceptions import ClientError
 
 from crossfade.core.items import Item, canonical
+from tests.core.wording import without_preamble
 from tests.stateful.requests import Call, on_table
 
 METHODS = {
@@ -30,24 +31,12 @@ def told(client: Any, call: Call, table: str) -> object:
         reply: dict[str, Any] = getattr(client, METHODS[call.operation])(**on_table(call.request, table))
     except ClientError as error:
         response: dict[str, Any] = cast("Any", error).response
-        if call.operation == "TransactWriteItems" and invalid(response):
-            return "invalid"
         shown = meaning({name: response[name] for name in ("Item", "CancellationReasons") if name in response}, table)
-        return response["Error"]["Code"], response["Error"]["Message"], shown
-    for name in ("ResponseMetadata", "ConsumedCapacity"):  # DynamoDB Local gives the latter unasked, after a delete
-        _ = reply.pop(name, None)
+        return response["Error"]["Code"], without_preamble(response["Error"]["Message"]), shown
+    _ = reply.pop("ResponseMetadata", None)
     if not call.in_order:
         unordered(reply)
     return meaning(reply, table)
-
-
-def invalid(response: dict[str, Any]) -> bool:
-    """Whether an action of a transaction makes no sense for its item. The service names that action among the reasons
-    of a cancellation; DynamoDB Local fails the whole request."""
-    reasons: list[dict[str, Any]] = response.get("CancellationReasons", [])
-    return response["Error"]["Code"] == "ValidationException" or any(
-        reason["Code"] == "ValidationError" for reason in reasons
-    )
 
 
 def unordered(reply: dict[str, Any]) -> None:
@@ -71,7 +60,7 @@ def meaning(value: Any, table: str) -> Any:
         given = cast("dict[str, Any]", value)
         return {
             ("?" if name == table else name): (
-                str(inner).removesuffix(".")  # DynamoDB Local ends the same sentence with a full stop or without
+                without_preamble(str(inner))
                 if name == "Message"
                 else canonical(cast("Item", inner))
                 if name in ITEMS and isinstance(inner, dict)

@@ -1,7 +1,7 @@
 """Requests that applications make of one small table, drawn by hypothesis: every operation on items, few keys.
 
-What DynamoDB Local does otherwise than the service is left out: an update that only removes or deletes makes an item
-there where none was, so each such update also sets something.
+What the embedded engine does otherwise than the service is left out: an update that only removes or deletes makes an
+item there where none was, so each such update also sets something.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A stream that splits its shards, drops old records and lets iterators expire, in the place of a table's own.
 
-DynamoDB Local has one shard for each table, so this is where lineage is seen. Everything but the stream is real.
+The embedded engine has one shard for each table, so this is where lineage is seen. Everything but the stream is real.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two tables with streams, on DynamoDB Local, and the two jobs that read them."""
+"""Two tables with streams, on the embedded engine, and the two jobs that read them."""
 
 from __future__ import annotations
 

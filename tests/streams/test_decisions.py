@@ -151,7 +151,7 @@ def test_a_move_within_a_meaning_shows_that_all_are_in_it() -> None:
 
 
 def test_no_change_is_older_than_its_stream() -> None:
-    """Its time may be rounded down, on DynamoDB Local to the minute; the stream's label is not."""
+    """Its time is that of its second's beginning; the stream's label is not rounded down."""
     stream = Stream("source", "orders", "arn:aws:dynamodb:x:0:table/orders/stream/2026-01-01T00:00:30.500", "")
     at = datetime(2026, 1, 1, tzinfo=UTC)
     record: dict[str, Any] = {"eventName": "INSERT", "dynamodb": {"Keys": KEY, "ApproximateCreationDateTime": at}}

@@ -59,10 +59,10 @@ def in_stage(database: Database, strategy: Strategy, stage: Stage) -> StreamSett
     return setting
 
 
-def minute() -> float:
-    """DynamoDB Local rounds the time of a change down to the minute, the service to the second. So the watch gets a
-    clock that does so too, or it would pass over what was written in the minute in which it began."""
-    return float(int(time.time()) // 60 * 60)
+def second() -> float:
+    """Times of changes are whole seconds. So the watch gets such a clock too, or it would pass over what was written in
+    the second in which it began."""
+    return float(int(time.time()))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_stray_write_in_each_stage(dynamodb: Database, strategy: Strategy, stage
         seen[int(write.source_key["order"]["S"][1:])] = (write, time.monotonic())
 
     def job(stop: threading.Event) -> object:
-        return setting.watch(WatchOptions(repair=True), on_write, stop, wall=minute)
+        return setting.watch(WatchOptions(repair=True), on_write, stop, wall=second)
 
     with Beside(job) as beside:
         beside.until(lambda: setting.report(Reader.WATCH) is not None)
@@ -126,7 +126,7 @@ def test_a_stray_update_leaves_the_stamp_as_it_was_and_is_told_by_that(dynamodb:
     seen: list[SeenWrite] = []
 
     def job(stop: threading.Event) -> object:
-        return setting.watch(WatchOptions(), seen.append, stop, wall=minute)
+        return setting.watch(WatchOptions(), seen.append, stop, wall=second)
 
     change = {"UpdateExpression": "SET a = :a", "ExpressionAttributeValues": {":a": {"S": "x"}}}
     with Beside(job) as beside:

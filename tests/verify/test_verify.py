@@ -1,4 +1,4 @@
-"""Verify and repair on DynamoDB Local: every kind of damage, traffic beside it, and what is left alone."""
+"""Verify and repair on the embedded engine: every kind of damage, traffic beside it, and what is left alone."""
 
 from __future__ import annotations
 

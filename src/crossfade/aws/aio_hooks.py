@@ -51,8 +51,11 @@ class AioHooks(Hooks):
         except StopIteration as stop:
             return self.short(stop.value, operation, shared=found.scope.left)
         if isinstance(effect, Forward):
-            self._watch_caller(self.forwards(found, operation, effect, params, context))
-            return None
+            forwarded = self.forwards(found, operation, effect, params, context)
+            if isinstance(forwarded, Forwarded):
+                self._watch_caller(forwarded)
+                return None
+            return self.short(await self._answer(found, forwarded), operation, shared=True)
         return self.short(await self._carry_on(found, effect=effect), operation, shared=True)
 
     async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
@@ -60,8 +63,8 @@ class AioHooks(Hooks):
         if forwarded is None or self.settle(forwarded, http_response, parsed):
             return
         passage = self.asked(forwarded)
-        given = self.answered(passage, forwarded.operation, http_response, parsed)
-        self.put_right(passage, await self._answer(passage, given), given, http_response, parsed)
+        given = self.answered(forwarded, http_response, parsed)
+        self.put_right(forwarded, await self._answer(passage, given), given, http_response, parsed)
 
     async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
         forwarded = self._taken_back(context)

@@ -43,7 +43,7 @@ class AioRouter(Router):
         self._joining = asyncio.Lock()
         self._joined = False
         self._closed = False
-        self._register_own()
+        self._begin()
         self._line.add(self._hooks)
 
     @property
@@ -73,4 +73,4 @@ class AioRouter(Router):
             return True
         finally:
             self._line.remove(self._hooks)
-            self._unregister_own()
+            self._end()

@@ -7,8 +7,8 @@ a caller may change it.
 from __future__ import annotations
 
 import uuid
-from base64 import b64encode
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any, Final, cast
 
 import orjson
@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from crossfade.aws.bulk.decoding import decode_binary, json_object
 from crossfade.aws.bulk.encoding import BINARY
 from crossfade.core.effects import Reply, Request
+from crossfade.core.wellformed import without_nulls
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
 
 OK: Final = 200
@@ -63,22 +64,13 @@ def from_wire(body: bytes, request: Request | None = None) -> Request:
     `request`: as the caller made it, where that may matter: botocore adds a token to a transaction that has none.
     """
     copy = json_object(body)
+    if b"null" in body:
+        copy = without_nulls(copy)
     if BINARY.search(body) is not None:
         decode_binary(copy)
     if request is not None and "ClientRequestToken" not in request:
         _ = copy.pop("ClientRequestToken", None)
     return copy
-
-
-def encoded(request: Request) -> bytes:
-    """A request as DynamoDB reads it."""
-    return orjson.dumps(request, default=binary)
-
-
-def binary(value: Any) -> str:
-    if isinstance(value, (bytes, bytearray)):
-        return b64encode(value).decode("ascii")
-    raise TypeError(f"{value!r} is no part of an attribute value")
 
 
 def as_bytes(value: Any) -> Any:
@@ -102,14 +94,24 @@ def parsed_answer(outcome: Reply | CrossfadeError, *, shared: bool = True) -> tu
 
 
 def with_metadata(status_code: int, parsed: Reply) -> tuple[int, Reply]:
-    """Callers find a request id, a status and a count of retries in every answer; a real answer's own are kept."""
+    """Callers find a request id, a status, headers and a count of retries in every answer; a real answer's own are
+    kept."""
     kept: Reply = parsed.get("ResponseMetadata", {})
-    if "RequestId" in kept:
-        parsed["ResponseMetadata"] = {**kept, "HTTPStatusCode": status_code}
-        return status_code, parsed
-    made: Reply = {"RequestId": uuid.uuid4().hex.upper(), "HTTPHeaders": {}, "RetryAttempts": 0}
-    parsed["ResponseMetadata"] = {**made, **kept, "HTTPStatusCode": status_code}
+    request_id = kept.get("RequestId") or uuid.uuid4().hex.upper()
+    made: Reply = {"RequestId": request_id, "HTTPHeaders": kept.get("HTTPHeaders") or headers(request_id)}
+    parsed["ResponseMetadata"] = {"RetryAttempts": 0, **kept, **made, "HTTPStatusCode": status_code}
     return status_code, parsed
+
+
+def headers(request_id: str) -> dict[str, str]:
+    """Those of an answer that no single HTTP response gave: what can be told without a body."""
+    return {
+        "server": "Server",
+        "date": formatdate(usegmt=True),
+        "content-type": "application/x-amz-json-1.0",
+        "connection": "keep-alive",
+        "x-amzn-requestid": request_id,
+    }
 
 
 def client_error(outcome: CrossfadeError, operation: str) -> ClientError:
@@ -119,6 +121,7 @@ def client_error(outcome: CrossfadeError, operation: str) -> ClientError:
 
 def raise_as_botocore_would(outcome: UnknownOutcome, operation: str) -> None:
     """The exception of the call that failed (a timeout, a broken connection, a server's error)."""
-    if outcome.__cause__ is not None:
-        raise outcome.__cause__
+    cause = outcome.__cause__
+    if cause is not None and not isinstance(cause, CrossfadeError):
+        raise cause
     raise client_error(outcome, operation)

@@ -18,6 +18,7 @@ from typing import Any, Final, cast
 from botocore import xform_name  # pyright: ignore[reportUnknownVariableType]
 from botocore.exceptions import ClientError, ParamValidationError
 
+from crossfade.aws.clients import SERVICE
 from crossfade.core.effects import Reply, Request
 from crossfade.core.requests import WRITES
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
@@ -96,6 +97,19 @@ def own_events() -> list[tuple[str, str, Callable[..., None]]]:
         ("register_first", "needs-retry", send_once),
         ("register_first", "after-call", take_reply),
     ]
+
+
+def register_own(events: Any) -> None:
+    """Let a client carry calls of ours. Several may share one, so registrations are counted."""
+    for how, event, handler in own_events():
+        name, unique = f"{event}.{SERVICE}", f"crossfade:own:{event}"
+        getattr(events, how)(name, handler, unique_id=unique, unique_id_uses_count=True)
+
+
+def unregister_own(events: Any) -> None:
+    """Take one registration back."""
+    for _, event, _ in own_events():
+        events.unregister(f"{event}.{SERVICE}", unique_id=f"crossfade:own:{event}", unique_id_uses_count=True)
 
 
 def restore_parameters(params: Request, **_: Any) -> None:

@@ -26,15 +26,15 @@ from crossfade.aws.answers import (
     ShortAnswer,
     client_error,
     copied,
-    encoded,
     from_wire,
     parsed_answer,
     raise_as_botocore_would,
 )
-from crossfade.aws.bulk.encoding import BINARY
+from crossfade.aws.bulk.encoding import BINARY, encoded
 from crossfade.aws.calls import ERROR_FROM, OWN, SERVER_ERROR, Carried, outcome_of
 from crossfade.aws.passage import Outcome, Passage, Passages, Way, abandoned
 from crossfade.control.agent import Agent, Ticket
+from crossfade.core.describing import DESCRIBING, SETTING
 from crossfade.core.effects import Forward, Later, Reply, Request
 from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Pair
@@ -46,10 +46,10 @@ SERVICE: Final = "dynamodb"
 # How much longer than the last attempt can take a call may last before it counts as abandoned: botocore's longest pause
 # between attempts is 25.6 s (legacy mode) or 20 s.
 PAUSE_SECONDS_MAX: Final = 60.0
-SINGLE: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "DescribeTable"})
+SINGLE: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
 PARAMETERS: Final = "crossfade:parameters"  # in a call's context: its parameters, as attribute values
 CHOSEN: Final = "crossfade:chosen"  # there if the caller chose the token of its transaction
-MULTI: Final = (READS | WRITES) - SINGLE
+MULTI: Final = (READS | WRITES | DESCRIBING | SETTING) - SINGLE
 Short = tuple[ShortAnswer, Reply]
 
 
@@ -64,7 +64,9 @@ class Forwarded:
     way: Way
     passage: Passage | None = None
     body: bytes = b""  # as the caller made it, for a routine that is asked afterwards
+    changed: bool = False  # the request that is sent is another than the caller's
     attempts: int = 0
+    unsure: bool = False  # an attempt had no answer, so it may have been carried out, or may be yet
     caller: asyncio.Task[Any] | None = None  # on asyncio: the task that calls
 
 
@@ -169,6 +171,12 @@ class Hooks:
         claim: Claim | None = context.get(self._claim_key)
         return None if claim is None else Carried(self.name, partial(self._sending, claim.forwarded))
 
+    def had_no_answer(self, context: dict[str, Any]) -> None:
+        """One attempt of a call, after which another may follow."""
+        claim: Claim | None = context.get(self._claim_key)
+        if claim is not None:
+            claim.forwarded.unsure = True
+
     def _sending(self, forwarded: Forwarded) -> None:
         engine = self.engine
         if id(forwarded) not in engine.in_flight.waiting:
@@ -192,7 +200,9 @@ class Hooks:
         if own is not None and self.name in own.names:
             return None
         if operation in SINGLE:
-            name: str = parameters.get("TableName", "")  # without one the service refuses it
+            name: Any = parameters.get("TableName")
+            if not isinstance(name, str):
+                return None  # the service refuses it
             if name not in self._tables and plain_name(name) not in self._tables:
                 return None
         elif operation not in MULTI or not names_any(operation, parameters, self._tables):
@@ -221,7 +231,8 @@ class Hooks:
                 return passages.open(operation, parameters, ticket, partial(from_wire, body))
         except (Rejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
-        forwarded = Forwarded(operation, parameters, ticket, now, way, body=body)
+        changed = way is Way.STRAIGHT
+        forwarded = Forwarded(operation, parameters, ticket, now, way, body=body, changed=changed)
         context[self._claim_key] = engine.in_flight.add(forwarded)
         return forwarded
 
@@ -231,24 +242,35 @@ class Hooks:
         try:
             request: Request = context[PARAMETERS] if BINARY.search(body) is None else from_wire(body)
             there = engine.passages.straight.request(operation, request, engine.local.new_stamp)
+            if there is None:
+                return False
+            params["body"] = encoded(there)
+        except Rejected:  # it cannot be sent, which the routine says
+            return False
         except BaseException:
             engine.agent.release(ticket)
             raise
-        if there is None:
-            return False
-        params["body"] = encoded(there)
         context[PARAMETERS] = there
         return True
 
     def forwards(
         self, passage: Passage, operation: str, effect: Forward, params: dict[str, Any], context: dict[str, Any]
-    ) -> Forwarded:
-        """The routine waits for the answer to the caller's call, with another request in it if it gave one."""
+    ) -> Forwarded | Rejected:
+        """The routine waits for the answer to the caller's call, with another request in it if it gave one. Rejected:
+        that request cannot be sent, which is the answer."""
         request: Request = context[PARAMETERS]
         if effect.request is not None:
-            params["body"] = encoded(effect.request)
+            try:
+                params["body"] = encoded(effect.request)
+            except Rejected as error:
+                return error
+            except BaseException:
+                self.leave_to_background(passage)
+                raise
             context[PARAMETERS] = effect.request
-        forwarded = Forwarded(operation, request, passage.scope.ticket, self.engine.clock(), Way.OPEN, passage)
+        changed = effect.request is not None
+        now = self.engine.clock()
+        forwarded = Forwarded(operation, request, passage.scope.ticket, now, Way.OPEN, passage, changed=changed)
         context[self._claim_key] = self.engine.in_flight.add(forwarded)
         return forwarded
 
@@ -302,7 +324,9 @@ class Hooks:
         """The passage of a forwarded request; its routine waits for the answer, be it that it is only asked now."""
         if forwarded.passage is None:
             request, passages = from_wire(forwarded.body), self.engine.passages
-            passage = forwarded.passage = passages.open(forwarded.operation, request, forwarded.ticket, lambda own: own)
+            passage = forwarded.passage = passages.open(
+                forwarded.operation, request, forwarded.ticket, lambda own: own, sent=True
+            )
             if not isinstance(self.engine.local.begin(passage.routine, passage.scope), Forward):
                 raise AssertionError(
                     f"{forwarded.operation} in {forwarded.ticket.stage} is not one that may be followed"
@@ -325,18 +349,18 @@ class Hooks:
             sent=forwarded.attempts > 0,
         )
 
-    def answered(self, passage: Passage, operation: str, http_response: Any, parsed: Reply) -> Reply | CrossfadeError:
+    def answered(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> Reply | CrossfadeError:
         """The forwarded request's answer, as its routine is to see it."""
-        write, status_code = operation in WRITES, http_response.status_code
-        retried = write and was_retried(parsed)
-        if retried:
+        write, status_code = forwarded.operation in WRITES, http_response.status_code
+        passage = self.asked(forwarded)
+        if write and was_retried(parsed):
             passage.scope.may_land = True
         if status_code < ERROR_FROM:
             return dict(parsed)  # whoever gets `parsed` may change it, and the routine may look at it later
         error = outcome_of(status_code, parsed)
         if write and isinstance(error, UnknownOutcome):
             passage.scope.may_land = True
-        if retried and isinstance(error, Rejected):
+        if write and forwarded.unsure and isinstance(error, Rejected):
             # An attempt before this one may have been carried out, or may be yet: what was refused is only the last.
             return UnknownOutcome(f"refused after an earlier attempt: {error}")
         return error
@@ -349,13 +373,24 @@ class Hooks:
             forwarded.passage.scope.may_land = True
         return UnknownOutcome(f"{type(exception).__name__}: {exception}")
 
-    def put_right(self, passage: Passage, outcome: Outcome, given: object, http_response: Any, parsed: Reply) -> None:
-        """Make the answer what the routine made of it, where that is another one, and the caller's own in any case."""
+    def put_right(
+        self, forwarded: Forwarded, outcome: Outcome, given: object, http_response: Any, parsed: Reply
+    ) -> None:
+        """Make the answer what the routine made of it, where that is another one, and the caller's own in any case.
+
+        Where nobody knows how the operation went, what came is the caller's answer only if it is that to its own
+        request: an answer to a request of ours, or an earlier one, would tell as done or as refused what is neither.
+        """
+        passage = self.asked(forwarded)
         shared = passage.scope.left
-        if outcome is given:
-            if shared and not isinstance(outcome, CrossfadeError):
-                self._replace(outcome, http_response, parsed, shared=True)
-        elif not isinstance(outcome, UnknownOutcome):
+        if isinstance(outcome, UnknownOutcome) and isinstance(given, UnknownOutcome):
+            if http_response.status_code >= SERVER_ERROR:
+                return
+            if not forwarded.changed:  # refused after an earlier attempt, and botocore would say just that
+                hide_stamps(parsed)
+                return
+            self._replace(outcome, http_response, parsed, shared=shared)  # a refusal of another request than it made
+        elif outcome is not given or (shared and not isinstance(outcome, CrossfadeError)):
             self._replace(outcome, http_response, parsed, shared=shared)
 
     def _replace(self, outcome: Outcome, http_response: Any, parsed: Reply, *, shared: bool) -> None:
@@ -401,6 +436,12 @@ class Hooks:
 def was_retried(parsed: Reply) -> bool:
     metadata: Reply | None = parsed.get("ResponseMetadata")
     return metadata is not None and bool(metadata.get("RetryAttempts"))
+
+
+def hide_stamps(refusal: Reply) -> None:
+    """Take our stamp from the items that a refusal shows."""
+    for told in (refusal, *refusal.get("CancellationReasons", ())):
+        _ = told.get("Item", {}).pop(STAMP, None)
 
 
 def given_up() -> StageUncertain:

@@ -3,13 +3,14 @@
 So one request may be about tables of several migrations, and a table may be the target of one that is complete and the
 source of the next: what the first makes of a request is what the second gets to see.
 
+    crossfade-serving        an event of ours: which lines an emitter's handlers are of
     provide-client-params    note whether the caller chose the token of its transaction: botocore makes one up later
     before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context
     choose-signer            requests are signed as botocore would, in less time (see `signer`)
     before-call              each in turn may take the operation over, or let it go on with another request
     request-created          once an attempt
     before-parse             an answer that we take part in is read by us, in a tenth of the time that botocore takes
-    needs-retry              our own writes are not sent again
+    needs-retry              our own writes are not sent again; which attempts of a caller's had no answer is noted
     after-call               first, before a resource converts the answer; each in turn, the last one first
     after-call-error         likewise; what goes wrong in one on the way comes to those before it as such an error
 
@@ -19,22 +20,28 @@ it is answered with. Those that had their turn before leave it alone: their part
 
 from __future__ import annotations
 
+import inspect
+import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from crossfade.aws.bulk.decoding import decoded
 from crossfade.aws.bulk.operations import Operation, operation_of
-from crossfade.aws.calls import CARRIED, ERROR_FROM, OWN, restore_parameters, send_once, take_reply
+from crossfade.aws.calls import CARRIED, ERROR_FROM, OWN, SERVER_ERROR, restore_parameters, send_once, take_reply
 from crossfade.aws.hooks import CHOSEN, PARAMETERS, SERVICE, Hooks, Short
 from crossfade.aws.signer import choose_signer
+from crossfade.aws.unknown import KNOWN, refuse_unknown
 from crossfade.core.effects import Reply, Request
 from crossfade.core.requests import WRITES
+from crossfade.errors import ConfigurationError
+from crossfade.migration import Migration
 
 TRANSACT: Final = "TransactWriteItems"
 WORTHWHILE_BYTES: Final = 200  # of an answer; what is shorter holds no item to speak of
+SERVING: Final = "crossfade-serving"  # an event of our own, which botocore does not emit
 # Whether the request sent last, in this thread or task, is one that we take part in. To be wrong costs time only.
 OURS: Final[ContextVar[bool]] = ContextVar("crossfade_ours", default=False)
 
@@ -42,16 +49,51 @@ OURS: Final[ContextVar[bool]] = ContextVar("crossfade_ours", default=False)
 class Line:
     def __init__(self, emitter: Any) -> None:
         self._emitter = emitter
+        self._lock = threading.Lock()
+        self._claimed: dict[str, Migration] = {}
         self._hooks: tuple[Hooks, ...] = ()
         self._backwards: tuple[Hooks, ...] = ()
         self._operations: dict[str, Operation] = {}
+
+    def claim(self, migration: Migration, *, is_session: bool) -> None:
+        """To be called before anything is joined. Raises ConfigurationError where a request would pass the hooks of
+        this migration twice, or what one migration writes would pass those of another by."""
+        for line in serving(self._emitter):
+            if line is not self and line.hooks:
+                names = ", ".join(hooks.name for hooks in line.hooks)
+                raise ConfigurationError(
+                    f"migration {migration.name}: the session that this client was made from is attached to {names},"
+                    " and so the client is",
+                    next_step="attach the session, before the client is made; or make the client from another session",
+                )
+        with self._lock:
+            if migration.name in self._claimed:
+                raise ConfigurationError(
+                    f"migration {migration.name} is attached to this {'session' if is_session else 'client'} already",
+                    next_step="attach once, where the client is made, and keep the Router; detach() it to attach anew",
+                )
+            ours = {migration.source.name, migration.target.name}
+            for other in self._claimed.values():
+                shared = ours & {other.source.name, other.target.name}
+                if is_session and shared:
+                    raise ConfigurationError(
+                        f"migrations {other.name} and {migration.name} share the table {shared.pop()}, and what one of"
+                        " them mirrors through a session, the other would not see",
+                        next_step="attach each client to both, instead of the session that makes them",
+                    )
+            self._claimed[migration.name] = migration
+
+    def release(self, migration: Migration) -> None:
+        """After which it may be attached anew."""
+        with self._lock:
+            _ = self._claimed.pop(migration.name, None)
 
     def add(self, hooks: Hooks) -> None:
         """The first one registers the events. A migration comes before the one that its target is the source of."""
         if not self._hooks:
             _LINES[self._emitter] = self
             for how, event, handler in self._events():
-                getattr(self._emitter, how)(event, handler, unique_id=f"crossfade:{event}")
+                getattr(self._emitter, how)(event, handler, unique_id=self._unique_id(event, handler))
         target = hooks.engine.pair.target.name
         behind = [n for n, other in enumerate(self._hooks) if other.engine.pair.source.name == target]
         place = min(behind, default=len(self._hooks))
@@ -61,8 +103,13 @@ class Line:
         self._set(tuple(other for other in self._hooks if other is not hooks))
         if not self._hooks:
             _ = _LINES.pop(self._emitter, None)
-            for _, event, _ in self._events():
-                self._emitter.unregister(event, unique_id=f"crossfade:{event}")
+            for _, event, handler in self._events():
+                self._emitter.unregister(event, unique_id=self._unique_id(event, handler))
+
+    def _unique_id(self, event: str, handler: Callable[..., Any]) -> str:
+        """A client has the handlers of the session that it was made from, under their ids, for ever: so a line's own
+        handlers say whose they are. The signer's is the same for all, and known by its id (docs/attach.md)."""
+        return f"crossfade:{event}" if handler is choose_signer else f"crossfade:{event}:{id(self)}"
 
     def _set(self, hooks: tuple[Hooks, ...]) -> None:
         self._hooks, self._backwards = hooks, hooks[::-1]
@@ -76,16 +123,20 @@ class Line:
     def _events(self) -> list[tuple[str, str, Callable[..., Any]]]:
         """How to register, for which event, and what."""
         return [
+            ("register", SERVING, self.serves),
             ("register_first", f"provide-client-params.{SERVICE}.{TRANSACT}", self.provide_client_params),
             ("register_last", f"choose-signer.{SERVICE}", choose_signer),
             ("register_last", f"before-parameter-build.{SERVICE}", self.before_parameter_build),
             ("register", f"before-call.{SERVICE}", self.before_call),
             ("register_last", f"request-created.{SERVICE}", self.request_created),
             ("register", f"before-parse.{SERVICE}", self.before_parse),
-            *(("register_first", f"needs-retry.{SERVICE}.{write}", send_once) for write in sorted(WRITES)),
+            *(("register_first", f"needs-retry.{SERVICE}.{write}", self.needs_retry) for write in sorted(WRITES)),
             ("register_first", f"after-call.{SERVICE}", self.after_call),
             ("register_first", f"after-call-error.{SERVICE}", self.after_call_error),
         ]
+
+    def serves(self, **_: Any) -> Line:
+        return self
 
     def provide_client_params(self, params: Request, context: dict[str, Any], **_: Any) -> None:
         context[CHOSEN] = "ClientRequestToken" in params
@@ -105,6 +156,19 @@ class Line:
             if hooks.request_created(request):
                 ours = True
         _token = OURS.set(ours)
+
+    def needs_retry(
+        self,
+        response: tuple[Any, Reply] | None,
+        caught_exception: Exception | None,
+        request_dict: dict[str, Any],
+        **more: Any,
+    ) -> None:
+        """After each attempt of a write. What DynamoDB refuses it has not done, so only the others count."""
+        if caught_exception is not None or (response is not None and response[0].status_code >= SERVER_ERROR):
+            for hooks in self._hooks:
+                hooks.had_no_answer(request_dict["context"])
+        send_once(response=response, caught_exception=caught_exception, **more)
 
     def before_parse(
         self,
@@ -137,6 +201,13 @@ class Line:
         customized_response_dict.update(reply)
         response_dict["body"] = b""
 
+    def refuse_unknown(self, model: Any, context: dict[str, Any]) -> None:
+        """Raise Refused for an operation that no migration can look after (see `unknown`)."""
+        parameters: Request | None = context.get(PARAMETERS)
+        if model.name not in KNOWN and parameters is not None:
+            for hooks in self._hooks:
+                refuse_unknown(hooks, model, parameters)
+
     # --- events that run routines: what they return is for botocore, and may be a coroutine
 
     def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Any:
@@ -151,6 +222,7 @@ class Line:
 
 class SyncLine(Line):
     def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
+        self.refuse_unknown(model, context)
         row = self._hooks
         if len(row) == 1:
             alone: Short | None = row[0].before_call(model, params, context)
@@ -202,6 +274,7 @@ class SyncLine(Line):
 
 class AioLine(Line):
     async def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
+        self.refuse_unknown(model, context)
         row = self._hooks
         if len(row) == 1:
             alone: Short | None = await row[0].before_call(model, params, context)
@@ -259,6 +332,18 @@ def carrying(before: Iterable[Hooks], context: dict[str, Any]) -> Generator[None
         yield
     finally:
         CARRIED.reset(token)
+
+
+def serving(emitter: Any) -> list[Line]:
+    """Every line whose handlers this emitter has: its own, and that of the session whose emitter it is a copy of."""
+    answer: Any = emitter.emit(SERVING)
+    if inspect.iscoroutine(answer):  # aiobotocore's; nothing that handles this event waits
+        try:
+            answer.send(None)
+        except StopIteration as stop:
+            answer = stop.value
+    told = cast("list[tuple[object, Line]]", answer)
+    return [line for _, line in told]
 
 
 def line_of(emitter: Any, *, asynchronous: bool) -> Line:

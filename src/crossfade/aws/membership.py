@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Final
 
@@ -24,8 +25,10 @@ from crossfade.aws.passage import Passages
 from crossfade.aws.router import Settings
 from crossfade.control.agent import Agent, Ticket
 from crossfade.control.fallbacks import FallbackHits
+from crossfade.control.refusals import ForeseenRefusals
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.fallback import FALLBACK
+from crossfade.core.foresight import REFUSED_LATER, Foreseen
 from crossfade.core.pair import Pair
 from crossfade.core.requests import WRITES
 from crossfade.drivers.aio import AioBackground, AioDriver
@@ -56,8 +59,11 @@ class Membership:
         self._own = AioDriver(self._send, self._note)
         self.background = AioBackground(self._own, self.agent, self._note)
         self.fallbacks: FallbackHits = FallbackHits(self.agent.host, self.agent.pid)
+        self.refusals: ForeseenRefusals = ForeseenRefusals(self.agent.host, self.agent.pid)
         self._telling: asyncio.Task[None] | None = None
-        self.passages: Passages = Passages(self.pair, self.agent, self.put, self.clock, settings.migration.strategy)
+        self.passages: Passages = Passages(
+            self.pair, self.agent, self.put, self.clock, settings.migration.strategy, self._foreseen
+        )
         self._keeper: asyncio.Task[None] | None = None
 
     def _note(self, name: str, facts: dict[str, Any]) -> None:
@@ -65,6 +71,12 @@ class Membership:
         if name == FALLBACK:
             self.fallbacks.hit(self.agent.client_id, facts["key"], facts["at"], facts["outcome"])
         self._watch.note(name, facts)
+
+    def _foreseen(self, kind: Foreseen, count: int = 1) -> None:
+        """Calls that a later stage will refuse: kept for `status`; each kind is told to the observer once."""
+        at = int(time.time())
+        if self.refusals.seen(self.agent.client_id, kind, at, count):
+            self._watch.note(REFUSED_LATER, {"key": f"{kind.operation}: {kind.reason}", **asdict(kind), "at": at})
 
     def put(self, later: Later, ticket: Ticket) -> None:
         self.background.put(later, ticket)
@@ -157,15 +169,21 @@ class Membership:
             hooks.look_after()
             self.passages.look_after()
             await self._own.run(self.agent.poll(), Scope())
-            if self.fallbacks.due(self.clock()) and (self._telling is None or self._telling.done()):
-                self._telling = asyncio.create_task(self._tell(), name="crossfade-fallbacks")
+            due = any(told.due(self.clock()) for told in (self.fallbacks, self.refusals))
+            if (due or self.passages.foresight.waits) and (self._telling is None or self._telling.done()):
+                self._telling = asyncio.create_task(self._tell(), name="crossfade-telling")
         except Exception as error:  # noqa: BLE001 - see above
             self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
 
     async def _tell(self) -> None:
-        """What was found in the source alone; beside the polls, which the lease depends on."""
+        """What `status` is to show; beside the polls, which the lease depends on."""
         try:
-            await self._own.run(self.fallbacks.tell(self.agent.control, self.clock()), Scope())
+            if self.passages.foresight.waits:
+                for kind, count in await self._own.run(self.passages.foresight.describe(), Scope()):
+                    self._foreseen(kind, count)
+            for told in (self.fallbacks, self.refusals):
+                if told.untold:
+                    await self._own.run(told.tell(self.agent.control, self.clock()), Scope())
         except Exception as error:  # noqa: BLE001 - it is kept for the next time
             self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
 
@@ -173,7 +191,7 @@ class Membership:
         if self._telling is not None:
             await self._telling
         for _ in range(TELLING_MAX):
-            if not self.fallbacks.untold:
+            if not (self.fallbacks.untold or self.refusals.untold or self.passages.foresight.waits):
                 return
             await self._tell()
 

@@ -18,13 +18,16 @@ from typing import Any, Final
 from crossfade.aws.answers import fresh
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Call, Forward, Later, Reply, Request, Routine
+from crossfade.core.foresight import Foreseen, Foresight
 from crossfade.core.items import Item
+from crossfade.core.malformed import refused
 from crossfade.core.mirroring import sync
 from crossfade.core.pair import Pair, key_name
-from crossfade.core.requests import WRITES, is_strict, plain_name
+from crossfade.core.requests import WRITES, entries_of, is_strict, mapping_in
 from crossfade.core.routing import route, shows_nothing
-from crossfade.core.stages import LADDERS, Ramp, Writes
+from crossfade.core.stages import LADDERS, Ramp, Stage, Writes
 from crossfade.core.straight import Straight
+from crossfade.core.wellformed import fault_in
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain, UnknownOutcome
@@ -57,9 +60,18 @@ class Passages:
     """Opens operations, and looks after what outlasts their answers. Thread-safe."""
 
     def __init__(
-        self, pair: Pair, agent: Agent, put: Put, clock: Callable[[], float], strategy: str = "dual-write"
+        self,
+        pair: Pair,
+        agent: Agent,
+        put: Put,
+        clock: Callable[[], float],
+        strategy: str = "dual-write",
+        tell: Callable[[Foreseen], None] = lambda _: None,
     ) -> None:
+        """`tell` is called for each request that is served now and refused in a later stage."""
         self.straight = Straight(pair)
+        self.foresight = Foresight(pair, strategy)
+        self._tell = tell
         self._pair = pair
         self._agent = agent
         self._put = put
@@ -78,32 +90,45 @@ class Passages:
     def begin(self, operation: str, request: Request, now: float) -> tuple[Ticket, Way]:
         """Raises StageUncertain: nothing may be sent; Refused."""
         ticket = self._agent.begin(is_strict(operation, request), now)
+        try:
+            return ticket, self._way(ticket, operation, request)
+        except BaseException:
+            self._agent.release(ticket)
+            raise
+
+    def _way(self, ticket: Ticket, operation: str, request: Request) -> Way:
         ways = self._ways.get(ticket.epoch)
         if ways is None:
             ways = self._ways[ticket.epoch] = self._find_ways(ticket)
         way = ways.get(operation)
         if way is None:
-            return ticket, self._way_of_many(ticket, operation, request)
+            return self._way_of_many(ticket, operation, request)
         if request["TableName"] != self._callers_name:
-            return ticket, Way.OPEN
+            return Way.OPEN
         if self._may_show_stamps and not shows_nothing(operation, request):
-            return ticket, Way.OPEN  # its answer may show a stamp
-        if len(request.get("Key") or ()) > self._key_length:
-            return ticket, Way.OPEN  # each side takes its own
-        return ticket, way
+            return Way.OPEN  # its answer may show a stamp
+        if len(mapping_in(request.get("Key"))) > self._key_length:
+            return Way.OPEN  # each side takes its own
+        return way
 
     def _way_of_many(self, ticket: Ticket, operation: str, request: Request) -> Way:
         """Of an operation on more than one item."""
-        try:
-            return Way.ALONE if self._route(ticket, operation, request) is None else Way.OPEN
-        except BaseException:
-            self._agent.release(ticket)
-            raise
+        if fault_in(operation, request) is not None or self._route(ticket, operation, request) is not None:
+            return Way.OPEN
+        self._tell_foreseen(ticket, operation, request)
+        return Way.ALONE
 
     def open(
-        self, operation: str, request: Request, ticket: Ticket | None = None, own: Callable[[Request], Request] = fresh
+        self,
+        operation: str,
+        request: Request,
+        ticket: Ticket | None = None,
+        own: Callable[[Request], Request] = fresh,
+        *,
+        sent: bool = False,
     ) -> Passage:
-        """`own` makes a copy of the request for a routine, which looks at it for longer than the call may last.
+        """`own` makes a copy of the request for a routine, which looks at it for longer than the call may last. `sent`:
+        it is on its way already, by itself.
 
         Raises Refused, Rejected or StageUncertain; then nothing was sent and nothing is left open.
         """
@@ -111,7 +136,12 @@ class Passages:
             ticket, _ = self.begin(operation, request, self._clock())
         try:
             request = own(request)
-            routine = self._route(ticket, operation, request)
+            fault = fault_in(operation, request)
+            row = LADDERS[self._strategy][ticket.stage]
+            if fault is None:
+                routine = self._route(ticket, operation, request)
+            else:
+                routine = refused(self._pair, row, operation, request, fault, sent=sent)
         except BaseException:
             self._agent.release(ticket)
             raise
@@ -153,6 +183,11 @@ class Passages:
                 ways[operation] = Way.FOLLOWED if follows else Way.OPEN
         return ways
 
+    def serves_alone(self, stage: Stage) -> bool:
+        """Whether in this stage the caller's table is all that counts, and holds nothing of ours."""
+        row = LADDERS[self._strategy][stage]
+        return row.authority == self._pair.view and row.writes is Writes.PLAIN and not row.stamped_source
+
     def follow_up(self, local: LocalEffects, ticket: Ticket, operation: str, request: Request, reply: Reply) -> None:
         """Carry out a routine whose request has been answered, and the answer given: for what it leaves for later."""
         scope = TicketScope(self._agent, ticket, self._put, self._clock)
@@ -176,10 +211,18 @@ class Passages:
         except Exception:  # Refused, or a defect
             self._agent.release(scope.ticket)
             raise
+        if not isinstance(outcome, CrossfadeError) and operation not in SINGLE_ITEM:
+            self._tell_foreseen(scope.ticket, operation, request)
         ended = self.passed(scope.ticket, operation, request, may_land=scope.may_land, sent=scope.sent)
         if ended is None and isinstance(outcome, StageUncertain):
             self._may_have_strayed(operation, request, sent=scope.sent)
         return ended or outcome
+
+    def _tell_foreseen(self, ticket: Ticket, operation: str, request: Request) -> None:
+        """Of a request that is served."""
+        foreseen = self.foresight.of(ticket.stage, operation, request)
+        if foreseen is not None:
+            self._tell(foreseen)
 
     def _linger(self, ticket: Ticket, now: float) -> None:
         self._agent.hold(ticket)
@@ -250,18 +293,8 @@ def abandoned(routine: Routine[Outcome]) -> Routine[None]:
 
 def source_keys(pair: Pair, operation: str, request: Request) -> Iterator[Item]:
     """The source keys that a write names. PartiQL names them in its text: there only a verify can tell."""
-    if operation == "BatchWriteItem":
-        for name, entries in request["RequestItems"].items():
-            if plain_name(name) == pair.caller.name:
-                for entry in entries:
-                    yield from key_of(pair, next(iter(entry.values())))
-    elif operation == "TransactWriteItems":
-        for action in request["TransactItems"]:
-            for inner in action.values():
-                if plain_name(inner["TableName"]) == pair.caller.name:
-                    yield from key_of(pair, inner)
-    elif plain_name(request.get("TableName", "")) == pair.caller.name:
-        yield from key_of(pair, request)
+    for entry in entries_of(pair, operation, request):
+        yield from key_of(pair, entry)
 
 
 def key_of(pair: Pair, named: Request) -> Iterator[Item]:

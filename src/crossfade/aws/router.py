@@ -7,10 +7,10 @@ import secrets
 import socket
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from crossfade.aws import calls
-from crossfade.aws.clients import SERVICE, Attached, same_place
+from crossfade.aws.clients import Attached, same_place
 from crossfade.aws.line import line_of
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Agent
 from crossfade.core.pair import Ledger, Pair
@@ -126,22 +126,23 @@ class Router:
             )
         return True
 
-    def _register_own(self) -> None:
-        """Another client for our own calls: several routers may share one, so registrations are counted."""
-        events: Any = self._attached.client.meta.events
-        if events is self._attached.events:
-            return  # the line serves them
-        for how, event, handler in calls.own_events():
-            name, unique = f"{event}.{SERVICE}", f"crossfade:own:{event}"
-            getattr(events, how)(name, handler, unique_id=unique, unique_id_uses_count=True)
+    def _begin(self) -> None:
+        """Claim the client for this migration, and let it, or another one, carry our own calls. Raises
+        ConfigurationError."""
+        self._line.claim(self.migration, is_session=self._attached.is_session)
+        if not self._is_own_carrier:
+            calls.register_own(self._attached.client.meta.events)
 
-    def _unregister_own(self) -> None:
-        events: Any = self._attached.client.meta.events
-        if events is self._attached.events:
-            return
-        for _, event, _ in calls.own_events():
-            name, unique = f"{event}.{SERVICE}", f"crossfade:own:{event}"
-            events.unregister(name, unique_id=unique, unique_id_uses_count=True)
+    def _end(self) -> None:
+        """What `_begin` has done is undone."""
+        self._line.release(self.migration)
+        if not self._is_own_carrier:
+            calls.unregister_own(self._attached.client.meta.events)
+
+    @property
+    def _is_own_carrier(self) -> bool:
+        """Whether our own calls go through the attached client itself, where the line serves them."""
+        return self._attached.client.meta.events is self._attached.events
 
     def __enter__(self) -> Self:
         return self

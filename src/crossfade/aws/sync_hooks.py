@@ -46,8 +46,10 @@ class SyncHooks(Hooks):
         except StopIteration as stop:
             return self.short(stop.value, operation, shared=found.scope.left)
         if isinstance(effect, Forward):
-            _forwarded = self.forwards(found, operation, effect, params, context)
-            return None
+            forwarded = self.forwards(found, operation, effect, params, context)
+            if isinstance(forwarded, Forwarded):
+                return None
+            return self.short(self._answer(found, forwarded), operation, shared=True)
         return self.short(self._carry_on(found, effect=effect), operation, shared=True)
 
     def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
@@ -55,8 +57,8 @@ class SyncHooks(Hooks):
         if forwarded is None or self.settle(forwarded, http_response, parsed):
             return
         passage = self.asked(forwarded)
-        given = self.answered(passage, forwarded.operation, http_response, parsed)
-        self.put_right(passage, self._answer(passage, given), given, http_response, parsed)
+        given = self.answered(forwarded, http_response, parsed)
+        self.put_right(forwarded, self._answer(passage, given), given, http_response, parsed)
 
     def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
         forwarded = self.taken(context)

@@ -70,11 +70,11 @@ class SyncRouter(Router):
         self._former: list[ThreadEngine] = []  # of a parent process: never used, never freed (its locks may be held)
         is_here = self._is_here if attached.is_session else None
         self._hooks = SyncHooks(settings.migration.name, self._engine, is_here, self._current)
-        self._register_own()
+        self._begin()
         try:
             self._engine.start(self._hooks)
         except BaseException:
-            self._unregister_own()
+            self._end()
             raise
         self._line.add(self._hooks)
         _ = atexit.register(self.detach)
@@ -95,7 +95,7 @@ class SyncRouter(Router):
             return self._forked or self._engine.stop(timeout_seconds)
         finally:
             self._line.remove(self._hooks)
-            self._unregister_own()
+            self._end()
 
     async def aclose(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
         return await asyncio.to_thread(self.detach, timeout_seconds)

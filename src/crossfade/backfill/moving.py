@@ -26,8 +26,8 @@ def move_images(pair: Pair, images: Sequence[Item], limits: Limits) -> Routine[C
     """Move source items, as they were read, whose keys are all different. `changed` are those that were moved, changed
     or deleted by clients meanwhile."""
     moved = Copied()
-    # Where an item tells its whole key itself, whether the target has that very item is for verify to compare.
-    map_exactly = pair.mapping.forward if pair.mapping.kept else mapper(pair)
+    # Where an item tells its whole key itself, the target's own item tells whether it is this one.
+    map_exactly = pair.mapping.forward if pair.mapping.kept or pair.mapping.held else mapper(pair)
     copies: list[Copy] = []
     for image in images:
         key = pair.source_key(image)
@@ -62,7 +62,7 @@ def count(pair: Pair, copy: Copy, result: Result, moved: Copied) -> Routine[None
         final = yield from copy_key(pair, copy.source_key)
     if final is None or final.outcome is Outcome.THERE:
         moved.changed += 1
-    elif final.outcome is Outcome.FAILED:
+    elif final.outcome in (Outcome.FAILED, Outcome.ANOTHER):
         moved.failures.append(Failure(copy.source_key, final.reason))
     else:
         moved.items += 1

@@ -12,7 +12,7 @@ from typing import Final
 
 from crossfade.backfill.copy import Copied, Limits, copy_images, settle
 from crossfade.backfill.moving import move_images
-from crossfade.control.jobs import Claim, save_checkpoint, way_to_equal
+from crossfade.control.jobs import ALL_THERE, Claim, save_checkpoint, way_to_equal
 from crossfade.control.records import SegmentCheckpoint
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
@@ -42,9 +42,7 @@ def check_stage(strategy: str, stage: Stage) -> None:
     if strategy == "copy-on-write":
         raise Refused(
             f"the backfill runs in the stage drain, when nothing new is written to the source; now it is {stage}",
-            next_step=way_to_equal(strategy)
-            if row.leaves_target_behind
-            else "crossfade verify tells whether anything is missing; --repair puts it there",
+            next_step=way_to_equal(strategy) if row.leaves_target_behind else whether_missing(stage),
         )
     if stage is Stage.OFF:
         raise Refused(
@@ -53,8 +51,15 @@ def check_stage(strategy: str, stage: Stage) -> None:
         )
     raise Refused(
         f"the backfill runs in the stages dualwrite and shadow; now it is {stage}",
-        next_step="crossfade verify tells whether anything is missing; --repair puts it there",
+        next_step=whether_missing(stage),
     )
+
+
+def whether_missing(stage: Stage) -> str:
+    """What to do above the stages of the backfill."""
+    if stage is Stage.COMPLETE:
+        return ALL_THERE
+    return "crossfade verify tells whether anything is missing; --repair puts it there"
 
 
 def fresh_start(checkpoint: SegmentCheckpoint) -> SegmentCheckpoint:

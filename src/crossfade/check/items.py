@@ -1,7 +1,8 @@
 """What the mapping makes of the sampled items: everything that the target would refuse, lose or mix up.
 
-DynamoDB accepts an item or refuses it whole, so each rule here is one of its own: the sizes of items and keys, and the
-types of index keys, which an item may lack but not fill with anything else. The source may have lived without them.
+DynamoDB accepts an item or refuses it whole, so each rule here is one of its own: the sizes of items and keys, how deep
+lists and maps lie in each other, what numbers and sets may be, and the types of index keys, which an item may lack but
+not fill with anything else. The source may have lived without them.
 """
 
 from __future__ import annotations
@@ -11,10 +12,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from crossfade.check.indexes import IndexKey
 from crossfade.check.report import SAMPLES_MAX, Finding, Severity
-from crossfade.core.items import ITEM_BYTES_MAX, AttributeValue, Item, size_bytes, value_bytes
-from crossfade.core.mapping import STAMP, CompiledMapping
+from crossfade.core.index_keys import KEY_BYTES_MAX, KEY_ROLES, IndexKey, Role
+from crossfade.core.items import (
+    ITEM_BYTES_MAX,
+    AttributeValue,
+    Item,
+    ValidationError,
+    size_bytes,
+    stored_item,
+    value_bytes,
+)
+from crossfade.core.limits import STAMP_BYTES
+from crossfade.core.mapping import CompiledMapping
 from crossfade.core.mapping.paths import Path, show
 from crossfade.core.mapping.piece import Piece
 from crossfade.core.mapping.rehearsal import Rehearsal, rehearse
@@ -22,8 +32,6 @@ from crossfade.core.mapping.suffix import Suffix, encode
 from crossfade.core.mapping.values import show_value
 
 ITEM_BYTES_WARNING = 380 * 1024  # items grow; the stamp and the new key take their part
-STAMP_BYTES_MAX = len(STAMP) + 64  # the name, and more than a stamp has ever needed
-KEY_BYTES_MAX = {"HASH": 2048, "RANGE": 1024}  # DynamoDB's limits on key values, of tables and of indexes
 PATHS_MAX = 10_000  # attribute names remembered for "did you mean": data used as names must not fill the memory
 DEPTH_MAX = 5
 
@@ -48,6 +56,11 @@ _SAYINGS: dict[str, tuple[Severity, str, str]] = {  # code: severity, what, next
         "warning",
         f"items over {ITEM_BYTES_WARNING:,} bytes after mapping, stamp included; an item may have {ITEM_BYTES_MAX:,}",
         "see to it that they do not grow",
+    ),
+    "item-refused": (
+        "error",
+        "items that hold after mapping what DynamoDB does not store: the target would refuse them",
+        "correct these items in the source, or choose a piece that leaves them as they are",
     ),
     "key-too-large": (
         "error",
@@ -86,7 +99,9 @@ class Examination:
     def __init__(self, mapping: CompiledMapping, indexes: Sequence[IndexKey]) -> None:
         self._mapping = mapping
         self._indexes = indexes
-        self._roles = [(name, role) for (name, _), role in zip(mapping.target_key, ("HASH", "RANGE"), strict=False)]
+        self._roles: list[tuple[str, Role]] = [
+            (name, role) for (name, _), role in zip(mapping.target_key, KEY_ROLES, strict=False)
+        ]
         self._tallies: dict[tuple[str, str], _Tally] = {}  # by code and what is concerned
         self._source_of: dict[bytes, Item] = {}
         self._paths: Counter[Path] = Counter()
@@ -117,6 +132,11 @@ class Examination:
         self._examine(item, done.target, shown)
 
     def _examine(self, item: Item, target: Item, shown: str) -> None:
+        try:
+            _ = stored_item(target)
+        except ValidationError as refusal:
+            self._tally("item-refused", "").add(f"{shown}: {refusal.message}")
+            return
         names = [name for name, _ in self._mapping.target_key]
         key = encode([target[name] for name in names])
         other = self._source_of.setdefault(key, item)
@@ -130,7 +150,7 @@ class Examination:
             strict=True,
         ):
             counter[encode([held[name]])] += 1
-        size = size_bytes(target) + STAMP_BYTES_MAX
+        size = size_bytes(target) + STAMP_BYTES
         if size > ITEM_BYTES_WARNING:
             self._tally("item-too-large" if size > ITEM_BYTES_MAX else "item-large", "").add(f"{shown}: {size:,} bytes")
         for name, role in self._roles:

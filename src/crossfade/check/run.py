@@ -8,11 +8,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from crossfade.check.expiry import expiry_findings
-from crossfade.check.indexes import description_key, index_keys
+from crossfade.check.indexes import planned_index_keys
 from crossfade.check.items import Examination
 from crossfade.check.report import SAMPLES_MAX, CheckReport, Finding, ordered
 from crossfade.check.sampling import sample
 from crossfade.check.tables import table_findings
+from crossfade.core.descriptions import description_key
 from crossfade.core.mapping import STAMP
 from crossfade.core.mapping.values import show_value
 from crossfade.errors import ConfigurationError
@@ -36,7 +37,7 @@ def run_check(
         source = _describe(client_source, migration.source)
         target = _describe(client_target, migration.target)
         findings = list(table_findings(migration, source, target))
-        examination = Examination(migration.compiled, () if target is None else index_keys(target))
+        examination = Examination(migration.compiled, planned_index_keys(migration, source, target))
         whole_table = False
         if source is not None and description_key(source) == migration.source.key:
             taken = sample(client_source, migration.source.name, sample_items)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crossfade.check.indexes import description_key, index_findings
+from crossfade.check.creating import create_command
+from crossfade.check.indexes import index_findings
 from crossfade.check.report import Finding
+from crossfade.core.descriptions import description_key
 from crossfade.core.mapping import Kind
 from crossfade.migration import Migration, Table
 
@@ -17,7 +19,7 @@ def table_findings(
     """Descriptions are the `Table` of a DescribeTable answer, or None where there is no such table."""
     for place, table, description in (("source", migration.source, source), ("target", migration.target, target)):
         if description is None:
-            yield _missing(place, table)
+            yield _missing(migration, place, table, source)
             continue
         if description_key(description) != table.key or list(description_key(description)) != list(table.key):
             yield Finding(
@@ -40,17 +42,11 @@ def table_findings(
         yield from index_findings(migration, source, target)
 
 
-def _missing(place: str, table: Table) -> Finding:
+def _missing(migration: Migration, place: str, table: Table, source: Mapping[str, Any] | None) -> Finding:
     if place == "source":
         step = "correct its name in the migration file, or the Region, account or endpoint you run this with"
     else:
-        attributes = " ".join(f"AttributeName={name},AttributeType={kind}" for name, kind in table.key.items())
-        roles = ("HASH", "RANGE")
-        schema = " ".join(f"AttributeName={name},KeyType={role}" for name, role in zip(table.key, roles, strict=False))
-        step = (
-            f"create it: aws dynamodb create-table --table-name {table.name} --billing-mode PAY_PER_REQUEST"
-            f" --attribute-definitions {attributes} --key-schema {schema}"
-        )
+        step = f"create it: {create_command(migration, source)}"
     return Finding("error", "no-table", f"{place} {table.name}: there is no such table", next_step=step)
 
 

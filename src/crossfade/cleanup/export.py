@@ -18,7 +18,7 @@ from crossfade.errors import Refused, Rejected
 
 LOOK_SECONDS_FIRST: Final = 1.0  # doubled after each look: what is wrong with the bucket is found out soon
 LOOK_SECONDS_MAX: Final = 15.0  # the export of a table with ten items takes ten minutes
-# Answers of what has no such operation (DynamoDB Local) or of who may not ask: then we scan.
+# Answers of what has no such operation (the embedded engine) or of who may not ask: then we scan.
 UNKNOWN: Final = frozenset({"UnknownOperationException", "AccessDeniedException", "ValidationException"})
 
 

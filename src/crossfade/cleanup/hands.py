@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -21,8 +22,27 @@ from crossfade.migration import Migration, Table
 T = TypeVar("T")
 
 WORKERS: Final = 8
-LOOK_SECONDS: Final = 1.0
-LOOKS_MAX: Final = 1_800  # half an hour, for a table that changes its throughput or its indexes
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a table is looked at while the service changes it, and how many times in vain until a step gives up.
+
+    `changing`: half an hour, for a table that changes its throughput, is made or deleted; with an index that is being
+    filled it may take longer, and the same command goes on then. `showing`: two minutes between an UpdateTable that was
+    accepted and a description that shows it. DescribeTable may show what was before, for some seconds.
+    """
+
+    look_seconds: float = 1.0
+    changing: int = 1_800
+    showing: int = 120
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def look_again(self) -> None:
+        await self.sleep(self.look_seconds)
+
+
+PATIENCE: Final = Patience()
 
 
 class Hands:
@@ -37,11 +57,13 @@ class Hands:
         service: Callable[[str], Any],
         workers: int = WORKERS,
         connect: Connect = lean,
+        patience: Patience = PATIENCE,
     ) -> None:
         self.pair = pair
         self.observer = observer
         self.service = service
         self.workers = workers
+        self.patience = patience
         self.clients = clients
         self._connections: dict[Place, Connection] = connected(clients, workers, connect)
         self._driver = AioDriver(self._call, observer.note)
@@ -90,16 +112,21 @@ class Hands:
         return found
 
     async def active_table(self, place: Place) -> dict[str, Any]:
-        """The description, once neither the table nor an index of it is changing."""
-        for _ in range(LOOKS_MAX):
+        """The description, once neither the table nor an index of it is changing. Raises ConfigurationError."""
+        changing: list[str] = []
+        for _ in range(self.patience.changing):
             found = await self.description(place)
             indexes: list[dict[str, Any]] = [] if found is None else found.get("GlobalSecondaryIndexes", [])
-            if found is not None and all(
-                state == "ACTIVE" for state in (found["TableStatus"], *(each["IndexStatus"] for each in indexes))
-            ):
+            states = {"the table": "not there"} if found is None else {"the table": found["TableStatus"]}
+            states |= {f"index {each['IndexName']}": each["IndexStatus"] for each in indexes}
+            changing = [f"{name} is {state}" for name, state in states.items() if state != "ACTIVE"]
+            if found is not None and not changing:
                 return found
-            await asyncio.sleep(LOOK_SECONDS)
-        raise ConfigurationError(f"{self._table(place)} did not become active", next_step="look at it, then try again")
+            await self.patience.look_again()
+        raise ConfigurationError(
+            f"{self._table(place)} did not become active: {', '.join(changing)}",
+            next_step="the same command again goes on waiting; what DescribeTable says of the table may tell why",
+        )
 
     def _table(self, place: Place) -> str:
         return self.pair.source.name if place == "source" else self.pair.target.name

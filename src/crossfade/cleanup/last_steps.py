@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -10,15 +11,13 @@ from typing import Any, Final
 from crossfade.cleanup.comparison import Comparison, ReadBack
 from crossfade.cleanup.export_format import Snapshot
 from crossfade.cleanup.outcome import Outcome
-from crossfade.cleanup.quiet import Activity, CloudWatch, NoMetrics, Use
+from crossfade.cleanup.quiet import Activity, CloudWatch, NoMetrics, Use, is_elsewhere
 from crossfade.cleanup.read_back import read_back
 from crossfade.cleanup.snapshot_steps import AGAIN, Scene, damage_of, expiry_of, table_id_of
 from crossfade.cleanup.steps import Step
 from crossfade.errors import ConfigurationError, Refused, Rejected
 
 ALLOWANCE: Final = timedelta(minutes=5)  # by which CloudWatch may be late
-LOOK_SECONDS: Final = 1.0
-LOOKS_MAX: Final = 1_800
 
 
 async def await_quiet(scene: Scene, days: float, *, metrics: bool) -> Outcome:
@@ -73,14 +72,13 @@ async def delete_old_table(scene: Scene) -> Outcome:
     await _delete(scene)
     await hands.run(scene.ledger.finish(held, {}))
     place = scene.records[Step.SNAPSHOT].fact("place")
-    return Outcome(
-        scene.step, "done", (f"table {name} is deleted; its items are in {place}",), f"crossfade restore {place}"
-    )
+    said = f"table {name} is deleted; its items are in {place}"
+    return Outcome(scene.step, "done", (said, f"Way back: crossfade restore {shlex.quote(place)} --table {name}"))
 
 
 async def _delete(scene: Scene) -> None:
     hands, name = scene.hands, scene.hands.pair.source.name
-    for _ in range(LOOKS_MAX):
+    for _ in range(hands.patience.changing):
         description = await hands.description("source")
         if description is None:
             return
@@ -90,7 +88,7 @@ async def _delete(scene: Scene) -> None:
             except Rejected as error:
                 if error.code not in ("ResourceNotFoundException", "ResourceInUseException"):
                     raise
-        await asyncio.sleep(LOOK_SECONDS)
+        await hands.patience.look_again()
     raise ConfigurationError(f"{name} is still being deleted", next_step="the same command again looks at it")
 
 
@@ -142,7 +140,8 @@ async def _activity(scene: Scene, description: Mapping[str, Any], *, metrics: bo
     if not metrics:
         return NoMetrics()
     indexes = [each["IndexName"] for each in description.get("GlobalSecondaryIndexes", ())]
-    activity = CloudWatch(scene.hands.service("cloudwatch"), scene.hands.pair.source.name, indexes)
+    elsewhere = is_elsewhere(str(scene.hands.client.meta.endpoint_url))
+    activity = CloudWatch(scene.hands.service("cloudwatch"), scene.hands.pair.source.name, indexes, elsewhere)
     if proven:
         return activity
     ours = scene.records[Step.READ_BACK]

@@ -1,8 +1,8 @@
 """Whether anybody still uses the old table: a countdown that every read and every write begins anew.
 
 Two things can tell. CloudWatch counts what reads and writes consume, of the table and of each of its indexes, minute by
-minute. Without it (DynamoDB Local, or no right to ask) reads cannot be seen at all, and a write only by comparing the
-table with its snapshot once more; whoever wants that has to say so.
+minute. Without it (the embedded engine, or no right to ask) reads cannot be seen at all, and a write only by comparing
+the table with its snapshot once more; whoever wants that has to say so.
 
 crossfade's own reads do not count: the countdown begins after the last of them, and nothing reads the table meanwhile.
 """
@@ -13,8 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's own name
+    HTTPClientError,
+    NoRegionError,
+)
 
 from crossfade.errors import ConfigurationError
 
@@ -23,6 +30,9 @@ WRITES: Final = "ConsumedWriteCapacityUnits"
 # How fine CloudWatch keeps what how old is: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 PERIODS: Final = ((timedelta(days=14), 60), (timedelta(days=60), 300), (timedelta(days=400), 3600))
 PAGES_MAX: Final = 1_000
+HOSTS_OF_AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonwebservices.com.cn")
+NO_ANSWER: Final = (ConnectionError, HTTPClientError, NoRegionError)
+WITHOUT: Final = "--no-metrics, which sees no reads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,7 @@ class CloudWatch:
     client: Any
     table: str
     indexes: Sequence[str] = ()
+    is_elsewhere: bool = False  # the table is at an endpoint of its own, and most likely unknown to CloudWatch
     name: str = "cloudwatch"
     sees_reads: bool = True
 
@@ -120,12 +131,24 @@ class CloudWatch:
     def _asked(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
             reply: dict[str, Any] = self.client.get_metric_data(**request)
+        except NO_ANSWER as error:
+            raise ConfigurationError(
+                f"no answer from CloudWatch, which would tell who uses {self.table}: {error}",
+                next_step=f"{WITHOUT}; or look at the network and the Region",
+            ) from error
         except (BotoCoreError, ClientError) as error:
+            allow = "give this user cloudwatch:GetMetricData"
             raise ConfigurationError(
                 f"CloudWatch could not be asked who uses {self.table}: {error}",
-                next_step="give this user cloudwatch:GetMetricData; or --no-metrics, which sees no reads",
+                next_step=f"{WITHOUT}; or {allow}" if self.is_elsewhere else f"{allow}; or {WITHOUT}",
             ) from error
         return reply
+
+
+def is_elsewhere(endpoint_url: str) -> bool:
+    """Whether a DynamoDB is at no address of AWS: a local one, or behind something else."""
+    host = urlsplit(endpoint_url).hostname or ""
+    return not host.endswith(HOSTS_OF_AWS)
 
 
 def period_for(age: timedelta) -> int:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from crossfade.cleanup.crew import Crew
-from crossfade.cleanup.hands import WORKERS, Hands, pair_of
+from crossfade.cleanup.hands import PATIENCE, WORKERS, Hands, Patience, pair_of
 from crossfade.cleanup.last_steps import await_quiet, delete_old_table
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
@@ -62,6 +62,7 @@ def run_step(
     stop_event: threading.Event | None = None,
     caller: Caller | None = None,
     connect: Connect = lean,
+    patience: Patience = PATIENCE,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Outcome:
     """One step, to its end or until `stop_event` is set. `service` makes a botocore client of another service by name.
@@ -75,7 +76,15 @@ def run_step(
 
     async def carry_out() -> Outcome:
         pair = pair_of(migration, clients)
-        hands = Hands(pair, clients, observer, service=service, workers=options.workers, connect=connect)
+        hands = Hands(
+            pair,
+            clients,
+            observer,
+            service=service,
+            workers=options.workers,
+            connect=connect,
+            patience=patience,
+        )
         async with hands:
             view = await hands.run(look_at_cleanup(ledger, while_attached=options.while_attached))
             refuse_closed(view.view(step))

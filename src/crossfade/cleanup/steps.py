@@ -51,7 +51,7 @@ STEPS: dict[Step, Row] = {
         "remove the attribute _crossfade from the items of the new table",
         "none is needed: nothing of the applications' own is touched",
     ),
-    Step.DELETE: Row((Step.READ_BACK, Step.QUIET), "delete the old table", "crossfade restore, from the snapshot"),
+    Step.DELETE: Row((Step.READ_BACK, Step.QUIET), "delete the old table", "crossfade restore PLACE --table NAME"),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from crossfade.cleanup.ledger import Ledger, StepRecord
 from crossfade.cleanup.steps import STEPS, Step
-from crossfade.control.gates import Evidence, findings
+from crossfade.control.gates import Evidence, findings, way_to_complete
 from crossfade.control.records import Lease, Role, State
 from crossfade.control.store import Control
 from crossfade.core.effects import Routine
@@ -134,8 +134,8 @@ def _conditions(
     if step is Step.VERIFY:
         (verified,) = findings((Gate.VERIFIED,), state, evidence)
         judged = Condition("verified", verified.is_open, verified.found, verified.next_step)
-        return (_stage(state, Stage.RAMPDOWN, Stage.COMPLETE), judged)
-    conditions = [_stage(state, Stage.COMPLETE), _clients(state, leases)]
+        return (_stage(state, evidence.migration, Stage.RAMPDOWN, Stage.COMPLETE), judged)
+    conditions = [_stage(state, evidence.migration, Stage.COMPLETE), _clients(state, leases)]
     if step is Step.STAMPS:
         conditions.append(_detached(leases, while_attached=while_attached))
     for need in STEPS[step].needs:
@@ -146,12 +146,12 @@ def _conditions(
     return tuple(conditions)
 
 
-def _stage(state: State, *wanted: Stage) -> Condition:
+def _stage(state: State, migration: str, *wanted: Stage) -> Condition:
     names = " or ".join(wanted)
     if state.stage in wanted:
         return Condition("stage", True, f"the migration is in {state.stage}")
-    step = "crossfade complete" if state.stage is Stage.RAMPDOWN else "crossfade status"
-    return Condition("stage", False, f"the migration is in {state.stage}, and must be in {names}", step)
+    found = f"the migration is in {state.stage}, and must be in {names}"
+    return Condition("stage", False, found, way_to_complete(state.stage, migration))
 
 
 def _clients(state: State, leases: tuple[Lease, ...]) -> Condition:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from crossfade.cleanup.hands import Hands
 from crossfade.cleanup.table import ON_DEMAND, PROVISIONED, UNITS, billing_of, throughput_of
 from crossfade.core.effects import Request
+from crossfade.errors import ConfigurationError
 
 LEAST: Final = dict.fromkeys(UNITS, 1)
 
@@ -43,10 +44,17 @@ def figures(description: Mapping[str, Any]) -> str:
 
 
 async def lower_throughput(hands: Hands, *, on_demand: bool) -> str:
-    """Until the table is as it should be; its figures then."""
-    while True:
-        description = await hands.active_table("source")
-        change = wanted_change(description, on_demand=on_demand)
-        if change is None:
-            return figures(description)
+    """Ask for it once, and wait until the table is as it should be; its figures then. Raises ConfigurationError."""
+    description = await hands.active_table("source")
+    change = wanted_change(description, on_demand=on_demand)
+    if change is not None:
         _ = await hands.ask("source", "UpdateTable", change)
+    for _ in range(hands.patience.showing):
+        description = await hands.active_table("source")
+        if wanted_change(description, on_demand=on_demand) is None:
+            return figures(description)
+        await hands.patience.look_again()
+    raise ConfigurationError(
+        f"DynamoDB has accepted the change of {description['TableName']}, and goes on showing {figures(description)}",
+        next_step="see whether auto scaling raises it again, and end that; then the same command, or --on-demand",
+    )

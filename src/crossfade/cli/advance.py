@@ -12,9 +12,9 @@ from crossfade.cli.options import StageName, Where, quoted, with_execute, with_j
 from crossfade.cli.planning import check_known, neighbour, ramp_step, walk_plan
 from crossfade.cli.plans import Plan, closed_exit, go_on, unchanged
 from crossfade.cli.screen import Screen
-from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings
+from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, way_to_complete
 from crossfade.control.survey import Survey
-from crossfade.core.stages import LADDERS, Ramp, Stage, ladder
+from crossfade.core.stages import ALL_LADDERS, Ramp, Stage, ladder
 from crossfade.errors import Refused
 
 
@@ -44,10 +44,10 @@ def advance(
     if force != bool(why.strip()):
         raise click.UsageError("--force and --why TEXT go together: the journal keeps the reason")
     opened = open_migration(screen, where)
-    opened.look_at_tables()
     _ = opened.state_of_this_file()
     before = look(opened)
     goal = goal_of(before, to, ramp)
+    opened.look_at_tables()
     plan = plan_of(before, goal, ramp, forced=force)
     if not go_on(opened, plan, execute=execute, say_unchanged=unchanged(plan, force=force)):
         closed_exit(plan, force=force)
@@ -66,15 +66,18 @@ def goal_of(look_: Survey, to: Stage | None, ramp: int | None) -> Stage:
     state = look_.state
     goal = to or (state.stage if ramp is not None else neighbour(state, 1))
     if state.stage is Stage.COMPLETE:
-        raise Refused(f"migration {look_.migration} is complete: there is no stage above it")
+        raise Refused(
+            f"migration {look_.migration} is complete: there is no stage above it", next_step=look_.next_command
+        )
     if goal is None or goal is Stage.COMPLETE:
-        raise Refused("complete has no way back, so it has a command of its own", next_step="crossfade complete")
+        way = way_to_complete(state.stage, look_.migration)
+        raise Refused("complete has no way back, so it has a command of its own", next_step=way)
     check_known(state, goal)
     order = ladder(state.strategy)
     if order.index(goal) < order.index(state.stage):
         raise Refused(f"{goal} is below {state.stage}", next_step=f"crossfade rollback --to {goal} --execute")
-    if ramp and LADDERS[state.strategy][goal].ramp is Ramp.NONE:
-        ramps = ", ".join(stage for stage, row in LADDERS[state.strategy].items() if row.ramp is not Ramp.NONE)
+    if ramp and ALL_LADDERS[state.strategy][goal].ramp is Ramp.NONE:
+        ramps = ", ".join(stage for stage, row in ALL_LADDERS[state.strategy].items() if row.ramp is not Ramp.NONE)
         raise Refused(f"stage {goal} has no ramp", next_step=f"ramp in one of: {ramps}")
     return goal
 

@@ -5,6 +5,7 @@ A command's module is imported when the command is used, so that `crossfade stat
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import sys
@@ -38,6 +39,7 @@ COMMANDS: Final = (
     "demo",
 )
 HELP_WIDTH: Final = 100
+WANTS_JSON: Final = "crossfade.wants_json"
 HELP_NAMES: Final = ["-h", "--help"]
 
 
@@ -58,10 +60,32 @@ class App(click.Group):
         assert isinstance(found, click.Command)  # noqa: S101 - the impossible
         return found
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Looks for --json before anything can be wrong with the other options."""
+        ctx.meta[WANTS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Names the command that was probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if not close:
+                raise
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close[0]}?", ctx) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         screen = ctx.ensure_object(Screen)
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            if ctx.meta[WANTS_JSON]:
+                screen.as_json = True
+                screen.line(usage_error(error))
+            raise
         except CrossfadeError as error:
             screen.error(error)
             ctx.exit(status_of(error))
@@ -73,6 +97,14 @@ class App(click.Group):
         with formatter.section("Exit statuses"):
             formatter.write_dl([(str(status), meaning) for status, meaning in EXIT_STATUSES.items()])
         super().format_epilog(ctx, formatter)
+
+
+def usage_error(error: click.UsageError) -> dict[str, Any]:
+    """As a document."""
+    help_of = error.ctx.command_path if error.ctx is not None else "crossfade"
+    return {
+        "error": {"kind": "UsageError", "message": error.format_message(), "next_step": f"{help_of} --help"},
+    }
 
 
 def installed_version() -> str:

@@ -24,6 +24,7 @@ from crossfade.errors import Refused
 @click.option("--rate", metavar="N", type=float, help="At most so many items a second.")
 @click.option("--write-units", metavar="N", type=float, help="At most so many write units of the target a second.")
 @click.option("--again", is_flag=True, help="Copy everything once more although it is complete.")
+@click.option("--stop-at-first-error", is_flag=True, help="End after the first page with an item that fails.")
 @with_execute
 @with_json
 @click.pass_obj
@@ -35,9 +36,11 @@ def backfill(
     rate: float | None,
     write_units: float | None,
     again: bool,
+    stop_at_first_error: bool,
     execute: bool,
 ) -> None:
-    """Copy every item of the source into the target, beside the traffic. Runs in the stages dualwrite and shadow.
+    """Copy every item of the source into the target, beside the traffic. Runs in the stages dualwrite and shadow, and
+    in drain of copy-on-write.
 
     Ctrl-C, or a kill, at any time: the same command goes on from the last page. Exit status 0 when complete, 1 when
     stopped before the end or when items could not be copied, 2 when it could not run.
@@ -49,13 +52,18 @@ def backfill(
       crossfade backfill --execute --json > progress.jsonl
     """
     options = BackfillOptions(
-        segments=segments, workers=workers, items_per_second=rate, units_per_second=write_units, again=again
+        segments=segments,
+        workers=workers,
+        items_per_second=rate,
+        units_per_second=write_units,
+        again=again,
+        stop_at_first_error=stop_at_first_error,
     )
     opened = open_migration(screen, where, workers=workers)
-    opened.look_at_tables()
     with running(opened) as (stop, shown):
         state = opened.state_of_this_file()
         check_stage(state.strategy, state.stage)
+        opened.look_at_tables()
         refuse_repetition(opened, again=again)
         if not go_on(opened, plan_of(opened, state, options), execute=execute):
             return

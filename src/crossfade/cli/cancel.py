@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from crossfade.cli.moving import carry_out, coordinator, look
@@ -13,7 +15,7 @@ from crossfade.cli.plans import UNCHANGED, Plan, Step, go_on
 from crossfade.cli.screen import Screen
 from crossfade.control.survey import Survey
 from crossfade.core.mapping import STAMP
-from crossfade.core.stages import LADDERS, Stage
+from crossfade.core.stages import ALL_LADDERS, Stage
 from crossfade.errors import Refused
 
 NOT_POSSIBLE = "Nothing was changed, and with --execute nothing would be: a step on the way has a closed gate."
@@ -39,7 +41,10 @@ def cancel(screen: Screen, where: Where, execute: bool) -> None:
     opened = open_migration(screen, where)
     before = look(opened)
     if before.state.stage is Stage.COMPLETE:
-        raise Refused(f"migration {before.migration} is complete: there is nothing left to give up")
+        raise Refused(
+            f"migration {before.migration} is complete: there is nothing left to give up",
+            next_step=before.next_command,
+        )
     strange = strangeness(opened.migration, before.state)
     if strange:  # giving up needs no mapping, and is how one starts anew with another
         screen.say(f"Note: {strange}.", "yellow")
@@ -64,7 +69,7 @@ def left_behind(look_: Survey) -> tuple[str, ...]:
         return (*_left_by_copies(look_), *streams)
     if state.stage is Stage.OFF:
         source = f"{state.source}: every item, as applications wrote it."
-    elif LADDERS[state.strategy][state.stage].authority == "source":
+    elif ALL_LADDERS[state.strategy][state.stage].authority == "source":
         source = f"{state.source}: every item, as applications wrote it; mirrors only read it."
     else:
         source = f"{state.source}: every item, also what was written while {state.target} decided: it was kept equal."
@@ -74,7 +79,7 @@ def left_behind(look_: Survey) -> tuple[str, ...]:
 
 def _left_by_copies(look_: Survey) -> tuple[str, ...]:
     state = look_.state
-    if look_.target_empty or LADDERS[state.strategy][state.stage].is_single:
+    if look_.target_empty or ALL_LADDERS[state.strategy][state.stage].is_single:
         stamps = f"what was written since stamp keeps the attribute {STAMP}, which who reads it without crossfade sees"
         target = "nothing" if look_.target_empty else "what it holds now, which nobody looks at"
         return (f"{state.source}: every item; {stamps}.", f"{state.target}: {target}; it can be deleted.")
@@ -93,4 +98,5 @@ def plan_of(look_: Survey) -> Plan:
         f"clients stay in off, on {look_.state.source} alone; both tables and the journal stay",
     )
     title = f"Cancel migration {look_.migration}, now in {look_.state.stage}"
-    return Plan(title, (*walk, removal), "crossfade start --execute", left_behind(look_))
+    plan = Plan(title, (*walk, removal), "crossfade start --execute", left_behind(look_))
+    return replace(plan, way_back="") if plan.closed_gates else plan

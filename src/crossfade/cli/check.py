@@ -13,6 +13,7 @@ from crossfade.cli.plans import label_grid
 from crossfade.cli.screen import Screen, counted
 from crossfade.migration import Migration, load
 
+AWS_COMMAND = "aws dynamodb "  # to be pasted, so it is not broken, however long it is
 STYLES = {"error": "bold red", "warning": "bold yellow", "info": "dim"}
 
 
@@ -25,7 +26,8 @@ def check(screen: Screen, where: Where, sample: int) -> None:
     """Try the migration on a sample of the real source. Changes nothing; exit status 1 when there are errors.
 
     It maps items forward and back, and looks for target keys that collide, wrong or empty index keys, items that grow
-    beyond 400 KB, and pieces of the mapping that find nothing to do.
+    beyond 400 KB, and pieces of the mapping that find nothing to do. It compares every index of both tables: the key,
+    its types and its order, and what it projects.
 
     \b
     Examples:
@@ -66,7 +68,11 @@ def show_finding(screen: Screen, finding: Finding) -> None:
         _ = what.append(f"  ({counted(finding.count, 'item')})")
     for sample in finding.samples:
         _ = what.append(f"\n{sample}", "dim")
-    if finding.next_step:
-        _ = what.append(f"\n-> {screen.command(finding.next_step)}", "cyan")
+    step = f"-> {screen.command(finding.next_step)}" if finding.next_step else ""
+    pasted = AWS_COMMAND in step
+    if step and not pasted:
+        _ = what.append(f"\n{step}", "cyan")
     grid.add_row("", Text(f"{finding.severity:<7}", style=STYLES[finding.severity]), what)
     screen.show(grid)
+    if pasted:
+        screen.say(f"{'':<11}{step}", "cyan", whole=True)

@@ -13,11 +13,12 @@ from crossfade.cleanup.export import can_export
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
 from crossfade.cleanup.places import S3_SCHEME
+from crossfade.cleanup.quiet import is_elsewhere
 from crossfade.cleanup.run import QUIET_DAYS, CleanupOptions, run_step
 from crossfade.cleanup.snapshot import SnapshotSizes
 from crossfade.cleanup.steps import STEPS, Step
 from crossfade.cleanup.survey import CleanupView, Condition, StepView, look_at_cleanup
-from crossfade.cli.connect import service_client
+from crossfade.cli.connect import place_of, service_client
 from crossfade.cli.jobs import stoppable
 from crossfade.cli.opened import Opened, open_migration
 from crossfade.cli.options import Where, with_execute, with_json, with_where
@@ -197,6 +198,8 @@ def remarks_of(opened: Opened, view: CleanupView, step: Step, options: CleanupOp
             f" --service-namespace dynamodb --resource-id table/{source} --scalable-dimension"
             " dynamodb:table:ReadCapacityUnits (and WriteCapacityUnits; each index likewise)."
         )
+    if step is Step.QUIET and options.metrics and is_elsewhere(str(opened.client.meta.endpoint_url)):
+        remarks.append(f"CloudWatch is asked, and hardly knows the tables at {place_of(opened.client)}: --no-metrics.")
     if step is Step.QUIET and not options.metrics:
         remarks.append("Without metrics reads cannot be seen; writes only by comparing table and snapshot at the end.")
     if step is Step.STAMPS and view.attached:

@@ -10,7 +10,7 @@ from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.planning import step_findings, walk_plan
 from crossfade.cli.plans import closed_exit, show_plan, unchanged
 from crossfade.cli.screen import Screen
-from crossfade.control.gates import QUIET_DAYS, gates_of_step
+from crossfade.control.gates import QUIET_DAYS, REFUSED_DAYS, gates_of_step
 from crossfade.control.survey import Survey
 from crossfade.core.stages import Gate, Stage
 from crossfade.errors import Refused
@@ -25,15 +25,25 @@ from crossfade.errors import Refused
     type=click.IntRange(min=0),
     help=f"Copy-on-write: so long nothing was found in the source alone; {QUIET_DAYS} if not given, 0 asks for none.",
 )
+@click.option(
+    "--refused-days",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help=f"So long no call was seen that complete refuses; {REFUSED_DAYS} if not given, 0 asks for none.",
+)
 @with_execute
 @with_json
 @click.pass_obj
-def complete(screen: Screen, where: Where, confirm: str, quiet_days: int | None, execute: bool) -> None:
+def complete(
+    screen: Screen, where: Where, confirm: str, quiet_days: int | None, refused_days: int | None, execute: bool
+) -> None:
     """End the migration: from rampdown to complete. The source is no longer kept equal: there is no way back.
 
     Needs a verify that found nothing, and the migration's name, typed or given with --confirm. In copy-on-write, where
     rampdown looks up in the source what the target does not have, the last hit must be --quiet-days ago, and so must
-    the beginning of rampdown; where fewer days than the default are what makes it possible, the journal says so.
+    the beginning of rampdown. A call that applications make and that complete refuses, since the mapping has no answer
+    for it, must not have been seen for --refused-days; `crossfade status` names such calls. Where fewer days than the
+    default are what makes it possible, the journal says so.
 
     \b
     Examples:
@@ -46,10 +56,13 @@ def complete(screen: Screen, where: Where, confirm: str, quiet_days: int | None,
     before = look(opened)
     name = before.migration
     refuse_early(before)
-    if execute and not screen.can_ask and confirm != name:
+    if confirm and confirm != name:
+        raise click.UsageError(f"--confirm {confirm} is not the name of this migration, which is {name}")
+    if execute and not screen.can_ask and not confirm:
         raise click.UsageError(f"--execute wants --confirm {name} as well: there is no way back")
-    days = wanted_days(before, quiet_days)
-    plan = walk_plan(before, Stage.COMPLETE, confirmed=True, quiet_days=days)
+    quiet = wanted_days(before, quiet_days)
+    answered = REFUSED_DAYS if refused_days is None else refused_days
+    plan = walk_plan(before, Stage.COMPLETE, confirmed=True, quiet_days=quiet, refused_days=answered)
     show_plan(opened, plan)
     screen.say()
     if execute and confirm != name:
@@ -64,9 +77,13 @@ def complete(screen: Screen, where: Where, confirm: str, quiet_days: int | None,
         return
     _ = carry_out(
         opened,
-        coordinator(opened, quiet_days=days).complete(confirmed=True),
-        lambda: step_findings(now := look(opened), now.state, Stage.COMPLETE, confirmed=True, quiet_days=days),
-        f"crossfade complete --execute --confirm {name}" + ("" if quiet_days is None else f" --quiet-days {days}"),
+        coordinator(opened, quiet_days=quiet, refused_days=answered).complete(confirmed=True),
+        lambda: step_findings(
+            now := look(opened), now.state, Stage.COMPLETE, confirmed=True, quiet_days=quiet, refused_days=answered
+        ),
+        f"crossfade complete --execute --confirm {name}"
+        + ("" if quiet_days is None else f" --quiet-days {quiet_days}")
+        + ("" if refused_days is None else f" --refused-days {refused_days}"),
     )
     report(opened, before)
 

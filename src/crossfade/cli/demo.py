@@ -9,7 +9,7 @@ import click
 ITEMS_MIN = 400  # below that some kinds of documents would not exist
 
 
-@click.command()
+@click.command(short_help="Watch a migration under live traffic, and its proof.")
 @click.option("--items", type=click.IntRange(min=ITEMS_MIN), default=50_000, show_default=True, metavar="N",
               help="Documents in the old table.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, metavar="S", help="Another seed, other traffic.")
@@ -22,6 +22,12 @@ def demo(items: int, seed: int, applications: int, quick: bool, json_output: boo
 
     Starts a database and application processes of its own, and ends them. Exit status 0: the proof holds; 1: something
     was lost or differs; 2: the demo could not be carried out.
+
+    \b
+    Examples:
+      crossfade demo --quick
+      crossfade demo --items 500000 --seed 7
+      crossfade demo --quick --json
     """
     from crossfade.demo.main import run
     from crossfade.demo.performance import Settings

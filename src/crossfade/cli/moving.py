@@ -6,23 +6,28 @@ for the rest.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 import click
 from rich.status import Status
 
+from crossfade.cleanup.ledger import Ledger
+from crossfade.cleanup.survey import look_at_cleanup
 from crossfade.cli.opened import Opened
 from crossfade.cli.outcome import INTERRUPTED, NOT_YET
 from crossfade.cli.planning import neighbour, step_findings
 from crossfade.cli.plans import show_gates
 from crossfade.cli.screen import HasScreen, counted, duration
 from crossfade.control.coordinator import Coordinator
-from crossfade.control.gates import QUIET_DAYS, Finding
+from crossfade.control.gates import QUIET_DAYS, REFUSED_DAYS, Finding
 from crossfade.control.survey import Survey, survey
 from crossfade.core.effects import Routine
+from crossfade.core.stages import Stage
 from crossfade.errors import GateClosed
 
 T = TypeVar("T")
@@ -54,8 +59,10 @@ class Waiting:
         if name == "waiting":
             self._waiting(facts)
         elif name == "moved":
-            forced = ", by force" if facts.get("forced") else ""
-            screen.say(f"  {facts['what']} (epoch {facts['epoch']}{forced})", "green")
+            told = [f"epoch {facts['epoch']}"]
+            told += ["by force"] if facts.get("forced") else []
+            told += [f"with {option}" for option in facts.get("fewer_days", ())]
+            screen.say(f"  {facts['what']} ({', '.join(told)})", "green")
         elif name == "client_gone":
             mark = "; verify again before the authority moves" if facts.get("unclean") else ""
             screen.say(f"  client {facts['client']} on {facts['host']} is counted as gone{mark}", "yellow")
@@ -84,8 +91,16 @@ def client_line(client: dict[str, Any]) -> str:
     return f"{client['role']} {client['client']} on {client['host']}, pid {client['pid']}: {client['reason']}"
 
 
-def coordinator(opened: Opened, force_because: str = "", *, quiet_days: int = QUIET_DAYS) -> Coordinator:
-    return Coordinator(opened.control, opened.caller, force_because=force_because, quiet_days=quiet_days)
+def coordinator(
+    opened: Opened, force_because: str = "", *, quiet_days: int = QUIET_DAYS, refused_days: int = REFUSED_DAYS
+) -> Coordinator:
+    return Coordinator(
+        opened.control,
+        opened.caller,
+        force_because=force_because,
+        quiet_days=quiet_days,
+        refused_days=refused_days,
+    )
 
 
 def carry_out(opened: Opened, routine: Routine[T], gates: Callable[[], Sequence[Finding]], again: str) -> T:
@@ -146,7 +161,8 @@ def report(opened: Opened, before: Survey) -> None:
     screen = opened.screen
     ramp = f", ramp {after.state.ramp_percent} %" if after.state.ramp_percent else ""
     screen.say(f"Migration {after.migration} is in stage {after.state.stage}{ramp}: {after.summary}.", "bold")
-    screen.say(f"Next: {next_command(opened, after)}")
+    step = what_next(opened, after)
+    screen.say(f"Next: {step}")
     screen.document(
         {
             "executed": True,
@@ -155,14 +171,34 @@ def report(opened: Opened, before: Survey) -> None:
             "stage": after.state.stage,
             "epoch": after.state.epoch,
             "ramp_percent": after.state.ramp_percent,
-            "next_command": next_command(opened, after),
+            **step.as_json(),
         }
     )
 
 
-def next_command(opened: Opened, look_: Survey) -> str:
-    """What to type, in full. `complete` wants the migration's name."""
-    text = look_.next_command
-    if text.startswith("crossfade complete"):
-        text = f"crossfade complete --execute --confirm {look_.migration}   (there is no way back from it)"
-    return opened.command(text)
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What to type now, and what is to be said of it; either may be empty."""
+
+    command: str
+    remark: str = ""
+
+    def __str__(self) -> str:
+        if not self.command or not self.remark:
+            return self.command or self.remark
+        return f"{self.command}   ({self.remark})"
+
+    def as_json(self) -> dict[str, str]:
+        return {"next_command": self.command, "next_remark": self.remark}
+
+
+def what_next(opened: Opened, look_: Survey) -> Next:
+    """The next command, in full; none when the old table is retired."""
+    if look_.state.stage is Stage.COMPLETE and is_retired(opened):
+        return Next("", "nothing: the old table is retired, and every step of it is done")
+    return Next(opened.command(look_.next_command), opened.command(look_.next_remark))
+
+
+def is_retired(opened: Opened) -> bool:
+    ledger = Ledger(opened.control, opened.caller, os.getpid())
+    return opened.run(look_at_cleanup(ledger)).next is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from crossfade.aws.calls import call
 from crossfade.check.tables import table_findings
@@ -70,10 +70,10 @@ class Opened:
         return state
 
     def look_at_tables(self) -> None:
-        """Both tables are there, with the keys that the file declares. Raises ConfigurationError."""
+        """Both tables are there, with the keys and indexes that the file declares. Raises ConfigurationError."""
         found = {place: self._description(self.migration.table_name(place)) for place in ("source", "target")}
         for finding in table_findings(self.migration, found["source"], found["target"]):
-            if finding.severity == "error":
+            if finding.severity == "error" and finding.code not in ONCE_THE_SOURCE_IS_GONE:
                 raise ConfigurationError(f"{finding.what}, at {place_of(self.client)}", next_step=finding.next_step)
 
     def _description(self, table: str) -> dict[str, Any] | None:
@@ -84,6 +84,10 @@ class Opened:
                 raise
             return None
         return description
+
+
+# Errors of a check that may be corrected, or meant, while the migration goes on.
+ONCE_THE_SOURCE_IS_GONE: Final = frozenset({"index-projection"})
 
 
 def open_migration(screen: Screen, where: Where, *, workers: int = COORDINATOR_CONNECTIONS) -> Opened:

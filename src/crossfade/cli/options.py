@@ -100,7 +100,7 @@ def _database_options() -> tuple[Decorator, ...]:
     return (
         click.option("--profile", metavar="NAME", help="The AWS profile."),
         click.option("--region", metavar="NAME", help="The AWS Region."),
-        click.option("--endpoint-url", metavar="URL", help="Another DynamoDB, such as DynamoDB Local."),
+        click.option("--endpoint-url", metavar="URL", help="Another DynamoDB, such as `crossfade local`."),
     )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from crossfade.cli.plans import Plan, Step
-from crossfade.control.gates import QUIET_DAYS, RAMP_GATES, Evidence, Finding, findings, gates_of_step
+from crossfade.control.gates import QUIET_DAYS, RAMP_GATES, REFUSED_DAYS, Evidence, Finding, findings, gates_of_step
 from crossfade.control.records import Job, State
 from crossfade.control.survey import Survey
-from crossfade.core.stages import LADDERS, Gate, Stage, ladder, path
+from crossfade.core.stages import ALL_LADDERS, Gate, Stage, ladder, next_resting, path
 from crossfade.errors import Refused
+
+NOBODY_ATTACHED: Final = "No process has crossfade attached now: what applications write past it reaches one table only"
 
 
 def evidence_of(look: Survey) -> Evidence:
@@ -20,6 +23,8 @@ def evidence_of(look: Survey) -> Evidence:
         replication=look.replication,
         target_empty=look.target_empty,
         fallbacks=look.fallbacks,
+        refusals=look.refusals,
+        migration=look.migration,
     )
 
 
@@ -36,24 +41,28 @@ def check_known(state: State, stage: Stage) -> None:
 
 
 def neighbour(state: State, by: int) -> Stage | None:
-    """The stage above (1) or below (-1)."""
-    stages = ladder(state.strategy)
-    place = stages.index(state.stage) + by
-    return stages[place] if 0 <= place < len(stages) else None
+    """The nearest stage above (1) or below (-1) in which one may stay."""
+    return next_resting(ladder(state.strategy), state.stage, by, ALL_LADDERS[state.strategy])
 
 
 def walk_plan(
-    look: Survey, to: Stage, *, forced: bool = False, confirmed: bool = False, quiet_days: int = QUIET_DAYS
+    look: Survey,
+    to: Stage,
+    *,
+    forced: bool = False,
+    confirmed: bool = False,
+    quiet_days: int = QUIET_DAYS,
+    refused_days: int = REFUSED_DAYS,
 ) -> Plan:
     """From where we are to a stage, one at a time."""
     state, stages = look.state, stages_between(look.state, to)
     steps: list[Step] = []
     for stage in stages:
-        gates = step_findings(look, state, stage, confirmed=confirmed, quiet_days=quiet_days)
+        gates = step_findings(look, state, stage, confirmed=confirmed, quiet_days=quiet_days, refused_days=refused_days)
         steps.append(
             Step(
                 f"{state.stage} -> {stage}",
-                LADDERS[state.strategy][stage].summary + cleared(state, stage),
+                ALL_LADDERS[state.strategy][stage].summary + cleared(state, stage),
                 waits_for(look, stage),
                 gates,
             )
@@ -63,7 +72,7 @@ def walk_plan(
         steps = [Step(f"stay in {to}", "the stage is not changed", waits_for(look, to))]
     remarks: tuple[str, ...] = ()
     if not look.clients and to is not Stage.OFF:
-        remarks = ("No process has crossfade attached now: what applications write past it reaches one table only.",)
+        remarks = (f"{NOBODY_ATTACHED}.",)
     if forced:
         remarks += ("Closed gates will be passed by force, and the journal will say by whom and why.",)
     return Plan(
@@ -87,11 +96,19 @@ def ramp_step(look: Survey, stage: Stage, percent: int) -> Step:
 
 
 def step_findings(
-    look: Survey, state: State, to: Stage, *, confirmed: bool = False, quiet_days: int = QUIET_DAYS
+    look: Survey,
+    state: State,
+    to: Stage,
+    *,
+    confirmed: bool = False,
+    quiet_days: int = QUIET_DAYS,
+    refused_days: int = REFUSED_DAYS,
 ) -> tuple[Finding, ...]:
     """The gates of one step as things are now; earlier steps of a walk do not change them."""
     gates = gates_of_step(state, to)
-    return findings(gates, state, evidence_of(look), confirmed=confirmed, quiet_days=quiet_days)
+    return findings(
+        gates, state, evidence_of(look), confirmed=confirmed, quiet_days=quiet_days, refused_days=refused_days
+    )
 
 
 def waits_for(look: Survey, stage: Stage) -> str:
@@ -104,7 +121,7 @@ def clients_text(look: Survey) -> str:
 
 def cleared(state: State, stage: Stage) -> str:
     """What going down to a stage, from that state, makes count no more."""
-    rows = LADDERS[state.strategy]
+    rows = ALL_LADDERS[state.strategy]
     falls_behind = rows[stage].leaves_target_behind and not rows[state.stage].leaves_target_behind
     return "; the backfill and verify records are cleared, since the target falls behind" if falls_behind else ""
 
@@ -116,7 +133,7 @@ def _way_back(state: State, to: Stage) -> str:
     if start is to:
         return ""
     order = ladder(state.strategy)
-    lowest = next((stage for stage in order if Gate.EMPTY in LADDERS[state.strategy][stage].gates), start)
+    lowest = next((stage for stage in order if Gate.EMPTY in ALL_LADDERS[state.strategy][stage].gates), start)
     if order.index(start) < order.index(lowest) < order.index(to):
         return f"crossfade rollback --to {lowest} --execute (no further, once the target has an item)"
     verb = "rollback" if order.index(to) > order.index(start) else "advance"

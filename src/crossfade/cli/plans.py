@@ -74,7 +74,7 @@ def label_grid(indent: int) -> Grid:
     grid = Grid.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=indent - 2)
     grid.add_column(style="dim", no_wrap=True)
-    grid.add_column()
+    grid.add_column(overflow="fold")
     return grid
 
 

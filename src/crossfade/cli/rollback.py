@@ -10,6 +10,7 @@ from crossfade.cli.options import StageName, Where, quoted, with_execute, with_j
 from crossfade.cli.planning import check_known, neighbour, walk_plan
 from crossfade.cli.plans import closed_exit, go_on, unchanged
 from crossfade.cli.screen import Screen
+from crossfade.control.gates import way_to_complete
 from crossfade.control.survey import Survey
 from crossfade.core.stages import Stage, ladder
 from crossfade.errors import Refused
@@ -66,5 +67,8 @@ def goal_of(look_: Survey, to: Stage | None) -> Stage:
     check_known(state, goal)
     order = ladder(state.strategy)
     if order.index(goal) > order.index(state.stage):
-        raise Refused(f"{goal} is above {state.stage}", next_step=f"crossfade advance --to {goal} --execute")
+        up = f"crossfade advance --to {goal} --execute"
+        if goal is Stage.COMPLETE:
+            up = way_to_complete(state.stage, look_.migration)
+        raise Refused(f"{goal} is above {state.stage}", next_step=up)
     return goal

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from crossfade.errors import CrossfadeError
 
-WIDTH_WITHOUT_TERMINAL: Final = 100
+WIDTH_WITHOUT_TERMINAL: Final = 100_000  # nothing is broken there: programs search it, and people paste from it
 # A command within a text, of those that take the migration file.
 COMMAND: Final = re.compile(
     r"\bcrossfade (?:check|start|status|backfill|verify|watch|replicate|advance|rollback|complete|cancel|cleanup)\b"
@@ -49,13 +49,20 @@ class Screen:
         """Whether somebody is there to type an answer."""
         return not self.as_json and sys.stdin.isatty() and sys.stdout.isatty()
 
-    def say(self, text: str = "", style: str = "") -> None:
-        """A line of text. Unless on a terminal it is not broken, so that it can be searched and pasted."""
-        self.people.print(Text(text, style=style), soft_wrap=not self.is_terminal)
+    def say(self, text: str = "", style: str = "", *, whole: bool = False) -> None:
+        """A line of text. Unless on a terminal it is not broken, so that it can be searched and pasted; with `whole`
+        neither there, where a command in it is to be pasted."""
+        self.people.print(Text(text, style=style), soft_wrap=whole or not self.is_terminal)
 
     def show(self, thing: RenderableType) -> None:
-        """A table or the like."""
-        self.people.print(thing)
+        """A table or the like. Unless on a terminal no line is broken, and none ends in spaces."""
+        if self.is_terminal:
+            self.people.print(thing)
+            return
+        with self.people.capture() as captured:
+            self.people.print(thing)
+        for line in captured.get().splitlines():
+            self.say(line.rstrip())
 
     def document(self, value: Any) -> None:
         """The JSON document of this command, when JSON is wanted; indented, since people look at it as well."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 from rich.live import Live
 
-from crossfade.cli.moving import next_command
+from crossfade.cli.moving import what_next
 from crossfade.cli.opened import Opened, open_migration, strangeness
 from crossfade.cli.options import Where, with_json, with_where
 from crossfade.cli.screen import Screen
@@ -62,15 +63,17 @@ class Looks:
         now: Survey = self.opened.run(survey(self.opened.control, self.sightings))
         leases: tuple[Lease, ...] = self.opened.run(self.opened.control.leases())
         epochs = {lease.client: lease.epoch for lease in leases}
-        return View(now, epochs, strangeness(self.opened.migration, now.state), next_command(self.opened, now))
+        return View(now, epochs, strangeness(self.opened.migration, now.state), what_next(self.opened, now))
 
 
 def watch_it(screen: Screen, looks: Looks) -> None:
     """Until Ctrl-C. A look that gets no answer leaves the last one standing, and says so."""
     opened = looks.opened
     view = looks.again()
-    first, whole = status_screen(opened, view), screen.is_terminal
-    with Live(first, console=screen.people, auto_refresh=False, screen=whole) as live:
+    live = None
+    if screen.is_terminal:
+        live = Live(status_screen(opened, view), console=screen.people, auto_refresh=False, screen=True)
+    with live or nullcontext():
         try:
             while True:
                 screen.line(as_json(view))
@@ -79,9 +82,12 @@ def watch_it(screen: Screen, looks: Looks) -> None:
                     view = looks.again()
                 except UnknownOutcome as error:
                     view = view.aged(f"no answer from the control table ({error.message}); this is the last one")
-                live.update(status_screen(opened, view), refresh=whole)
+                if live is not None:
+                    live.update(status_screen(opened, view), refresh=True)
         except KeyboardInterrupt:
-            return
+            pass
+    if live is None:  # of what a pipe was not shown, the last
+        screen.show(status_screen(opened, view))
 
 
 def as_json(view: View) -> dict[str, Any]:
@@ -89,4 +95,4 @@ def as_json(view: View) -> dict[str, Any]:
     document = view.survey.as_json()
     for client in document["clients"]:
         client["epoch"] = view.epochs.get(client["client"], 0)
-    return document | {"next_command": view.next_command, "note": view.note, "held_back_by": view.survey.held_back_by}
+    return document | view.next_step.as_json() | {"note": view.note, "held_back_by": view.survey.held_back_by}

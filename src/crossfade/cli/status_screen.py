@@ -14,21 +14,26 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from crossfade.cli.moving import Next
 from crossfade.cli.opened import Opened
+from crossfade.cli.planning import NOBODY_ATTACHED
 from crossfade.cli.plans import gate_text, label_grid
 from crossfade.cli.screen import counted, duration
 from crossfade.control.fallbacks import moment
+from crossfade.control.gates import call_text
 from crossfade.control.records import JobRecord, JobStatus, StreamReader
 from crossfade.control.survey import ClientView, JobView, Survey
-from crossfade.core.stages import LADDERS, Gate, Stage, ladder
+from crossfade.core.stages import ALL_LADDERS, Gate, Stage, ladder
 
 CLIENTS_SHOWN: Final = 20  # those that are waited for come first
 JOURNAL_LINES: Final = 5
+REFUSALS_SHOWN: Final = 10
 BEHIND_SECONDS: Final = 5.0  # less is the way of streams
 OUTCOMES: Final = {
     "copied": "copied to the target",
     "failed": "the target does not take it",
     "there": "a write made a new item without it",
+    "another": "the target has another item under its key",
 }
 SILENT_SECONDS: Final = 1.2  # more than one poll
 
@@ -40,7 +45,7 @@ class View:
     survey: Survey
     epochs: Mapping[str, int]
     note: str
-    next_command: str
+    next_step: Next
 
     def aged(self, note: str) -> View:
         return replace(self, note=note)
@@ -59,12 +64,13 @@ def _parts(opened: Opened, view: View) -> Iterator[RenderableType]:
     yield _title("Jobs")
     yield _jobs(look)
     yield from _fallbacks(look)
+    yield from _refusals(look)
     yield from _gates(opened, look)
     yield from _journal(look)
     yield from _held_back(look)
     yield Text()
     yield _pair("Way back", look.way_back)
-    yield _pair("Next", view.next_command, "bold cyan")
+    yield _pair("Next", str(view.next_step), "bold cyan")
 
 
 def _head(look: Survey, note: str) -> Iterator[RenderableType]:
@@ -94,7 +100,7 @@ def entered_at(look: Survey) -> str:
 
 def _ladder(look: Survey) -> RenderableType:
     state = look.state
-    rows = LADDERS[state.strategy]
+    rows = ALL_LADDERS[state.strategy]
     stages = ladder(state.strategy)
     place = stages.index(state.stage)
     grid = Grid.grid(padding=(0, 2, 0, 0))
@@ -227,13 +233,35 @@ def _fallbacks(look: Survey) -> Iterator[RenderableType]:
     yield grid
 
 
+def _refusals(look: Survey) -> Iterator[RenderableType]:
+    """Calls that are served so far, and that later stages refuse."""
+    if not look.refusals.kinds:
+        return
+    yield _title("Calls that are refused later")
+    for kind in look.refusals.kinds[:REFUSALS_SHOWN]:
+        last = moment(kind.last_at)
+        calls = counted(kind.count, "call")
+        yield Text(
+            f"  {call_text(kind)}: refused in {kind.stages}; {calls} of this kind seen, the last {ago(last)} ago"
+            f" ({kind.client} on {kind.host} pid {kind.pid})",
+            style="bold yellow",
+        )
+        yield Text(f"      {kind.reason}")
+        yield Text(f"      {kind.next_step}")
+    if len(look.refusals.kinds) > REFUSALS_SHOWN:
+        yield Text(f"  and {len(look.refusals.kinds) - REFUSALS_SHOWN:,} more kinds (--json has all)")
+
+
 def _held_back(look: Survey) -> Iterator[RenderableType]:
     yield _title("What holds us back")
     confirmation = f"{Gate.CONFIRMED.value}:"
     held = [line for line in look.held_back_by if not line.startswith(confirmation)]
-    if not held:
-        done = look.state.stage is Stage.COMPLETE
+    done = look.state.stage is Stage.COMPLETE
+    alone = not look.clients and not done
+    if not held and not alone:
         yield Text("  nothing: the migration is complete" if done else "  nothing")
+    if alone:
+        yield Text(f"  {NOBODY_ATTACHED}", style="yellow")
     for line in held:
         yield Text(f"  {line}", style="yellow")
 

@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 
 from crossfade.cli.jobs import running
-from crossfade.cli.moving import look, next_command
+from crossfade.cli.moving import look, what_next
 from crossfade.cli.opened import Opened, open_migration
 from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
@@ -28,7 +28,8 @@ LINE_STYLES = {"-": "red", "+": "green", "!": "bold red"}
 @with_json
 @click.pass_obj
 def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: int, execute: bool) -> None:
-    """Compare both tables, every key in both directions, beside the traffic. Only --repair writes to them.
+    """Compare both tables, every key in both directions, beside the traffic. Only --repair writes to them. In
+    copy-on-write, where the target goes on by itself, it looks whether the target has each key of the source.
 
     What differs only because a write is in flight is looked at again before it counts. A run that finds nothing opens
     the gate of the stages that need it; one that repairs does not, so run it once more. Exit status 0 when both are
@@ -42,10 +43,10 @@ def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: i
     """
     options = VerifyOptions(repair=repair, segments=segments, workers=workers)
     opened = open_migration(screen, where, workers=workers)
-    opened.look_at_tables()
     with running(opened) as (stop, shown):
         state = opened.state_of_this_file()
         check_stage(state.strategy, state.stage)
+        opened.look_at_tables()
         if repair and not go_on(opened, plan_of(opened, state), execute=execute):
             return
         result = run_verify(
@@ -57,7 +58,7 @@ def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: i
             on_note=shown.note,
             caller=opened.caller,
         )
-    step = next_command(opened, look(opened)) if result.status == "clean" else opened.command(result.next_step)
+    step = str(what_next(opened, look(opened))) if result.status == "clean" else opened.command(result.next_step)
     show(opened, result, step)
     screen.line({"event": "result", **result.as_json(), "next_step": step})
     raise click.exceptions.Exit(result.exit_status)
@@ -103,11 +104,7 @@ def show(opened: Opened, result: VerifyResult, next_step: str) -> None:
         f" matching {result.matching:,}, missing {result.missing:,}, extra {result.extra:,},"
         f" mismatched {result.mismatched:,} ({duration(result.seconds)})"
     )
-    if result.repaired or result.not_repaired or result.left_alone:
-        screen.say(
-            f"  repaired {result.repaired:,}, could not be repaired {result.not_repaired:,},"
-            f" left alone {result.left_alone:,}"
-        )
+    show_repairs(screen, result)
     screen.say(f"Next: {next_step}")
 
 
@@ -115,12 +112,20 @@ def show_covered(screen: Screen, result: VerifyResult, style: str) -> None:
     """Where the target goes on by itself, it is only to have whatever the source has."""
     said = "the target has whatever the source has" if result.status == "clean" else verdict(result)
     screen.say(f"Verify: {said}", style)
-    repaired = f"; repaired {result.repaired:,}, could not be repaired {result.not_repaired:,}"
+    another = f", {result.mismatched:,} with another item in their place" if result.mismatched else ""
     screen.say(
         f"  {counted(result.source_items, 'item')} in the source, {result.missing:,} of them missing in the target"
-        f"{repaired if result.missing and (result.repaired or result.not_repaired) else ''}"
-        f" ({duration(result.seconds)})"
+        f"{another} ({duration(result.seconds)})"
     )
+    show_repairs(screen, result)
+
+
+def show_repairs(screen: Screen, result: VerifyResult) -> None:
+    if result.repaired or result.not_repaired or result.left_alone:
+        screen.say(
+            f"  repaired {result.repaired:,}, could not be repaired {result.not_repaired:,},"
+            f" left alone {result.left_alone:,}"
+        )
 
 
 def verdict(result: VerifyResult) -> str:

@@ -6,14 +6,17 @@ changed since, wait until all have entered where we went. Killed at any point, t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from crossfade.control.carrying import put_fence, read_carrier
 from crossfade.control.fallbacks import begin_counting, fallback_records
+from crossfade.control.freezing import FROZEN_LOOK_SECONDS, GIVE_UP_PART, HOLD_SECONDS, way_out
 from crossfade.control.gates import (
     QUIET_DAYS,
     RAMP_GATES,
+    REFUSED_DAYS,
     Evidence,
     Finding,
     closed_error,
@@ -21,27 +24,54 @@ from crossfade.control.gates import (
     gates_of_step,
     table_to_look_at,
 )
-from crossfade.control.records import STATE, Job, JournalEntry, Reader, State, job_record, reader_record, record_name
+from crossfade.control.records import (
+    CARRIER,
+    FENCE,
+    STATE,
+    Job,
+    JournalEntry,
+    Reader,
+    State,
+    job_record,
+    reader_record,
+    record_name,
+)
+from crossfade.control.refusals import remove_refusals
+from crossfade.control.repairs import remove_repairs
 from crossfade.control.starting import StartPlan, start
 from crossfade.control.store import Caller, Change, Control
 from crossfade.control.streams import forget_reader
 from crossfade.control.waiting import PATIENCE_SECONDS, await_everyone
-from crossfade.core.effects import Note, Request, Routine, Stamp, Today
+from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp, Today
 from crossfade.core.rules import Rules
-from crossfade.core.stages import LADDERS, Fallback, Gate, Ramp, Stage, Writes, ladder, path
-from crossfade.errors import Fenced, Refused
+from crossfade.core.stages import ALL_LADDERS, Fallback, Gate, Ramp, Stage, Writes, ladder, next_resting, path
+from crossfade.errors import Fenced, GateClosed, Refused, TurnedBack
 
 CHANGES_MAX: Final = 50  # how often `unclean` or the journal may change under one step before a person should look
 
-# What nobody can mean to pass: there is no way back after it, or what the target holds would be lost.
-NEVER_FORCED: Final = (Gate.CONFIRMED, Gate.EMPTY)
+# What nobody can mean to pass: there is no way back after it, or what the target holds, or lacks, would be lost.
+NEVER_FORCED: Final = (Gate.CONFIRMED, Gate.EMPTY, Gate.PASSED)
+
+Position = Callable[[], Routine[str]]
+"""Where the source's log ends now, as a text; the effects of the routine are those that the driver knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Writes are held: where that leads back to, and when. `at_once`: without waiting for anybody, since whoever has
+    not entered the freeze is still in the stage that it was entered from."""
+
+    came_from: Stage
+    until: float  # monotonic seconds
+    at_once: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Coordinator:
     """`force_because`: why gates (not the barrier, nor those of NEVER_FORCED) are to be passed; kept in the journal.
     `quiet_days`: for how long nothing may have been found in the source alone; where fewer than the default are asked
-    for, and that is what opens the gate, the journal says so."""
+    for, and that is what opens the gate, the journal says so. `hold_seconds`: for how long writes may be held.
+    `position`: where the source's log ends; without one, what carries the log asks the source itself."""
 
     control: Control
     caller: Caller
@@ -49,6 +79,9 @@ class Coordinator:
     force_because: str = ""
     patience_seconds: float = PATIENCE_SECONDS
     quiet_days: int = QUIET_DAYS
+    refused_days: int = REFUSED_DAYS
+    hold_seconds: float = HOLD_SECONDS
+    position: Position | None = None
 
     def start(self, plan: StartPlan) -> Routine[State]:
         """Make the control table if need be and the first record. Refused when the migration was started already."""
@@ -57,11 +90,18 @@ class Coordinator:
     def walk(self, to: Stage) -> Routine[State]:
         """All the stages to `to`, one at a time. GateClosed, Refused or Fenced leave it in the last one reached."""
         state = yield from self.control.state()
+        self._refuse_staying(state, to)
         steps = path(self._ladder(state), state.stage, to)
         if not steps:
             return (yield from self._settled())
+        rows, hold = ALL_LADDERS[state.strategy], None
         for stage in steps:
-            state = yield from self._step(state, stage, confirmed=False)
+            if not rows[stage].holds:
+                state = yield from self._step(state, stage, confirmed=False)
+            elif rows[state.stage].holds:
+                state = yield from self._second(state, stage, hold)
+            else:
+                state, hold = yield from self._first(state, stage)
             if state.stage is not stage:
                 raise self._overtaken(state, f"going to {to}")
         return state
@@ -69,6 +109,7 @@ class Coordinator:
     def move_one(self, to: Stage) -> Routine[State]:
         """One stage up or down; where it is there already, only wait for everybody."""
         state = yield from self.control.state()
+        self._refuse_staying(state, to)
         if state.stage is to:
             return (yield from self._settled())
         return (yield from self._step(state, to, confirmed=False))
@@ -87,8 +128,8 @@ class Coordinator:
         state = yield from self.control.state()
         if state.ramp_percent == percent:
             return (yield from self._settled())
-        if percent and LADDERS[state.strategy][state.stage].ramp is Ramp.NONE:
-            stages = ", ".join(s for s, row in LADDERS[state.strategy].items() if row.ramp is not Ramp.NONE)
+        if percent and ALL_LADDERS[state.strategy][state.stage].ramp is Ramp.NONE:
+            stages = ", ".join(s for s, row in ALL_LADDERS[state.strategy].items() if row.ramp is not Ramp.NONE)
             raise Refused(f"stage {state.stage} has no ramp", next_step=f"ramp in one of: {stages}")
         return (yield from self._ramp(state, percent))
 
@@ -104,8 +145,13 @@ class Coordinator:
                 yield from self.control.remove(record_name(segment))
         for reader in Reader:
             yield from forget_reader(self.control, reader)
-        if any(row.fallback is Fallback.LOOKED_UP for row in LADDERS[state.strategy].values()):
+        if any(row.fallback is Fallback.LOOKED_UP for row in ALL_LADDERS[state.strategy].values()):
             for record in fallback_records():
+                yield from self.control.remove(record)
+        yield from remove_refusals(self.control)
+        if any(row.holds for row in ALL_LADDERS[state.strategy].values()):
+            yield from remove_repairs(self.control)
+            for record in (CARRIER, FENCE):
                 yield from self.control.remove(record)
         token = yield from Stamp()
         length = state.journal_length + 1
@@ -124,9 +170,10 @@ class Coordinator:
 
     # --- one step
 
-    def _step(self, state: State, to: Stage, *, confirmed: bool) -> Routine[State]:
+    def _step(self, state: State, to: Stage, *, confirmed: bool, settles: bool = True) -> Routine[State]:
+        """`settles`: to wait until everybody has entered it."""
         self._refuse_impossible(state, to)
-        rows = LADDERS[state.strategy]
+        rows = ALL_LADDERS[state.strategy]
         if state.ramp_percent and rows[state.stage].ramp is Ramp.EVERY and rows[to].writes is not Writes.LOCKSTEP:
             # Strong reads come from the target only while nobody mirrors; so the ramp ends before anybody does.
             state = yield from self._ramp(state, 0)
@@ -145,6 +192,7 @@ class Coordinator:
                 what=f"{state.stage} -> {to}",
                 also=tuple(also),
                 confirmed=confirmed,
+                settles=settles,
             )
         )
 
@@ -169,11 +217,13 @@ class Coordinator:
         what: str,
         also: tuple[Request, ...] = (),
         confirmed: bool = False,
+        settles: bool = True,
     ) -> Routine[State]:
         expected = state
+        alive = Gate.VERIFIED in gates and Gate.PASSED not in gates  # of whoever is held, the repair queue tells
         token = yield from Stamp()
         for _ in range(CHANGES_MAX):
-            state = yield from self._settled(goal, alive=Gate.VERIFIED in gates)
+            state = yield from self._settled(goal, alive=alive)
             if state.epoch != expected.epoch:
                 raise self._overtaken(state, goal)
             passed = yield from self._pass_gates(state, goal, gates, confirmed)
@@ -181,47 +231,135 @@ class Coordinator:
                 fields={**fields, "epoch": state.epoch + 1},
                 what=what,
                 why=self._why(passed),
-                forced=bool(passed),
-                guard_unclean=bool(gates) and all(finding.gate is Gate.QUIET for finding in passed),
+                forced=bool(passed and self.force_because),
+                guard_unclean=bool(gates) and all(finding.gate in (Gate.QUIET, Gate.ANSWERED) for finding in passed),
                 also=also,
             )
             if (yield from self.control.change_state(state, self.caller, token, wanted)):
-                facts = {"what": what, "epoch": state.epoch + 1, "forced": bool(passed)}
+                fewer = [option for option, _ in self._fewer_days(passed)]
+                facts = {"what": what, "epoch": state.epoch + 1, "forced": wanted.forced, "fewer_days": fewer}
                 yield from Note("moved", facts)
+                if not settles:
+                    return (yield from self.control.state())
                 return (yield from self._settled())
         raise Refused(f"{goal}: the control records changed {CHANGES_MAX} times meanwhile", next_step="try again")
 
     def _pass_gates(
         self, state: State, goal: str, gates: Iterable[Gate], confirmed: bool
     ) -> Routine[tuple[Finding, ...]]:
-        """The closed gates that are passed, by force or because fewer quiet days are asked for than is the default.
+        """The closed gates that are passed, by force or because fewer days are asked for than is the default.
         Raises GateClosed with every finding."""
         gates = tuple(gates)
-        evidence = yield from Evidence.read(self.control, table_to_look_at(state, gates), fallbacks=Gate.QUIET in gates)
-        judged = findings(gates, state, evidence, confirmed=confirmed, quiet_days=self.quiet_days)
+        evidence = yield from Evidence.read(
+            self.control,
+            table_to_look_at(state, gates),
+            fallbacks=Gate.QUIET in gates,
+            refusals=Gate.ANSWERED in gates,
+            passing=Gate.PASSED in gates,
+        )
+        days = {"quiet_days": self.quiet_days, "refused_days": self.refused_days}
+        judged = findings(gates, state, evidence, confirmed=confirmed, **days)
         closed = [finding for finding in judged if not finding.is_open]
         if closed and (not self.force_because or any(finding.gate in NEVER_FORCED for finding in closed)):
             raise closed_error(state, goal, judged)
-        usually = findings(gates, state, evidence, confirmed=confirmed, quiet_days=max(self.quiet_days, QUIET_DAYS))
+        usual = {"quiet_days": max(self.quiet_days, QUIET_DAYS), "refused_days": max(self.refused_days, REFUSED_DAYS)}
+        usually = findings(gates, state, evidence, confirmed=confirmed, **usual)
         return tuple(finding for finding in usually if not finding.is_open)
 
     def _why(self, passed: Iterable[Finding]) -> str:
         """What the journal says of gates that were passed."""
-        quiet = [finding.found for finding in passed if finding.gate is Gate.QUIET and self.quiet_days < QUIET_DAYS]
-        shorter = [f"--quiet-days {self.quiet_days}: {found}" for found in quiet]
+        shorter = [f"{option}: {found}" for option, found in self._fewer_days(passed)]
         return "; ".join(part for part in (self.force_because, *shorter) if part) if passed else ""
 
-    def _settled(self, purpose: str = "", *, alive: bool = False) -> Routine[State]:
+    def _fewer_days(self, passed: Iterable[Finding]) -> list[tuple[str, str]]:
+        """The options by which fewer days than usual were asked for, where that opened a gate; what it had found."""
+        fewer: dict[Gate, str] = {}
+        if self.quiet_days < QUIET_DAYS:
+            fewer[Gate.QUIET] = f"--quiet-days {self.quiet_days}"
+        if self.refused_days < REFUSED_DAYS:
+            fewer[Gate.ANSWERED] = f"--refused-days {self.refused_days}"
+        return [(fewer[finding.gate], finding.found) for finding in passed if finding.gate in fewer]
+
+    def _settled(
+        self, purpose: str = "", *, alive: bool = False, patience_seconds: float | None = None
+    ) -> Routine[State]:
         """Every client has entered: the state, which somebody else may have moved on by now."""
         if not self.rules.barrier:
             return (yield from self.control.state())
         return (
             yield from await_everyone(
-                self.control, self.caller, patience_seconds=self.patience_seconds, purpose=purpose, alive=alive
+                self.control,
+                self.caller,
+                patience_seconds=self.patience_seconds if patience_seconds is None else patience_seconds,
+                purpose=purpose,
+                alive=alive,
             )
         )
 
+    # --- a freeze
+
+    def _first(self, state: State, to: Stage) -> Routine[tuple[State, Hold]]:
+        """Enter the first of the two stages that hold writes; or turn back, where somebody does not enter in time."""
+        came_from = state.stage
+        state = yield from self._step(state, to, confirmed=False, settles=False)
+        hold = Hold(came_from, (yield from Now()) + self.hold_seconds * GIVE_UP_PART, at_once=True)
+        if state.stage is not to:
+            return state, hold
+        try:
+            patience = max(0.0, hold.until - (yield from Now()))
+            entered = yield from self._settled(f"every client must hold its writes ({to})", patience_seconds=patience)
+        except Refused as error:
+            raise (yield from self._turned_back(state, hold, error.message)) from error
+        return entered, hold
+
+    def _second(self, state: State, to: Stage, hold: Hold | None) -> Routine[State]:
+        """Move the authority, when all that was written to it is on the other side; or turn back. `hold`: None where
+        somebody else had begun."""
+        if hold is None:
+            until = (yield from Now()) + self.hold_seconds * GIVE_UP_PART
+            hold = Hold(way_out(state.strategy, state.stage), until, at_once=False)
+            state = yield from self._settled(f"every client must hold its writes ({state.stage})")
+        if (yield from read_carrier(self.control)) is not None and ALL_LADDERS[state.strategy][
+            to
+        ].authority == "target":
+            position = (yield from self.position()) if self.position is not None else ""
+            _ = yield from put_fence(self.control, self.caller, state, position)
+        while True:
+            try:
+                return (yield from self._step(state, to, confirmed=False))
+            except GateClosed as error:
+                if (yield from Now()) >= hold.until:
+                    raise (yield from self._turned_back(state, hold, error.message)) from error
+            yield from Sleep(FROZEN_LOOK_SECONDS)
+
+    def _turned_back(self, state: State, hold: Hold, why: str) -> Routine[TurnedBack | Fenced]:
+        """The error to raise when that is done."""
+        to = hold.came_from
+        token = yield from Stamp()
+        for _ in range(CHANGES_MAX):
+            found = (yield from self.control.state()) if hold.at_once else (yield from self._settled())
+            if found.epoch != state.epoch:
+                return self._overtaken(found, f"turning back to {to}")
+            fields = {"stage": to, "ramp_percent": 0, "epoch": found.epoch + 1}
+            wanted = Change(fields, f"{found.stage} -> {to}", why.splitlines()[0])
+            if (yield from self.control.change_state(found, self.caller, token, wanted)):
+                yield from Note("turned_back", {"to": to.value, "why": why})
+                return TurnedBack(
+                    f"writes were held for {self.hold_seconds * GIVE_UP_PART:g} s, so the migration is in {to} again:"
+                    f" {why}",
+                    next_step="see to that, then give the same command again: nothing was lost",
+                )
+        raise Refused(f"turning back to {to}: the control records changed {CHANGES_MAX} times meanwhile")
+
     # --- what is refused
+
+    def _refuse_staying(self, state: State, to: Stage) -> None:
+        rows = ALL_LADDERS[state.strategy]
+        if to is state.stage or to not in rows or not rows[to].holds:
+            return
+        stages = self._ladder(state)
+        beyond = next_resting(stages, to, 1 if stages.index(to) > stages.index(state.stage) else -1, rows)
+        raise Refused(f"in {to} writes are held, so nobody may stay there", next_step=f"go through it, to {beyond}")
 
     def _refuse_halfway(self, state: State) -> Routine[None]:
         """GateClosed where a step on the way to off has a closed gate."""

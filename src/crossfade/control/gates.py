@@ -4,36 +4,41 @@ Up, a stage asks for what the table of stages says. In both directions a step th
 equality: a complete backfill, and a verify that found nothing, began after the backfill, and began when `unclean` was
 what it is now, since every end without a drain raises it. Where a replication was started, it must run, and have
 caught up. Where the source was drained, `complete` wants some days in which nobody has found anything in it that the
-target lacks.
+target lacks. And it wants some days without a call that is served so far, and that it refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
 from crossfade.control.calls import ask
+from crossfade.control.carrying import Passing
 from crossfade.control.fallbacks import Fallbacks, moment, read_fallbacks
-from crossfade.control.records import Job, JobRecord, JobStatus, State
+from crossfade.control.records import Job, JobRecord, JobStatus, RefusalRecord, State
+from crossfade.control.refusals import Refusals, opens_at, read_refusals
 from crossfade.control.store import Control
 from crossfade.control.streams import LAG_SECONDS_MAX, REPORT_BEATS_MAX, Replication
 from crossfade.core.effects import Request, Routine
-from crossfade.core.stages import LADDERS, Gate, Stage
+from crossfade.core.stages import ALL_LADDERS, Gate, Stage
 from crossfade.errors import GateClosed
 
 QUIET_DAYS: Final = 14  # a fortnight has a month's end or a weekly job in it, most likely
+REFUSED_DAYS: Final = QUIET_DAYS
 HITS_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One gate: whether it is open, what was found, and what to do about it."""
+    """One gate: whether it is open, what was found, and what to do about it; `command` is what of that can be typed
+    now as it is, if anything."""
 
     gate: Gate
     is_open: bool
     found: str
     next_step: str
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,23 @@ class Evidence:
     replication: Replication | None = None  # None: this migration has none, and no gate for it
     target_empty: bool | None = None  # None: nobody has looked
     fallbacks: Fallbacks | None = None  # None: nobody has looked, or nothing is counted
+    refusals: Refusals | None = None  # None: nobody has looked
+    passing: Passing | None = None  # None: nobody has looked, since writes are not held
+    migration: str = "NAME"  # whose evidence it is, for the commands that have to name it
 
     @classmethod
-    def read(cls, control: Control, target: str = "", *, fallbacks: bool = False) -> Routine[Evidence]:
+    def read(
+        cls,
+        control: Control,
+        target: str = "",
+        *,
+        fallbacks: bool = False,
+        refusals: bool = False,
+        passing: bool = False,
+    ) -> Routine[Evidence]:
         """`target`: the table to be looked at as well, where a gate asks for it to be empty. `fallbacks`: likewise what
-        was found in the source alone."""
+        was found in the source alone; `refusals`: the calls that later stages refuse; `passing`: what is still on its
+        way to the other side."""
         empty = None
         if target:
             request: Request = {"TableName": target, "Limit": 1, "ConsistentRead": True}
@@ -59,12 +76,14 @@ class Evidence:
         verify = yield from control.job(Job.VERIFY)
         replication = yield from Replication.read(control)
         found = (yield from read_fallbacks(control)) if fallbacks else None
-        return cls(backfill, verify, replication, empty, found)
+        foreseen = (yield from read_refusals(control)) if refusals else None
+        on_its_way = (yield from Passing.read(control)) if passing else None
+        return cls(backfill, verify, replication, empty, found, foreseen, on_its_way, control.migration)
 
 
 def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
     """The gates between the state's stage and an adjacent one."""
-    rows = LADDERS[state.strategy]
+    rows = ALL_LADDERS[state.strategy]
     order = tuple(rows)
     wanted = set(rows[to].gates) if order.index(to) > order.index(state.stage) else set[Gate]()
     if rows[to].authority != rows[state.stage].authority and rows[state.stage].keeps_equal:
@@ -73,6 +92,10 @@ def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
         wanted |= {Gate.EMPTY}  # there nobody looks at the target
     if to is Stage.COMPLETE:
         wanted |= {Gate.VERIFIED}
+    if rows[to].holds and rows[state.stage].holds:  # what a replication says of its lag, the fence says exactly
+        return tuple(gate for gate in Gate if gate in wanted | {Gate.PASSED})
+    if rows[to].holds:  # in either direction: nobody is to be held up for a gate that is closed anyway
+        wanted |= {Gate.BACKFILLED, Gate.VERIFIED}
     if Gate.VERIFIED in wanted:
         wanted |= {Gate.REPLICATED}
     return tuple(gate for gate in Gate if gate in wanted)
@@ -88,13 +111,16 @@ def findings(
     *,
     confirmed: bool = False,
     quiet_days: int = QUIET_DAYS,
+    refused_days: int = REFUSED_DAYS,
 ) -> tuple[Finding, ...]:
     """`replicated` is a gate only where a replication was started."""
     asked = [gate for gate in gates if gate is not Gate.REPLICATED or evidence.replication is not None]
-    return tuple(_judge(gate, state, evidence, confirmed, quiet_days) for gate in asked)
+    return tuple(_judge(gate, state, evidence, confirmed, quiet_days, refused_days) for gate in asked)
 
 
-def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool, quiet_days: int) -> Finding:
+def _judge(
+    gate: Gate, state: State, evidence: Evidence, confirmed: bool, quiet_days: int, refused_days: int
+) -> Finding:
     match gate:
         case Gate.EMPTY:
             return _empty(state, evidence)
@@ -104,18 +130,30 @@ def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool, quiet_
             return _verified(state, evidence)
         case Gate.REPLICATED:
             return _replicated(evidence.replication)
+        case Gate.PASSED:
+            return _passed(state, evidence.passing)
         case Gate.QUIET:
-            return _quiet(evidence.fallbacks, quiet_days)
+            return _quiet(evidence, quiet_days)
+        case Gate.ANSWERED:
+            return _answered(evidence, refused_days)
         case Gate.CONFIRMED:
-            found = "confirmed" if confirmed else "not confirmed: there is no way back from complete"
-            return Finding(
-                gate,
-                confirmed,
-                found,
-                "" if confirmed else "crossfade complete --execute --confirm NAME, with the name of the migration",
-            )
+            if confirmed:
+                return Finding(gate, True, "confirmed", "")
+            command = completing(evidence.migration)
+            return Finding(gate, False, "not confirmed: there is no way back from complete", command, command)
         case _:
             assert_never(gate)
+
+
+def completing(migration: str) -> str:
+    """The command for the last step."""
+    return f"crossfade complete --execute --confirm {migration}"
+
+
+def way_to_complete(stage: Stage, migration: str) -> str:
+    """The commands that lead from a stage to the last one."""
+    walk = "" if stage is Stage.RAMPDOWN else f"crossfade advance --to {Stage.RAMPDOWN} --execute, then "
+    return walk + completing(migration)
 
 
 def table_to_look_at(state: State, gates: Iterable[Gate]) -> str:
@@ -130,7 +168,7 @@ def _empty(state: State, evidence: Evidence) -> Finding:
     step = f"empty it, or create another table: {state.target} must hold nothing but what this migration brings"
     if evidence.target_empty is None:
         found = "has not been looked at"
-    elif not LADDERS[state.strategy][state.stage].is_single:
+    elif not ALL_LADDERS[state.strategy][state.stage].is_single:
         found = "holds items that below prepare nobody would look at"
         step = f"stay in {state.stage}, or go up again: what has been copied or written to it stays there"
     return Finding(Gate.EMPTY, False, f"{state.target} {found}", step)
@@ -139,19 +177,21 @@ def _empty(state: State, evidence: Evidence) -> Finding:
 def _backfilled(backfill: JobRecord | None) -> Finding:
     command = "crossfade backfill --execute"
     if backfill is None:
-        return Finding(Gate.BACKFILLED, False, "no backfill has begun", command)
+        return Finding(Gate.BACKFILLED, False, "no backfill has begun", command, command)
     if backfill.status is JobStatus.RUNNING:
         where = f"begun {backfill.started_at} by {backfill.who} on {backfill.host}, pid {backfill.pid}"
-        return Finding(Gate.BACKFILLED, False, f"the backfill is not complete ({where})", f"{command} (it resumes)")
+        found = f"the backfill is not complete ({where})"
+        return Finding(Gate.BACKFILLED, False, found, f"{command} (it resumes)", command)
     return Finding(Gate.BACKFILLED, True, f"the backfill is complete since {backfill.finished_at}", "")
 
 
 def _verified(state: State, evidence: Evidence) -> Finding:
     verify, backfill = evidence.verify, evidence.backfill
     command = "crossfade verify"
+    repair = f"{command} --repair --execute"
 
-    def closed(found: str, next_step: str = command) -> Finding:
-        return Finding(Gate.VERIFIED, False, found, next_step)
+    def closed(found: str, next_step: str = command, first: str = command) -> Finding:
+        return Finding(Gate.VERIFIED, False, found, next_step, first)
 
     if verify is None:
         return closed("nothing has been verified")
@@ -160,7 +200,7 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         return closed(f"the last verify has not finished ({where})")
     if not verify.clean:
         counts = ", ".join(f"{name} {count}" for name, count in verify.counts.items())
-        return closed(f"the last verify found differences ({counts})", f"{command} --repair --execute, then {command}")
+        return closed(f"the last verify found differences ({counts})", f"{repair}, then {command}", repair)
     if backfill is None or backfill.status is not JobStatus.COMPLETE or verify.backfill_run != backfill.run:
         return closed("the last verify began before the backfill was complete")
     if verify.unclean != state.unclean:
@@ -174,8 +214,8 @@ def _replicated(replication: Replication | None) -> Finding:
     """Its lease tells whether it runs, and the beats since how old its report is: no two clocks are compared."""
     command = "crossfade replicate --execute"
 
-    def closed(found: str, next_step: str) -> Finding:
-        return Finding(Gate.REPLICATED, False, found, next_step)
+    def closed(found: str, next_step: str, first: str = "") -> Finding:
+        return Finding(Gate.REPLICATED, False, found, next_step, first)
 
     if replication is None:
         return Finding(Gate.REPLICATED, True, "there is no replication", "")
@@ -183,19 +223,44 @@ def _replicated(replication: Replication | None) -> Finding:
     last = f"it last caught up at {report.caught_up_at}" if report.caught_up_at else "it has never caught up"
     if replication.lease is None:
         end = "crossfade replicate --end --execute"
-        return closed(f"the replication does not run; {last}", f"{command} beside this (or {end}, to do without it)")
+        step = f"{command} beside this (or {end}, to do without it)"
+        return closed(f"the replication does not run; {last}", step, command)
     silent = replication.lease.beat - report.beat
     if silent > REPORT_BEATS_MAX:
         return closed(f"the replication has reported nothing for {silent} of its beats; {last}", "look at that process")
     if not 0 <= report.lag_seconds <= LAG_SECONDS_MAX:
         behind = "has not read all shards yet" if report.lag_seconds < 0 else f"is {report.lag_seconds:.0f} s behind"
-        return closed(f"the replication {behind}; {last}", "wait until it has caught up: crossfade status --watch")
+        look = "crossfade status --watch"
+        return closed(f"the replication {behind}; {last}", f"wait until it has caught up: {look}", look)
     return Finding(Gate.REPLICATED, True, f"the replication caught up at {report.caught_up_at}", "")
 
 
-def _quiet(fallbacks: Fallbacks | None, days: int) -> Finding:
+def _passed(state: State, passing: Passing | None) -> Finding:
+    """Judged only when everybody holds its writes; before that, there is always something on its way."""
+    if passing is None:
+        return Finding(Gate.PASSED, True, "judged when everybody holds its writes, for some seconds at most", "")
+    if passing.repairs:
+        first = passing.repairs[0]
+        why = f" ({first.reason})" if first.reason else ""
+        count = f"{len(passing.repairs)} keys or more wait" if len(passing.repairs) > 1 else "1 key waits"
+        found = f"{count} to be repaired in the other store: {first.key} of client {first.client}{why}"
+        return Finding(Gate.PASSED, False, found, "see to it that the other store takes them, then try again")
+    goes_up = ALL_LADDERS[state.strategy][state.stage].authority == "source"  # the log carries nothing back
+    if goes_up and not passing.carrier_is_past(state.epoch):
+        carrier, fence = passing.carrier, passing.fence
+        assert carrier is not None  # noqa: S101 - without one everything is past it
+        if not carrier.owner:
+            return Finding(Gate.PASSED, False, "nothing that carries the log has reported yet", "start the ETL")
+        behind = f" of {fence.position}" if fence is not None and fence.position else ""
+        found = f"the log is applied up to {carrier.applied or 'an unknown position'}{behind} ({carrier.reported_at})"
+        return Finding(Gate.PASSED, False, found, "see to it that the ETL runs and keeps up, then try again")
+    return Finding(Gate.PASSED, True, "all that was written has reached the other side", "")
+
+
+def _quiet(evidence: Evidence, days: int) -> Finding:
     """The clock begins with rampdown, and again with every hit."""
-    sooner = "crossfade complete --execute --confirm NAME --quiet-days N, with fewer days"
+    fallbacks = evidence.fallbacks
+    sooner = f"{completing(evidence.migration)} --quiet-days N, with fewer days"
     if fallbacks is None:
         return Finding(Gate.QUIET, not days, "what was found in the source alone has not been counted", sooner)
     hits, wanted = hits_text(fallbacks), "1 quiet day is" if days == 1 else f"{days} quiet days are"
@@ -206,6 +271,41 @@ def _quiet(fallbacks: Fallbacks | None, days: int) -> Finding:
         )
     step = f"it opens at {moment(opens_at)}, if nothing is found until then; or {sooner}"
     return Finding(Gate.QUIET, False, f"{hits}; {wanted} asked for", step)
+
+
+def _answered(evidence: Evidence, days: int) -> Finding:
+    """The clock begins again with each call that complete refuses; where there was none, nothing is waited for."""
+    refusals = evidence.refusals
+    sooner = f"{completing(evidence.migration)} --refused-days N, with fewer days"
+    if refusals is None:
+        return Finding(Gate.ANSWERED, not days, "nobody has looked for calls that complete refuses", sooner)
+    kinds = refusals.of(Stage.COMPLETE)
+    if not kinds:
+        return Finding(Gate.ANSWERED, True, "no call was seen that complete refuses", "")
+    opens = opens_at(kinds, days)
+    wanted = "1 day without one is" if days == 1 else f"{days} days without one are" if days else "no such day is"
+    found = f"{refusals_text(kinds)}; {wanted} asked for"
+    if refusals.today >= opens:
+        return Finding(Gate.ANSWERED, True, found, "")
+    step = f"{kinds[0].next_step}; it opens at {moment(opens)}, if none is seen until then; or {sooner}"
+    return Finding(Gate.ANSWERED, False, found, step)
+
+
+def refusals_text(kinds: Sequence[RefusalRecord]) -> str:
+    """Calls that are refused later, as people read it: the first of the kinds, with its reason."""
+    kind = kinds[0]
+    count = sum(each.count for each in kinds)
+    calls = "1 call was" if count == 1 else f"{count:,} calls were"
+    others = f" and {len(kinds) - 1} more" if len(kinds) > 1 else ""
+    return (
+        f"{calls} seen that complete refuses, the last at {moment(kind.last_at)} ({call_text(kind)}: {kind.reason})"
+        f"{others}"
+    )
+
+
+def call_text(kind: RefusalRecord) -> str:
+    """`Query of orders, index by_customer`."""
+    return f"{kind.operation} of {kind.table}" + (f", index {kind.index}" if kind.index else "")
 
 
 def hits_text(fallbacks: Fallbacks) -> str:

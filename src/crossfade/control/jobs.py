@@ -43,7 +43,7 @@ from crossfade.control.waiting import (
     waiting_facts,
 )
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
-from crossfade.core.stages import LADDERS, Fallback, Stage
+from crossfade.core.stages import ALL_LADDERS, Fallback, Stage
 from crossfade.errors import Fenced, Refused, UnknownOutcome
 
 ONE_SIDED: Final = "writes go to one table only, so the other falls behind"
@@ -157,7 +157,7 @@ def finish_job(claim: Claim, counts: Mapping[str, int], *, clean: bool, finished
 
 
 def _refuse_stage(state: State, job: Job) -> None:
-    row = LADDERS[state.strategy][state.stage]
+    row = ALL_LADDERS[state.strategy][state.stage]
     if row.merges or row.fallback is not Fallback.NONE:
         return  # the job itself knows whether it may run there
     if row.is_single:
@@ -166,14 +166,17 @@ def _refuse_stage(state: State, job: Job) -> None:
 
 def means_nothing(what: str, strategy: str, stage: Stage, why: str = ONE_SIDED) -> Refused:
     """The refusal of what compares or copies, in a stage in which there is no point; with the way to one, if any."""
-    behind = LADDERS[strategy][stage].leaves_target_behind
-    next_step = way_to_equal(strategy) if behind else ""
+    behind = ALL_LADDERS[strategy][stage].leaves_target_behind
+    next_step = way_to_equal(strategy) if behind else ALL_THERE
     return Refused(f"a {what} means nothing in stage {stage}: {why}", next_step=next_step)
+
+
+ALL_THERE: Final = "crossfade cleanup (it retires the old table; what the new one holds is all there is)"
 
 
 def way_to_equal(strategy: str) -> str:
     """The command that leads to the first stage in which the target has, or gets, all that the source has."""
-    to = next(stage for stage, row in LADDERS[strategy].items() if row.keeps_equal or row.drains)
+    to = next(stage for stage, row in ALL_LADDERS[strategy].items() if row.keeps_equal or row.drains)
     return f"crossfade advance --to {to} --execute"
 
 

@@ -11,6 +11,11 @@
     shard#watch#source#ID       how far one shard of a stream has been read
     fallback                    how often clients found in rampdown what only the source has
     fallback#3                  one of the last of these
+    refusal#5c0e                a kind of call that clients see served, and that a later stage refuses
+    repair#ID#5c0e              a key that one client has begun to write, until both stores hold the same under it
+    carrier                     how far what carries the source's log to the target has come
+    fence                       what the carrier has to pass before the authority moves
+    capture#NAME                how far a reader of the source's log has published it
     journal#00000012            what was done, by whom, when and why
 
 Parsing is exact: an attribute that is missing or of another type is an error with its name, never a default.
@@ -38,6 +43,11 @@ READERS: Final = "reader#"
 SHARDS: Final = "shard#"
 JOURNAL: Final = "journal#"
 FALLBACK: Final = "fallback"
+REFUSALS: Final = "refusal#"
+REPAIRS: Final = "repair#"
+CARRIER: Final = "carrier"
+FENCE: Final = "fence"
+CAPTURES: Final = "capture#"
 
 Record = TypeVar("Record")
 
@@ -197,10 +207,89 @@ class FallbackSample:
     slot: int
     key: str  # as people read it
     at: int  # seconds since 1970, by the clock of the client
-    outcome: str  # copied, failed, or there (a write made a new item without it)
+    outcome: str  # copied, failed, another (has its key), or there (a write made a new item without it)
     client: str
     host: str
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRecord:
+    """A kind of call that is served, and that later stages refuse."""
+
+    kind: str  # what tells it from others: a digest
+    operation: str
+    table: str
+    index: str  # "" for none
+    stages: str  # that refuse it, with commas
+    reason: str
+    next_step: str
+    count: int
+    last_at: int  # seconds since 1970, by the clock of the client that saw it last
+    client: str
+    host: str
+    pid: int
+
+    @property
+    def refused_in(self) -> tuple[str, ...]:
+        return tuple(self.stages.split(", "))
+
+
+@dataclass(frozen=True, slots=True)
+class RepairRecord:
+    """A key that one client has begun to write, or could not mirror. It is deleted, by its `serial`, when both stores
+    hold the same under it."""
+
+    client: str
+    digest: str  # of the key, which may be longer than a part of a record's name should be
+    key: str  # as text that leads back to it
+    serial: str  # one token each time it is put, so that a deletion which lands late deletes nothing newer
+    reason: str  # "" while a write or its mirror is under way; else why the mirror failed
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierRecord:
+    """What carries the source's log to the target, as it reports itself. `serial` grows with every report.
+
+    `applied`: all up to this position of the log is in the target; texts compare as positions do. `passed`: the token
+    of the last fence that it knows to lie behind it. Either is enough.
+    """
+
+    owner: str  # client id; "" where none has reported yet
+    serial: int
+    applied: str
+    passed: str
+    lag_seconds: float  # -1 for not known yet
+    reported_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class FenceRecord:
+    """The end of the source's log, taken when nobody wrote any more.
+
+    `position` is "" where the carrier is to ask the source for it, after it has seen this record.
+    """
+
+    token: str
+    epoch: int  # of the freeze that it belongs to
+    position: str
+    taken_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureRecord:
+    """How far one reader of the source's log has come. `serial` grows with every write.
+
+    `position` and `snapshot` (how far a snapshot is; "" for none) are texts of the reader's own: all before them has
+    been handed on, and is safe there.
+    """
+
+    name: str
+    owner: str  # the token of one run
+    serial: int
+    position: str
+    snapshot: str
+    saved_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +316,11 @@ AnyRecord: TypeAlias = (
     | ShardPosition
     | FallbackTotal
     | FallbackSample
+    | RefusalRecord
+    | RepairRecord
+    | CarrierRecord
+    | FenceRecord
+    | CaptureRecord
     | JournalEntry
 )
 
@@ -263,10 +357,31 @@ def fallback_record(slot: int) -> str:
     return f"{FALLBACK}#{slot}"
 
 
+def refusal_record(kind: str) -> str:
+    return REFUSALS + kind
+
+
+def repair_record(client: str, digest: str) -> str:
+    return f"{REPAIRS}{client}#{digest}"
+
+
+def capture_record(name: str) -> str:
+    return CAPTURES + name
+
+
+_SINGLE: Final[dict[type[AnyRecord], str]] = {
+    State: STATE,
+    FallbackTotal: FALLBACK,
+    CarrierRecord: CARRIER,
+    FenceRecord: FENCE,
+}
+"""Those of which a migration has one, at most."""
+
+
 def record_name(record: AnyRecord) -> str:
     match record:
-        case State():
-            return STATE
+        case State() | FallbackTotal() | CarrierRecord() | FenceRecord():
+            return _SINGLE[type(record)]
         case Lease():
             return client_record(record.client)
         case JobRecord():
@@ -277,10 +392,14 @@ def record_name(record: AnyRecord) -> str:
             return reader_record(record.reader)
         case ShardPosition():
             return f"{shard_records(record.reader)}{record.side}#{record.shard}"
-        case FallbackTotal():
-            return FALLBACK
         case FallbackSample():
             return fallback_record(record.slot)
+        case RefusalRecord():
+            return refusal_record(record.kind)
+        case RepairRecord():
+            return repair_record(record.client, record.digest)
+        case CaptureRecord():
+            return capture_record(record.name)
         case JournalEntry():
             return journal_record(record.number)
 

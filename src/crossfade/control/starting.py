@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade.control.calls import ask
+from crossfade.control.carrying import NO_CARRIER
 from crossfade.control.records import PARTITION_KEY, SORT_KEY, JournalEntry, State
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Note, Request, Routine, Sleep, Stamp
@@ -24,6 +25,7 @@ class StartPlan:
     source: str
     target: str
     fingerprint: str
+    carried: bool = False  # the source's log is carried to the target, so that the authority waits for that as well
 
     def steps(self, control: Control) -> tuple[str, ...]:
         return (
@@ -76,7 +78,8 @@ def start(control: Control, caller: Caller, plan: StartPlan) -> Routine[State]:
         changed_at=at,
     )
     entry = JournalEntry(length, token, epoch, "started", caller.who, caller.host, at, "", False)
-    request: Request = {"TransactItems": [{"Put": control.put_new(state)}, {"Put": control.put_new(entry)}]}
+    puts = [control.put_new(state), control.put_new(entry), *([control.put(NO_CARRIER)] if plan.carried else [])]
+    request: Request = {"TransactItems": [{"Put": put} for put in puts]}
     if not (yield from control.commit(request, length, token)):
         raise already_started(control, (yield from control.state()))
     yield from Note("started", {"migration": control.migration, "epoch": epoch})

@@ -21,14 +21,16 @@ from crossfade.control.records import (
     State,
     StreamReader,
 )
+from crossfade.control.refusals import Refusals
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Control
 from crossfade.control.streams import Replication
 from crossfade.control.waiting import explain
 from crossfade.core.effects import Now, Routine
-from crossfade.core.stages import LADDERS, Stage, ladder
+from crossfade.core.stages import ALL_LADDERS, Gate, Stage, ladder, next_resting
 
 JOURNAL_SHOWN: Final = 10
+NONE_SEEN: Final = Refusals((), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,16 @@ class Survey:
     down: StepView | None
     way_back: str
     held_back_by: tuple[str, ...]
-    next_command: str
+    next_command: str  # as it is typed; empty where there is nothing to type
+    next_remark: str  # what is to be said of it, or to be done in its place
     target_empty: bool | None = None  # None: nobody has looked
     fallbacks: Fallbacks | None = None  # None: rampdown, where they are counted, has not been entered
+    refusals: Refusals = NONE_SEEN  # calls that are served so far, and refused in later stages
 
     def as_json(self) -> dict[str, Any]:
         """Plain values only."""
-        return asdict(self) | {"fallbacks": None if self.fallbacks is None else self.fallbacks.as_json()}
+        fallbacks = None if self.fallbacks is None else self.fallbacks.as_json()
+        return asdict(self) | {"fallbacks": fallbacks, "refusals": self.refusals.as_json()}
 
 
 def survey(control: Control, sightings: Sightings | None = None) -> Routine[Survey]:
@@ -97,7 +102,8 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
     seen.see(leases, now)
     copies = state.strategy == "copy-on-write"
     looked_at = state.target if copies and state.stage is not Stage.COMPLETE else ""
-    evidence = yield from Evidence.read(control, looked_at, fallbacks=copies)
+    holds = ALL_LADDERS[state.strategy][state.stage].holds
+    evidence = yield from Evidence.read(control, looked_at, fallbacks=copies, refusals=True, passing=holds)
     jobs: list[JobView] = []
     for job, record in ((Job.BACKFILL, evidence.backfill), (Job.VERIFY, evidence.verify)):
         if record is not None:
@@ -106,11 +112,12 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
     up, down = _steps(state, evidence)
     behind = [f"{client.client} on {client.host}: {client.reason}" for client in clients if not client.acknowledged]
     closed = [f"{finding.gate}: {finding.found}" for finding in up.findings if not finding.is_open] if up else []
+    next_command, next_remark = _next(state, evidence, up, waiting=bool(behind))
     return Survey(
         migration=control.migration,
         control_table=control.table,
         state=state,
-        summary=LADDERS[state.strategy][state.stage].summary,
+        summary=ALL_LADDERS[state.strategy][state.stage].summary,
         clients=clients,
         jobs=tuple(jobs),
         readers=(yield from _readers(control)),
@@ -120,9 +127,11 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         down=down,
         way_back=_way_back(state, down),
         held_back_by=(*behind, *closed),
-        next_command=_next_command(state, evidence, up, waiting=bool(behind)),
+        next_command=next_command,
+        next_remark=next_remark,
         target_empty=evidence.target_empty,
         fallbacks=evidence.fallbacks,
+        refusals=evidence.refusals or NONE_SEEN,
     )
 
 
@@ -173,7 +182,7 @@ def _steps(state: State, evidence: Evidence) -> tuple[StepView | None, StepView 
 
 
 def _way_back(state: State, down: StepView | None) -> str:
-    rows = LADDERS[state.strategy]
+    rows = ALL_LADDERS[state.strategy]
     if state.strategy == "copy-on-write":
         return _way_back_of_copies(state)
     if state.stage is Stage.COMPLETE:
@@ -200,14 +209,26 @@ def _way_back_of_copies(state: State) -> str:
             return f"down to prepare, where both tables are used; not to off: {state.target} has what only it has"
 
 
-def _next_command(state: State, evidence: Evidence, up: StepView | None, *, waiting: bool) -> str:
-    """What to type now; the gates of the next step first, and backfill and verify before anybody compares."""
+def _next(state: State, evidence: Evidence, up: StepView | None, *, waiting: bool) -> tuple[str, str]:
+    """What to type now, and what is to be said of it; the gates of the next step first, and backfill and verify before
+    anybody compares."""
     if up is None:
-        return "crossfade cleanup   (take crossfade out of the applications; the old table is retired step by step)"
+        return "crossfade cleanup", "take crossfade out of the applications; the old table is retired step by step"
     if waiting:
-        return f"crossfade advance --to {state.stage} --execute   (waits until every client has entered {state.stage})"
-    row = LADDERS[state.strategy][state.stage]
+        return f"crossfade advance --to {state.stage} --execute", f"waits until every client has entered {state.stage}"
+    rows = ALL_LADDERS[state.strategy]
+    row, beyond = rows[state.stage], next_resting(ladder(state.strategy), state.stage, 1, rows)
     on_the_way_up = row.keeps_equal and row.authority == "source"
     early = findings(RAMP_GATES, state, evidence) if on_the_way_up else ()
-    closed = [finding for finding in (*early, *up.findings) if not finding.is_open]
-    return closed[0].next_step if closed else f"crossfade advance --to {up.to} --execute"
+    closed = next((finding for finding in (*early, *up.findings) if not finding.is_open), None)
+    if closed is None:
+        return f"crossfade advance --to {beyond} --execute", ""
+    if closed.gate is Gate.CONFIRMED:
+        return closed.command, "there is no way back from it"
+    return closed.command, _remark(closed)
+
+
+def _remark(finding: Finding) -> str:
+    """What a finding says to do beside its command, which comes first."""
+    rest = finding.next_step.removeprefix(finding.command).strip(" ,")
+    return rest[1:-1] if rest.startswith("(") and rest.endswith(")") else rest

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from crossfade.control.records import Lease, State, client_record
+from crossfade.control.freezing import FROZEN_LOOK_SECONDS
+from crossfade.control.records import Lease, Role, State, client_record
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Change, Control
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
-from crossfade.core.stages import LADDERS
+from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY
 from crossfade.errors import Refused
 
 LOOK_SECONDS: Final = 0.25  # a query of a few small records; a fourth of the pause between two polls of a client
@@ -76,7 +77,8 @@ def await_everyone(
         if noted is None or now - noted >= NOTE_SECONDS:
             noted = now
             yield from Note("waiting", waiting_facts(state, waited, now - started, purpose))
-        yield from Sleep(LOOK_SECONDS)
+        holds = ALL_LADDERS[state.strategy][state.stage].holds
+        yield from Sleep(FROZEN_LOOK_SECONDS if holds else LOOK_SECONDS)
 
 
 def waiting_facts(state: State, waited: Sequence[Waited], seconds: float, purpose: str) -> dict[str, Any]:
@@ -109,7 +111,9 @@ def explain(lease: Lease, state: State, sightings: Sightings, now: float) -> Wai
 
 def count_out(control: Control, caller: Caller, state: State, lease: Lease) -> Routine[bool]:
     """Delete the lease of a client that is gone, and leave the mark, in one transaction. False: something moved on."""
-    marks = not LADDERS[state.strategy][state.stage].is_single  # there nothing is mirrored, or copied
+    marks = not ALL_LADDERS[state.strategy][state.stage].is_single  # there nothing is mirrored, or copied
+    if state.strategy == FREEZE_STRATEGY and lease.role is Role.APP:
+        marks = False  # what it had begun is in the repair queue
     deletion: Request = control.delete(client_record(lease.client)) | {
         "ConditionExpression": "#beat = :beat",
         "ExpressionAttributeNames": {"#beat": "beat"},

@@ -13,16 +13,22 @@ from crossfade.core.accounting import accounting_asked, capacity_asked, consumed
 from crossfade.core.draining import drained
 from crossfade.core.effects import Forward, Later, Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
-from crossfade.core.items import Item, validate_item
+from crossfade.core.fitting import check_fits
+from crossfade.core.items import AttributeValue, Item, validate_item
 from crossfade.core.legacy import modern
+from crossfade.core.limits import size_explained
 from crossfade.core.lockstep import in_lockstep
+from crossfade.core.malformed import refused
 from crossfade.core.merging import behind_target
 from crossfade.core.mirroring import TRANSIENT, mirrored, shadow_compare
-from crossfade.core.pair import Pair, Stored, key_name, without_stamp
+from crossfade.core.own_keys import needs_whole_key
+from crossfade.core.pages import look_under
+from crossfade.core.pair import Pair, Stored, TableShape, key_name, without_stamp
 from crossfade.core.reads import PROJECTING, projector_alone, serving_side
-from crossfade.core.requests import BATCH_WRITE_ITEMS_MAX, checked_keys, plain_name
+from crossfade.core.rekeying import of_callers_index, rekeyed
+from crossfade.core.requests import checked_key, checked_keys, plain_name
 from crossfade.core.stages import Fallback, Row, Side, Writes
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import Refused, Rejected, UnknownOutcome
 
 DUPLICATES: Final = "Provided list of item keys contains duplicates"
 
@@ -31,6 +37,15 @@ def name_in(pair: Pair, request: Request) -> str:
     """The caller's table as this batch names it: by its name or by its ARN."""
     names: Iterable[str] = request["RequestItems"]
     return next(name for name in names if plain_name(name) == pair.caller.name)
+
+
+def is_named_twice(pair: Pair, request: Request) -> bool:
+    """Whether a batch has two parts for the caller's table, one by its name and one by its ARN."""
+    return sum(plain_name(name) == pair.caller.name for name in request["RequestItems"]) > 1
+
+
+def named_twice(pair: Pair) -> Rejected:
+    return Rejected("ValidationException", f"a batch names the table {pair.caller.name} twice: put it into one part")
 
 
 def elsewhere(pair: Pair, request: Request, side: Side, name: str, entry: Any) -> Request:
@@ -50,6 +65,8 @@ def elsewhere(pair: Pair, request: Request, side: Side, name: str, entry: Any) -
 
 def batch_get(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
     """One BatchGetItem; after the answer, the comparison of our keys with the other side."""
+    if is_named_twice(pair, request):
+        return (yield from refused(pair, row, "BatchGetItem", request, named_twice(pair)))
     name = name_in(pair, request)
     entry: Request = request["RequestItems"][name]
     decides = row.decides(pair.view)
@@ -127,8 +144,12 @@ def compare_keys(pair: Pair, keys: Sequence[Item], served: dict[str, Item] | Non
 
 def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One BatchWriteItem, and the mirrors of our keys."""
+    if is_named_twice(pair, request):
+        return (yield from refused(pair, row, "BatchWriteItem", request, named_twice(pair)))
     name = name_in(pair, request)
     entries: list[Request] = request["RequestItems"][name]
+    if any(len(entry or {}) > 1 for entry in entries):
+        raise Rejected("ValidationException", "a WriteRequest is one of PutRequest and DeleteRequest, not both")
     if not entries or not all(is_well_formed(entry) for entry in entries):
         return (yield from Forward())  # nothing that could be written: the service words its own error
     decides = row.decides(pair.view, whole=bool(pair.mapping.kept))
@@ -136,7 +157,8 @@ def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     if keys is None:
         return (yield from Forward())
     deletes = any("DeleteRequest" in entry for entry in entries)
-    if row.writes is Writes.LOCKSTEP or row.merges or (row.writes is Writes.DELETING and deletes):
+    alone = row.takes_as_it_is(pair.view) and not needs_whole_key(pair, "BatchWriteItem", request)
+    if row.takes_two(deletes=deletes) or (pair.mapping.held and not alone):
         return (yield from one_by_one(pair, row, request, name, keys))
     return (yield from mirrored(pair, row, keys, on_authority(pair, row, request, name, keys)))
 
@@ -174,7 +196,12 @@ def on_authority(pair: Pair, row: Row, request: Request, name: str, keys: Sequen
         if elsewhere_too
         else elsewhere(pair, request, side, name, moved)
     )
-    reply = yield from Forward(changed)
+    try:
+        reply = yield from Forward(changed)
+    except Rejected as error:
+        if pair.stamps(side):
+            error = size_explained(error, pair.table(side).name)
+        raise (error if elsewhere_too else of_callers_index(pair, error)) from None
     return written_answer(pair, reply, name, name if elsewhere_too else table, entries, moved)
 
 
@@ -193,33 +220,56 @@ def written_answer(
     metrics: dict[str, list[Reply]] = {**(reply.get("ItemCollectionMetrics") or {})}
     told = metrics.pop(table, None)
     if told is not None:
-        metrics[name] = [callers_metrics(pair, table, entry) for entry in told]
+        partitions = partitions_of(pair, table, entries, moved)
+        metrics[name] = [callers_metrics(pair, partitions, entry) for entry in told]
     if "ItemCollectionMetrics" in reply:
         answer["ItemCollectionMetrics"] = metrics
     return answer
 
 
 def entry_name(pair: Pair, table: str, entry: Request) -> str:
-    shape = pair.source if plain_name(table) == pair.source.name else pair.target
+    held = held_in(entry)
+    return key_name({part: held[part] for part in table_shape(pair, table).key_names})
+
+
+def table_shape(pair: Pair, table: str) -> TableShape:
+    return pair.source if plain_name(table) == pair.source.name else pair.target
+
+
+def held_in(entry: Request) -> Item:
+    """The item, or its key, in a part of a batch."""
     _, given = single(entry)
     held: Item = given.get("Item") or given["Key"]
-    return key_name({part: held[part] for part in shape.key_names})
+    return held
 
 
-def callers_metrics(pair: Pair, table: str, entry: Reply) -> Reply:
+def partitions_of(
+    pair: Pair, table: str, entries: Sequence[Request], moved: Sequence[Request]
+) -> dict[str, AttributeValue]:
+    """By the name of each partition that is written to in that table, the caller's."""
+    own, there = pair.caller.partition_key, table_shape(pair, table).partition_key
+    return {
+        key_name({there: held_in(after)[there]}): held_in(before)[own]
+        for before, after in zip(entries, moved, strict=True)
+    }
+
+
+def callers_metrics(pair: Pair, partitions: dict[str, AttributeValue], entry: Reply) -> Reply:
     """Metrics of a partition of the other table, about the caller's partition that its items belong to."""
     key: Item = entry.get("ItemCollectionKey") or {}
-    if plain_name(table) == pair.caller.name or not key or pair.mapping.kept:
-        return entry
-    (value,) = key.values()
-    (back,) = pair.mapping.partitions(value, back=pair.view == "source")[:1]
-    return {**entry, "ItemCollectionKey": {pair.caller.partition_key: back}}
+    own = partitions.get(key_name(key))
+    return entry if own is None else {**entry, "ItemCollectionKey": {pair.caller.partition_key: own}}
 
 
 def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:
-    """Each of ours by itself: where a write takes a transaction, or looks at what is there."""
+    """Each of ours by itself: where a write takes a transaction, a condition, or a look at what is there."""
     entries: list[Request] = request["RequestItems"][name]
-    check_batch(request, keys, entries)
+    if len({key_name(key) for key in keys}) < len(keys):
+        raise Rejected("ValidationException", DUPLICATES)
+    puts = [entry["PutRequest"]["Item"] for entry in entries if "PutRequest" in entry]
+    yield from check_fits(pair, row, puts, keys)
+    if pair.mapping.held:
+        yield from check_whole_keys(pair, row, keys)
     others = {other: given for other, given in request["RequestItems"].items() if other != name}
     sent: list[Reply] = []
     left: dict[str, list[Request]] = {}
@@ -236,7 +286,7 @@ def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence
             reply = yield from write_one(pair, row, operation, one)
         except Rejected as error:
             if error.code not in TRANSIENT:
-                raise
+                raise after_a_part(error) if sent else error from None
             left.setdefault(name, []).append(entry)
         else:
             sent.append(reply)
@@ -246,19 +296,24 @@ def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence
     return {**answer, "ItemCollectionMetrics": metrics} if metrics else answer
 
 
+def after_a_part(error: Rejected) -> UnknownOutcome:
+    """A refusal says that nothing was written; of a batch that is written in part nobody can say that."""
+    return UnknownOutcome(f"refused after a part of the batch was written: {error}")
+
+
 def write_one(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
     if row.writes is Writes.LOCKSTEP:
         return (yield from in_lockstep(pair, row.authority, operation, request))
-    return (yield from drained(pair, row, operation, request))
+    if row.takes_two(deletes=operation == "DeleteItem"):
+        return (yield from drained(pair, row, operation, request))
+    return (yield from rekeyed(pair, row.authority, operation, request, checked_key(pair, request), by_ourselves=True))
 
 
-def check_batch(request: Request, keys: Sequence[Item], entries: Sequence[Request]) -> None:
-    """What DynamoDB refuses a whole batch for. Raises Rejected."""
-    if sum(len(given) for given in request["RequestItems"].values()) > BATCH_WRITE_ITEMS_MAX:
-        raise Rejected("ValidationException", "Too many items requested for the BatchWriteItem call")
-    if len({key_name(key) for key in keys}) < len(keys):
-        raise Rejected("ValidationException", DUPLICATES)
-    for entry in entries:
-        operation, given = single(entry)
-        if operation == "PutItem":
-            validate_item(given["Item"])
+def check_whole_keys(pair: Pair, row: Row, keys: Sequence[Item]) -> Routine[None]:
+    """No entry stands under a key of another item, where both tables' keys are needed to tell an item. Raises
+    MappingError."""
+    sides: tuple[Side, ...] = ("target", "source") if row.takes_two(deletes=True) else (row.authority,)
+    for side in sides:
+        held = yield from look_under(pair, side, [pair.key(side, key) for key in keys], [], {})
+        for stored, key in zip(held, keys, strict=True):
+            pair.check_whole_key(side, stored, key)

@@ -8,20 +8,15 @@ that were absent too; and the answer that shows a whole item is made of what the
 
 from __future__ import annotations
 
-from typing import Final
-
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluating import Evaluated, Prepared
 from crossfade.core.items import Item, same
+from crossfade.core.limits import is_allowed
 from crossfade.core.locking import as_action
 from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Guard, Image, Pair, Stored, with_guard
 from crossfade.core.stages import Side
 from crossfade.errors import MappingError, Rejected
-
-# An UpdateExpression has 4 KB, and an attribute takes some 14 bytes of it. What changes more is put as a whole.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-CHANGES_MAX: Final = 200
 
 
 def change(
@@ -36,8 +31,9 @@ def change(
     names = pair.table(side).key_names
     put = {name: value for name, value in item.items() if name not in held or not same(value, held[name])}
     gone = sorted(held.keys() - item.keys())
-    if len(put) + len(gone) > CHANGES_MAX or any(name in put for name in names):
-        return as_action(with_guard({"TableName": pair.table(side).name, "Item": item}, lock))
+    whole: Request = {"TableName": pair.table(side).name, "Item": item}
+    if any(name in put for name in names):
+        return as_action(with_guard(whole, lock))
     request: Request = {"TableName": pair.table(side).name, "Key": {name: held[name] for name in names}}
     if not put and not gone:
         return {"ConditionCheck": with_guard(request, lock)}
@@ -46,6 +42,8 @@ def change(
     clauses = [f"SET {', '.join(f'{place} = :{place[1:]}' for place in sets)}"] if sets else []
     clauses += [f"REMOVE {', '.join(removes)}"] if removes else []
     request["UpdateExpression"] = " ".join(clauses)
+    if not is_allowed(request["UpdateExpression"]):  # what changes more is put as a whole
+        return as_action(with_guard(whole, lock))
     request["ExpressionAttributeNames"] = {**sets, **removes}
     if sets:
         request["ExpressionAttributeValues"] = {f":{place[1:]}": put[name] for place, name in sets.items()}
@@ -53,13 +51,14 @@ def change(
 
 
 def decided_on(pair: Pair, side: Side, prepared: Prepared) -> frozenset[str]:
-    """The attributes of one side, there or not, on which it may depend what a request does. The stamp that an earlier
-    migration names is not the one that is there."""
+    """The attributes of one side, there or not, on which it may depend what a request does, its whole key included. The
+    stamp that an earlier migration names is not the one that is there."""
     names = prepared.names - {STAMP}
+    whole = pair.whole_key_names(side)
     if side == pair.view:
-        return names
+        return names.union(whole)
     there = (pair.name_across(side, name) for name in names)
-    return pair.mapping.touched.union(name for name in there if name is not None)
+    return pair.mapping.touched.union(whole, (name for name in there if name is not None))
 
 
 def new_stamp(action: Request) -> str | None:

@@ -29,6 +29,7 @@ COPIES_MAX: Final = TRANSACTION_ACTIONS_MAX // 2  # of one transaction: a put an
 class Outcome(StrEnum):
     COPIED = "copied"
     THERE = "there"  # the target has the item: a client was quicker
+    ANOTHER = "another"  # the target has another item of the source under this key
     CHANGED = "changed"  # the source is not what was read any more
     FENCED = "fenced"  # the stage is not what it was
     FAILED = "failed"  # the target does not take it
@@ -82,7 +83,7 @@ def _attempted(pair: Pair, copies: Sequence[Copy], fence: Request | None) -> Rou
             pass  # the same token again: it is carried out once
         except Rejected as error:
             if reasons_of(error):
-                found = _judged(error, places, len(copies))
+                found = _judged(pair, error, places, copies)
                 if found:
                     return found
             elif error.code == "ValidationException":
@@ -101,13 +102,15 @@ def _attempted(pair: Pair, copies: Sequence[Copy], fence: Request | None) -> Rou
 def _actions(pair: Pair, copy: Copy) -> Routine[list[Request]]:
     stamp = yield from Stamp()
     put: Request = {"TableName": pair.target.name, "Item": {**copy.item, STAMP: {"S": stamp}}}
+    if pair.mapping.held:  # whose item it is that is there
+        put["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
     actions: list[Request] = [{"Put": with_guard(put, pair.unchanged("target", NOTHING))}]
     if pair.rules.source_check and pair.rules.stamp:
         actions.append(check(pair, "source", copy.source_key, pair.source_as_read(copy.source)))
     return actions
 
 
-def _judged(error: Rejected, places: Sequence[int], count: int) -> dict[int, Result]:
+def _judged(pair: Pair, error: Rejected, places: Sequence[int], copies: Sequence[Copy]) -> dict[int, Result]:
     """The outcomes that a refusal tells; none where all was merely busy."""
     found: dict[int, Result] = {}
     reasons = reasons_of(error)
@@ -116,14 +119,20 @@ def _judged(error: Rejected, places: Sequence[int], count: int) -> dict[int, Res
         if code == "None" or code in BUSY:
             continue
         if n >= len(places):
-            return dict.fromkeys(range(count), Result(Outcome.FENCED))
+            return dict.fromkeys(range(len(copies)), Result(Outcome.FENCED))
         if code != "ConditionalCheckFailed":
             found[places[n]] = Result(Outcome.FAILED, reason.get("Message", code))
         elif n and places[n - 1] == places[n]:
             _ = found.setdefault(places[n], Result(Outcome.CHANGED))
         else:
-            found[places[n]] = Result(Outcome.THERE)
+            found[places[n]] = _there(pair, copies[places[n]], reason.get("Item"))
     return found
+
+
+def _there(pair: Pair, copy: Copy, item: Item | None) -> Result:
+    """What it means that the target has this item already."""
+    other = pair.another("target", pair.stored("target", item), copy.source_key)
+    return Result(Outcome.THERE) if other is None else Result(Outcome.ANOTHER, other)
 
 
 def copy_key(pair: Pair, source_key: Item, fence: Request | None = None) -> Routine[Result | None]:

@@ -1,51 +1,145 @@
-"""DescribeTable of the caller's table: what is told is about the table that serves, under the caller's name and key."""
+"""What is asked about the caller's table itself: answered by the table that serves, under the caller's name and key.
+
+The indexes that DescribeTable tells are the caller's own, by which it is decided what a request of an index shows; once
+the caller's table is gone, those of the table that serves, in the caller's names. So a migration that goes before in a
+chain is told right. What would set something of the table is refused while another one serves: the caller's own is not
+read any more, and may be gone.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
-from crossfade.core.effects import Forward, Reply, Request, Routine
+from crossfade.core.descriptions import kinds_of
+from crossfade.core.effects import Call, Forward, Reply, Request, Routine
+from crossfade.core.indexing import KINDS, in_callers_names, schema_of
 from crossfade.core.pair import Pair
 from crossfade.core.stages import Row, Side
+from crossfade.errors import Refused, Rejected
 
-DESCRIBING: Final = frozenset({"DescribeTable"})
+DESCRIBING: Final = frozenset(
+    {
+        "DescribeTable",
+        "DescribeTimeToLive",
+        "DescribeContinuousBackups",
+        "DescribeContributorInsights",
+        "DescribeKinesisStreamingDestination",
+        "DescribeTableReplicaAutoScaling",
+        "GetResourcePolicy",
+        "ListTagsOfResource",
+    }
+)
+SETTING: Final = frozenset(
+    {
+        "DeleteResourcePolicy",
+        "DisableKinesisStreamingDestination",
+        "EnableKinesisStreamingDestination",
+        "PutResourcePolicy",
+        "TagResource",
+        "UntagResource",
+        "UpdateContinuousBackups",
+        "UpdateContributorInsights",
+        "UpdateKinesisStreamingDestination",
+        "UpdateTimeToLive",
+    }
+)
 KEY_TYPES: Final = ("HASH", "RANGE")
 
 
+def serving(row: Row) -> Side:
+    """The table that a caller's own table is, where both have items: the source, to which new ones go."""
+    return "source" if row.merges else row.authority
+
+
 def describe(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
-    side: Side = "source" if row.merges else row.authority
+    side = serving(row)
     if side == pair.view:
         return (yield from Forward())
-    reply = yield from Forward({**request, "TableName": pair.table(side).name})
-    return {**reply, "Table": as_callers(pair, reply["Table"], pair.table(side).name)}
+    name = pair.table(side).name
+    moved = {**request}
+    for member in ("TableName", "ResourceArn"):
+        if member in request:
+            moved[member] = renamed(request[member], pair.caller.name, name)
+    reply = yield from Forward(moved)
+    told = {member: renamed(value, name, pair.caller.name) for member, value in reply.items()}
+    if "Table" in reply:
+        own: Reply | None = None
+        with suppress(Rejected):  # it is gone, or nobody's to ask any more
+            own = (yield from Call(pair.view, "DescribeTable", {"TableName": pair.caller.name}))["Table"]
+        return {**told, "Table": as_callers(pair, side, reply["Table"], own)}
+    expiry: Reply = reply.get("TimeToLiveDescription", {})
+    if "AttributeName" in expiry:
+        attribute = pair.name_across(pair.view, expiry["AttributeName"]) or expiry["AttributeName"]
+        told["TimeToLiveDescription"] = {**expiry, "AttributeName": attribute}
+    return told
 
 
-def as_callers(pair: Pair, table: Reply, name: str) -> Reply:
-    """Indexes keep the names and keys that they have where they are."""
-    schema = pair.mapping.source_key if pair.view == "source" else pair.mapping.target_key
-    stored = {key["AttributeName"] for key in table["KeySchema"]}
-    used = {
-        key["AttributeName"]
-        for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
-        for index in table.get(kind, ())
-        for key in index["KeySchema"]
-    }
-    defined: list[Any] = [
-        entry
-        for entry in table["AttributeDefinitions"]
-        if entry["AttributeName"] not in dict(schema)
-        and (entry["AttributeName"] not in stored or entry["AttributeName"] in used)
+def renamed(value: Any, name: str, wanted: str) -> Any:
+    """A table's name or ARN with another name in it; anything else as it is."""
+    if value == name:
+        return wanted
+    if isinstance(value, str) and value.startswith("arn:") and value.endswith(f"table/{name}"):
+        return value.removesuffix(name) + wanted
+    return value
+
+
+def refuse_setting(pair: Pair, row: Row, operation: str) -> None:
+    """Raise Refused where another table serves than the one that the caller names."""
+    side = serving(row)
+    if side == pair.view:
+        return
+    served = pair.table(side).name
+    raise Refused(
+        f"{operation} of {pair.caller.name}: {served} serves by now, and {pair.caller.name} would be set in its place;"
+        " nothing was changed",
+        next_step=f"name the table that is meant: {served}; or, for {pair.caller.name} itself, use a client that"
+        " crossfade is not attached to",
+    )
+
+
+def as_callers(pair: Pair, side: Side, table: Reply, own: Reply | None) -> Reply:
+    """What `side` says of itself, as of the caller's table, of which `own` is the description."""
+    schema = [
+        {"AttributeName": attribute, "KeyType": role}
+        for (attribute, _), role in zip(pair.callers_schema, KEY_TYPES, strict=False)
     ]
+    indexes: dict[str, Any] = {kind: own[kind] for kind in KINDS if kind in own} if own else {}
+    if own is None:
+        indexes = {kind: [named(pair, side, index) for index in table[kind]] for kind in KINDS if kind in table}
     return {
-        **table,
+        **{name: value for name, value in table.items() if name not in KINDS},
+        **indexes,
         "TableName": pair.caller.name,
-        "TableArn": table["TableArn"].removesuffix(name) + pair.caller.name,
-        "KeySchema": [
-            {"AttributeName": attribute, "KeyType": role}
-            for (attribute, _), role in zip(schema, KEY_TYPES, strict=False)
-        ],
-        "AttributeDefinitions": [
-            *({"AttributeName": attribute, "AttributeType": kind} for attribute, kind in schema),
-            *defined,
-        ],
+        "TableArn": table["TableArn"].removesuffix(pair.table(side).name) + pair.caller.name,
+        "KeySchema": schema,
+        "AttributeDefinitions": own["AttributeDefinitions"] if own else definitions(pair, table, indexes),
     }
+
+
+def named(pair: Pair, side: Side, index: Reply) -> Reply:
+    """An index of that side in the caller's names."""
+    there = schema_of(index, pair.table(side).key_names, is_global=True)
+    here = in_callers_names(pair, side, there)
+    names = dict(zip(there.keys, here.keys, strict=True))
+    projection: Reply = index["Projection"]
+    if "NonKeyAttributes" in projection and here.held is not None:
+        more = here.held.difference(here.keys, pair.caller.key_names)
+        projection = {**projection, "NonKeyAttributes": sorted(more)}
+    return {
+        **index,
+        "IndexName": pair.callers_index_name(index["IndexName"]),
+        "KeySchema": [{**part, "AttributeName": names[part["AttributeName"]]} for part in index["KeySchema"]],
+        "Projection": projection,
+    }
+
+
+def definitions(pair: Pair, table: Reply, indexes: dict[str, Any]) -> list[Reply]:
+    """Of the attributes of the caller's key and of those of the indexes' keys."""
+    known = {
+        **{pair.name_across(pair.view, name) or name: kind for name, kind in kinds_of(table).items()},
+        **dict(pair.callers_schema),
+    }
+    used = {part["AttributeName"] for each in indexes.values() for index in each for part in index["KeySchema"]}
+    names = dict.fromkeys((*dict(pair.callers_schema), *sorted(used)))
+    return [{"AttributeName": name, "AttributeType": known[name]} for name in names if name in known]

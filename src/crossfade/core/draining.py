@@ -15,6 +15,7 @@ moment between the two looks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crossfade.core.accounting import accounting_asked, whole_answer
@@ -22,12 +23,15 @@ from crossfade.core.changes import decided_on
 from crossfade.core.effects import Reply, Request, Routine, Sleep
 from crossfade.core.evaluating import Evaluated, Prepared, WriteName, prepare
 from crossfade.core.items import Item
+from crossfade.core.limits import size_explained
 from crossfade.core.locked_writes import attempt_locked
 from crossfade.core.locking import TRIES_MAX, as_action, pause_seconds, read_counting, too_busy
 from crossfade.core.lockstep import deciding_action, transact
 from crossfade.core.pair import Guard, Image, Pair, Stored, with_guard
+from crossfade.core.rekeying import of_callers_index
 from crossfade.core.requests import checked_key, uses_no_expression
 from crossfade.core.stages import Row, Side, Writes
+from crossfade.errors import Rejected
 
 NOTHING = Stored(None)
 
@@ -65,12 +69,19 @@ def drained(pair: Pair, row: Row, operation: WriteName, request: Request) -> Rou
             moves = yield from blind_moves(pair, key, done.image)
         else:
             held = yield from look(pair, row, key, asked, replies)
+            if operation == "DeleteItem":
+                yield from check_source(pair, [key])
             image = held.image(pair, key)
             done = prepared.on(image)
             if done.image is None and image is None and row.merges:
                 return whole_answer(pair, request, done, replies)
             moves = yield from moves_of(pair, row, prepared, held, done, key)
-        if (yield from carried_out(pair, key, moves, asked, replies)):
+        try:
+            written = yield from carried_out(pair, key, moves, asked, replies)
+        except Rejected as error:
+            side: Side = "source" if moves.source is not None and not is_check(moves.source) else "target"
+            raise size_explained(error, pair.table(side).name, prepared.request.get("Item")) from None
+        if written:
             return whole_answer(pair, request, done, replies)
         yield from Sleep(pause_seconds(attempt))
     raise too_busy()
@@ -81,6 +92,8 @@ def is_blind(pair: Pair, row: Row, operation: str, request: Request) -> bool:
     parameters."""
     if not uses_no_expression(request) or request.get("ReturnValues", "NONE") != "NONE":
         return False
+    if pair.mapping.held:
+        return False  # one of its keys may be another item's
     if operation == "DeleteItem":
         return pair.rules.delete_both
     return operation == "PutItem" and row.writes is not Writes.PREPARED
@@ -92,6 +105,12 @@ def look(pair: Pair, row: Row, key: Item, asked: Request, replies: list[Reply]) 
     if target.item is not None or not row.merges:
         return Held(target)
     return Held(target, (yield from read_counting(pair, "source", key, asked, replies)))
+
+
+def check_source(pair: Pair, keys: Sequence[Item]) -> Routine[None]:
+    """What the source has under these keys are no other items. Raises MappingError."""
+    for key in keys if pair.mapping.held else ():
+        pair.check_whole_key("source", (yield from pair.read("source", key)), key)
 
 
 def moves_of(pair: Pair, row: Row, prepared: Prepared, held: Held, done: Evaluated, key: Item) -> Routine[Moves]:
@@ -130,7 +149,12 @@ def blind_moves(pair: Pair, key: Item, image: Image) -> Routine[Moves]:
     return Moves(as_action((yield from pair.put_or_delete("target", key, image))), None)
 
 
+def is_check(action: Request) -> bool:
+    return "ConditionCheck" in action
+
+
 def deletion(pair: Pair, side: Side, key: Item, guard: Guard | None = None) -> Request:
+    guard = guard or pair.own_guard(side, key)
     return {"Delete": with_guard({"TableName": pair.table(side).name, "Key": pair.key(side, key)}, guard)}
 
 
@@ -141,7 +165,10 @@ def check(pair: Pair, side: Side, key: Item, guard: Guard) -> Request:
 def carried_out(pair: Pair, key: Item, moves: Moves, asked: Request, replies: list[Reply]) -> Routine[bool]:
     """False: somebody was quicker, so look again."""
     if moves.source is not None:
-        return (yield from transact(moves.source, moves.target, asked, replies))
+        try:
+            return (yield from transact(moves.source, moves.target, asked, replies))
+        except Rejected as error:
+            raise of_callers_index(pair, error) from None
     reply = yield from attempt_locked(pair, "target", key, moves.target, asked)
     if reply is None:
         return False

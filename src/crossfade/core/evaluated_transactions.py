@@ -19,6 +19,7 @@ from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
 from crossfade.core.evaluating import ActionName, Evaluated, Prepared, prepare
 from crossfade.core.fallback import look_later
 from crossfade.core.items import Item
+from crossfade.core.limits import transaction_explained, write_explained
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, too_busy
 from crossfade.core.lockstep import RACED, SINGLE, deciding_action
 from crossfade.core.pair import Image, Pair, Stored, key_name, with_guard
@@ -48,6 +49,9 @@ class Action:
 def evaluated_here(pair: Pair, row: Row, request: Request, actions: Sequence[Action]) -> Routine[Reply]:
     """Read our items in one transaction, evaluate, write in one; again when somebody was quicker."""
     check_transaction(request, actions)
+    if row.writes is Writes.LOCKSTEP:  # each of these is two, whatever the tables hold: told before anything is read
+        doubled = sum(action.operation in ("PutItem", "UpdateItem") for action in actions)
+        refuse_too_many(len(request["TransactItems"]), doubled)
     if "ClientRequestToken" in request and (yield from was_done(pair, request)):
         return {}
     prepared = [prepare(action.operation, action.request, pair.callers_names) for action in actions]
@@ -58,7 +62,7 @@ def evaluated_here(pair: Pair, row: Row, request: Request, actions: Sequence[Act
             action.key for action, here in zip(actions, held, strict=True) if is_missed(action, here[row.authority])
         ]
         yield from look_later(pair, row, absent, written=True)
-        images = [image_of(pair, row, here, action.key) for here, action in zip(held, actions, strict=True)]
+        images = [image_of(pair, row, here, action) for here, action in zip(held, actions, strict=True)]
         results = [evaluated(one, image) for one, image in zip(prepared, images, strict=True)]
         refused = {
             action.place: result
@@ -74,17 +78,22 @@ def evaluated_here(pair: Pair, row: Row, request: Request, actions: Sequence[Act
             if isinstance(result, Rejected):
                 raise AssertionError("refusals have been dealt with")
             yield from plan_action(pair, row, plan, Decided(action, one, here, result))
-        if len(plan.items) + len(plan.more) > TRANSACTION_ACTIONS_MAX:
-            raise Refused(
-                f"a transaction of {len(plan.items)} actions needs {len(plan.items) + len(plan.more)} while both tables"
-                f" are used, and DynamoDB takes {TRANSACTION_ACTIONS_MAX}; nothing was written",
-                next_step="make it two transactions, or wait until the target alone is written",
-            )
+        refuse_too_many(len(plan.items), len(plan.more))
         reply = yield from attempted(pair, request, plan, actions, replies)
         if reply is not None:
             return reply
         yield from Sleep(pause_seconds(attempt))
     raise too_busy()
+
+
+def refuse_too_many(count: int, more: int) -> None:
+    """Raises Refused where the caller's actions and those on the other side are more than a transaction may have."""
+    if count + more > TRANSACTION_ACTIONS_MAX:
+        raise Refused(
+            f"a transaction of {count} actions needs {count + more} while both tables are used, and DynamoDB takes"
+            f" {TRANSACTION_ACTIONS_MAX}; nothing was written",
+            next_step="make it two transactions, or wait until the target alone is written",
+        )
 
 
 def is_missed(action: Action, held: Stored) -> bool:
@@ -130,32 +139,38 @@ def snapshot(
     """What is held under our keys, all at one moment; in lockstep on the target too, for its stamps."""
     side = row.authority
     both = row.merges or (row.writes is Writes.LOCKSTEP and side == "source")
+    both = both or (row.writes is Writes.DELETING and bool(pair.mapping.held))  # whose item it is that is there
     sides: tuple[Side, ...] = ("target", "source") if both else (side,)
     gets: list[tuple[int, Side]] = [(n, one) for n in range(len(actions)) for one in sides]
     held: list[dict[Side, Stored]] = [{} for _ in actions]
     for start in range(0, len(gets), TRANSACTION_ACTIONS_MAX):
         some = gets[start : start + TRANSACTION_ACTIONS_MAX]
         items = [{"Get": {"TableName": pair.table(one).name, "Key": pair.key(one, actions[n].key)}} for n, one in some]
-        reply = yield from patient_snapshot(side, {"TransactItems": items, **counted})
+        reply = yield from patient_snapshot(side, {"TransactItems": items, **counted}, len(actions))
         replies.append(reply)
         for (n, one), answer in zip(some, reply["Responses"], strict=True):
             held[n][one] = pair.stored(one, answer.get("Item"))
     return held
 
 
-def image_of(pair: Pair, row: Row, here: Mapping[Side, Stored], key: Item) -> Image:
+def image_of(pair: Pair, row: Row, here: Mapping[Side, Stored], action: Action) -> Image:
+    key = action.key
+    if "source" in here:
+        pair.check_whole_key("source", here["source"], key)
     if row.merges and here["target"].item is None:
         return pair.image_under("source", here["source"], key)
     return pair.image_under(row.authority, here[row.authority], key)
 
 
-def patient_snapshot(side: Side, request: Request) -> Routine[Reply]:
-    """Raises Rejected; why a read of ours was refused is told as of one operation, since the reasons of a transaction
-    belong to the caller's own actions."""
+def patient_snapshot(side: Side, request: Request, actions: int) -> Routine[Reply]:
+    """Raises Refused where the items of so many `actions` are too large together; Rejected, telling why a read of ours
+    was refused as of one operation, since the reasons of a transaction belong to the caller's own actions."""
     for attempt in range(TRIES_MAX):
         try:
             return (yield from Call(side, "TransactGetItems", request))
         except Rejected as error:
+            if (too_large := transaction_explained(error, actions)) is not None:
+                raise too_large from None
             if not (reasons := reasons_of(error)):
                 raise
             for reason in reasons:
@@ -177,7 +192,7 @@ def plan_action(pair: Pair, row: Row, plan: Plan, decided: Decided) -> Routine[N
     """What one of the caller's actions becomes: on the side that decides, and in lockstep on the other."""
     action, result, held, side = decided.action, decided.result, decided.held, row.authority
     if row.merges or row.writes is Writes.DELETING:
-        both = Held(held["target"], held.get("source", NOTHING))
+        both = Held(held["target"], held["source"] if row.merges else NOTHING)
         moves = yield from moves_of(pair, row, decided.prepared, both, result, action.key)
         plan.items[action.place] = moves.target
         if moves.source is not None:
@@ -259,6 +274,8 @@ def attempted(
                 if told.code != "TransactionInProgressException":
                     raise told from None
                 return None
+            if (too_large := too_large_with_more(pair, request, plan, refusal)) is not None:
+                raise too_large from None
             if refusal.code != "TransactionInProgressException":
                 raise_unless_raced(refusal, plan, actions)
                 return None
@@ -267,6 +284,12 @@ def attempted(
             return answer_of(pair, request, replies, reply)
         yield from Sleep(pause_seconds(attempt))
     raise unsure or too_busy()
+
+
+def too_large_with_more(pair: Pair, request: Request, plan: Plan, error: Rejected) -> Refused | None:
+    """The refusal of a transaction that is too large with what is added to it; None for any other."""
+    told = write_explained(error, request, f"{pair.source.name} or {pair.target.name}")
+    return transaction_explained(error, len(plan.items)) if told is not None and plan.more else told
 
 
 def raise_unless_raced(error: Rejected, plan: Plan, actions: Sequence[Action]) -> None:

@@ -22,7 +22,7 @@ def look_later(pair: Pair, row: Row, missing: Iterable[Item], *, written: bool =
             yield from Later("look", key_name(key), look_behind(pair, key, written=written))
 
 
-FOUND: Final = frozenset({Outcome.COPIED, Outcome.FAILED})
+FOUND: Final = frozenset({Outcome.COPIED, Outcome.FAILED, Outcome.ANOTHER})
 
 
 def look_behind(pair: Pair, source_key: Item, *, written: bool = False) -> Routine[None]:

@@ -1,19 +1,23 @@
 """An index as its table's description tells it: by what it is keyed, and what it holds of an item.
 
-Asked for once, when items are first merged by that index, and remembered: an index never changes.
+Asked for once, when a request is first answered by that index here, and remembered; an index that is not known is asked
+for anew. What is shown of an item is decided by the caller's own index, whichever table the item is read from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from crossfade.core.effects import Call, Reply, Routine
+from crossfade.core.descriptions import key_of
+from crossfade.core.effects import Call, Routine
+from crossfade.core.expressions.keys import KeyNames, names_of_key
+from crossfade.core.index_keys import index_keys
 from crossfade.core.items import Item, same
-from crossfade.core.mirroring import patiently
 from crossfade.core.pair import Image, IndexSchema, Pair, Stored
-from crossfade.core.stages import Side, other_side
+from crossfade.core.selecting import IndexShape
+from crossfade.core.stages import Row, Side, other_side
 from crossfade.core.whole_keys import name_there
 from crossfade.errors import Refused, Rejected
 
@@ -22,20 +26,19 @@ KINDS: Final = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
 
 @dataclass(frozen=True, slots=True)
 class MergedIndex:
-    """One index of both tables; on one side it may be the table itself. `names` are the caller's names of its key: the
-    partition, and what it sorts by."""
+    """One index of both tables; on one side it may be the table itself. `names` are the caller's names of its key."""
 
     pair: Pair
     name: str | None  # the caller's; None: the table
-    names: tuple[str, str | None]
+    names: KeyNames
     sides: dict[Side, IndexSchema]
     there: dict[Side, str | None]  # its name on each side; None: the table
-    whole: bool  # the caller asked for all attributes, whatever the index holds
+    own: IndexSchema  # the caller's own, which decides what is shown
 
     @property
     def key_names(self) -> tuple[str, ...]:
         """The caller's names of its key."""
-        return tuple(name for name in self.names if name is not None)
+        return self.names.every
 
     @property
     def unique(self) -> bool:
@@ -46,24 +49,10 @@ class MergedIndex:
         """Whether an item of that side is in the index at all."""
         return stored.item is not None and all(name in stored.item for name in self.sides[side].keys)
 
-    def holds_less(self, side: Side) -> bool:
-        """Whether an entry of that side lacks what the caller's own table shows here."""
-        return self.name is None and self.sides[side].held is not None
-
-    def entry(self, side: Side, stored: Stored) -> Image:
-        """What the index of that side shows of an item, and what else tells it in both tables (see `cut`)."""
-        held = self.sides[side].held
-        if self.pair.mapping.kept or held is None or self.whole or stored.item is None:
-            return self.pair.image(side, stored)
-        return self.pair.image(side, Stored({name: value for name, value in stored.item.items() if name in held}))
-
-    def cut(self, image: Item) -> Item:
-        """What the caller's own index shows of an item, whichever side it was read from: where the keys of one table do
-        not lead to those of the other, an entry has been completed."""
-        own = self.sides.get(self.pair.view)
-        if not self.pair.mapping.kept or own is None or own.held is None:
-            return image
-        return {name: value for name, value in image.items() if name in own.held}
+    @property
+    def shape(self) -> IndexShape | None:
+        """What the caller's own index holds; None: it is the table."""
+        return None if self.name is None else shape_of(self.name, self.own)
 
     def same_place(self, left: Image, right: Image) -> bool:
         """Whether two images are at one place of the index."""
@@ -71,14 +60,17 @@ class MergedIndex:
             return False
         return all(name in left and name in right and same(left[name], right[name]) for name in self.key_names)
 
+    def check_alike(self, operation: str) -> None:
+        """Raises Refused where the index of the other table has other entries, or another order."""
+        for side, schema in self.sides.items():
+            if self.name is not None and self.there[side] is not None:
+                check_alike(self.pair, side, self.name, self.own.names, schema.names, operation)
+
     def check_consistency(self, operation: str, sides: Iterable[Side]) -> None:
         """For a strongly consistent request. Raises Refused where a global index of the other table would have to
         answer; what the caller's own table cannot answer either, the service refuses."""
-        own = self.sides.get(self.pair.view)
-        # Not described, it may be local where its partitions are the table's.
-        is_global = self.names[0] != self.pair.caller.partition_key if own is None else own.is_global
         for side in sides:
-            if self.sides[side].is_global and not is_global:
+            if self.sides[side].is_global and not self.own.is_global:
                 raise Refused(
                     f"a strongly consistent {operation} of {self.pair.caller.name} cannot be answered: items of"
                     f" {self.pair.table(side).name} are found by its global index {self.there[side]}, which is"
@@ -89,10 +81,9 @@ class MergedIndex:
 
 def merged_index(
     pair: Pair,
+    row: Row,
     index: str | None,
-    names: tuple[str, str | None] | None,
-    *,
-    whole: bool,
+    names: KeyNames | None,
     sides: Sequence[Side] = ("source", "target"),
 ) -> Routine[MergedIndex]:
     """`index` and `names` are the caller's; None where the index is not declared. `index` None: the caller's table.
@@ -102,59 +93,112 @@ def merged_index(
     there: dict[Side, str | None] = {pair.view: index}
     other = other_side(pair.view)
     if index is None:
-        schemas[pair.view] = IndexSchema(pair.caller.key_names, None)
-        names = pair.caller.partition_key, pair.caller.sort_key
-    elif names is None and pair.view not in sides and (yield from has_index(pair, other, index)):
-        names = names_of(pair, pair.schemas[other, pair.index_name(other, index)])
-    elif names is None or pair.view in sides:
-        own = schemas[pair.view] = yield from index_schema(pair, pair.view, index)
-        names = names or partition_and_sort(own.keys)
+        names = names_of_key(pair.caller.key_names)
+        own = IndexSchema(names, None)
+    else:
+        own = yield from own_schema(pair, row, index, names)
+        names = names or own.names
+    if pair.view in sides:
+        schemas[pair.view] = own
     if other in sides:
         if index is None:
             there[other] = yield from index_by(pair, other, names)
         else:
             there[other] = yield from counterpart(pair, other, index, names)
         name = there[other]
-        schemas[other] = IndexSchema(pair.table(other).key_names, None) if name is None else pair.schemas[other, name]
-    return MergedIndex(pair, index, names, schemas, there, whole)
+        itself = IndexSchema(names_of_key(pair.table(other).key_names), None)
+        schemas[other] = itself if name is None else pair.schemas[other, name]
+    return MergedIndex(pair, index, names, schemas, there, own)
 
 
-def partition_and_sort(keys: Sequence[str]) -> tuple[str, str | None]:
-    return keys[0], keys[1] if len(keys) > 1 else None
+def shape_of(index: str, schema: IndexSchema) -> IndexShape:
+    return IndexShape(index, schema.is_global, schema.held)
 
 
-def has_index(pair: Pair, side: Side, index: str) -> Routine[bool]:
-    """Whether this side has what the caller calls so; the caller's own table may be gone by now."""
-    name = pair.index_name(side, index)
-    if (side, name) not in pair.schemas:
-        yield from described(pair, side)
-    return (side, name) in pair.schemas
+def own_schema(pair: Pair, row: Row, index: str, names: KeyNames | None = None) -> Routine[IndexSchema]:
+    """The caller's own index, by which it is decided what is shown. Where the other table serves alone, the caller's
+    may be gone, or have lost the index or its description: then what serves decides."""
+    try:
+        return (yield from index_schema(pair, pair.view, index))
+    except Rejected as error:
+        is_left = row.is_single and row.authority != pair.view
+        if not is_left or error.code not in GONE:
+            raise
+    side = row.authority
+    there: str | None = pair.index_name(side, index)
+    if names is not None:
+        there = yield from counterpart(pair, side, index, names)
+    schema = IndexSchema(names_of_key(pair.table(side).key_names), None)
+    if there is not None:
+        schema = yield from index_schema(pair, side, index)
+    schema = in_callers_names(pair, side, schema)
+    if pair.view == "source":  # which is left for good
+        pair.schemas[pair.view, index] = schema
+    return schema
 
 
-def names_of(pair: Pair, schema: IndexSchema) -> tuple[str, str | None]:
-    """The caller's names of the key of an index of the other table."""
-    names = [pair.name_across(pair.view, name) for name in schema.keys]
-    return partition_and_sort([name or there for name, there in zip(names, schema.keys, strict=True)])
+DENIED: Final = "AccessDeniedException"
+GONE: Final = ("ResourceNotFoundException", "ValidationException", DENIED)  # the table, its index, or the right to ask
 
 
-def counterpart(pair: Pair, side: Side, index: str, names: tuple[str, str | None]) -> Routine[str | None]:
+def in_callers_names(pair: Pair, side: Side, schema: IndexSchema) -> IndexSchema:
+    """An index of the other table as one of the caller's."""
+    found = [pair.attribute_name(side, name) for name in pair.caller.key_names]  # a spread partition has no name there
+    spread = pair.table(side).partition_key if found[0] is None else None
+    names = schema.names.called(
+        lambda name: pair.caller.partition_key if name == spread else pair.name_across(pair.view, name) or name
+    )
+    held = schema.held
+    if held is not None:
+        held = pair.mapping.roots(held, back=pair.view == "source") | {*names.every, *pair.caller.key_names}
+    return IndexSchema(names, held, names.partition[0] != pair.caller.partition_key, schema.is_active)
+
+
+def check_alike(pair: Pair, side: Side, index: str, own: KeyNames, there: KeyNames, operation: str) -> None:
+    """Raises Refused where an index of the other table, by `there`, has other entries than the caller's own, by `own`,
+    or, for a Query, has them in other partitions or in another order."""
+    if side == pair.view:
+        return
+    table, caller = pair.table(side), pair.caller
+    spread = pair.attribute_name(side, caller.partition_key) is None
+
+    def across(name: str) -> str | None:
+        return pair.attribute_name(side, name)
+
+    if operation == "Scan":  # every item has its key, in whatever form
+        wanted = {across(name) for name in own.every if name not in caller.key_names}
+        keys = {*table.key_names, *map(across, caller.key_names)}
+        alike = wanted - keys == {*there.every} - keys
+    else:
+        partitions = {
+            table.partition_key if spread and name == caller.partition_key else across(name) for name in own.partition
+        }
+        alike = partitions == {*there.partition} and tuple(map(across, own.sort)) == there.sort
+    if not alike:
+        lost = [name for name in own.every if across(name) is None]
+        why = f"{' and '.join(lost)} is stored in another form" if lost else f"it is by {', '.join(there.every)}"
+        raise Refused(
+            f"a {operation} of index {index} of {caller.name}, by {', '.join(own.every)}, cannot be answered from"
+            f" {table.name}: {why} there, and so it has other entries or another order; nothing was read",
+            next_step="query an index of the other table in its own terms, or read the items by their whole key",
+        )
+
+
+def counterpart(pair: Pair, side: Side, index: str, names: KeyNames) -> Routine[str | None]:
     """The name on one side of the caller's index of the other; None where the table itself is what the index is."""
     table, name = pair.table(side), pair.index_name(side, index)
-    is_table = (
-        bool(pair.mapping.kept)
-        and pair.attribute_name(side, names[0]) == table.partition_key
-        and (names[1] is None or pair.attribute_name(side, names[1]) == table.sort_key)
-    )
-    if is_table:
+    there = names.called(lambda name: pair.attribute_name(side, name) or "")
+    own = names_of_key(table.key_names)
+    if pair.mapping.kept and there in (own, replace(own, sort=())):
         return None
     _ = yield from index_schema(pair, side, index)
     return name
 
 
-def index_by(pair: Pair, side: Side, names: tuple[str, str | None]) -> Routine[str]:
+def index_by(pair: Pair, side: Side, names: KeyNames) -> Routine[str]:
     """An index of one side by the key of the caller's own table: local, if there is one, or else one that holds all."""
     table = pair.table(side)
-    wanted = tuple(name_there(pair, side, name) for name in names if name is not None)
+    wanted = names.called(lambda name: name_there(pair, side, name))
     known = by_key(pair, side, wanted)
     if not known:
         yield from described(pair, side)
@@ -162,20 +206,20 @@ def index_by(pair: Pair, side: Side, names: tuple[str, str | None]) -> Routine[s
     if not known:
         raise Refused(
             f"a Query of {pair.caller.name} by its key cannot be answered: {table.name} has no index by"
-            f" {', '.join(wanted)} that is ready; nothing was read",
-            next_step=f"make one: a global index of {table.name}, partition key {wanted[0]}"
-            + (f", sort key {wanted[1]}" if len(wanted) > 1 else "")
+            f" {', '.join(wanted.every)} that is ready; nothing was read",
+            next_step=f"make one: a global index of {table.name}, partition key {wanted.partition[0]}"
+            + (f", sort key {wanted.sort[0]}" if wanted.sort else "")
             + ", all attributes projected; or read the items by their whole key, or scan the table",
         )
     return known[0]
 
 
-def by_key(pair: Pair, side: Side, wanted: tuple[str, ...]) -> list[str]:
+def by_key(pair: Pair, side: Side, wanted: KeyNames) -> list[str]:
     """The indexes that are known to have this key, the best first."""
     known = [
         (schema.is_global, schema.held is not None, name)
         for (of_side, name), schema in pair.schemas.items()
-        if of_side == side and schema.keys == wanted and schema.is_active
+        if of_side == side and schema.names == wanted and schema.is_active
     ]
     return [name for _, _, name in sorted(known)]
 
@@ -193,23 +237,30 @@ def index_schema(pair: Pair, side: Side, index: str) -> Routine[IndexSchema]:
 
 
 def described(pair: Pair, side: Side) -> Routine[None]:
-    """What the table says of its indexes is known from now on."""
+    """What the table says of its indexes is known from now on. Raises Rejected."""
     table = pair.table(side)
-    reply = yield from patiently(Call(side, "DescribeTable", {"TableName": table.name}))
+    try:
+        reply = yield from Call(side, "DescribeTable", {"TableName": table.name})
+    except Rejected as error:
+        if error.code == DENIED:
+            advice = f"allow dynamodb:DescribeTable on {pair.source.name} and {pair.target.name} to the application"
+            text = f"{error.text} (it tells what the indexes of {table.name} hold: {advice}; nothing was read)"
+            raise Rejected(DENIED, text) from None
+        raise
     for kind in KINDS:
         for each in reply["Table"].get(kind, ()):
             pair.schemas[side, each["IndexName"]] = schema_of(each, table.key_names, is_global=kind == KINDS[0])
+    pair.index_keys[side] = index_keys(reply["Table"])
 
 
-def schema_of(description: Reply, key_names: tuple[str, ...], *, is_global: bool) -> IndexSchema:
-    roles = {part["KeyType"]: part["AttributeName"] for part in description["KeySchema"]}
-    keys = tuple(roles[role] for role in ("HASH", "RANGE") if role in roles)
+def schema_of(description: Mapping[str, Any], key_names: tuple[str, ...], *, is_global: bool) -> IndexSchema:
+    names = key_of(description)
     projection = description["Projection"]
-    held = frozenset({*keys, *key_names, *projection.get("NonKeyAttributes", ())})
+    held = frozenset({*names.every, *key_names, *projection.get("NonKeyAttributes", ())})
     is_active = description.get("IndexStatus", "ACTIVE") == "ACTIVE"
-    return IndexSchema(keys, None if projection["ProjectionType"] == "ALL" else held, is_global, is_active)
+    return IndexSchema(names, None if projection["ProjectionType"] == "ALL" else held, is_global, is_active)
 
 
-def place_of(image: Item, names: Sequence[str | None]) -> Item:
+def place_of(image: Item, names: Iterable[str]) -> Item:
     """The attributes of a token."""
-    return {name: image[name] for name in names if name is not None}
+    return {name: image[name] for name in names}

@@ -31,7 +31,8 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE](?P<exponent>[+-]?\d{1,10}
 _INTEGER_DIGITS_PLAIN = 18  # integers this short need no check and no context
 # Wide enough to add any two numbers of the service's range exactly: 125 + 130 + 38 digits.
 _EXACT = Context(prec=320, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact])
-_TOO_PRECISE = "DynamoDB only supports precision up to 38 digits"
+_TOO_PRECISE = "Attempting to store more than 38 significant digits in a Number"
+_TOO_LARGE = "Number overflow. Attempting to store a number with magnitude larger than supported range"
 
 
 class ValidationError(Rejected):
@@ -58,21 +59,19 @@ def _parse(text: str) -> Decimal:
     return checked_number(Decimal(text))
 
 
-def checked_number(number: Decimal) -> Decimal:
+def checked_number(number: Decimal, too_precise: str = _TOO_PRECISE) -> Decimal:
     """`number` in lowest terms; ValidationError if it has more digits or another magnitude than the service keeps."""
     try:
         lowest = number.normalize(_EXACT)
     except Inexact:
-        raise ValidationError(_TOO_PRECISE) from None
+        raise ValidationError(too_precise) from None
     if not lowest:
         return Decimal(0)
     if len(lowest.as_tuple().digits) > DIGITS_MAX:
-        raise ValidationError(_TOO_PRECISE)
+        raise ValidationError(too_precise)
     magnitude = lowest.adjusted()
     if magnitude > EXPONENT_MAX:
-        raise ValidationError(
-            "Number overflow. Attempting to store a number with magnitude larger than supported range"
-        )
+        raise ValidationError(_TOO_LARGE)
     if magnitude < EXPONENT_MIN:
         raise ValidationError(
             "Number underflow. Attempting to store a number with magnitude smaller than supported range"
@@ -96,14 +95,19 @@ def add_numbers(left: str, right: str) -> str:
     """The exact sum of two numbers, as stored; ValidationError beyond 38 digits or the supported range."""
     if _is_plain(left) and _is_plain(right):
         return str(int(left) + int(right))
-    return format_number(_EXACT.add(_parse(left), _parse(right)))
+    return _format_sum(_EXACT.add(_parse(left), _parse(right)))
 
 
 def subtract_numbers(left: str, right: str) -> str:
     """The exact difference of two numbers, as stored; ValidationError as for `add_numbers`."""
     if _is_plain(left) and _is_plain(right):
         return str(int(left) - int(right))
-    return format_number(_EXACT.subtract(_parse(left), _parse(right)))
+    return _format_sum(_EXACT.subtract(_parse(left), _parse(right)))
+
+
+def _format_sum(number: Decimal) -> str:
+    """As `format_number`: of a sum with too many digits the service says that it is too large."""
+    return format(checked_number(number, too_precise=_TOO_LARGE), "f")
 
 
 def _is_plain(text: str) -> bool:

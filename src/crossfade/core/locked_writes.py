@@ -10,6 +10,7 @@ from crossfade.core.changes import as_found, asking_for_all, change, decided_on,
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep
 from crossfade.core.evaluating import WriteName, prepare
 from crossfade.core.items import Item
+from crossfade.core.limits import size_explained
 from crossfade.core.locking import TRIES_MAX, pause_seconds, read_counting, too_busy
 from crossfade.core.pair import Pair
 from crossfade.core.rekeying import in_callers_terms
@@ -59,6 +60,8 @@ def attempt_locked(pair: Pair, side: Side, key: Item, action: Request, asked: Re
         return (yield from Call(side, OPERATIONS[kind], {**request, **asked}))
     except Rejected as error:
         if error.code not in ("ConditionalCheckFailedException", "TransactionConflictException"):
+            if pair.stamps(side):
+                error = size_explained(error, pair.table(side).name)
             raise in_callers_terms(pair, side, error) from None
         return None
     except UnknownOutcome as unknown:

@@ -10,6 +10,7 @@ from crossfade.core.changes import change, decided_on
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
 from crossfade.core.evaluating import Evaluated, Prepared, WriteName, prepare
 from crossfade.core.items import Item
+from crossfade.core.limits import are_allowed, size_explained
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, read_counting, too_busy
 from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import TRANSIENT
@@ -48,7 +49,8 @@ def in_lockstep(pair: Pair, authority: Side, operation: WriteName, request: Requ
         try:
             written = yield from transact(source_action, as_action(target), asked, replies)
         except Rejected as error:  # by either table
-            raise of_callers_index(pair, error) if error.code == "ValidationException" else error from None
+            error = size_explained(error, pair.target.name, prepared.request.get("Item"))
+            raise of_callers_index(pair, error) from None
         if written:
             return whole_answer(pair, request, done, replies)
         yield from Sleep(pause_seconds(attempt))
@@ -77,9 +79,7 @@ def deciding_action(pair: Pair, prepared: Prepared, before: Stored, done: Evalua
     stamped = pair.stamps_source and pair.rules.stamp
     operation, request = prepared.operation, prepared.request
     if pair.view == "target" or (stamped and names_stamp(request)):
-        named = decided_on(pair, "source", prepared)
-        lock_on_source = pair.source_as_read(before, named) if stamped else pair.unchanged("source", before, named)
-        return (yield from change(pair, "source", key, before, prepared, done.image, lock_on_source))
+        return (yield from as_evaluated(pair, prepared, before, done, key))
     shown = done.shown - {STAMP}
     guard = pair.still(before.item, shown)
     if before.item is None:
@@ -95,7 +95,17 @@ def deciding_action(pair: Pair, prepared: Prepared, before: Stored, done: Evalua
     if pair.stamps_source and operation != "DeleteItem":
         stamp = yield from Stamp()
         own = stamped_request(own, stamp)
+    if not are_allowed(own):  # what is added is too much: what was evaluated says the same in few words
+        return (yield from as_evaluated(pair, prepared, before, done, key))
     return {operation.removesuffix("Item"): own}
+
+
+def as_evaluated(pair: Pair, prepared: Prepared, before: Stored, done: Evaluated, key: Item) -> Routine[Request]:
+    """What was decided upon `before`, under a lock on all of it."""
+    named = decided_on(pair, "source", prepared)
+    stamped = pair.stamps_source and pair.rules.stamp
+    lock_on_source = pair.source_as_read(before, named) if stamped else pair.unchanged("source", before, named)
+    return (yield from change(pair, "source", key, before, prepared, done.image, lock_on_source))
 
 
 def transact(source_action: Request, target_action: Request, asked: Request, replies: list[Reply]) -> Routine[bool]:

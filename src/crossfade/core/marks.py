@@ -13,6 +13,7 @@ from crossfade.core.items import AttributeValue, Item
 from crossfade.core.mapping import STAMP
 
 MARK: Final = STAMP  # the attribute; no attribute of the caller's has this name
+ELSEWHERE: Final = "elsewhere"  # the place is that of the cursor within
 
 
 def is_marked(request: Request) -> bool:
@@ -52,3 +53,16 @@ def token_in(token: Item) -> Item | None:
     """That one, if there is one."""
     given: Item | None = token.get(MARK, {}).get("M")
     return given
+
+
+def at_place(known: Item, token: Item) -> Item:
+    """A cursor for a place whose key would not tell by itself, once the mark is cut off, what place it is: it has the
+    key of `known`, an earlier place that does tell, and `token` in its mark."""
+    return marked(with_token({name: value for name, value in known.items() if name != MARK}, token), ELSEWHERE)
+
+
+def opened(request: Request) -> Request:
+    """With the token of the place itself."""
+    if mark_of(request) != ELSEWHERE:
+        return request
+    return {**request, "ExclusiveStartKey": token_in(without_mark(request)["ExclusiveStartKey"])}

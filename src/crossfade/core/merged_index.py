@@ -3,39 +3,41 @@ sort by.
 
 An item is at the place that its own attributes give it, so a source entry counts only if the item itself, which is
 looked up by its key, is still there. Items with one sort value come in an order that DynamoDB does not tell, and that
-each table has for itself; so that pages neither skip nor repeat an item that is copied meanwhile, it keeps its place
-among them:
+each table has for itself (see core/lanes.py); so that pages neither skip nor repeat an item that is copied meanwhile,
+it keeps its place among them:
 
 - first come those that the source has at this place, in its order, copied or not: the source's entry stays where it is
   until the item is deleted. Of a copied one the target's item is shown;
-- then those that only the target has at this place, in its order. The token of one of these carries a mark.
+- then those that only the target has at this place, in its order.
 
-A token without a mark is of the first kind, or of `off`. Where one side serves alone, what was begun here goes on here.
+The mark of a token tells of which kind it is, and where it was cut off, the tables do (see core/unmarked.py). Where one
+side serves alone, what was begun here goes on here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from crossfade.core.accounting import capacity_asked
 from crossfade.core.effects import Call, Gather, Reply, Request, Routine
-from crossfade.core.expressions.keys import SortCondition
+from crossfade.core.entries import of_entries, of_entry, suffices
+from crossfade.core.expressions.keys import KeyNames, SortCondition
 from crossfade.core.fallback import look_later
 from crossfade.core.indexing import MergedIndex, merged_index, place_of
 from crossfade.core.items import AttributeValue, Item, same, size_bytes
+from crossfade.core.lanes import from_sort_value, lane_of
 from crossfade.core.legacy import modern
-from crossfade.core.marks import mark_of, marked, without_mark
+from crossfade.core.marks import at_place, mark_of, marked, opened, without_mark
 from crossfade.core.merging import look_both
-from crossfade.core.ordering import from_gone, index_keys, name_in, translated
+from crossfade.core.ordering import declared_names, from_gone, name_in, translated
 from crossfade.core.pages import Asked, key_condition_in, look_up, page, understood
-from crossfade.core.pair import Image, Pair, key_name
+from crossfade.core.pair import Image, Pair, Stored, key_name
+from crossfade.core.prefixes import NO_MATCH
 from crossfade.core.query import (
-    NO_MATCH,
     OUTSIDE,
     PAGE_BYTES_MAX,
-    at_bound,
     key_names,
     own_course,
     partitions,
@@ -43,35 +45,33 @@ from crossfade.core.query import (
 )
 from crossfade.core.requests import check_key_value
 from crossfade.core.stages import Row, Side
-from crossfade.core.walking import REST, source_mark
+from crossfade.core.strangers import with_counterpart
+from crossfade.core.unmarked import DROPPED_MAX, SIDES, dropped_max, is_whole, side_of, too_far, unknown
+from crossfade.core.walking import REST
 from crossfade.core.whole_keys import INVALID, completed, token_there
 from crossfade.errors import Rejected
-
-# A page ends after so many entries that stand for nothing (an item that is at another place now, or that was given
-# already), as DynamoDB's end after 1 MB whether anything passed the filter or not: a caller must not wait for long.
-DROPPED_MAX: Final = 1_000
 
 
 def query_index(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One page of a Query of an index by the caller; or of the table, where an index of the other does for it."""
+    request = opened(request)
     mark = mark_of(request)
     name: str | None = request.get("IndexName")
-    names = key_names(pair) if name is None else index_keys(pair, name)
+    names = key_names(pair) if name is None else declared_names(pair, name)
     whole = modern("Query", without_mark(request), names)
     asked = understood("Query", whole, names)
     sides = SIDES if name is not None or row.merges else (row.authority,)
     if names is not None and not pair.mapping.kept:
-        _ = [place_in(pair, names, side) for side in sides]  # refused, if at all, before anything is sent
+        _ = [names_in(pair, names, side) for side in sides]  # refused, if at all, before anything is sent
     try:
-        index = yield from merged_index(
-            pair, name, names, whole=name is not None and request.get("Select") == "ALL_ATTRIBUTES", sides=sides
-        )
-        if names is None:
-            whole = modern("Query", without_mark(request), index.names)
-            asked = understood("Query", whole, index.names)
+        index = yield from merged_index(pair, row, name, names, sides)
+        whole = modern("Query", without_mark(request), index.names)
+        asked = understood("Query", whole, index.names, index.shape)
+        index.check_alike("Query")
         if request.get("ConsistentRead"):
             index.check_consistency("Query", sides)
-        merge = Merge(index, row, asked, whole, mark == REST, sides)
+        merge = Merge(index, row, asked, whole, sides)
+        yield from merge.begin(mark)
         while not (yield from merge.goes_on()):
             pass
     except Rejected as error:
@@ -79,17 +79,13 @@ def query_index(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     return page(pair, asked, whole, merge.items, merge.looked_at, merge.last, merge.sent)
 
 
-SIDES: Final[tuple[Side, Side]] = ("source", "target")
-
-
-def place_in(pair: Pair, names: tuple[str, str | None], side: Side) -> tuple[str | None, str | None]:
-    """The names of an index's key on one side; None for a partition that is spread there. Raises Refused where it is
-    not the same attribute."""
-    partition, sort = names
-    spread = partition == pair.caller.partition_key and pair.attribute_name(side, partition) is None
-    first = None if spread else name_in(pair, side, partition) if side != pair.view else partition
-    second = sort if sort is None or side == pair.view else name_in(pair, side, sort)
-    return first, second
+def names_in(pair: Pair, names: KeyNames, side: Side) -> dict[str, str]:
+    """The caller's names of an index's key -> those on one side, without a partition that is spread there. Raises
+    Refused where one is not the same attribute."""
+    first = names.partition[0]
+    spread = first == pair.caller.partition_key and pair.attribute_name(side, first) is None
+    asked = names.every[1:] if spread else names.every
+    return {name: name if side == pair.view else name_in(pair, side, name) for name in asked}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +101,7 @@ class Lane:
     """One partition of one side's index, read page by page."""
 
     request: Request
+    following: list[Request] = field(default_factory=list[Request])  # what is asked next, the next one last
     held: list[Entry] = field(default_factory=list[Entry])  # the next one last
     ended: bool = False
 
@@ -116,9 +113,7 @@ class Lane:
 class Merge:
     """One page in the making."""
 
-    def __init__(
-        self, index: MergedIndex, row: Row, asked: Asked, request: Request, in_rest: bool, sides: Sequence[Side]
-    ) -> None:
+    def __init__(self, index: MergedIndex, row: Row, asked: Asked, request: Request, sides: Sequence[Side]) -> None:
         self.items: list[Item] = []
         self.looked_at = 0
         self.last: Item | None = None  # the token
@@ -130,36 +125,86 @@ class Merge:
         self._request = request
         self._limit: int | None = request.get("Limit")
         self._backwards = request.get("ScanIndexForward") is False
-        self._alone = len(sides) == 1
-        self._token_names = dict.fromkeys((*self._pair.callers_names, *index.names))
-        self._rank = rank_by(tuple(name for name in (index.names[1], self._pair.caller.sort_key) if name is not None))
-        self._sort_rank = rank_by(() if index.names[1] is None else (index.names[1],))
+        self._sides = sides
+        self._start: Item | None = request.get("ExclusiveStartKey")
+        self._known = self._start  # a place that tells by its key what it is
+        self._dropped_max = DROPPED_MAX
+        self._token_names = dict.fromkeys((*self._pair.callers_names, *index.key_names))
+        self._rank = rank_by(index.names.sort)
         self._bytes = 0
         self._dropped = 0
         self._shown_names: set[str] = set()
-        start: Item | None = request.get("ExclusiveStartKey")
-        if index.unique:
-            self._check_words(start)
-        ours = self._pair.view
-        self._source: list[Lane] = []
-        self._target: list[Lane] = []
-        if "source" in sides and not (in_rest and index.names[1] is None):
-            self._source = self._lanes("source", start, behind=ours == "source" if index.unique else not in_rest)
-        if "target" in sides:
-            self._target = self._lanes("target", start, behind=ours == "target" if index.unique else in_rest)
+        self._lanes_of: dict[Side, list[Lane]] = {"source": [], "target": []}
+
+    def begin(self, mark: str) -> Routine[None]:
+        """`mark` is that of the caller's token."""
+        if self._index.unique:
+            self._check_words(self._start)
+            for side in self._sides:
+                self._lanes_of[side] = self._lanes(side, own=side == self._pair.view, inclusive=False)
+            return
+        self._dropped_max = dropped_max(self._start, mark)
+        place: Side | None = "target" if mark == REST else "source"
+        if self._start is not None and not mark and self._may_be_one(self._start):
+            counted = capacity_asked(self._request)
+            place = yield from side_of(self._pair, self._start, self._source_has, self.sent, counted)
+            if place is None and (yield from self._anything_is_there(self._start)):
+                raise unknown()
+        for side in self._sides:
+            # Of one sort value, the source's come first.
+            self._lanes_of[side] = self._lanes(side, own=side == place, inclusive=side == "target")
+
+    def _may_be_one(self, start: Item) -> bool:
+        return is_whole(self._pair, self._index, start) and self._asked.of_query.holds(start)
+
+    def _source_has(self, stored: Stored) -> bool:
+        return self._index.same_place(self._pair.image("source", stored), self._start)
+
+    def _anything_is_there(self, start: Item) -> Routine[bool]:
+        """Whether either side has anything at the sort value of the token: if not, it is the same for both."""
+        where, names = self._asked.of_query, self._index.names.sort
+        equal = {**where.equal, **{name: start[name] for name in names[:-1]}}
+        sort = SortCondition(names[-1], "=", (start[names[-1]],)) if names else None
+        at = replace(self._asked, where=replace(where, equal=equal, sort=sort))
+        for side in self._sides:
+            lanes = [self._lane(side, value, [at]) for value in self._partitions(side)]
+            replies = yield from Gather(tuple(Call(side, "Query", {**lane.request, "Limit": 1}) for lane in lanes))
+            self.sent += replies
+            if any(reply["Items"] for reply in replies):
+                return True
+        return False
 
     # --- what is asked of each side
 
-    def _lanes(self, side: Side, start: Item | None, *, behind: bool) -> list[Lane]:
-        """`behind`: it goes on behind the token itself; the other side goes on at its sort value: from the first item
-        with that value if the token is of the source's kind, else behind the last, as where each place has one item."""
-        pair, asked, names = self._pair, self._asked, self._index.names
-        first, sort = place_in(pair, names, side)
-        if start is not None and not behind:
-            if self._index.unique and names[1] is None:
-                return []
-            asked = self._from_sort_value(start, inclusive=side == "target" and not self._index.unique)
-        table = pair.table(side)
+    def _lanes(self, side: Side, *, own: bool, inclusive: bool) -> list[Lane]:
+        """`own`: the token lies in one of them. Where it does not, they go on at its sort value: from the first item
+        with that value, or behind the last."""
+        start, sort, values = self._start, self._index.names.sort, self._partitions(side)
+        if start is None:
+            return [self._lane(side, value, [self._asked]) for value in values]
+        token = self._there(start, side) if own else None
+        at = lane_of(self._pair, side, values, start) if own else -1 if inclusive else len(values)
+        lanes: list[Lane] = []
+        for n, value in enumerate(values):
+            if n == at:
+                lanes.append(self._lane(side, value, [self._asked], token))
+            elif sort:
+                asked = from_sort_value(self._asked, sort, start, backwards=self._backwards, inclusive=n > at)
+                lanes.append(self._lane(side, value, asked))
+            elif n > at:
+                lanes.append(self._lane(side, value, [self._asked]))
+        return lanes
+
+    def _partitions(self, side: Side) -> Sequence[AttributeValue]:
+        names = self._index.names
+        is_spread = names.partition[0] not in names_in(self._pair, names, side)
+        return partitions(self._pair, self._asked, side) if is_spread else (self._asked.of_query.partition[1],)
+
+    def _lane(self, side: Side, value: AttributeValue, parts: Sequence[Asked], token: Item | None = None) -> Lane:
+        """One partition of one side, from its beginning or from behind the token, which is in that side's terms; part
+        after part of it."""
+        table, names = self._pair.table(side), self._index.names
+        there = names_in(self._pair, names, side)
         base: Request = {
             name: self._request[name] for name in ("ConsistentRead", "ScanIndexForward") if name in self._request
         }
@@ -168,17 +213,16 @@ class Merge:
             base["IndexName"] = self._index.there[side]
         if self._limit is not None:
             base["Limit"] = self._limit
-        if self._index.whole:
-            base["Select"] = "ALL_ATTRIBUTES"
-        values = partitions(pair, asked, side) if first is None else (asked.of_query.partition[1],)
-        lanes: list[Lane] = []
-        for value in values:
-            request = {**base, **key_condition_in(asked, first or table.partition_key, value, sort)}
-            if start is not None and behind:
-                token = self._there(start, side)
-                request["ExclusiveStartKey"] = token if first is not None else {**token, table.partition_key: value}
-            lanes.append(Lane(request))
-        return lanes
+        requests: list[Request] = []
+        for part in parts:
+            where = part.of_query
+            sort = None if where.sort is None else there[where.sort.name]
+            equal = {there[name]: given for name, given in where.equal.items()}
+            first = there.get(names.partition[0], table.partition_key)
+            requests.append(base | key_condition_in(part, first, value, sort, equal))
+        if token is not None:
+            requests[0]["ExclusiveStartKey"] = token
+        return Lane(requests[0], requests[:0:-1])
 
     def _there(self, token: Item, side: Side) -> Item:
         """The caller's token in the terms of one side."""
@@ -200,30 +244,20 @@ class Merge:
         if not where.holds(start):
             raise Rejected("ValidationException", NO_MATCH)
 
-    def _from_sort_value(self, start: Item, *, inclusive: bool) -> Asked:
-        """Entries from the token's sort value on. What the caller's own condition then does not let in ends them."""
-        name = self._index.names[1]
-        if name is None:
-            return self._asked
-        if name not in start:
-            raise Rejected("ValidationException", INVALID)
-        operator = ("<" if self._backwards else ">") + ("=" if inclusive else "")
-        condition = SortCondition(name, operator, (start[name],))
-        return replace(self._asked, where=replace(self._asked.of_query, sort=condition))
-
     # --- what comes back
 
     def goes_on(self) -> Routine[bool]:
         """One step: pages of one side, or an entry. Whether the page is complete."""
-        if any(lane.needs_more for lane in self._source):
-            yield from self._fetch("source", self._source)
+        lanes = self._lanes_of
+        if any(lane.needs_more for lane in lanes["source"]):
+            yield from self._fetch("source", lanes["source"])
             return False
-        source = self._first(self._source)
-        both = self._index.names[1] is not None or source is None
-        if both and any(lane.needs_more for lane in self._target):
-            yield from self._fetch("target", self._target)
+        source = self._first(lanes["source"])
+        both = bool(self._index.names.sort) or source is None
+        if both and any(lane.needs_more for lane in lanes["target"]):
+            yield from self._fetch("target", lanes["target"])
             return False
-        target = self._first(self._target)
+        target = self._first(lanes["target"])
         if source is None and target is None:
             return True
         if target is None or (source is not None and not self._comes_first(target, source)):
@@ -231,6 +265,7 @@ class Merge:
         return self._take(target, "target")
 
     def _first(self, lanes: Sequence[Lane]) -> Lane | None:
+        """That of the next entry; of one sort value, the first that has any."""
         waiting = [lane for lane in lanes if lane.held]
         choose = max if self._backwards else min
 
@@ -241,56 +276,62 @@ class Merge:
 
     def _comes_first(self, target: Lane, source: Lane) -> bool:
         """Of one sort value the source's entries come first."""
-        left, right = self._sort_rank(target.held[-1].place), self._sort_rank(source.held[-1].place)
+        left, right = self._rank(target.held[-1].place), self._rank(source.held[-1].place)
         return bool(left > right if self._backwards else left < right)
 
     def _take(self, lane: Lane, side: Side) -> bool:
         entry = lane.held.pop()
-        mark = "" if self._index.unique else REST if side == "target" else source_mark(self._row)
-        token = marked(place_of(entry.place, tuple(self._token_names)), mark)
+        place = place_of(entry.place, tuple(self._token_names))
+        token = marked(place, "" if self._index.unique else REST if side == "target" else "source")
         name = key_name(self._pair.callers_key(entry.place))
         if entry.shown is None or name in self._shown_names:  # once, even if it has moved on while the page is made
             self._dropped += 1
-            if self._dropped < DROPPED_MAX:
+            if self._dropped < self._dropped_max:
                 return False
-            self.last = token
+            if self._dropped_max > DROPPED_MAX:
+                raise too_far()
+            self.last = token if self._known is None or self._index.unique else at_place(self._known, token)
             return True
+        self._known = place
         self._shown_names.add(name)
         self.looked_at += 1
-        shown = self._index.cut(entry.shown)
-        self._bytes += size_bytes(shown)
-        if self._asked.keep(shown):
-            self.items.append(shown)
+        self._bytes += size_bytes(self._asked.entry(entry.shown))
+        if self._asked.keep(entry.shown):
+            self.items.append(entry.shown)
         if self.looked_at != self._limit and self._bytes < PAGE_BYTES_MAX:
             return False
-        if not self._index.unique or not self._is_last(entry.place):
-            self.last = token
+        if not self._index.unique or own_course(self._pair, self._pair.view).keys.sort:
+            self.last = token  # of a table without a sort key nothing can follow
         return True
 
-    def _is_last(self, place: Item) -> bool:
-        """Whether nothing can follow in the table itself: then DynamoDB gives no token."""
-        course = own_course(self._pair, self._pair.view)
-        return course.keys[1] is None or at_bound(course, self._asked, place, self._backwards)
-
     def _fetch(self, side: Side, lanes: Sequence[Lane]) -> Routine[None]:
-        pair = self._pair
         hungry = [lane for lane in lanes if lane.needs_more]
         replies = yield from Gather(tuple(Call(side, "Query", lane.request) for lane in hungry))
         for lane, reply in zip(hungry, replies, strict=True):
             self.sent.append(reply)
-            whole, counted = self._index.holds_less(side), capacity_asked(self._request)
-            entries = yield from completed(pair, side, reply["Items"], self.sent, counted, whole=whole)
-            images = [pair.image(side, pair.stored(side, item)) for item in entries]
-            places = [image for image in images if image is not None and self._is_of_partition(image)]
+            images = yield from self._images(side, reply["Items"])
+            places = [image for image in images if self._is_of_partition(image)]
             within = [image for image in places if self._asked.of_query.holds(image)]
             token = reply.get("LastEvaluatedKey")
-            lane.ended = token is None or len(within) < len(places)
             if token is not None:
                 lane.request = {**lane.request, "ExclusiveStartKey": token}
+            lane.ended = len(within) < len(places) or (token is None and not lane.following)
+            if token is None and lane.following:
+                lane.request = lane.following.pop()
             decided: Sequence[Image] = within
-            if not self._alone:
+            if len(self._sides) > 1:
                 decided = yield from (self._of_source(within) if side == "source" else self._of_target(within))
             lane.held = [Entry(place, shown) for place, shown in zip(within, decided, strict=True)][::-1]
+
+    def _images(self, side: Side, entries: Sequence[Item]) -> Routine[list[Item]]:
+        """What entries stand for. Of the source's, where both sides are asked, the items are looked up anyway."""
+        pair, schema, counted = self._pair, self._index.sides[side], capacity_asked(self._request)
+        entries = with_counterpart(pair, side, entries)
+        if side == "target" or len(self._sides) == 1:
+            return (yield from of_entries(pair, side, schema, self._asked, entries, self.sent, counted))
+        found = yield from completed(pair, side, entries, self.sent, counted)
+        images = (of_entry(pair, side, schema, item) for item in found)
+        return [image for image in images if image is not None]
 
     def _is_of_partition(self, image: Item) -> bool:
         """A partition of the other table may hold items of several of the caller's."""
@@ -301,6 +342,7 @@ class Merge:
     def _of_source(self, places: Sequence[Item]) -> Routine[list[Image]]:
         """What is given for entries of the source: items that are at this place now."""
         pair, index, counted = self._pair, self._index, capacity_asked(self._request)
+        lags = not self._request.get("ConsistentRead") and suffices(pair, "source", index.sides["source"], self._asked)
         keys = [pair.callers_key(place) for place in places]
         shown: list[Image] = [None] * len(keys)
         found = yield from look_both(pair, self._row, keys, self.sent, counted)
@@ -308,8 +350,8 @@ class Merge:
             if stored.item is None:
                 continue
             if index.same_place(pair.image(side, stored), places[n]):
-                shown[n] = index.entry(side, stored)
-            elif side == "source" and not self._request.get("ConsistentRead"):
+                shown[n] = pair.image(side, stored)
+            elif side == "source" and lags:
                 shown[n] = places[n]  # the index lags behind its table
         if not self._row.merges:
             missing = [key for key, (_, stored) in zip(keys, found, strict=True) if stored.item is None]

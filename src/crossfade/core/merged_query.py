@@ -16,8 +16,8 @@ from crossfade.core.pair import Pair
 from crossfade.core.query import (
     PAGE_BYTES_MAX,
     Stream,
-    at_bound,
     callers_token,
+    is_of_one,
     key_names,
     modern_query,
     own_course,
@@ -25,12 +25,13 @@ from crossfade.core.query import (
     streams,
 )
 from crossfade.core.stages import Side
+from crossfade.core.strangers import with_counterpart
 from crossfade.errors import Refused
 
 
 def query_merged(pair: Pair, request: Request) -> Routine[Reply]:
     """One page of a Query by the caller."""
-    if pair.mapping.sort == "other":
+    if pair.mapping.sort == "other" and not is_of_one(pair, request):
         raise Refused(NOT_MERGED.format(table=pair.caller.name), next_step=NEXT_STEP)
     request = modern_query(pair, request)
     asked = understood("Query", request, key_names(pair))
@@ -45,7 +46,8 @@ NOT_MERGED: Final = (
     " tables, it cannot be answered"
 )
 NEXT_STEP: Final = (
-    "read the items by their whole key or scan the table until the stage is rampdown, or use the strategy dual-write"
+    "read the items by their whole key, or scan the table; from the stage rampdown on the target is queried in its own"
+    ' terms (view="target")'
 )
 
 
@@ -63,7 +65,7 @@ class Merge:
         self._limit: int | None = request.get("Limit")
         self._backwards = request.get("ScanIndexForward") is False
         self._course = own_course(pair, "target")
-        self._rank = rank_by(self._course.order)
+        self._rank = rank_by(self._course.keys.sort)
         self._bytes = 0
         self._target = self._streams("target")
         self._source = self._streams("source")
@@ -90,7 +92,9 @@ class Merge:
         hungry = [stream for stream in fan if stream.needs_more]
         replies = yield from Gather(tuple(Call(side, "Query", stream.request) for stream in hungry))
         for stream, reply in zip(hungry, replies, strict=True):
-            stream.take(self._pair, side, self._asked, reply)
+            found = with_counterpart(self._pair, side, reply["Items"])
+            images = (self._pair.image(side, self._pair.stored(side, item)) for item in found)
+            stream.take(self._asked, images, reply.get("LastEvaluatedKey"))
             self.sent.append(reply)
 
     def _take(self, waiting: list[Stream]) -> bool:
@@ -112,6 +116,6 @@ class Merge:
         if self._asked.keep(image):
             self.items.append(image)
         full = self.looked_at == self._limit or self._bytes >= PAGE_BYTES_MAX
-        if full and not at_bound(self._course, self._asked, image, self._backwards):
+        if full:
             self.last = callers_token(self._pair, image)
         return full

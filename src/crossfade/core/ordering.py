@@ -1,20 +1,26 @@
 """Scan, and Query of an index: where the order is the table's own, and a page begun in one stage goes on in the next.
 
 Two tables keep the same items in different orders, so whoever goes on with a page must do so in the order in which it
-was begun. That order is the source's in every stage before `complete`: it is there from the start, and is kept equal
-to the end, so an eventually consistent request is simply answered by the source. In `complete` it is the target's. A
-strongly consistent request must see what has just been created, so one that begins while the target is the authority
-goes by the target's order at once.
+was begun. That order is the source's up to `live`: it is there from the start and is kept equal, so an eventually
+consistent request is simply answered by the source. From `rampdown` on it is the target's, as it will be in `complete`:
+what cannot be answered in that order shows while there is a way back. A strongly consistent request must see what has
+just been created, so one that begins while the target is the authority goes by the target's order at once.
 
-A token whose order is not that of every request in its stage, or that a process in the stage before or after would take
-for one of the other order, carries a mark. Whoever goes on in the order of the side that is not the authority takes
-from it which items there are, and each item from the authority.
+A cursor that a stage near would take for one of the other order carries a mark. One without a mark is taken for one of
+the stage that it is used in: so a cursor of which only the key attributes were kept is good within a stage. Whoever
+goes on in the order of the side that is not the authority takes from it which items there are, and each item from the
+authority.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crossfade.core.accounting import capacity_asked
 from crossfade.core.effects import Forward, Reply, Request, Routine
+from crossfade.core.entries import of_entries
+from crossfade.core.expressions.keys import KeyNames
+from crossfade.core.indexing import check_alike, index_schema, own_schema, shape_of
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
 from crossfade.core.marks import is_marked, mark_of, marked, without_mark
@@ -28,10 +34,11 @@ from crossfade.core.pages import (
     understood,
     without_stamps,
 )
-from crossfade.core.pair import Image, Pair
+from crossfade.core.pair import WHOLE, Image, IndexSchema, Pair
 from crossfade.core.rekeyed_pages import page_of_other
 from crossfade.core.requests import used_by
 from crossfade.core.stages import Order, Row, Side
+from crossfade.core.strangers import known_page
 from crossfade.errors import Refused, Rejected
 
 
@@ -50,27 +57,23 @@ def in_its_order(pair: Pair, row: Row, operation: str, request: Request) -> Rout
         reply = without_stamps((yield from Forward(own)))
         if row.compare:
             yield from compare_items_later(pair, side, request, reply, f"{operation} {request.get('Segment', '')}")
-    elif pair.mapping.kept:
-        declared = index_keys(pair, request["IndexName"]) if "IndexName" in request else None
-        reply = yield from page_of_other(pair, side, operation, modern(operation, request), declared)
     else:
-        reply = yield from in_terms_of(pair, row, side, operation, modern(operation, request))
+        declared = declared_names(pair, request["IndexName"]) if "IndexName" in request else None
+        answer = page_of_other if pair.mapping.kept else in_terms_of
+        reply = yield from answer(pair, row, side, operation, request, declared)
     last: Item | None = reply.get("LastEvaluatedKey")
     return {**reply, "LastEvaluatedKey": marked(last, side if marks else "")} if last else reply
 
 
 def order_of(row: Row, request: Request) -> tuple[Side, bool]:
     """In whose order the pages go, and whether the token has to say so."""
+    side: Side = "source"
     if mark := mark_of(request):
-        side: Side = "target" if mark == "target" else "source"
+        side = "target" if mark == "target" else "source"
     elif row.order in (Order.TARGET, Order.TARGET_MARKED) or (
-        row.order is Order.SOURCE_LAST
-        if "ExclusiveStartKey" in request
-        else row.authority == "target" and request.get("ConsistentRead")
+        row.authority == "target" and request.get("ConsistentRead")
     ):
         side = "target"
-    else:
-        side = "source"
     if side == "target":
         return side, row.order is not Order.TARGET
     return side, row.order is not Order.SOURCE
@@ -84,44 +87,52 @@ def is_kept_equal(row: Row, request: Request) -> bool:
 # --- the request in the terms of the side whose order it goes by ------------------------------------------------------
 
 
-def in_terms_of(pair: Pair, row: Row, side: Side, operation: str, request: Request) -> Routine[Reply]:
+def in_terms_of(
+    pair: Pair, row: Row, side: Side, operation: str, request: Request, names: KeyNames | None
+) -> Routine[Reply]:
+    """`names`: the key of the index, where it is declared."""
     index: str | None = request.get("IndexName")
-    asked = understood(operation, request, None if index is None else index_keys(pair, index))
+    whole = modern(operation, request, names)
+    asked = understood(operation, whole, names)
+    own = schema = WHOLE
+    if index is not None:
+        own = yield from own_schema(pair, row, index)
+        schema = yield from index_schema(pair, side, index)
+        whole = modern(operation, request, own.names)
+        asked = understood(operation, whole, own.names, shape_of(index, own))
+        check_alike(pair, side, index, own.names, schema.names, operation)
+    request = whole
     moved: Request = {name: request[name] for name in PAGING if name in request} | capacity_asked(request)
     moved["TableName"] = pair.table(side).name
     if index is not None:
         moved["IndexName"] = pair.index_name(side, index)
-        if request.get("Select") == "ALL_ATTRIBUTES":
-            moved["Select"] = "ALL_ATTRIBUTES"  # for the service to say whether the index can
     if operation == "Query":
         moved |= condition_of(pair, side, asked, request)
     if "ExclusiveStartKey" in request:
         moved["ExclusiveStartKey"] = translated(pair, request["ExclusiveStartKey"], pair.view, side)
     reply = yield from sent(pair, row, side, operation, moved)
-    found: list[Item] = reply["Items"]
-    replies = [reply]
+    replies = list[Reply]()
+    found, last = yield from known_page(pair, side, operation, moved, reply, replies)
+    images: Sequence[Image]
     if side == row.authority or (index is None and row.authority != side and is_kept_equal(row, request)):
-        images = [pair.image(side, pair.stored(side, item)) for item in found]
+        images = yield from of_entries(pair, side, schema, asked, found, replies, capacity_asked(request))
     else:
         keys = [pair.mapping.backward_key(key_of(pair, side, item)) if side == "target" else key_of(pair, side, item)
                 for item in found]  # fmt: skip
         held = yield from look_up(pair, row.authority, keys, replies, capacity_asked(request))
         images = [pair.image(row.authority, stored) for stored in held]
-        if index is not None and request.get("Select") != "ALL_ATTRIBUTES":
-            images = [as_projected(pair, side, image, item) for image, item in zip(images, found, strict=True)]
-    there = [image for image in images if image is not None and still_asked(asked, image)]
+    there = [image for image in images if image is not None and still_asked(asked, own, image)]
     kept = [image for image in there if asked.keep(image)]
-    last: Item | None = reply.get("LastEvaluatedKey")
     if last is not None:
         last = translated(pair, last, side, pair.view)
     metadata = {name: reply[name] for name in ("ResponseMetadata",) if name in reply}
     return {**metadata, **page(pair, asked, request, kept, len(there), last, replies)}
 
 
-def index_keys(pair: Pair, index: str) -> tuple[str, str | None] | None:
+def declared_names(pair: Pair, index: str) -> KeyNames | None:
     """The key of an index, where it is declared."""
-    names = tuple(pair.caller.indexes.get(index, ()))
-    return None if not names else (names[0], names[1] if len(names) > 1 else None)
+    declared = pair.caller.index(index)
+    return None if declared is None else declared.names
 
 
 def sent(pair: Pair, row: Row, side: Side, operation: str, moved: Request) -> Routine[Reply]:
@@ -165,24 +176,33 @@ def condition_of(pair: Pair, side: Side, asked: Asked, request: Request) -> Requ
             " in another form, and so in another order",
             next_step="read the items by their whole key, or query the other table in its own terms",
         )
+    for name in (where.partition[0], *where.equal, *([] if where.sort is None else [where.sort.name])):
+        if pair.name_across(side, name) is None:
+            raise not_the_same(pair, side, request["IndexName"], name)
     sort_name = None if where.sort is None else name_in(pair, side, where.sort.name)
-    return key_condition_in(asked, name_in(pair, side, where.partition[0]), where.partition[1], sort_name)
+    equal = {name_in(pair, side, name): value for name, value in where.equal.items()}
+    return key_condition_in(asked, name_in(pair, side, where.partition[0]), where.partition[1], sort_name, equal)
 
 
-def as_projected(pair: Pair, side: Side, image: Image, entry: Item) -> Image:
-    """What the index shows of the item: the attributes that its entry has."""
-    if image is None:
-        return None
-    if side == pair.view:
-        shown = entry.keys()
-    else:
-        shown = (pair.mapping.backward(entry) if side == "target" else pair.mapping.forward(entry)).keys()
-    return {name: value for name, value in image.items() if name in shown}
+def not_the_same(pair: Pair, side: Side, index: str, name: str) -> Refused:
+    """An attribute of an index is stored in another form on the other side. One by the partition key of a table whose
+    partitions are spread is queried shard by shard, once the migration says what its key is."""
+    step = f"query an index of {pair.table(side).name} in its own terms, or read the items by their whole key"
+    if name == pair.source.partition_key and pair.view == "source" and pair.mapping.sort == "same":
+        step = (
+            f'declare the index in the migration file: Table("{pair.source.name}", ...,'
+            f' indexes={{"{index}": {{"{name}": ...}}}}), with all attributes of its key and their types'
+        )
+    return Refused(
+        f"a Query of index {index} of {pair.caller.name} cannot be answered from {pair.table(side).name}: {name!r} is"
+        " stored in another form there",
+        next_step=step,
+    )
 
 
-def still_asked(asked: Asked, image: Item) -> bool:
-    """An item may have left the part that was asked for between the two reads."""
-    return asked.where is None or asked.where.holds(image)
+def still_asked(asked: Asked, own: IndexSchema, image: Item) -> bool:
+    """An item may have left the index, or the part that was asked for, between the two reads."""
+    return all(name in image for name in own.keys) and (asked.where is None or asked.where.holds(image))
 
 
 # --- names and tokens -------------------------------------------------------------------------------------------------

@@ -5,16 +5,20 @@ Where the caller's own request goes out as it is, to the caller's own table, tha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 from crossfade.core.effects import Call, Effect, Forward, Reply, Request, Routine, relayed
-from crossfade.core.items import Item
+from crossfade.core.items import Item, same
+from crossfade.core.mapping.values import show_key
 from crossfade.core.pair import Pair
-from crossfade.core.requests import is_of_both, plain_name
+from crossfade.core.requests import invalid, is_of_both, plain_name
+from crossfade.errors import MappingError
 
 
 def with_own_keys(pair: Pair, operation: str, request: Request) -> Request:
-    """The request with the caller's table's own key attributes alone; the request itself where it has no others."""
+    """The request with the caller's table's own key attributes alone; the request itself where it has no others. Raises
+    Rejected where a key names one item for the source and another for the target."""
     if pair.source.key_names == pair.target.key_names:
         return request
     changed = _of_table(pair, operation, request)
@@ -39,7 +43,24 @@ def _named(pair: Pair, request: Request) -> Request:
     key = request.get("Key")
     if not key or not is_of_both(pair, key) or plain_name(request.get("TableName", "")) != pair.caller.name:
         return request
+    check_agreement(pair, key)
     return {**request, "Key": {name: key[name] for name in pair.caller.key_names}}
+
+
+def check_agreement(pair: Pair, key: Item) -> None:
+    """What is malformed in a key with the attributes of both tables is said elsewhere."""
+    mapping = pair.mapping
+    try:
+        there = mapping.forward_key({name: key[name] for name in pair.whole_key_names("source")})
+    except MappingError:
+        return
+    if all(same(value, key[name]) for name, value in there.items()):
+        return
+    try:
+        _ = mapping.backward_key({name: key[name] for name in pair.whole_key_names("target")})
+    except MappingError as error:
+        raise invalid(error.message) from None
+    raise invalid(f"{show_key(key)} is no key of one item: in {pair.target.name} it would have {show_key(there)}")
 
 
 def _keys_of_batch(pair: Pair, given: Any) -> Any:
@@ -74,14 +95,30 @@ def in_own_keys(routine: Routine[Reply] | None, given: Request, own: Request) ->
     return (yield from relayed(routine, with_own))
 
 
-def makes_whole_key(pair: Pair, operation: str, request: Request) -> bool:
-    """Whether this may make an item, which is to have the attributes of both keys, as it has in the other stages."""
+def needs_whole_key(pair: Pair, operation: str, request: Request) -> bool:
+    """Whether a write of the caller's own table has to do with the attributes of both keys: an update may make an item,
+    which is to have them, as it has in the other stages; and what else names an item by both is about no other item
+    that has one of them."""
     if not pair.mapping.kept:
         return False
-    updates = [request] if operation == "UpdateItem" else []
-    if operation == "TransactWriteItems":
-        updates = [action["Update"] for action in request["TransactItems"] if "Update" in action]
     return any(
-        plain_name(update.get("TableName", "")) == pair.caller.name and is_of_both(pair, update.get("Key", {}))
-        for update in updates
+        plain_name(given.get("TableName", "")) == pair.caller.name and is_of_both(pair, given.get("Key") or {})
+        for kind, given in _named_parts(operation, request)
+        if kind == "Update" or pair.mapping.held
     )
+
+
+def _named_parts(operation: str, request: Request) -> Iterator[tuple[str, Request]]:
+    """What may name an item by its key, each with its kind of action."""
+    if operation == "BatchWriteItem":
+        by_table: dict[str, list[Request]] = request["RequestItems"]
+        for name, entries in by_table.items():
+            for entry in entries or ():
+                given: Request = (entry or {}).get("DeleteRequest") or {}
+                yield "Delete", {"TableName": name, **given}
+    elif operation == "TransactWriteItems":
+        actions: list[dict[str, Request]] = request["TransactItems"]
+        for action in actions:
+            yield from action.items()
+    else:
+        yield operation.removesuffix("Item"), request

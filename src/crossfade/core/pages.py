@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.core.accounting import consumed
-from crossfade.core.effects import Call, Later, Note, Reply, Request, Routine
-from crossfade.core.expressions import KeyCondition, bind, condition, key_condition
+from crossfade.core.effects import Call, Later, Note, Reply, Request, Routine, Sleep
+from crossfade.core.expressions import KeyCondition, KeyNames, bind, condition, key_condition, projection
 from crossfade.core.items import AttributeValue, Item
+from crossfade.core.locking import TRIES_MAX, pause_seconds
 from crossfade.core.mirroring import shadow_compare
 from crossfade.core.pair import Pair, Stored, key_name, without_stamp
-from crossfade.core.reads import PROJECTING, projector
+from crossfade.core.reads import PROJECTING, as_it_is
 from crossfade.core.requests import BATCH_GET_KEYS_MAX
-from crossfade.core.selecting import selected
+from crossfade.core.selecting import IndexShape, check_filter, check_shown, selected
 from crossfade.core.stages import Side
 from crossfade.errors import Rejected
 
+TOO_FAST: Final = "The level of configured provisioned throughput for the table was exceeded."
 PAGING: Final = ("Limit", "ConsistentRead", "ScanIndexForward", "Segment", "TotalSegments")
 COMPARED_MAX: Final = 25  # keys of one page that are compared one by one
 
@@ -32,6 +34,8 @@ class Asked:
     where: KeyCondition | None
     keep: Callable[[Item], bool]
     project: Callable[[Item], Item]
+    needed: frozenset[str] | None  # what it reads and shows of an item; None: all
+    entry: Callable[[Item], Item]  # what the caller's own index holds of an item
 
     @property
     def of_query(self) -> KeyCondition:
@@ -41,38 +45,71 @@ class Asked:
         return self.where
 
 
-def understood(operation: str, request: Request, key_names: tuple[str, str | None] | None) -> Asked:
+def understood(operation: str, request: Request, key_names: KeyNames | None, index: IndexShape | None = None) -> Asked:
     """`request` has no legacy parameters. Raises Rejected for what DynamoDB would not take either.
 
-    `key_names` are those of the table or index that is queried; None where they are not known.
+    `key_names` are those of the table or index that is queried; None where they are not known. `index`: what the
+    caller's own index holds, once that is known. Items are given whole, or with all that is `needed`.
     """
     bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
     text: str | None = request.get("FilterExpression")
     keep = None if text is None else condition(text, bindings, kind="FilterExpression")
-    project = projector(request, bindings)
+    paths: str | None = request.get("ProjectionExpression")
+    shown = None if paths is None else projection(paths, bindings)
     where = None
     if operation == "Query":  # read last, as DynamoDB does
         where = key_condition(request.get("KeyConditionExpression", ""), bindings, key_names=key_names)
     bindings.finish()
+    filtered = frozenset[str]() if keep is None else keep.paths
     if where is not None and key_names is not None:
-        if where.partition[0] != key_names[0]:
-            raise Rejected("ValidationException", f"Query condition missed key schema element: {key_names[0]}")
-        filtered = frozenset[str]() if keep is None else keep.paths
-        for name in key_names:
+        for name in key_names.every:
             if name in filtered:
                 raise Rejected("ValidationException", f"{KEY_FILTERED}{name}")
-    chosen = selected(request)
+    if where is not None and index is not None:
+        check_filter(sorted(filtered), index)
+    chosen = selected(request, index)
+    if shown is not None and index is not None:
+        check_shown(sorted(shown.attributes), index)
+    entry = entry_of(None if index is None else index.attributes)
     return Asked(
-        where, (lambda image: keep.holds(image)) if keep is not None else everything, lambda item: chosen(project(item))
+        where,
+        (lambda image: keep.holds(entry(image))) if keep is not None else everything,
+        chosen if shown is None else shown.apply,
+        attributes_needed(request, filtered, None if shown is None else shown.attributes, index),
+        entry,
     )
 
 
-def key_condition_in(asked: Asked, partition_name: str, partition: AttributeValue, sort_name: str | None) -> Request:
+def entry_of(held: frozenset[str] | None) -> Callable[[Item], Item]:
+    if held is None:
+        return as_it_is
+    return lambda item: {name: value for name, value in item.items() if name in held}
+
+
+def attributes_needed(
+    request: Request, filtered: frozenset[str], shown: frozenset[str] | None, index: IndexShape | None
+) -> frozenset[str] | None:
+    """The root attributes that are read or shown; None: all."""
+    select = request.get("Select")
+    if shown is None and select == "COUNT":
+        shown = frozenset()
+    if shown is None and select != "ALL_ATTRIBUTES" and index is not None:
+        shown = index.attributes
+    return None if shown is None else shown | filtered
+
+
+def key_condition_in(
+    asked: Asked, partition_name: str, partition: AttributeValue, sort_name: str | None, equal: Item | None = None
+) -> Request:
     """The caller's key condition under other names, about one partition; without a name for what is sorted by, about
-    all of it."""
+    all of it. `equal`: what else is given by equality, under its names there."""
     names = {"#xf_p": partition_name}
     values: Item = {":xf_p": partition}
     text = "#xf_p = :xf_p"
+    for n, (name, value) in enumerate((equal or {}).items()):
+        names[f"#xf_e{n}"] = name
+        values[f":xf_e{n}"] = value
+        text += f" AND #xf_e{n} = :xf_e{n}"
     sort = asked.of_query.sort
     if sort is not None and sort_name is not None:
         names["#xf_s"] = sort_name
@@ -121,11 +158,12 @@ def look_up(pair: Pair, side: Side, keys: Sequence[Item], sent: list[Reply], cou
 def look_under(
     pair: Pair, side: Side, wanted: Sequence[Item], sent: list[Reply], counted: Request
 ) -> Routine[list[Stored]]:
-    """The same under keys of that side."""
+    """The same under keys of that side. Raises Rejected where DynamoDB leaves some of them unread for too long."""
     table = pair.table(side)
     found: dict[str, Item] = {}
     names = [key_name(key) for key in wanted]
     left = list(dict(zip(names, wanted, strict=True)).values())
+    waits = 0
     while left:
         some, left = left[:BATCH_GET_KEYS_MAX], left[BATCH_GET_KEYS_MAX:]
         request: Request = {"RequestItems": {table.name: {"Keys": some, "ConsistentRead": True}}, **counted}
@@ -133,7 +171,13 @@ def look_under(
         sent.append(reply)
         for item in reply.get("Responses", {}).get(table.name, ()):
             found[key_name({name: item[name] for name in table.key_names})] = item
-        left = [*reply.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", ()), *left]
+        unread: Sequence[Item] = reply.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", ())
+        if len(unread) == len(some):
+            if waits == TRIES_MAX:
+                raise Rejected("ProvisionedThroughputExceededException", TOO_FAST)
+            yield from Sleep(pause_seconds(waits))
+            waits += 1
+        left = [*unread, *left]
     return [pair.stored(side, found.get(name)) for name in names]
 
 

@@ -14,11 +14,13 @@ from functools import cache
 from typing import Final, Protocol
 
 from crossfade.core.effects import Call, Request, Routine, Stamp
+from crossfade.core.expressions.keys import KeyNames
+from crossfade.core.index_keys import IndexKey
 from crossfade.core.items import Item, canonical_value, same, same_item
 from crossfade.core.mapping import STAMP, CompiledMapping, compile_mapping
 from crossfade.core.mapping.compiled import KeySchema
 from crossfade.core.mapping.plain import Identity
-from crossfade.core.mapping.values import show_value
+from crossfade.core.mapping.values import show_key, show_value
 from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.core.stages import Side
 from crossfade.errors import MappingError, Rejected
@@ -39,6 +41,15 @@ NEEDS_BOTH: Final = (
 GUARDED_MAX: Final = 60
 
 
+class IndexShape(Protocol):
+    """What is declared of an index; `crossfade.Index` is one."""
+
+    @property
+    def names(self) -> KeyNames: ...
+    @property
+    def kinds(self) -> Mapping[str, str]: ...
+
+
 class TableShape(Protocol):
     """What a routine must know of a table; `crossfade.Table` is one."""
 
@@ -50,8 +61,7 @@ class TableShape(Protocol):
     def partition_key(self) -> str: ...
     @property
     def sort_key(self) -> str | None: ...
-    @property
-    def indexes(self) -> Mapping[str, Mapping[str, str]]: ...
+    def index(self, name: str) -> IndexShape | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +87,17 @@ class IndexSchema:
 
     The table itself is one too, without a name. A global index answers no strongly consistent request."""
 
-    keys: tuple[str, ...]
+    names: KeyNames
     held: frozenset[str] | None
     is_global: bool = False
     is_active: bool = True
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return self.names.every
+
+
+WHOLE: Final = IndexSchema(KeyNames(()), None)  # where what is read are items, and no entries of an index
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +109,7 @@ class Ledger:
 
 
 @cache
-def unchanged(key: KeySchema) -> CompiledMapping:
+def identity_of(key: KeySchema) -> CompiledMapping:
     return compile_mapping(Identity(), dict(key), dict(key))
 
 
@@ -111,6 +128,9 @@ class Pair:
     schemas: dict[tuple[Side, str], IndexSchema] = field(
         default_factory=dict[tuple[Side, str], IndexSchema], compare=False, repr=False
     )  # of indexes that were asked for, by the side and the name there
+    index_keys: dict[Side, tuple[IndexKey, ...]] = field(
+        default_factory=dict[Side, tuple[IndexKey, ...]], compare=False, repr=False
+    )  # of tables that were asked
     stamps_source: bool = False  # in this stage writes to the source leave stamps too
 
     @property
@@ -118,11 +138,15 @@ class Pair:
         """The table that the caller means to speak to."""
         return self.table(self.view)
 
+    @property
+    def callers_schema(self) -> KeySchema:
+        """Of the key of the caller's table."""
+        return self.mapping.source_key if self.view == "source" else self.mapping.target_key
+
     def of_caller_alone(self) -> Pair:
         """For a stage in which the caller's table is all that counts: its items need no counterpart."""
         table = self.caller
-        schema = self.mapping.source_key if self.view == "source" else self.mapping.target_key
-        return replace(self, source=table, target=table, mapping=unchanged(schema), indexes={})
+        return replace(self, source=table, target=table, mapping=identity_of(self.callers_schema), indexes={})
 
     def table(self, side: Side) -> TableShape:
         return self.source if side == "source" else self.target
@@ -214,26 +238,47 @@ class Pair:
     def image_under(self, side: Side, stored: Stored, source_key: Item) -> Image:
         """The image of what was read under this key. Raises MappingError where it is an item with another key in the
         other table: two must never become one."""
-        self._check_whole_key(side, stored.item, source_key)
+        self.check_whole_key(side, stored, source_key)
         return self.image(side, stored)
+
+    def check_whole_key(self, side: Side, stored: Stored, source_key: Item) -> None:
+        """Raises MappingError where what was read under this key is another item."""
+        if (other := self.another(side, stored, source_key)) is not None:
+            raise MappingError(other)
 
     def is_another(self, side: Side, stored: Stored, source_key: Item) -> bool:
         """Whether what was read under this key is an item with another key in the other table."""
-        try:
-            self._check_whole_key(side, stored.item, source_key)
-        except MappingError:
-            return True
-        return False
+        return self.another(side, stored, source_key) is not None
 
-    def _check_whole_key(self, side: Side, item: Item | None, source_key: Item) -> None:
+    def another(self, side: Side, stored: Stored, source_key: Item) -> str | None:
+        """Which other item it is that was read under this key, one with another key in the other table; None for the
+        very item, or none."""
+        item = stored.item
         if item is None or not self.mapping.held:
-            return
-        for name in self.whole_key_names(side):
+            return None
+        names = self.whole_key_names(side)
+        for name in names:
             if name not in item or name not in source_key or not same(item[name], source_key[name]):
                 found = show_value(item[name]) if name in item else "missing"
-                raise MappingError(
-                    f"the item that {self.table(side).name} has under this key has another {name!r}: {found}"
+                return (
+                    f"the item that {self.table(side).name} has under this key has another {name!r}: {found}; it is"
+                    f" {show_key({part: item[part] for part in names if part in item})}, not {show_key(source_key)}"
                 )
+        return None
+
+    def own_guard(self, side: Side, source_key: Item) -> Guard | None:
+        """What is there, if anything, is the item with this whole key: for a write that nobody has looked before. None
+        where one key leads to the other."""
+        names = [name for name in self.whole_key_names(side) if name not in self.table(side).key_names]
+        if not self.mapping.held or not names:
+            return None
+        placeholders = {f"xf_own{n}": name for n, name in enumerate(names)}
+        same_key = " AND ".join(f"#{place} = :{place}" for place in placeholders)
+        return Guard(
+            f"(attribute_not_exists(#xf_key) OR {same_key})",
+            {"#xf_key": self.table(side).partition_key} | {f"#{place}": name for place, name in placeholders.items()},
+            {f":{place}": source_key[name] for place, name in placeholders.items()},
+        )
 
     def equal(self, source: Stored, target: Stored) -> bool:
         """Whether target == mapping(source), which is what must hold at rest. Sets, numbers: by meaning."""
@@ -249,11 +294,7 @@ class Pair:
         copied, and go on in the target alone."""
         if source.item is None or target.item is None:
             return source.item is None
-        try:
-            self._check_whole_key("target", target.item, self.source_key(source.item))
-        except MappingError:
-            return False
-        return True
+        return not self.is_another("target", target, self.source_key(source.item))
 
     def read(self, side: Side, source_key: Item) -> Routine[Stored]:
         """One strongly consistent read."""

@@ -1,30 +1,35 @@
 """Query of the table itself, on the side that the caller does not speak to: same items, order, pages and counts.
 
 One partition of one side may be spread over several of the other (write sharding). Each is queried with the caller's
-own sort condition, and the streams are merged by sort key. A page ends where the plain table's would: after `Limit`
-items looked at, or 1 MB of them. The token is the caller's key of the last item looked at, so it is good in every
-stage.
+own sort condition, and the streams are merged by sort key; so are local indexes (see core/lanes.py). A page ends where
+the plain table's would: after `Limit` items looked at, or 1 MB of them. The token is the caller's key of the last item
+looked at, so that of a table is good in every stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from crossfade.core.accounting import capacity_asked
 from crossfade.core.effects import Call, Forward, Gather, Later, Reply, Request, Routine
-from crossfade.core.expressions.keys import SortCondition
+from crossfade.core.entries import of_entries
+from crossfade.core.expressions.keys import KeyNames, SortCondition, names_of_key
+from crossfade.core.indexing import check_alike, index_schema, own_schema, shape_of
 from crossfade.core.items import AttributeValue, Item, parse_number, same, size_bytes
+from crossfade.core.lanes import from_sort_value, lane_of
 from crossfade.core.legacy import modern
 from crossfade.core.marks import marked, without_mark
 from crossfade.core.mirroring import shadow_compare
-from crossfade.core.ordering import in_its_order, order_of
+from crossfade.core.ordering import declared_names, in_its_order, order_of
 from crossfade.core.page_looks import ITEMS_MAX, is_looked_behind, look_at_page_later
 from crossfade.core.pages import COMPARED_MAX, Asked, key_condition_in, note_matching, page, understood, without_stamps
-from crossfade.core.pair import Pair, TableShape, key_name
+from crossfade.core.pair import WHOLE, Image, IndexSchema, Pair, TableShape, key_name
+from crossfade.core.prefixes import NO_MATCH, bounds_there, is_prefixed
 from crossfade.core.reads import serving_side
 from crossfade.core.stages import Fallback, Row, Side, other_side
+from crossfade.core.strangers import with_counterpart
 from crossfade.core.whole_keys import INVALID
 from crossfade.errors import MappingError, Refused, Rejected
 
@@ -32,20 +37,17 @@ from crossfade.errors import MappingError, Refused, Rejected
 PAGE_BYTES_MAX: Final = 1024 * 1024
 
 OUTSIDE: Final = "The provided starting key is outside query boundaries based on provided conditions"
-NO_MATCH: Final = "The provided starting key does not match the range key predicate"
 
 
 def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
     """One page of a Query by the caller; after the answer, the comparison with the other side."""
     index: str | None = request.get("IndexName")
-    if index is not None or pair.mapping.sort == "other":
+    if index is not None or (pair.mapping.sort == "other" and not is_of_one(pair, request)):
         side, marks = order_of(row, request)
         course = None if index is None or side == pair.view else spread_course(pair, index, side)
-        if course is None:
+        if index is None or course is None:
             return (yield from in_its_order(pair, row, "Query", request))
-        request = without_mark(request)
-        request = modern("Query", request, course.keys)
-        reply = yield from query_other(pair, understood("Query", request, course.keys), request, side, course)
+        reply = yield from query_spread(pair, row, without_mark(request), index, side, course)
         last: Item | None = reply.get("LastEvaluatedKey")
         if marks and last is not None:  # the other table has items with one sort value in another order
             reply = {**reply, "LastEvaluatedKey": marked(last, side)}
@@ -68,7 +70,8 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
         if asked is not None:
             size = min(request.get("Limit", ITEMS_MAX), ITEMS_MAX)
             fan = streams(pair, asked, modern_query(pair, request), "source", own_course(pair, "source"), size)
-            yield from look_at_page_later(pair, [stream.request for stream in fan], reply)
+            if fan:
+                yield from look_at_page_later(pair, [stream.request for stream in fan], reply)
     return reply
 
 
@@ -76,31 +79,40 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
 class Course:
     """By what a Query goes through a partition: the table's own sort key, or that of a local index."""
 
-    keys: tuple[str, str | None]  # the caller's names of the partition key and of what is sorted by
-    order: tuple[str, ...]  # the caller's attributes that decide the order
+    keys: KeyNames  # the caller's names of the partition key and of what is sorted by
     sort_there: str | None  # the other table's name of what is sorted by
     index: str | None = None  # its name in the other table
+    schema: IndexSchema = WHOLE  # what it holds there
 
 
 def own_course(pair: Pair, side: Side) -> Course:
-    sort = pair.caller.sort_key
-    return Course((pair.caller.partition_key, sort), () if sort is None else (sort,), pair.table(side).sort_key)
+    return Course(key_names(pair), pair.table(side).sort_key)
 
 
 def spread_course(pair: Pair, index: str, side: Side) -> Course | None:
-    """For a local index of a table whose partitions the mapping spreads: it is spread alike. None for any other.
-
-    Items with the same sort value come in the order of the table's sort key.
-    """
-    declared = tuple(pair.caller.indexes.get(index, ()))
+    """For an index by the partition key of a table whose partitions the mapping spreads: it is spread alike. None for
+    any other."""
+    names = declared_names(pair, index)
     base = pair.caller.partition_key
-    if len(declared) != 2 or declared[0] != base or pair.attribute_name(side, base) is not None:
+    if names is None or names.is_several or not names.sort:
         return None
-    there = pair.attribute_name(side, declared[1])
+    if names.partition[0] != base or pair.attribute_name(side, base) is not None:
+        return None
+    there = pair.attribute_name(side, names.sort[0])
     if there is None or pair.mapping.sort != "same":
         return None
-    order = tuple(name for name in (declared[1], pair.caller.sort_key) if name is not None)
-    return Course((base, declared[1]), order, there, pair.index_name(side, index))
+    return Course(names, there, pair.index_name(side, index))
+
+
+def query_spread(pair: Pair, row: Row, request: Request, index: str, side: Side, course: Course) -> Routine[Reply]:
+    """One page of such an index. What is wrong with the request is told before a table is described."""
+    request = modern("Query", request, course.keys)
+    _ = understood("Query", request, course.keys)
+    own = yield from own_schema(pair, row, index)
+    course = replace(course, schema=(yield from index_schema(pair, side, index)))
+    check_alike(pair, side, index, own.names, course.schema.names, "Query")
+    asked = understood("Query", request, course.keys, shape_of(index, own))
+    return (yield from query_other(pair, asked, request, side, course))
 
 
 def asked_of(pair: Pair, request: Request, authority: Side) -> Asked | None:
@@ -119,72 +131,70 @@ def modern_query(pair: Pair, request: Request) -> Request:
     return modern("Query", request, key_names(pair))
 
 
-def key_names(pair: Pair) -> tuple[str, str | None]:
-    return pair.caller.partition_key, pair.caller.sort_key
+def key_names(pair: Pair) -> KeyNames:
+    return names_of_key(pair.caller.key_names)
 
 
 def partition_of(asked: Asked) -> AttributeValue:
     return asked.of_query.partition[1]
 
 
+def is_of_one(pair: Pair, request: Request) -> bool:
+    """Whether a Query of the table is about one whole key, so that no order matters."""
+    try:
+        return bool(key_of_one(pair, understood("Query", modern_query(pair, request), key_names(pair))))
+    except Rejected:
+        return False
+
+
+def key_of_one(pair: Pair, asked: Asked) -> Item:
+    """The caller's key of the one item that a Query of the table can be about; nothing where there may be several, or
+    where both tables' keys are needed to find it."""
+    (name, value), sort, sort_key = asked.of_query.partition, asked.of_query.sort, pair.caller.sort_key
+    if pair.mapping.kept or pair.mapping.held:
+        return {}
+    if sort_key is None:
+        return {name: value}
+    return {name: value, sort_key: sort.operands[0]} if sort is not None and sort.operator == "=" else {}
+
+
+def key_there(pair: Pair, asked: Asked, side: Side) -> Item:
+    """The same in the other table, where a Query by its sort key means another one there. Raises MappingError."""
+    key = key_of_one(pair, asked) if side != pair.view and pair.mapping.sort == "other" else {}
+    return pair.key(side, pair.callers_key(key)) if key else {}
+
+
 def partitions(pair: Pair, asked: Asked, side: Side) -> tuple[AttributeValue, ...]:
     """The partitions of a table that may hold items of the one asked for."""
     if side == pair.view:
         return (partition_of(asked),)
+    if key := key_there(pair, asked, side):
+        return (key[pair.table(side).partition_key],)
     return pair.mapping.partitions(partition_of(asked), back=side == "source")
 
 
 # --- one partition of the other table, read page by page --------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """Of an index, items with one sort value come in an order that DynamoDB does not tell. So those are taken together,
-    and put into the order of the table's sort key; `behind`: the rank of the caller's token, which lies among them.
-    `within`: the caller's own condition, where the one that is asked has no end."""
-
-    by: str
-    rank: Callable[[Item], Any]
-    backwards: bool
-    within: Callable[[Item], bool]
-    behind: Any = None
-
-    def goes_on_with(self, image: Item) -> bool:
-        if self.behind is None:
-            return True
-        return bool(self.rank(image) < self.behind if self.backwards else self.rank(image) > self.behind)
-
-
 @dataclass(slots=True)
 class Stream:
-    """What has been fetched of one partition and not yet merged."""
+    """What has been fetched of one partition and not yet merged. `goes_beyond`: it is asked for more than the caller's
+    condition lets in, at its end."""
 
     request: Request
-    runs: Runs | None = None
+    goes_beyond: bool = False
     held: list[Item] = field(default_factory=list[Item])  # images, the next one last
-    unsettled: list[Item] = field(default_factory=list[Item])  # of a sort value of which there may be more
     ended: bool = False
 
-    def take(self, pair: Pair, side: Side, asked: Asked, reply: Reply) -> None:
-        """A partition may hold items of other partitions of the caller's table too."""
-        images = (pair.image(side, pair.stored(side, item)) for item in reply["Items"])
+    def take(self, asked: Asked, images: Iterable[Image], token: Item | None) -> None:
+        """A page. A partition may hold items of other partitions of the caller's table too."""
         name, value = asked.of_query.partition
         found = [image for image in images if image is not None and same(image[name], value)]
-        token = reply.get("LastEvaluatedKey")
-        self.ended = token is None
+        within = [image for image in found if asked.of_query.holds(image)]
+        self.ended = token is None or (self.goes_beyond and len(within) < len(found))
         if token is not None:
             self.request = {**self.request, "ExclusiveStartKey": token}
-        self.held = (found if self.runs is None else self._whole(self.runs, [*self.unsettled, *found]))[::-1]
-
-    def _whole(self, runs: Runs, found: list[Item]) -> list[Item]:
-        within = [image for image in found if runs.within(image)]
-        if len(within) < len(found):
-            found, self.ended = within, True
-        whole = len(found)
-        while not self.ended and whole and same(found[whole - 1][runs.by], found[-1][runs.by]):
-            whole -= 1
-        self.unsettled = found[whole:]
-        return sorted(filter(runs.goes_on_with, found[:whole]), key=runs.rank, reverse=runs.backwards)
+        self.held = within[::-1]
 
     @property
     def needs_more(self) -> bool:
@@ -193,12 +203,7 @@ class Stream:
 
 def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Course, size: int | None) -> list[Stream]:
     """Of one side: a stream for every partition, each starting behind the caller's token."""
-    start: Item | None = request.get("ExclusiveStartKey")
-    name, value = asked.of_query.partition
-    if start is not None and start.keys() != {*pair.caller.key_names, *course.order}:
-        raise Rejected("ValidationException", INVALID)
-    if start is not None and not same(start.get(name), value):
-        raise Rejected("ValidationException", OUTSIDE)
+    start = checked_start(pair, asked, request, course)
     keep = ("ConsistentRead", "ScanIndexForward")
     base: Request = {name: request[name] for name in keep if name in request} | capacity_asked(request)
     base["TableName"] = pair.table(side).name
@@ -206,24 +211,59 @@ def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Cour
         base["IndexName"] = course.index
     if size is not None:
         base["Limit"] = size
-    runs: Runs | None = None
-    if course.index is not None and course.keys[1] is not None:
-        rank, backwards = rank_by(course.order), request.get("ScanIndexForward") is False
-        runs = Runs(course.keys[1], rank, backwards, asked.of_query.holds)
-        if start is not None and may_lie_here(pair, request, asked, start, runs.by):
-            runs = replace(runs, behind=rank(start))
-            condition = SortCondition(runs.by, "<=" if backwards else ">=", (start[runs.by],))
-            asked, start = replace(asked, where=replace(asked.of_query, sort=condition)), None
-    return [
-        Stream({**base, **narrowed(pair, asked, pair.table(side), course, partition, start)}, runs)
-        for partition in partitions(pair, asked, side)
-    ]
+    values = partitions(pair, asked, side)
+    each: list[tuple[AttributeValue, Asked, Item | None]] = [(value, asked, start) for value in values]
+    at: int | None = None
+    if start is not None and course.index is not None and may_lie_here(pair, request, asked, start, course):
+        at, backwards = lane_of(pair, side, values, start), request.get("ScanIndexForward") is False
+        for n, value in enumerate(values):
+            if n != at:
+                (part,) = from_sort_value(asked, course.keys.sort, start, backwards=backwards, inclusive=n > at)
+                each[n] = value, part, None
+    made: list[Stream] = []
+    if course.index is None and (key := key_there(pair, asked, side)):
+        # Behind the one item there is nothing.
+        return [] if start is not None else [Stream({**base, **by_whole_key(pair, asked, side, key)})]
+    for n, (value, part, begin) in enumerate(each):
+        if is_prefixed(pair, side):
+            bounds = bounds_there(pair, side, part.of_query, begin, request, of_index=course.index is not None)
+            if bounds is None:
+                return []
+            sort, begin = bounds
+            part = replace(part, where=replace(part.of_query, sort=sort))
+        one = narrowed(pair, part, pair.table(side), course, value, begin)
+        made.append(Stream({**base, **one}, goes_beyond=at is not None and n != at))
+    return made
 
 
-def may_lie_here(pair: Pair, request: Request, asked: Asked, start: Item, by: str) -> bool:
+def checked_start(pair: Pair, asked: Asked, request: Request, course: Course) -> Item | None:
+    """The caller's token. Raises Rejected for one that does not belong to the Query."""
+    start: Item | None = request.get("ExclusiveStartKey")
+    name, value = asked.of_query.partition
+    if start is None:
+        return None
+    if start.keys() != {*pair.caller.key_names, *course.keys.sort}:
+        raise Rejected("ValidationException", INVALID)
+    if not same(start.get(name), value):
+        raise Rejected("ValidationException", OUTSIDE)
+    if course.index is None and pair.mapping.sort == "other" and not asked.of_query.holds(start):
+        raise Rejected("ValidationException", NO_MATCH)
+    return start
+
+
+def by_whole_key(pair: Pair, asked: Asked, side: Side, key: Item) -> Request:
+    """The condition that the other table's item with this key fulfils, and no other."""
+    table = pair.table(side)
+    sort = None if table.sort_key is None else SortCondition(table.sort_key, "=", (key[table.sort_key],))
+    part = replace(asked, where=replace(asked.of_query, sort=sort))
+    return key_condition_in(part, table.partition_key, key[table.partition_key], table.sort_key)
+
+
+def may_lie_here(pair: Pair, request: Request, asked: Asked, start: Item, course: Course) -> bool:
     """Whether a token of an index may be one; what cannot be one is DynamoDB's to refuse."""
-    kind = pair.caller.indexes[request["IndexName"]][by]
-    return kind in start[by] and asked.of_query.holds(start)
+    declared, sort = pair.caller.index(request["IndexName"]), course.keys.sort
+    kinds_fit = declared is not None and all(declared.kinds[name] in start[name] for name in sort)
+    return bool(sort) and kinds_fit and asked.of_query.holds(start)
 
 
 def narrowed(
@@ -235,8 +275,8 @@ def narrowed(
         token: Item = {table.partition_key: partition}
         if table.sort_key is not None and pair.caller.sort_key is not None:
             token[table.sort_key] = start[pair.caller.sort_key]
-        if course.sort_there is not None and course.keys[1] is not None:
-            token[course.sort_there] = start[course.keys[1]]
+        if course.sort_there is not None and course.keys.sort:
+            token[course.sort_there] = start[course.keys.sort[0]]
         request["ExclusiveStartKey"] = token
     return request
 
@@ -252,7 +292,7 @@ def query_other(pair: Pair, asked: Asked, request: Request, side: Side, course: 
     size = None if limit is None else min(limit, limit // count + 2) if count > 1 else limit
     fan = streams(pair, asked, request, side, course, size)
     backwards = request.get("ScanIndexForward") is False
-    rank = rank_by(course.order)
+    rank = rank_by(course.keys.sort)
     items: list[Item] = []
     looked_at, page_bytes, sent = 0, 0, list[Reply]()
     last: Item | None = None
@@ -261,8 +301,11 @@ def query_other(pair: Pair, asked: Asked, request: Request, side: Side, course: 
         if hungry:
             replies = yield from Gather(tuple(Call(side, "Query", stream.request) for stream in hungry))
             for stream, reply in zip(hungry, replies, strict=True):
-                stream.take(pair, side, asked, reply)
                 sent.append(reply)
+                counted = capacity_asked(request)
+                entries = with_counterpart(pair, side, reply["Items"])
+                images = yield from of_entries(pair, side, course.schema, asked, entries, sent, counted)
+                stream.take(asked, images, reply.get("LastEvaluatedKey"))
             continue
         waiting = [stream for stream in fan if stream.held]
         if not waiting:
@@ -271,11 +314,11 @@ def query_other(pair: Pair, asked: Asked, request: Request, side: Side, course: 
         choose = max if backwards else min
         image = choose(waiting, key=lambda stream: rank(stream.held[-1])).held.pop()
         looked_at += 1
-        page_bytes += size_bytes(image)
+        page_bytes += size_bytes(asked.entry(image))
         if asked.keep(image):
             items.append(image)
         if looked_at == limit or page_bytes >= PAGE_BYTES_MAX:
-            last = None if at_bound(course, asked, image, backwards) else token_of(pair, course, image)
+            last = token_of(pair, course, image)
             break
     return page(pair, asked, request, items, looked_at, last, sent)
 
@@ -285,19 +328,7 @@ def callers_token(pair: Pair, image: Item) -> Item:
 
 
 def token_of(pair: Pair, course: Course, image: Item) -> Item:
-    return {name: image[name] for name in (*pair.caller.key_names, *course.order)}
-
-
-def at_bound(course: Course, asked: Asked, image: Item, backwards: bool) -> bool:
-    """Whether the item has the very last sort key that the condition lets in: then DynamoDB gives no token."""
-    sort = asked.of_query.sort
-    if sort is None or course.index is not None or sort.operator not in LAST_INCLUSIVE[backwards]:
-        return False
-    bound = sort.operands[0] if backwards else sort.operands[-1]
-    return same(image[sort.name], bound)
-
-
-LAST_INCLUSIVE: Final = {False: ("<=", "BETWEEN"), True: (">=", "BETWEEN")}  # by whether the query goes backwards
+    return {name: image[name] for name in (*pair.caller.key_names, *course.keys.sort)}
 
 
 def rank_by(names: tuple[str, ...]) -> Callable[[Item], Any]:

@@ -15,11 +15,19 @@ from crossfade.core.accounting import consumed, with_metrics
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine, Stamp
 from crossfade.core.evaluating import WHOLE, ActionName, WriteName, as_reply, check_form
 from crossfade.core.items import Item
+from crossfade.core.limits import is_allowed, size_explained
 from crossfade.core.locking import calmly
 from crossfade.core.mapping import STAMP
-from crossfade.core.pair import Pair
+from crossfade.core.pair import Pair, with_guard
 from crossfade.core.stages import Side
-from crossfade.core.telling import answer_as_asked, as_asked, made_anew, refused_for_absence, telling
+from crossfade.core.telling import (
+    RETURNED_IF_REFUSED,
+    answer_as_asked,
+    as_asked,
+    made_anew,
+    refused_for_absence,
+    telling,
+)
 from crossfade.errors import Rejected
 
 EXISTENCE: Final = re.compile(r"attribute_(?:not_)?exists\s*\(\s*([#\w]+)\s*\)")
@@ -41,6 +49,10 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
     change: str = request.get("UpdateExpression", "")
     if pair.stamps(side) and change and not MAKES_ITEMS.search(change):
         return False  # of an absent item such an update makes none; with the stamp's SET it would
+    if pair.stamps(side) and change and not is_allowed(with_stamp(change)):
+        return False  # no room for the stamp
+    if pair.mapping.held and not is_allowed(f"{request.get('ConditionExpression', '')}{' ' * GUARD_BYTES}"):
+        return False  # nor for what is asked about the key
     if side == pair.view:
         return True
     if not pair.mapping.keys_only:
@@ -56,6 +68,9 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
     return not any(names.get(word, word) in keys for word in words)
 
 
+GUARD_BYTES: Final = 200  # more than Pair.own_guard takes: two attributes at most, by their placeholders
+
+
 def names_stamp(request: Request) -> bool:
     """Whether its expressions speak of a stamp, as those of an earlier migration of a chain do."""
     return STAMP in request.get("ExpressionAttributeNames", {}).values()
@@ -68,19 +83,27 @@ def rekeyed(
     request: Request,
     key: Item,
     absent: Callable[[], Routine[None]] | None = None,
+    *,
+    by_ourselves: bool = False,
 ) -> Routine[Reply]:
-    """The caller's own call with `side`'s table and key, and a fresh stamp on the target; answered in its terms.
+    """The caller's own call (or, `by_ourselves`, one of ours) with `side`'s table and key, and a fresh stamp on the
+    target; answered in its terms.
 
     `absent` is carried out where there was no item, as far as the answer tells (see core/telling.py)."""
     check_form(operation, request)
     moved = yield from moved_action(pair, side, operation, request, key)
     if absent is not None:
         moved = telling(operation, moved)
+    moved = looked_at(pair, side, moved, key)
     try:
-        reply = yield from calmly(Forward(moved), Call(side, operation, moved))
+        own = Call(side, operation, moved)
+        reply = yield from calmly(own if by_ourselves else Forward(moved), own)
     except Rejected as error:
+        pair.check_whole_key(side, pair.stored(side, error.response.get("Item")), key)
         if absent is not None and refused_for_absence(error):
             yield from absent()
+        if pair.stamps(side):
+            error = size_explained(error, pair.table(side).name, request.get("Item"))
         raise in_callers_terms(pair, side, as_asked(request, error)) from None
     if absent is not None:
         if made_anew(moved, reply):
@@ -100,6 +123,13 @@ def moved_action(pair: Pair, side: Side, operation: ActionName, request: Request
         stamp = yield from Stamp()
         moved = stamped_update(moved, stamp)
     return moved
+
+
+def looked_at(pair: Pair, side: Side, moved: Request, key: Item) -> Request:
+    """The same write, carried out only on the item that the request names by its whole key; whatever stands in its way
+    is then told. Nothing more where the key of one table leads to that of the other."""
+    guard = pair.own_guard(side, key)
+    return moved if guard is None else {**with_guard(moved, guard), RETURNED_IF_REFUSED: "ALL_OLD"}
 
 
 SET_CLAUSE: Final = re.compile(r"(?<![#:\w.])SET\b", re.IGNORECASE)
@@ -148,8 +178,8 @@ def answered(pair: Pair, side: Side, request: Request, reply: Reply) -> Reply:
 def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
     """A refusal, with the item that it shows as the caller would see it."""
     item: Item | None = error.response.get("Item")
-    if side != pair.view and error.code == "ValidationException":
-        return of_callers_index(pair, error)
+    if side != pair.view:
+        error = of_callers_index(pair, error)
     if item is None or (side == pair.view and STAMP not in item):
         return error
     shown = pair.image(side, pair.stored(side, item))
@@ -158,17 +188,26 @@ def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
 
 def of_callers_index(pair: Pair, error: Rejected) -> Rejected:
     """The same refusal, naming the caller's index where it is about one."""
+    if error.code != "ValidationException":
+        return error
     text = in_callers_index_names(pair, error.text)
     return Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
 
 
 def in_callers_index_names(pair: Pair, text: str) -> str:
     """A message about an index, which with its key attribute may have another name in the caller's table."""
-    found = ABOUT_INDEX.search(text)
-    if found is None:
-        return text
-    index, attribute = pair.callers_index_name(found[1]), pair.name_across(pair.view, found[2]) or found[2]
-    return text.replace(found[0], f"IndexName: {index}, IndexKey: {attribute}")
+    for told in ABOUT_INDEX:
+        if (found := told.search(text)) is not None:
+            index = pair.callers_index_name(found["index"])
+            attribute = pair.name_across(pair.view, found["key"]) or found["key"]
+            names = {found.span("index"): index, found.span("key"): attribute}
+            for (start, end), name in sorted(names.items(), reverse=True):
+                text = f"{text[:start]}{name}{text[end:]}"
+            return text
+    return text
 
 
-ABOUT_INDEX: Final = re.compile(r"IndexName: (\S+), IndexKey: (\S+)")
+ABOUT_INDEX: Final = (
+    re.compile(r"IndexName: (?P<index>\S+), IndexKey: (?P<key>\S+)"),
+    re.compile(r"Index Key (?P<key>\S+) Expected: .* IndexName: (?P<index>\S+)"),
+)

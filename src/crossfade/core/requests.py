@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, cast
 
 from crossfade.core.effects import Request
 from crossfade.core.items import AttributeValue, Item
@@ -33,20 +33,34 @@ def plain_name(table: str) -> str:
 
 
 def table_names(operation: str, request: Request) -> Iterator[str]:
-    """Every table that an item operation names. PartiQL names its tables in its text: see `mentions`."""
+    """Every table that an item operation names, however malformed it is otherwise. PartiQL names its tables in its
+    text: see `mentions`."""
     if "TableName" in request:
-        yield plain_name(request["TableName"])
+        named: list[Any] = [request["TableName"]]
+    elif "ResourceArn" in request:
+        named = [request["ResourceArn"]]
     elif operation in ("BatchGetItem", "BatchWriteItem"):
-        yield from (plain_name(name) for name in request.get("RequestItems", ()))
-    elif operation in ("TransactGetItems", "TransactWriteItems"):
-        for action in request.get("TransactItems", ()):
-            yield from (plain_name(inner.get("TableName", "")) for inner in action.values())
+        named = list(mapping_in(request.get("RequestItems")))
+    else:
+        each = [mapping_in(action) for action in list_in(request.get("TransactItems"))]
+        named = [mapping_in(inner).get("TableName") for action in each for inner in action.values()]
+    yield from (plain_name(name) for name in named if isinstance(name, str))
+
+
+def mapping_in(value: Any) -> dict[str, Any]:
+    """The value if it is a structure or a map, as it should be; else an empty one."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def list_in(value: Any) -> Sequence[Any]:
+    """The value if it is a list, as it should be; else an empty one."""
+    return cast("Sequence[Any]", value) if isinstance(value, (list, tuple)) else ()
 
 
 def statements(operation: str, request: Request) -> list[str]:
-    if operation == "ExecuteStatement":
-        return [request["Statement"]]
-    return [entry["Statement"] for entry in request.get("Statements") or request.get("TransactStatements") or ()]
+    entries = list_in(request.get("Statements") or request.get("TransactStatements"))
+    given = [request] if operation == "ExecuteStatement" else [mapping_in(entry) for entry in entries]
+    return [text for entry in given if isinstance(text := entry.get("Statement"), str)]
 
 
 def mentions(statement: str, table: str) -> bool:
@@ -66,7 +80,7 @@ def is_strict(operation: str, request: Request) -> bool:
     if operation in WRITES or operation == "TransactGetItems":
         return True
     if operation == "BatchGetItem":
-        return any(entry.get("ConsistentRead", False) for entry in request["RequestItems"].values())
+        return any(mapping_in(entry).get("ConsistentRead") for entry in request["RequestItems"].values())
     return bool(request.get("ConsistentRead", False))
 
 
@@ -77,12 +91,28 @@ def checked_key(pair: Pair, request: Request) -> Item:
     """
     whole: Any = request.get("Item")
     given: Item = (request.get("Key") or {}) if whole is None else whole
-    schema = pair.mapping.source_key if pair.view == "source" else pair.mapping.target_key
+    schema = pair.callers_schema
     if whole is None and len(given) != len(schema) and not is_of_both(pair, given):
         raise Rejected("ValidationException", "The number of conditions on the keys is invalid")
     for name, kind in schema:
         check_key_value(name, kind, given.get(name), in_item=whole is not None)
     return pair.callers_key(given)
+
+
+def entries_of(pair: Pair, operation: str, request: Request) -> Iterator[Request]:
+    """The part that names an item of the caller's table, of each action of a write."""
+    if operation == "BatchWriteItem":
+        for table, entries in mapping_in(request.get("RequestItems")).items():
+            if plain_name(table) == pair.caller.name:
+                for entry in list_in(entries):
+                    yield from map(mapping_in, mapping_in(entry).values())
+        return
+    transaction = operation == "TransactWriteItems"
+    for action in list_in(request.get("TransactItems")) if transaction else ({operation: request},):
+        for inner in map(mapping_in, mapping_in(action).values()):
+            name: Any = inner.get("TableName")
+            if isinstance(name, str) and plain_name(name) == pair.caller.name:
+                yield inner
 
 
 def checked_keys(pair: Pair, authority: Side, requests: Iterable[Request]) -> list[Item] | None:
@@ -107,7 +137,7 @@ def check_key_value(name: str, kind: str, value: AttributeValue | None, *, in_it
             raise Rejected("ValidationException", "The provided key element does not match the schema")
         if value is None:
             raise invalid(f"Missing the key {name} in the item")
-        raise invalid(f"Type mismatch for key {name} expected: {kind} actual: {next(iter(value))}")
+        raise invalid(f"Type mismatch for key {name} expected: {kind} actual: {next(iter(value), None)}")
     if len(value[kind] if kind == "B" else value[kind].encode()) > KEY_BYTES_MAX:
         raise Rejected(
             "ValidationException",

@@ -6,10 +6,10 @@ Where one plain call is right and nothing follows it, the answer is None: the ca
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from crossfade.core.batches import batch_get, batch_write
-from crossfade.core.describing import DESCRIBING, describe
+from crossfade.core.describing import DESCRIBING, SETTING, describe, refuse_setting
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
 from crossfade.core.marks import is_marked
@@ -17,14 +17,22 @@ from crossfade.core.merged_index import query_index
 from crossfade.core.merged_query import query_merged
 from crossfade.core.merging import get_merged
 from crossfade.core.ordering import scan
-from crossfade.core.own_keys import in_own_keys, makes_whole_key, with_own_keys
+from crossfade.core.own_keys import in_own_keys, needs_whole_key, with_own_keys
 from crossfade.core.pair import Pair
 from crossfade.core.partiql import stated
 from crossfade.core.placeholders import apart
 from crossfade.core.query import query
 from crossfade.core.query_by_key import query_by_key
 from crossfade.core.reads import get_item
-from crossfade.core.requests import PARTIQL, READS, WRITES, names_any
+from crossfade.core.requests import (
+    BATCH_GET_KEYS_MAX,
+    BATCH_WRITE_ITEMS_MAX,
+    PARTIQL,
+    READS,
+    TRANSACTION_ACTIONS_MAX,
+    WRITES,
+    names_any,
+)
 from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
 from crossfade.core.tokens import keeps_token
 from crossfade.core.transactions import transact_get, transact_write
@@ -35,19 +43,30 @@ from crossfade.errors import MappingError, Refused, Rejected
 
 
 def route(
-    pair: Pair, stage: Stage, ramp_percent: int, operation: str, request: Request, *, strategy: str = "dual-write"
+    pair: Pair,
+    stage: Stage,
+    ramp_percent: int,
+    operation: str,
+    request: Request,
+    *,
+    strategy: str = "dual-write",
+    in_own_words: bool = False,
 ) -> Routine[Reply] | None:
-    """The routine for one request, or None to let it pass untouched. Raises Refused before anything is written."""
+    """The routine for one request, or None to let it pass untouched. Raises Refused before anything is written.
+
+    `in_own_words`: what is refused before anything is sent is not shown to the service for its words."""
+    row = LADDERS[strategy][stage]
+    if operation in SETTING and names_any(operation, request, frozenset({pair.caller.name})):
+        refuse_setting(pair, row, operation)
     if operation not in WRITES and operation not in READS and operation not in DESCRIBING:
         return None  # operations on whole tables
-    row = LADDERS[strategy][stage]
     if names_any(operation, request, frozenset({pair.caller.name})):
         pair = replace(pair, stamps_source=True) if row.stamps_source else pair
         own = with_own_keys(pair, operation, request)
+        given = request
         if needs_no_counterpart(pair, row, operation):
-            routine = on_callers_table(pair.of_caller_alone(), stage, row, ramp_percent, operation, own, own)
-        else:
-            routine = on_callers_table(pair, stage, row, ramp_percent, operation, request, own)
+            pair, given = pair.of_caller_alone(), own
+        routine = on_callers_table(pair, stage, row, ramp_percent, operation, given, own, in_own_words=in_own_words)
         return routine if own is request else in_own_keys(routine, request, own)
     if operation in WRITES and stage is not Stage.OFF:
         refuse_other_table(pair, stage, operation, request)
@@ -62,7 +81,15 @@ def needs_no_counterpart(pair: Pair, row: Row, operation: str) -> bool:
 
 
 def on_callers_table(
-    pair: Pair, stage: Stage, row: Row, ramp_percent: int, operation: str, request: Request, own: Request
+    pair: Pair,
+    stage: Stage,
+    row: Row,
+    ramp_percent: int,
+    operation: str,
+    request: Request,
+    own: Request,
+    *,
+    in_own_words: bool,
 ) -> Routine[Reply] | None:
     """`own`: the request as the caller's own table takes it."""
     alone = row.authority == pair.view
@@ -71,7 +98,7 @@ def on_callers_table(
         alone
         and not reads
         and row.writes is Writes.PLAIN
-        and not makes_whole_key(pair, operation, request)
+        and not needs_whole_key(pair, operation, request)
         and not (operation == "TransactWriteItems" and keeps_token(pair, request))
         and ((pair.view == "source" and not row.stamped_source) or shows_nothing(operation, request))
     ):
@@ -80,8 +107,8 @@ def on_callers_table(
         if alone and row.writes is Writes.PLAIN:
             return stated()
         raise Refused(
-            f"{operation}: PartiQL on {pair.caller.name}, which is being migrated (stage {stage}), cannot be carried"
-            " out; nothing was read or written",
+            f"PartiQL on {pair.caller.name}, which is being migrated, cannot be carried out in stage {stage}"
+            f"{UNTOUCHED}",
             next_step="use the operations on items (GetItem, PutItem, UpdateItem, Query, TransactWriteItems, ...)",
         )
     if reads and alone and pair.view == "source" and passes(row, ramp_percent, request):
@@ -90,9 +117,39 @@ def on_callers_table(
     routine = routine_of(pair, row, ramp_percent, operation, moved.request)
     if moved.prefix:
         routine = moved.told(routine)
-    if row.authority == pair.view == "source" and row.writes not in (Writes.LOCKSTEP, Writes.STAMPED):
-        return in_callers_terms(routine)
-    return worded(pair, operation, own, in_callers_terms(routine))
+    routine = in_callers_terms(routine)
+    forwarded = row.authority == pair.view == "source" and row.writes not in (Writes.LOCKSTEP, Writes.STAMPED)
+    on_ramp = reads and ramp_percent > 0 and row.ramp is not Ramp.NONE  # the target may answer
+    if in_own_words or (forwarded and not on_ramp):
+        return routine
+    if operation in ENTRIES_MAX:
+        routine = within_limit(operation, request, routine)
+    return worded(pair, operation, own, routine)
+
+
+UNTOUCHED: Final = "; nothing was read or written"  # how a refusal ends
+# Of one request, the service's limits.
+ENTRIES_MAX: Final = {
+    "BatchGetItem": BATCH_GET_KEYS_MAX,
+    "BatchWriteItem": BATCH_WRITE_ITEMS_MAX,
+    "TransactGetItems": TRANSACTION_ACTIONS_MAX,
+    "TransactWriteItems": TRANSACTION_ACTIONS_MAX,
+}
+
+
+def within_limit(operation: str, request: Request, routine: Routine[Reply]) -> Routine[Reply]:
+    """Refuse more than the service takes before our form of it is sent, whose refusal would tell of another table."""
+    if entries_in(operation, request) > ENTRIES_MAX[operation]:
+        raise Rejected("ValidationException", f"Too many items requested for the {operation} call")
+    return (yield from routine)
+
+
+def entries_in(operation: str, request: Request) -> int:
+    if "TransactItems" in request:
+        return len(request["TransactItems"])
+    by_table: dict[str, Any] = request["RequestItems"]
+    parts: list[Any] = [part or {} for part in by_table.values()]  # an empty part is the service's to refuse
+    return sum(len((part.get("Keys") or ()) if operation == "BatchGetItem" else part) for part in parts)
 
 
 MAY_SHOW: Final = PARTIQL | {"TransactWriteItems"}
@@ -112,6 +169,8 @@ def passes(row: Row, ramp_percent: int, request: Request) -> bool:
 
 
 def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:
+    if operation in DESCRIBING:
+        return describe(pair, row, request)
     match operation:
         case "GetItem":
             return get_merged(pair, request) if row.merges else get_item(pair, row, ramp_percent, request)
@@ -132,8 +191,6 @@ def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request:
             return batch_write(pair, row, request)
         case "TransactWriteItems":
             return transact_write(pair, row, request)
-        case "DescribeTable":
-            return describe(pair, row, request)
         case _:
             return write(pair, row, cast("WriteName", operation), request)
 

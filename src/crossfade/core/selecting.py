@@ -14,7 +14,7 @@ from typing import Final
 from crossfade.core.effects import Request
 from crossfade.core.items import Item, ValidationError
 
-_SELECTS: Final = ("ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT", "SPECIFIC_ATTRIBUTES")
+_SELECTS: Final = ("SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES")
 _INVALID: Final = "One or more parameter values were invalid: "
 
 
@@ -85,7 +85,10 @@ def check_filter(filtered: Iterable[str], index: IndexShape) -> None:
 
 def _check_combination(select: str, request: Request) -> None:
     if select not in _SELECTS:
-        raise ValidationError(f"Select must be {', '.join(_SELECTS[:-1])}, or {_SELECTS[-1]}")
+        raise ValidationError(
+            f"1 validation error detected: Value '{select}' at 'select' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{', '.join(_SELECTS)}]"
+        )
     chosen = next((name for name in ("AttributesToGet", "ProjectionExpression") if name in request), None)
     if select == "SPECIFIC_ATTRIBUTES":
         if chosen is None:

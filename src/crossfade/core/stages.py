@@ -1,14 +1,15 @@
 """The stages of a migration as data: the one table that routing, the simulator, the CLI and the docs obey.
 
 The names are those of LaunchDarkly's migration flags, which people know, plus the steps they lack (the two lockstep
-stages, without which a switch of authority either stops writes or loses updates).
+stages, without which a switch of authority either stops writes or loses updates; or, where no transaction spans both
+stores, the two freeze stages, in which writes are held for a moment).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 Side = Literal["source", "target"]
 
@@ -22,6 +23,8 @@ class Stage(StrEnum):
     SHADOW = "shadow"
     LOCKSTEP_SOURCE = "lockstep_source"
     LOCKSTEP_TARGET = "lockstep_target"
+    FREEZE_SOURCE = "freeze_source"
+    FREEZE_TARGET = "freeze_target"
     LIVE = "live"
     RAMPDOWN = "rampdown"
     COMPLETE = "complete"
@@ -33,6 +36,7 @@ class Writes(StrEnum):
     PLAIN = "plain"  # to the authority alone
     STAMPED = "stamped"  # to the authority alone, which is the source; each leaves a fresh stamp there
     MIRRORED = "mirrored"  # to the authority; the other side is synced in the background
+    HELD = "held"  # not at all: one begins only in the stage after these, or fails, after a bounded time, unwritten
     LOCKSTEP = "lockstep"  # to both sides in one transaction; the authority decides
     PREPARED = "prepared"  # to the side that has the item; a new item, or one that only the source has: to the source
     DRAINED = "drained"  # to the target, where an item that only the source has is copied first; deletes: both sides
@@ -56,17 +60,15 @@ class Ramp(StrEnum):
 
 
 class Order(StrEnum):
-    """In whose order a Scan, or a Query of an index, goes through the items, so that its pages stay good from stage to
-    stage, in either direction: a token may come from a process that is in the next stage already. Tokens have the
-    caller's key shape and say nothing of it, but where two neighbours would else take a plain one differently."""
+    """In whose order a Scan, or a Query of an index, goes through the items; one that is strongly consistent goes by
+    the authority's where both sides are kept equal. So that its pages stay good from stage to stage, in either
+    direction, its cursors say so where a stage that is near goes by another order. A cursor that says nothing, since
+    only its key attributes were kept, is taken for one of the stage that it is used in."""
 
     SOURCE = "source"
-    SOURCE_MARKED = (
-        "source, and tokens say so"  # for pages that go on in the next stage, where a plain token is another
-    )
-    SOURCE_LAST = "source, and tokens say so; a plain one is of the next stage"
+    SOURCE_MARKED = "source, and cursors say so"
     TARGET = "target"
-    TARGET_MARKED = "target, and tokens say so"  # for pages that go on in the stage before
+    TARGET_MARKED = "target, and cursors say so"
 
 
 class Gate(StrEnum):
@@ -76,7 +78,9 @@ class Gate(StrEnum):
     BACKFILLED = "backfilled"  # the backfill is complete
     VERIFIED = "verified"  # a full verify begun after the last unclean end of a client found nothing
     REPLICATED = "replicated"  # the replication, where one was started, runs and has caught up
+    PASSED = "passed"  # all that was written to the authority before the freeze has reached the other side
     QUIET = "quiet"  # for so many days nothing was found in the source alone
+    ANSWERED = "answered"  # for so many days no call was seen that this stage refuses
     CONFIRMED = "confirmed"  # the operator knows that there is no way back after this
 
 
@@ -123,7 +127,16 @@ class Row:
     @property
     def keeps_equal(self) -> bool:
         """Whether what is written reaches both sides, so that one may be compared with the other, or made equal."""
-        return self.writes in (Writes.MIRRORED, Writes.LOCKSTEP)
+        return self.writes in (Writes.MIRRORED, Writes.LOCKSTEP, Writes.HELD)
+
+    @property
+    def holds(self) -> bool:
+        """Whether writes wait for another stage, so that nobody should stay here."""
+        return self.writes is Writes.HELD
+
+    def takes_two(self, *, deletes: bool) -> bool:
+        """Whether a write, or a delete, may be one of both sides."""
+        return self.writes is Writes.LOCKSTEP or self.merges or (self.writes is Writes.DELETING and deletes)
 
     @property
     def drains(self) -> bool:
@@ -150,7 +163,13 @@ DUAL_WRITE: dict[Stage, Row] = {
         "source", Writes.MIRRORED, False, Ramp.NONE, (), "writes to the source are mirrored to the target"
     ),
     Stage.SHADOW: Row(
-        "source", Writes.MIRRORED, True, Ramp.EVENTUAL, (), "as before, and reads are compared with the target"
+        "source",
+        Writes.MIRRORED,
+        True,
+        Ramp.EVENTUAL,
+        (),
+        "as before, and reads are compared with the target",
+        Order.SOURCE_MARKED,
     ),
     Stage.LOCKSTEP_SOURCE: Row(
         "source",
@@ -159,6 +178,7 @@ DUAL_WRITE: dict[Stage, Row] = {
         Ramp.EVERY,
         (Gate.BACKFILLED,),
         "one transaction writes both sides; the source decides",
+        Order.SOURCE_MARKED,
     ),
     Stage.LOCKSTEP_TARGET: Row(
         "target",
@@ -185,14 +205,14 @@ DUAL_WRITE: dict[Stage, Row] = {
         Ramp.NONE,
         (),
         "the target serves; the source is kept equal as the way back",
-        Order.SOURCE_LAST,
+        Order.TARGET_MARKED,
     ),
     Stage.COMPLETE: Row(
         "target",
         Writes.PLAIN,
         False,
         Ramp.NONE,
-        (Gate.VERIFIED, Gate.CONFIRMED),
+        (Gate.VERIFIED, Gate.ANSWERED, Gate.CONFIRMED),
         "the target alone; no way back",
         Order.TARGET,
     ),
@@ -207,6 +227,7 @@ COPY_ON_WRITE: dict[Stage, Row] = {
         Ramp.NONE,
         (),
         "the source alone; each write leaves a stamp, on which the locks of the next stages rely",
+        Order.SOURCE_MARKED,
         stamped_source=True,
     ),
     Stage.PREPARE: Row(
@@ -216,6 +237,7 @@ COPY_ON_WRITE: dict[Stage, Row] = {
         Ramp.NONE,
         (Gate.EMPTY,),
         "an item is written where it is, with a stamp; a new one in the source",
+        Order.SOURCE_MARKED,
         fallback=Fallback.MERGED,
         stamped_source=True,
     ),
@@ -246,23 +268,81 @@ COPY_ON_WRITE: dict[Stage, Row] = {
         Writes.PLAIN,
         False,
         Ramp.NONE,
-        (Gate.VERIFIED, Gate.QUIET, Gate.CONFIRMED),
+        (Gate.VERIFIED, Gate.QUIET, Gate.ANSWERED, Gate.CONFIRMED),
         "the target alone; no way back",
         Order.TARGET,
         stamped_source=True,
     ),
 }
 
+FREEZE: dict[Stage, Row] = {
+    Stage.OFF: Row("source", Writes.PLAIN, False, Ramp.NONE, (), "the source alone"),
+    Stage.DUALWRITE: Row(
+        "source", Writes.MIRRORED, False, Ramp.NONE, (), "writes to the source are carried over to the target"
+    ),
+    Stage.SHADOW: Row(
+        "source", Writes.MIRRORED, True, Ramp.EVENTUAL, (), "as before, and reads are compared with the target"
+    ),
+    Stage.FREEZE_SOURCE: Row(
+        "source",
+        Writes.HELD,
+        False,
+        Ramp.NONE,
+        (Gate.BACKFILLED, Gate.VERIFIED),
+        "writes wait for what is on its way to the other side; the source answers reads",
+    ),
+    Stage.FREEZE_TARGET: Row(
+        "target",
+        Writes.HELD,
+        False,
+        Ramp.NONE,
+        (Gate.PASSED,),
+        "writes wait until everybody reads from the target",
+    ),
+    Stage.LIVE: Row(
+        "target", Writes.MIRRORED, True, Ramp.NONE, (), "writes to the target are mirrored back; reads are compared"
+    ),
+    Stage.RAMPDOWN: Row(
+        "target",
+        Writes.MIRRORED,
+        False,
+        Ramp.NONE,
+        (),
+        "the target serves; the source is kept equal as the way back",
+    ),
+    Stage.COMPLETE: Row(
+        "target",
+        Writes.PLAIN,
+        False,
+        Ramp.NONE,
+        (Gate.VERIFIED, Gate.ANSWERED, Gate.CONFIRMED),
+        "the target alone; no way back",
+    ),
+}
+
 LADDERS: dict[str, dict[Stage, Row]] = {"dual-write": DUAL_WRITE, "copy-on-write": COPY_ON_WRITE}
+"""Of two tables of one account and Region: what requests are routed by."""
+
+FREEZE_STRATEGY: Final = "freeze"
+ALL_LADDERS: dict[str, dict[Stage, Row]] = {**LADDERS, FREEZE_STRATEGY: FREEZE}
+"""With that of two stores which no transaction spans: what the control plane knows."""
 
 
 def ladder(strategy: str, *, lockstep: bool = True, prepare: bool = True) -> tuple[Stage, ...]:
     """The stages in order. False exists to show that a rule is needed: it leaves those stages out."""
     kept = {Writes.LOCKSTEP: lockstep, Writes.PREPARED: prepare}
-    return tuple(stage for stage, row in LADDERS[strategy].items() if kept.get(row.writes, True))
+    return tuple(stage for stage, row in ALL_LADDERS[strategy].items() if kept.get(row.writes, True))
 
 
 def path(stages: tuple[Stage, ...], start: Stage, end: Stage) -> tuple[Stage, ...]:
     """The stages to enter, one at a time, to come from `start` to `end`; empty when already there."""
     i, j = stages.index(start), stages.index(end)
     return stages[i + 1 : j + 1] if i <= j else stages[j:i][::-1]
+
+
+def next_resting(stages: tuple[Stage, ...], start: Stage, by: int, rows: dict[Stage, Row]) -> Stage | None:
+    """The nearest stage above (1) or below (-1) in which one may stay; None where there is none."""
+    place = stages.index(start) + by
+    while 0 <= place < len(stages) and rows[stages[place]].holds:
+        place += by
+    return stages[place] if 0 <= place < len(stages) else None

@@ -38,7 +38,7 @@ class Straight:
         self._side: Side = other_side(pair.view)
         self._table_name = pair.table(self._side).name
         mapping = pair.mapping
-        self._schema = mapping.source_key if pair.view == "source" else mapping.target_key
+        self._schema = pair.callers_schema
         self._there, self._back = mapping.forward, mapping.backward
         self._key_there = mapping.forward_key
         if self._side == "source":
@@ -47,7 +47,7 @@ class Straight:
 
     def is_open(self, row: Row, operation: str) -> bool:
         """Whether this operation may go straight in a stage, as far as the stage can tell."""
-        if row.authority != self._side or self._pair.mapping.kept:
+        if row.authority != self._side or self._pair.mapping.kept or self._pair.mapping.held:
             return False
         if operation == "GetItem":
             return not row.compare and row.fallback is Fallback.NONE
@@ -57,14 +57,15 @@ class Straight:
         """The request as it is to be sent; None where the routine must be asked."""
         if not request.keys() <= TAKEN[operation]:
             return None
-        if operation != "GetItem" and not self._is_evaluated_there(operation, request):
-            return None
         there: Request = {**request, "TableName": self._table_name}
         stamps = self._side == "target"
         try:
+            if operation != "GetItem" and not self._is_evaluated_there(operation, request):
+                return None
             given: Item = request["Item"] if operation == "PutItem" else request["Key"]
             for name, kind in self._schema:
-                if len(given[name][kind]) > KEY_LENGTH_MAX:
+                value = given[name]
+                if len(value[kind]) > KEY_LENGTH_MAX or len(value) > 1:
                     return None
             if operation == "PutItem":
                 item = there["Item"] = self._there(given)

@@ -4,13 +4,14 @@ DynamoDB remembers a token together with the very request it came with. Ours is 
 evaluated anew, so the token is kept as an item of the control table, written in the same transaction: there if and only
 if the transaction was carried out. Tokens that an SDK makes up for itself never come twice, and are not kept.
 
-DynamoDB remembers for ten minutes; here it is an hour at least, until the control table's TTL takes the item away.
+DynamoDB remembers for ten minutes, and so do we, by the time in the item: the control table's TTL takes it away days
+later, or never. After that the same token is that of another transaction.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final, cast
 
@@ -18,10 +19,13 @@ from crossfade.core.cancelling import reason_at, reasons_of
 from crossfade.core.effects import Call, Reply, Request, Routine, Today
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair
-from crossfade.core.requests import TRANSACTION_ACTIONS_MAX
+from crossfade.core.requests import TRANSACTION_ACTIONS_MAX, plain_name
 from crossfade.errors import Rejected
 
-KEPT_SECONDS: Final = 3600
+KEPT_SECONDS: Final = 600
+
+
+MISMATCH: Final = "The ClientRequestToken came with another transaction, less than ten minutes ago"
 
 
 def token_key(pair: Pair, token: str) -> Item:
@@ -52,20 +56,33 @@ def with_record(pair: Pair, request: Request, items: Sequence[Request]) -> Routi
             "digest": {"S": digest_of(request)},
             "expires": {"N": str(today + KEPT_SECONDS)},
         },
-        "ConditionExpression": "attribute_not_exists(#record)",
-        "ExpressionAttributeNames": {"#record": "record"},
+        "ConditionExpression": "attribute_not_exists(#record) OR #expires <= :today",
+        "ExpressionAttributeNames": {"#record": "record", "#expires": "expires"},
+        "ExpressionAttributeValues": {":today": {"N": str(today)}},
     }
     return [*items, {"Put": put}]
 
 
 def digest_of(request: Request) -> str:
-    """The same for the same actions, in whatever form their numbers and sets are."""
-    return sha256(repr(settled(request["TransactItems"])).encode()).hexdigest()
+    """The same for the same actions, in whatever order their sets and maps are, and however they name their tables."""
+    actions: list[dict[str, Request]] = request["TransactItems"]
+    named = [{kind: plainly_named(given) for kind, given in action.items()} for action in actions]
+    return sha256(repr(settled(named)).encode()).hexdigest()
+
+
+def plainly_named(given: Request) -> Request:
+    """One action with its table by name, since an ARN names the same table."""
+    return {**given, "TableName": plain_name(given["TableName"])} if "TableName" in given else given
 
 
 def settled(value: object) -> object:
     if isinstance(value, dict):
-        return sorted((name, settled(inner)) for name, inner in cast("dict[str, object]", value).items())
+        given = cast("dict[str, object]", value)
+        if len(given) == 1:
+            ((kind, content),) = given.items()
+            if kind in ("SS", "NS", "BS") and isinstance(content, (list, tuple, set, frozenset)):
+                return kind, sorted(map(repr, cast("Iterable[object]", content)))
+        return sorted((name, settled(inner)) for name, inner in given.items())
     if isinstance(value, (list, tuple)):
         return [settled(inner) for inner in cast("Sequence[object]", value)]
     return value
@@ -90,17 +107,27 @@ def busy(error: Rejected, place: int) -> Rejected | None:
 
 def already_done(pair: Pair, request: Request) -> Routine[Reply]:
     """The answer to a transaction whose token is kept. Raises Rejected where it came with another transaction."""
-    _ = yield from was_done(pair, request)
+    _ = yield from kept(pair, request)
     return {}
 
 
 def was_done(pair: Pair, request: Request) -> Routine[bool]:
-    """Whether the caller's token is kept. Raises Rejected where it came with another transaction."""
+    """Whether the caller's token is kept still. Raises Rejected where it came with another transaction."""
     if pair.ledger is None:
         return False
+    today = yield from Today()
+    return bool((yield from kept(pair, request, today)))
+
+
+def kept(pair: Pair, request: Request, today: int = 0) -> Routine[Item]:
+    """What is kept of the caller's token and has not expired at that time, in seconds since 1970. Raises Rejected."""
+    if pair.ledger is None:
+        raise AssertionError("tokens are kept where there is a control table")
     key = token_key(pair, request["ClientRequestToken"])
     reply = yield from Call("control", "GetItem", {"TableName": pair.ledger.table, "Key": key, "ConsistentRead": True})
     found: Item = reply.get("Item", {})
-    if found and found["digest"]["S"] != digest_of(request):
-        raise Rejected("IdempotentParameterMismatchException", "")
-    return bool(found)
+    if not found or int(found["expires"]["N"]) <= today:
+        return {}
+    if found["digest"]["S"] != digest_of(request):
+        raise Rejected("IdempotentParameterMismatchException", MISMATCH)
+    return found

@@ -13,19 +13,25 @@ from typing import Final
 
 from crossfade.core.accounting import consumed_by_table
 from crossfade.core.cancelling import cancellation, reason_at, reasons_of
-from crossfade.core.effects import Forward, Later, Reply, Request, Routine, Stamp
+from crossfade.core.effects import Call, Forward, Later, Reply, Request, Routine, Stamp
 from crossfade.core.evaluated_transactions import OPERATIONS, Action, evaluated_here
 from crossfade.core.fallback import look_later
 from crossfade.core.items import Item
+from crossfade.core.limits import is_too_large, write_explained
 from crossfade.core.mirroring import mirrored, shadow_compare
-from crossfade.core.own_keys import makes_whole_key
+from crossfade.core.own_keys import needs_whole_key, with_own_keys
 from crossfade.core.pair import Pair, key_name
 from crossfade.core.reads import projector_alone, shown
-from crossfade.core.rekeying import moved_action, server_evaluates
+from crossfade.core.rekeying import looked_at, moved_action, server_evaluates
 from crossfade.core.requests import TRANSACTION_ACTIONS_MAX, checked_key, plain_name
 from crossfade.core.stages import Fallback, Row, Side, Writes
-from crossfade.core.tokens import already_done, busy, keeps_token, recorded, with_record
+from crossfade.core.tokens import already_done, busy, keeps_token, recorded, was_done, with_record
 from crossfade.errors import Refused, Rejected
+
+NO_EXPRESSION: Final = (
+    "Value null at 'transactItems.{}.member.update.updateExpression' failed to satisfy constraint: Member must not be"
+    " null"
+)
 
 
 def actions_of(pair: Pair, request: Request) -> list[Action]:
@@ -36,6 +42,8 @@ def actions_of(pair: Pair, request: Request) -> list[Action]:
             if plain_name(given.get("TableName", "")) == pair.caller.name:
                 if len(entry) > 1:
                     raise Rejected("ValidationException", "an action is one of Put, Update, Delete, ConditionCheck")
+                if kind == "Update" and given.get("UpdateExpression") is None:
+                    raise Rejected("ValidationException", NO_EXPRESSION.format(place + 1))
                 found.append(Action(place, OPERATIONS.get(kind, "ConditionCheck"), given, checked_key(pair, given)))
     return found
 
@@ -136,19 +144,24 @@ def check_token(request: Request) -> None:
 def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action]) -> Routine[Reply]:
     side = row.authority
     deletes = any(action.operation == "DeleteItem" for action in actions)
-    if row.writes is Writes.LOCKSTEP or row.merges or (row.writes is Writes.DELETING and deletes):
+    looks = deletes or bool(pair.mapping.held)  # at the source
+    if row.takes_two(deletes=looks):
         return (yield from evaluated_here(pair, row, request, actions))
-    if row.takes_as_it_is(pair.view) and not makes_whole_key(pair, "TransactWriteItems", request):
+    if row.takes_as_it_is(pair.view) and not needs_whole_key(pair, "TransactWriteItems", request):
         if row.writes is Writes.PLAIN and not keeps_token(pair, request):
             return (yield from untouched(pair, side, actions))
-        return (yield from sent(pair, request, list(request["TransactItems"]), side, actions))
+        own = with_own_keys(pair, "TransactWriteItems", request)
+        return (yield from sent(pair, request, list(own["TransactItems"]), side, actions, repeats=True))
     if all(server_evaluates(pair, side, action.operation, action.request) for action in actions):
         items: list[Request] = list(request["TransactItems"])
         for action in actions:
             moved = yield from moved_action(pair, side, action.operation, action.request, action.key)
-            items[action.place] = named(action, asking_what_was_there(row, moved))
+            moved = asking_what_was_there(row, moved)
+            if action.operation != "PutItem" or not row.takes_as_it_is(pair.view):
+                moved = looked_at(pair, side, moved, action.key)
+            items[action.place] = named(action, moved)
         try:
-            return (yield from sent(pair, request, items, side, actions))
+            return (yield from sent(pair, request, items, side, actions, repeats=not pair.stamps(side)))
         except Rejected as error:
             yield from look_later(pair, row, [action.key for action in actions if missed(error, action)])
             raise without_unasked(error, actions) from None
@@ -194,8 +207,11 @@ def named(action: Action, request: Request) -> Request:
     return {next(kind for kind, operation in OPERATIONS.items() if operation == action.operation): request}
 
 
-def sent(pair: Pair, request: Request, items: list[Request], side: Side, actions: Sequence[Action]) -> Routine[Reply]:
-    """The caller's own call with these actions in the place of its own; answered in its terms."""
+def sent(
+    pair: Pair, request: Request, items: list[Request], side: Side, actions: Sequence[Action], *, repeats: bool
+) -> Routine[Reply]:
+    """The caller's own call with these actions in the place of its own; answered in its terms. `repeats`: the same
+    transaction becomes the same request, however often it is sent."""
     token: str | None = request.get("ClientRequestToken")
     whole = yield from with_record(pair, request, items)
     fresh = yield from Stamp()
@@ -204,12 +220,37 @@ def sent(pair: Pair, request: Request, items: list[Request], side: Side, actions
     try:
         reply = yield from Forward({**request, "TransactItems": whole, "ClientRequestToken": fresh})
     except Rejected as error:
-        if len(whole) > len(items) and recorded(error, len(items)):
+        has_record = len(whole) > len(items)
+        if has_record and recorded(error, len(items)):
             return (yield from already_done(pair, request))
-        if len(whole) > len(items) and (told := busy(error, len(items))) is not None:
+        if has_record and (told := busy(error, len(items))) is not None:
             raise told from None
-        raise cancelled(pair, error, reasons_of(error)[: len(items)], side, actions) from None
+        if has_record and repeats and is_too_large(error):
+            return (yield from sent_without_record(pair, request, items, side, actions))
+        raise refused(pair, request, error, len(items), side, actions) from None
     return in_callers_terms(pair, side, reply)
+
+
+def sent_without_record(
+    pair: Pair, request: Request, items: list[Request], side: Side, actions: Sequence[Action]
+) -> Routine[Reply]:
+    """The same where the record of the token is too much: DynamoDB itself remembers the token, within this stage. It
+    may have been kept in another, in which the items are smaller."""
+    if (yield from was_done(pair, request)):
+        return {}
+    try:
+        reply = yield from Call(side, "TransactWriteItems", {**request, "TransactItems": items})
+    except Rejected as error:
+        raise refused(pair, request, error, len(items), side, actions) from None
+    return in_callers_terms(pair, side, reply)
+
+
+def refused(
+    pair: Pair, request: Request, error: Rejected, count: int, side: Side, actions: Sequence[Action]
+) -> Rejected | Refused:
+    """The refusal as the caller is told it, of the caller's own `count` actions."""
+    too_large = write_explained(error, request, pair.table(side).name)
+    return too_large or cancelled(pair, error, reasons_of(error)[:count], side, actions)
 
 
 def in_callers_terms(pair: Pair, side: Side, reply: Reply) -> Reply:
@@ -228,5 +269,6 @@ def cancelled(pair: Pair, error: Rejected, reasons: list[Reply], side: Side, act
     for action in actions:
         reason = reason_at(reasons, action.place)
         if "Item" in reason:
-            reasons[action.place] = {**reason, "Item": pair.image(side, pair.stored(side, reason["Item"]))}
+            stored = pair.stored(side, reason["Item"])
+            reasons[action.place] = {**reason, "Item": pair.image_under(side, stored, action.key)}
     return cancellation(reasons)

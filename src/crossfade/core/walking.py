@@ -2,9 +2,10 @@
 target has.
 
 An item that is there all the time keeps its place in this order, whether it is copied meanwhile or not: the source only
-ever loses items that are deleted. Of an item that both have, the target's is shown. A token carries a mark once the
-walk has left the source, and from `drain` on also before; one without is then a token of `off` or `prepare`, which goes
-on in the source, or where the target serves, one of `complete`.
+ever loses items that are deleted. Of an item that both have, the target's is shown. A token carries a mark that says in
+which table the walk is. One without is of `off`, or its mark was cut off; where items are in both tables, what these
+hold under its key tells the same (see core/unmarked.py), and therefore a walk of the target ends its pages at items
+that the source has not.
 """
 
 from __future__ import annotations
@@ -14,38 +15,39 @@ from typing import Final
 
 from crossfade.core.accounting import capacity_asked
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
+from crossfade.core.entries import of_entries, of_entry
 from crossfade.core.indexing import MergedIndex, merged_index
-from crossfade.core.items import Item
+from crossfade.core.items import Item, size_bytes
 from crossfade.core.legacy import modern
-from crossfade.core.marks import mark_of, marked, without_mark
+from crossfade.core.marks import ELSEWHERE, at_place, mark_of, marked, opened, without_mark
 from crossfade.core.merging import look_both
-from crossfade.core.ordering import from_gone, index_keys, translated
+from crossfade.core.ordering import declared_names, from_gone, translated
 from crossfade.core.pages import PAGING, Asked, look_up, page, understood
-from crossfade.core.pair import Image, Pair, Stored, key_name
-from crossfade.core.stages import Order, Row, Side
+from crossfade.core.pair import WHOLE, Image, IndexSchema, Pair, Stored, key_name
+from crossfade.core.query import PAGE_BYTES_MAX
+from crossfade.core.stages import Row, Side
+from crossfade.core.strangers import with_counterpart
+from crossfade.core.unmarked import DROPPED_MAX, dropped_max, is_whole, side_of, too_far, unknown
 from crossfade.core.whole_keys import completed, token_of, token_there
 from crossfade.errors import Rejected
 
 REST: Final = "rest"  # behind this key in the target's order, of what only the target has
 REST_BEGINS: Final = "rest begins"  # at the beginning of that, whatever the key
+READ_MIN: Final = 100  # of the target at once: most of it may be what the source has given
 
 
 def is_walked(row: Row, request: Request) -> bool:
     """Whether this page is one of such a walk: there are no others where both tables have items, and where the target
     serves alone those that were begun before go on."""
-    if not row.stamped_source:
+    if not row.stamped_source or row.authority == "source":
         return False
     mark = mark_of(request)
-    return mark != "target" if row.merges else mark in (REST, REST_BEGINS, "source")
-
-
-def source_mark(row: Row) -> str:
-    """What marks a token while the walk is in the source: nothing, where every token without a mark is such a one."""
-    return "" if row.order is Order.SOURCE else "source"
+    return mark != "target" if row.merges else mark in (REST, REST_BEGINS, ELSEWHERE, "source")
 
 
 def walk(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One page of a Scan by the caller."""
+    request = opened(request)
     mark = mark_of(request)
     whole = modern("Scan", without_mark(request))
     asked = understood("Scan", whole, None)
@@ -53,26 +55,16 @@ def walk(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     try:
         index = None
         if name is not None:
-            all_of_it = request.get("Select") == "ALL_ATTRIBUTES"
-            index = yield from merged_index(pair, name, index_keys(pair, name), whole=all_of_it)
+            index = yield from merged_index(pair, row, name, declared_names(pair, name))
+            asked = understood("Scan", whole, None, index.shape)
+            index.check_alike("Scan")
             if request.get("ConsistentRead"):
                 index.check_consistency("Scan", index.sides)
         step = Step(pair, row, asked, whole, index)
-        yield from goes(step, mark, whole)
+        yield from step.goes(mark)
     except Rejected as error:
         raise from_gone(pair, row, "Scan", error) from None
     return page(pair, asked, whole, step.items, step.looked_at, step.last, step.sent)
-
-
-def goes(step: Step, mark: str, whole: Request) -> Routine[None]:
-    if mark not in (REST, REST_BEGINS):
-        yield from step.through_source()
-        if step.last is None and step.left != 0:
-            yield from step.through_target(None)
-        elif step.last is None and step.end is not None:
-            step.last = marked(step.end, REST_BEGINS)
-    else:
-        yield from step.through_target(whole["ExclusiveStartKey"] if mark == REST else None)
 
 
 class Step:
@@ -89,7 +81,15 @@ class Step:
         self._asked = asked
         self._request = request
         self._index = index
+        self._known: Item | None = request.get("ExclusiveStartKey")  # a place that tells by its key what it is
+        self._dropped_max = DROPPED_MAX
         self._shown_names: set[str] = set()
+        self._bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the page has as many bytes as one of DynamoDB's."""
+        return self._bytes >= PAGE_BYTES_MAX
 
     @property
     def left(self) -> int | None:
@@ -104,10 +104,8 @@ class Step:
         asked |= {"TableName": pair.table(side).name, **counted}
         if self._index is not None and self._index.there[side] is not None:
             asked["IndexName"] = self._index.there[side]
-            if self._index.whole:
-                asked["Select"] = "ALL_ATTRIBUTES"
         if self.left is not None:
-            asked["Limit"] = self.left
+            asked["Limit"] = self.left if side == "source" else max(self.left, READ_MIN)
         if start is not None:
             asked["ExclusiveStartKey"] = self._there(start, side)
         call: Call | Forward = Forward(asked) if own else Call(side, "Scan", asked)
@@ -115,8 +113,12 @@ class Step:
             reply = yield from call
             self.sent.append(reply)
             last: Item | None = reply.get("LastEvaluatedKey")
-            items = yield from completed(pair, side, reply["Items"], self.sent, counted)
-            if items or not last or not pair.mapping.kept:
+            found: list[Item] = reply["Items"]
+            known = with_counterpart(pair, side, found)
+            items = yield from completed(pair, side, known, self.sent, counted)
+            if items and len(known) < len(found):
+                return items, self._token(items[-1], side) if last else None
+            if items or not last or not (pair.mapping.kept or found):
                 return items, self._callers(last, side, items)
             call = Call(side, "Scan", {**asked, "ExclusiveStartKey": last})
 
@@ -133,22 +135,51 @@ class Step:
             return None
         if not pair.mapping.kept:
             return translated(pair, token, side, pair.view)
-        image = pair.image(side, pair.stored(side, items[-1]))
+        image = of_entry(pair, side, self._schema(side), items[-1])
         return None if image is None else token_of(pair, image, self._names)
+
+    def _schema(self, side: Side) -> IndexSchema:
+        return WHOLE if self._index is None else self._index.sides[side]
+
+    def _token(self, item: Item, side: Side) -> Item | None:
+        """For the page that begins behind an item that one side has answered."""
+        index = () if self._index is None else self._index.sides[side].keys
+        names = dict.fromkeys((*self._pair.table(side).key_names, *index))
+        return self._callers({name: item[name] for name in names}, side, [item])
 
     @property
     def _names(self) -> tuple[str, ...]:
         """The caller's, of the index's key."""
         return () if self._index is None else self._index.key_names
 
+    def goes(self, mark: str) -> Routine[None]:
+        """All of it."""
+        start: Item | None = self._request.get("ExclusiveStartKey")
+        self._dropped_max = dropped_max(start, mark)
+        if start is not None and not mark and is_whole(self._pair, self._index, start):
+            side = yield from side_of(self._pair, start, self._source_has, self.sent, capacity_asked(self._request))
+            if side is None:
+                raise unknown()
+            mark = REST if side == "target" else "source"
+        if mark in (REST, REST_BEGINS):
+            yield from self.through_target(start if mark == REST else None)
+            return
+        yield from self.through_source()
+        if self.last is None and self.left != 0 and not self.is_full:
+            yield from self.through_target(None)
+        elif self.last is None and self.end is not None:
+            self.last = marked(self.end, REST_BEGINS)
+
     def through_source(self) -> Routine[None]:
         items, last = yield from self._page("source", self._request.get("ExclusiveStartKey"), own=True)
         keys = [self._pair.source_key(item) for item in items]
         images = yield from self._present(keys)
-        self._show(images)
+        shown = self._show(images)
         if items:
-            self.end = self._pair.callers_whole_key(keys[-1])
-        self.last = None if last is None else marked(last, source_mark(self._row))
+            self.end = self._known = self._pair.callers_whole_key(keys[-1])
+        if shown < len(items):
+            last = self._token(items[shown - 1], "source")
+        self.last = None if last is None else marked(last, "source")
 
     def _present(self, keys: Sequence[Item]) -> Routine[list[Image]]:
         """The items under these keys as they are: the target's, or else the source's, in the order that is right."""
@@ -159,34 +190,65 @@ class Step:
         """The item; of an index, its entry there, if it has one."""
         if self._index is None:
             return self._pair.image(side, stored)
-        return self._index.entry(side, stored) if self._index.has(side, stored) else None
+        return self._pair.image(side, stored) if self._index.has(side, stored) else None
 
     def through_target(self, start: Item | None) -> Routine[None]:
-        pair = self._pair
+        """Until there is something to show: most of it may be what the source has given."""
+        dropped, last = 0, start
+        while True:
+            items, last = yield from self._target_page(last)
+            only = yield from self._only_of_target(items)
+            shown = self._show(only[: self.left])
+            if shown < len(only):
+                self.last = marked(self._token_of(only[shown - 1]), REST)
+                return
+            if only:
+                self._known = self._token_of(only[-1])
+            dropped += len(items) - len(only)
+            if last is None:
+                return
+            if only or dropped >= self._dropped_max:
+                break
+        if self._dropped_max > DROPPED_MAX and not only:
+            raise too_far()
+        token = marked(last, REST)
+        self.last = token if self._known is None or self._known == last else at_place(self._known, token)
+
+    def _target_page(self, start: Item | None) -> Routine[tuple[list[Item], Item | None]]:
         # Of the caller's own call there is but one.
-        items, last = yield from self._page("target", start, own=not self.sent)
+        return (yield from self._page("target", start, own=not self.sent))
+
+    def _only_of_target(self, items: Sequence[Item]) -> Routine[list[Item]]:
+        """Images of those that the source has not."""
+        pair = self._pair
         keys = [pair.whole_key_of("target", item) for item in items]
         held = yield from look_up(pair, "source", keys, self.sent, capacity_asked(self._request))
         behind = zip(items, keys, held, strict=True)
         only = [item for item, key, source in behind if not self._source_gave(source, key)]
-        images = [pair.image("target", pair.stored("target", item)) for item in only]
-        self._show(images)
-        self.last = None if last is None else marked(last, REST)
+        schema, counted = self._schema("target"), capacity_asked(self._request)
+        return (yield from of_entries(pair, "target", schema, self._asked, only, self.sent, counted))
+
+    def _token_of(self, image: Item) -> Item:
+        return token_of(self._pair, image, self._names)
 
     def _source_gave(self, stored: Stored, key: Item) -> bool:
-        if self._pair.is_another("source", stored, key):
-            return False
+        return not self._pair.is_another("source", stored, key) and self._source_has(stored)
+
+    def _source_has(self, stored: Stored) -> bool:
         return stored.item is not None if self._index is None else self._index.has("source", stored)
 
-    def _show(self, images: Sequence[Image]) -> None:
-        """Each item once, even one that is deleted in both tables and put into the target while this page is made."""
-        there: list[Item] = []
-        for image in images:
+    def _show(self, images: Sequence[Image]) -> int:
+        """Each item once, even one that is deleted in both tables and put into the target while this page is made. How
+        many were dealt with when the page was full: items may be larger in the table that has them now."""
+        for place, image in enumerate(images, 1):
             name = None if image is None else key_name(self._pair.callers_key(image))
-            if image is not None and name is not None and name not in self._shown_names:
-                self._shown_names.add(name)
-                there.append(image)
-        if self._index is not None:
-            there = [self._index.cut(image) for image in there]
-        self.looked_at += len(there)
-        self.items += [image for image in there if self._asked.keep(image)]
+            if image is None or name is None or name in self._shown_names:
+                continue
+            self._shown_names.add(name)
+            self.looked_at += 1
+            self._bytes += size_bytes(self._asked.entry(image))
+            if self._asked.keep(image):
+                self.items.append(image)
+            if self.is_full:
+                return place
+        return len(images)

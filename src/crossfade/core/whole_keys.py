@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from crossfade.core.effects import Reply, Request, Routine
-from crossfade.core.items import Item
+from crossfade.core.items import Item, same
 from crossfade.core.pages import look_under
 from crossfade.core.pair import Pair
 from crossfade.core.stages import Side
@@ -22,12 +22,12 @@ INVALID: Final = "The provided starting key is invalid"
 
 
 def completed(
-    pair: Pair, side: Side, items: Sequence[Item], sent: list[Reply], counted: Request, *, whole: bool = False
+    pair: Pair, side: Side, items: Sequence[Item], sent: list[Reply], counted: Request, places: Sequence[str] = ()
 ) -> Routine[list[Item]]:
-    """Entries with the key attributes of both tables; `whole`: with all that the item has. Those whose item is gone by
-    now are left out."""
+    """Entries with the key attributes of both tables; with `places`, the key of an index, they become the items
+    themselves. Those whose item is gone by now, or no longer at that place, are left out."""
     names = pair.whole_key_names(side)
-    lacking = [n for n, item in enumerate(items) if whole or any(name not in item for name in names)]
+    lacking = [n for n, item in enumerate(items) if places or any(name not in item for name in names)]
     if not lacking:
         return list(items)
     own = pair.table(side).key_names
@@ -36,10 +36,10 @@ def completed(
     found = dict(enumerate(items))
     for n, stored in zip(lacking, held, strict=True):
         there = stored.item
-        if there is None:
+        if there is None or not all(same(there.get(name), items[n].get(name)) for name in places):
             del found[n]
         else:
-            found[n] = there if whole else {**{name: there[name] for name in names if name in there}, **found[n]}
+            found[n] = there if places else {**{name: there[name] for name in names if name in there}, **found[n]}
     return list(found.values())
 
 

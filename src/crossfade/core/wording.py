@@ -9,11 +9,14 @@ the table is gone.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from crossfade.core.cancelling import NEVER, NO_REASON, cancellation, never, reasons_of
 from crossfade.core.effects import Call, Effect, Forward, Gather, Reply, Request, Routine, relayed
 from crossfade.core.items import Item
+from crossfade.core.malformed import is_about_ours, never_done
+from crossfade.core.marks import opened, without_mark
 from crossfade.core.pair import Pair
 from crossfade.core.requests import PLACEHOLDERS, READS, TRANSACTION_ACTIONS_MAX, used_by, uses_no_expression
 from crossfade.errors import CrossfadeError, Refused, Rejected
@@ -28,31 +31,71 @@ def worded(pair: Pair, operation: str, request: Request, routine: Routine[Reply]
 
     def seen(effect: Effect[Any]) -> Effect[Any]:
         nonlocal sent
-        sent = sent or isinstance(effect, (Call, Forward, Gather))
+        asks_about_table = isinstance(effect, Call) and effect.operation == "DescribeTable"
+        sent = sent or (isinstance(effect, (Call, Forward, Gather)) and not asks_about_table)
         return effect
 
     try:
         return (yield from relayed(routine, seen))
     except (Rejected, Refused) as refusal:
         asks = not sent and (operation in READS if isinstance(refusal, Refused) else is_about_form(refusal))
-        said = (yield from theirs(pair, operation, request)) if asks else None
-        raise said or refusal from None
+        asks = asks or QUOTING in refusal.message  # of our form of an expression
+        said = (yield from theirs(pair, operation, request, refusal)) if asks else None
+        raise said or in_words_of(operation, request, refusal) from None
+
+
+QUOTING: Final = "Syntax error; token"
+
+
+def in_words_of(operation: str, request: Request, refusal: Rejected | Refused) -> Rejected | Refused:
+    """An update that was evaluated here is written as a put, and the service has other words for that one where an
+    index does not take the item."""
+    if not isinstance(refusal, Rejected):
+        return refusal
+    if operation == "UpdateItem":
+        text = as_of_update(refusal.text)
+        return refusal if text == refusal.text else Rejected(refusal.code, text)
+    if operation != "TransactWriteItems":
+        return refusal
+    told = reasons_of(refusal)
+    updates = ["Update" in action for action in request["TransactItems"]]
+    if not told and not any("Put" in action for action in request["TransactItems"]):
+        return Rejected(refusal.code, as_of_update(refusal.text)) if all(updates) else refusal
+    reasons = [
+        {**reason, "Message": as_of_update(reason["Message"])} if update and "Message" in reason else reason
+        for reason, update in zip(told, updates, strict=False)
+    ]
+    return cancellation([*reasons, *told[len(reasons) :]]) if reasons != told[: len(reasons)] else refusal
+
+
+def as_of_update(text: str) -> str:
+    return OF_PUT.sub(OF_UPDATE, text)
+
+
+OF_PUT: Final = re.compile(
+    r"A value specified for a secondary index key is not supported\. (The AttributeValue for a key attribute cannot"
+    r" contain an empty (?:string|binary) value\.) IndexName: .*, IndexKey: .*"
+)
+OF_UPDATE: Final = (
+    r"The update expression attempted to update a secondary index key to a value that is not supported. \1"
+)
 
 
 def is_about_form(error: Rejected) -> bool:
     return error.code == "ValidationException"
 
 
-def theirs(pair: Pair, operation: str, request: Request) -> Routine[Rejected | None]:
-    """What the service says of the request, or None where it has nothing to say."""
-    harmless = harmless_form(pair, operation, request)
+def theirs(pair: Pair, operation: str, request: Request, refusal: CrossfadeError) -> Routine[Rejected | None]:
+    """What the service says of a request that we refuse, or None where it has nothing to say."""
+    condition_is_wrong = "Invalid ConditionExpression" in refusal.message
+    harmless = harmless_form(pair, operation, request, condition_is_wrong=condition_is_wrong)
     if harmless is None:
         return None
     try:
         _ = yield from Call(pair.view, operation, harmless)
     except Rejected as error:
         if error.code == "ValidationException" and "InvalidToken" not in error.text:
-            return error
+            return None if is_about_ours(error) else error
         told = reasons_of(error)[: len(request.get("TransactItems", ()))]
         # A condition that does not hold there is about an item, which that table need not have.
         reasons = [NO_REASON if reason.get("Code") == "ConditionalCheckFailed" else reason for reason in told]
@@ -68,16 +111,21 @@ def placeholders_alone(request: Request) -> bool:
     return uses_no_expression(request) and any(name in request for name in PLACEHOLDERS)
 
 
-def harmless_form(pair: Pair, operation: str, request: Request) -> Request | None:
-    """The request in a form that changes nothing whatever happens; None where there is none."""
+def harmless_form(pair: Pair, operation: str, request: Request, *, condition_is_wrong: bool) -> Request | None:
+    """The request in a form that changes nothing whatever happens; None where there is none. A condition that is not
+    what is wrong stays in it, for the sake of its values."""
     if operation in READS:
-        return request
+        return without_mark(opened(request))
+    if operation in SINGLE_WRITES and request.get("ConditionExpression") and not condition_is_wrong:
+        return never_done(pair, operation, request)
     if operation in SINGLE_WRITES and not placeholders_alone(request):
         own = {name: value for name, value in request.items() if name not in (*LEGACY, *PLACEHOLDERS)}
         update: str = request.get("UpdateExpression", "")
         used = used_by(update, request)
         names = {**used.pop("ExpressionAttributeNames", {}), **NEVER["ExpressionAttributeNames"]}
         return {**own, **used, **NEVER, "ExpressionAttributeNames": names}
+    if operation == "BatchWriteItem":
+        return never_done(pair, operation, request)
     if operation == "TransactWriteItems" and pair.ledger is not None:
         actions: list[Request] = request["TransactItems"]
         key: Item = {"migration": {"S": "never"}, "record": {"S": "never"}}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from crossfade.core.draining import drained, is_blind
+from crossfade.core.draining import check_source, drained, is_blind
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
 from crossfade.core.fallback import look_later
@@ -21,7 +21,7 @@ from crossfade.core.locked_writes import evaluated_here
 from crossfade.core.locking import calmly
 from crossfade.core.lockstep import in_lockstep
 from crossfade.core.mirroring import mirrored
-from crossfade.core.own_keys import makes_whole_key
+from crossfade.core.own_keys import needs_whole_key
 from crossfade.core.pair import Pair
 from crossfade.core.rekeying import answered, in_callers_terms, rekeyed, server_evaluates
 from crossfade.core.requests import checked_key, checked_keys
@@ -46,8 +46,10 @@ def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routi
 
 def on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
     side = row.authority
-    if row.takes_as_it_is(pair.view) and not makes_whole_key(pair, operation, request):
+    if row.takes_as_it_is(pair.view) and not needs_whole_key(pair, operation, request):
         return (yield from as_it_is(pair, side, operation, request))
+    if row.writes is Writes.DELETING:
+        yield from check_source(pair, [key])
     given, request = request, modern(operation, request)
     absent = partial(look_later, pair, row, (key,), written=True) if row.fallback is Fallback.LOOKED_UP else None
     if server_evaluates(pair, side, operation, request):

@@ -61,7 +61,7 @@ def side_by_side(wire: Wire, part: Part) -> Iterator[Pair]:
 
 
 def count(wire: Wire, table: str) -> int:
-    """How many items the table has, by its own count; DynamoDB Local's is exact."""
+    """How many items the table has, by its own count; the embedded engine's is exact."""
     return int(wire.ask("DescribeTable", {"TableName": table})["Table"]["ItemCount"])
 
 

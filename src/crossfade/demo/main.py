@@ -12,7 +12,7 @@ from crossfade.demo.performance import Settings, perform, work_folder
 from crossfade.demo.report import as_json, tell
 from crossfade.demo.wire import WireError
 from crossfade.errors import CrossfadeError
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 
 HOLDS, DOES_NOT_HOLD, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
@@ -22,8 +22,8 @@ def run(settings: Settings, *, json_output: bool = False) -> int:
     console = Console(quiet=json_output)
     _ = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended like Ctrl-C, everything is cleaned up
     try:
-        console.chapter("A database of its own: DynamoDB Local, in memory")
-        with DynamoDBLocal.start() as server, work_folder() as folder:
+        console.chapter("A database of its own: the embedded engine, in memory")
+        with LocalEngine.start() as server, work_folder() as folder:
             console.say(f"answers at {server.endpoint_url}; journals and logs are in {folder} until the end")
             console.say(
                 f"Leases last {settings.lease_seconds:g} s here instead of 10 s, and requests give up after 3 s: the "

@@ -23,7 +23,7 @@ from crossfade.demo.steering import Steering
 from crossfade.demo.story import Damage, Pace, Story
 from crossfade.demo.wire import Wire, WireError
 from crossfade.errors import CrossfadeError
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 from crossfade.migration import load
 
 MIGRATION = Path(__file__).with_name("shop_migration.py")
@@ -80,12 +80,12 @@ def work_folder() -> Generator[Path, None, None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def perform(server: DynamoDBLocal, settings: Settings, console: Console, folder: Path) -> Outcome:
+def perform(server: LocalEngine, settings: Settings, console: Console, folder: Path) -> Outcome:
     """Fresh tables, the whole story, the proof. Raises ApplicationError, CrossfadeError, WireError or OSError when it
     cannot be carried out at all; that is not a verdict."""
     began = time.monotonic()
     with Watcher() as watcher:
-        watcher.watch("DynamoDB Local", server.process_id)
+        watcher.watch("the database", server.process_id)
         watcher.watch("this process", os.getpid())
         seed_rate = _prepare(server, settings, console)
         migration_file = folder / "migration.py"
@@ -121,7 +121,7 @@ def perform(server: DynamoDBLocal, settings: Settings, console: Console, folder:
     )
 
 
-def _prepare(server: DynamoDBLocal, settings: Settings, console: Console) -> float:
+def _prepare(server: LocalEngine, settings: Settings, console: Console) -> float:
     """Both tables, the old one full; items a second that went in."""
     console.chapter(f"The old table: {settings.items:,} documents, six of ten of them under one key")
     wire = Wire(server.endpoint_url)
@@ -149,7 +149,7 @@ def _drop_table(wire: Wire, table: str) -> None:
             raise
 
 
-def _crew(server: DynamoDBLocal, settings: Settings, migration_file: Path, folder: Path) -> Crew:
+def _crew(server: LocalEngine, settings: Settings, migration_file: Path, folder: Path) -> Crew:
     return Crew(
         endpoint_url=server.endpoint_url,
         migration_file=migration_file,
@@ -164,7 +164,7 @@ def _crew(server: DynamoDBLocal, settings: Settings, migration_file: Path, folde
     )
 
 
-def _story(server: DynamoDBLocal, settings: Settings, console: Console, watcher: Watcher, fleet: Fleet) -> Story:
+def _story(server: LocalEngine, settings: Settings, console: Console, watcher: Watcher, fleet: Fleet) -> Story:
     steering = Steering(
         server, load(fleet.crew.migration_file), console, lambda _: None, Rules.without(settings.drop_rule)
     )

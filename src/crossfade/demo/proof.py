@@ -22,7 +22,7 @@ from crossfade.demo.performance import Outcome, Settings, perform, work_folder
 from crossfade.demo.story import Pace
 from crossfade.demo.wire import WireError
 from crossfade.errors import CrossfadeError
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 
 HOLDS, DOES_NOT_HOLD, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 WIDTH = 160
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
 def _some(seeds: SimpleQueue[int], options: argparse.Namespace, stop: threading.Event) -> list[int]:
     """Seeds until none is left, in a database of its own; those that failed."""
     failed: list[int] = []
-    with DynamoDBLocal.start() as server:
+    with LocalEngine.start() as server:
         while not stop.is_set():
             try:
                 seed = seeds.get_nowait()

@@ -95,7 +95,7 @@ def _memory(outcome: Outcome, console: Console) -> None:
         console.block(f"{name:18} {memory.first:10.0f} {memory.last:13.0f} {memory.peak:10.0f}")
     console.say(
         "This process runs the jobs and the coordinator; the proof, in the same one, has every journal in memory."
-        " DynamoDB Local holds both tables in memory and lets its Java heap grow to 1 GB before it tidies up."
+        " The database holds both tables in memory."
     )
 
 

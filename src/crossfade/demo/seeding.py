@@ -1,4 +1,4 @@
-"""The old table, full: made and filled as fast as DynamoDB Local takes it. The new one, empty."""
+"""The old table, full: made and filled as fast as the embedded engine takes it. The new one, empty."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from crossfade.errors import GateClosed
 from crossfade.jobs.connecting import job_config
 from crossfade.jobs.progress import Progress
 from crossfade.jobs.session import here
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 from crossfade.migration import Migration
 from crossfade.verify.result import VerifyOptions, VerifyResult
 from crossfade.verify.run import run_verify
@@ -41,14 +41,14 @@ from crossfade.verify.run import run_verify
 T = TypeVar("T")
 WORKERS = 4  # two cores, and the applications want some of them
 SEGMENTS = 32
-PAGE_ITEMS = 2_000  # near 1 MB: for every page of a Scan, DynamoDB Local goes through its segment from the start
+PAGE_ITEMS = 2_000  # near 1 MB, which is the most that a page holds
 
 
 @dataclass(slots=True)
 class Steering:
     """One migration, moved. `entered` is told of each stage when everybody is in it."""
 
-    server: DynamoDBLocal
+    server: LocalEngine
     migration: Migration
     console: Console
     entered: Callable[[str], None]
@@ -111,7 +111,7 @@ class Steering:
 
     def complete(self) -> None:
         shorter = "" if self.migration.strategy == "dual-write" else " --quiet-days 0"
-        self.console.command(f"crossfade complete --execute{shorter}")
+        self.console.command(f"crossfade complete --execute --confirm {self.migration.name}{shorter}")
         _ = self._run(self._coordinator().complete(confirmed=True))
         self.entered(Stage.COMPLETE)
         self.console.say(LADDERS[self.migration.strategy][Stage.COMPLETE].summary)
@@ -124,7 +124,7 @@ class Steering:
     def verify(
         self, on_progress: Callable[[Progress], None], recheck_seconds: tuple[float, ...], *, repair: bool
     ) -> VerifyResult:
-        self.console.command("crossfade verify --repair" if repair else "crossfade verify")
+        self.console.command("crossfade verify --repair --execute" if repair else "crossfade verify")
         options = VerifyOptions(
             repair=repair,
             segments=SEGMENTS,

@@ -1,7 +1,8 @@
 """DynamoDB's wire protocol in a few lines of the standard library, for what must owe nothing to anybody's client.
 
 The seeding uses it because it is quick; the proof uses it because what judges the router must share nothing with it.
-DynamoDB Local does not look at signatures, so none is made: this speaks to nothing else.
+The embedded engine looks whether a request is signed and dated, not whether the signature is right, so none is made:
+this speaks to nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 30.0
 TRIES_MAX = 6  # a busy machine now and then drops a connection
+DATE = "20120810T000000Z"  # that of the protocol: nobody compares it with a clock
 AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=crossfade/20120810/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0"
 )
@@ -43,6 +45,7 @@ class Wire:
         headers = {
             "Content-Type": "application/x-amz-json-1.0",
             "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+            "X-Amz-Date": DATE,
             "Authorization": AUTHORIZATION,
         }
         body = json.dumps(request).encode()

@@ -100,6 +100,8 @@ class AioDriver(LocalEffects):
 class AioBackground:
     """Work after the answer, as tasks on one loop; it may be put from any thread, and makes nobody wait."""
 
+    scope_of: type[TicketScope] = TicketScope
+
     def __init__(self, driver: AioDriver, agent: Agent, note: NoteFunction, *, workers: int = WORKERS) -> None:
         self._driver = driver
         self._agent = agent
@@ -223,7 +225,7 @@ class AioBackground:
             self._calling = False
 
     async def _run(self, job: Job) -> None:
-        scope = TicketScope(self._agent, job.ticket, self.put, self._driver.clock)
+        scope = self.scope_of(self._agent, job.ticket, self.put, self._driver.clock)
         error: BaseException | None = None
         try:
             await self._driver.run(job.routine, scope)

@@ -1,12 +1,13 @@
 """One key made equal again, toward the authority of the present stage.
 
 A repair is the same routine as a mirror (`sync`), so it cannot overwrite a newer write: its own is locked on what it
-read, and the authority is read again after it. Two things it leaves alone, because deleting them could destroy the only
-copy:
+read, and the authority is read again after it. Three things it leaves alone, because it could destroy the only copy:
 
 - an item of the target without crossfade's stamp: somebody else put it there, before the migration or beside it;
 - an item that only the source has, while the target decides and the backfill was never complete (somebody forced the
-  gate): it may never have been copied.
+  gate): it may never have been copied;
+- an item of the target that stands under the key of another item of the source (see use_as_key): one of the two is to
+  be corrected, by somebody who knows which.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Repair(StrEnum):
     FAILED = "could not be repaired"
     NOT_OURS = "not written by crossfade, left alone"
     MAYBE_NEVER_COPIED = "only the source has it and the backfill was not complete, left alone"
+    ANOTHER = "the target has another item under its key, left alone"
 
 
 def repair_key(pair: Pair, row: Row, source_key: Item, *, backfilled: bool) -> Routine[Repair]:

@@ -1,18 +1,22 @@
-"""DynamoDB Local as an embedded database for the demo, the tests and for playing: `with DynamoDBLocal.start() as it`.
+"""An embedded DynamoDB for the demo, the tests and for playing: `with LocalEngine.start() as it`.
 
-Nothing of Amazon's is in this repository or in its wheel: the "DynamoDB Local License Agreement" allows use and forbids
-redistribution. The pinned release is fetched once per user (86 files, 51 MB), every file is checked against
-`dynamodb_local.sha256`, and it runs on the Java that the extra `crossfade[local]` brings, so no Java has to be there.
+It is the program `crossfade-engine` (the folder `engine/` of the repository): dynoxide, an open engine on SQLite,
+behind a thin layer of ours. The extra `crossfade[local]` brings it as a wheel; nothing is fetched when it runs.
 
-    fetch.py     the files: which ones, from where to where, and that they are what they were
-    java.py      a Java that can run them
-    server.py    one server process: started, asked until it answers, ended with us whatever happens
-    loopback.xml how the server is put together inside the Java process: on 127.0.0.1 only
+    server.py    one engine: found, started, asked until it answers, ended with us whatever happens
+
+Beside it, for tests and examples of the way from MySQL, real servers without containers or root, by the extra
+`crossfade[servers]`: each on 127.0.0.1, on a free port and in a folder of its own. They are fetched on first use.
+
+    kafka.py     a Kafka of one node
+    connect.py   a Kafka Connect with Debezium's connector for MariaDB
+    jars.py      what they are made of, and the Java that runs them
+    watched.py   a process that ends when ours does; watcher.py is what sees to it
 """
 
 from __future__ import annotations
 
 from crossfade.local.errors import LocalDatabaseError
-from crossfade.local.server import ENDPOINT_VARIABLE, ClientOptions, DynamoDBLocal, run_in_foreground
+from crossfade.local.server import ENDPOINT_VARIABLE, ClientOptions, LocalEngine
 
-__all__ = ["ENDPOINT_VARIABLE", "ClientOptions", "DynamoDBLocal", "LocalDatabaseError", "run_in_foreground"]
+__all__ = ["ENDPOINT_VARIABLE", "ClientOptions", "LocalDatabaseError", "LocalEngine"]

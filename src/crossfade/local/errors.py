@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded database."""
+"""What can go wrong with the embedded database, and with real servers beside it."""
 
 from __future__ import annotations
 
@@ -6,4 +6,12 @@ from crossfade.errors import CrossfadeError
 
 
 class LocalDatabaseError(CrossfadeError):
-    """DynamoDB Local could not be fetched, checked or started. `next_step` says what to do about it."""
+    """The embedded database is not installed, did not start or gives no answer; `next_step` says what to do."""
+
+
+class LocalServerError(CrossfadeError):
+    """A real server of the tests and examples did not start, ended by itself or gives no answer."""
+
+
+class JarsUnavailable(LocalServerError):
+    """The Java parts of a server cannot be had: the extra is not installed, or the registry has not what was asked."""

@@ -13,7 +13,7 @@ from crossfade.aws.passage import Outcome, Passages
 from crossfade.control.agent import Agent
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.pair import Pair
-from crossfade.core.stages import LADDERS, Order
+from crossfade.core.stages import LADDERS, Row
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain
 from crossfade.sim import views
@@ -81,9 +81,9 @@ class Client:
         self.world.start(Task(self.process, routine, name, then, Scope(), "agent"))
 
     @property
-    def order(self) -> Order:
-        """In whose order it goes through the items now."""
-        return LADDERS[self._strategy][self.agent.stage].order
+    def row(self) -> Row:
+        """What its stage means."""
+        return LADDERS[self._strategy][self.agent.stage]
 
     # --- the application's calls
 

@@ -12,15 +12,15 @@ from typing import Final
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.stages import Order
+from crossfade.core.stages import Order, Row
 from crossfade.errors import CrossfadeError
 from crossfade.sim.calls import Calls, shown
 from crossfade.sim.client import Client
 from crossfade.sim.history import KeyName, Operation, Repeated
 from crossfade.sim.model import Action, Answer
 
-# Where a token without a mark is one of the next stage, which goes by the target's order.
-NEXT_IN_ANOTHER_ORDER: Final = frozenset({Order.SOURCE_LAST, Order.TARGET_MARKED, Order.TARGET})
+# Where a token without a mark is taken for one of the target's order.
+IN_ANOTHER_ORDER: Final = frozenset({Order.TARGET_MARKED, Order.TARGET})
 PAGES_MAX: Final = 40  # of a few items: a walk that takes more goes in circles
 
 Successor = Callable[[Client], Client | None]
@@ -76,15 +76,19 @@ class Walk:
             else:
                 self.request = {**self.request, "ExclusiveStartKey": last}
                 seconds = world.random.random() * self.pause_seconds
-                given = client.order
+                given = client.row
                 world.after(seconds, lambda: self._go_on(client, given))
 
         keys = self.left if self.operation == "Query" else list(self.calls.history.initial)
         self.calls.send(client, self.operation, dict(self.request), keys, told)
 
-    def _go_on(self, client: Client, given: Order) -> None:
+    def _go_on(self, client: Client, given: Row) -> None:
         following = self.successor(client)
-        if following is None or (given is Order.SOURCE and following.order in NEXT_IN_ANOTHER_ORDER):
+        if following is None:
+            return
+        row = following.row
+        is_consistent = row.keeps_equal and row.authority == "target" and not self.action.is_eventual
+        if given.order is Order.SOURCE and (row.order in IN_ANOTHER_ORDER or is_consistent):
             return  # a token that was kept for so long is worth nothing: docs/attach.md
         self._page(following)
 

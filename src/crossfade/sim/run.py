@@ -76,6 +76,7 @@ class Run:
         made = self.migration
         ledger = Ledger(CONTROL_TABLE, made.name)
         self.pair = Pair(made.source, made.target, made.compiled, rules, self.scenario.landing_seconds, ledger=ledger)
+        self.pair.index_keys.update({"source": (), "target": ()})  # nothing is asked about them
         tables = (self.migration.source, self.migration.target)
         keys = {table.name: table.key_names for table in tables}
         self.database = Database(keys | {CONTROL_TABLE: ("migration", "record")})

@@ -1,7 +1,7 @@
 """In-memory DynamoDB tables for the simulator: linearizable, small and exact where routines look.
 
 One `perform` is one atomic call in botocore's low-level form, a transaction included; when it happens is the world's
-business. Conditions and updates are evaluated by core/expressions, which has its own tests against DynamoDB Local.
+business. Conditions and updates are evaluated by core/expressions, which has its own tests against the embedded engine.
 Eventually consistent reads may be told to look at the recent past.
 """
 

@@ -84,7 +84,7 @@ def bring_over(pair: Pair, row: Row, source_key: Item) -> Routine[str]:
     """Under a ticket: copy what a stray write has left, if the target has nothing there; what became of it."""
     target = yield from read_patiently(pair, "target", source_key)
     if target.item is not None:
-        return TARGET_COUNTS
+        return Repair.ANOTHER if pair.is_another("target", target, source_key) else TARGET_COUNTS
     if row.writes is Writes.PREPARED:
         return SERVED
     if not row.drains:
@@ -96,6 +96,7 @@ def bring_over(pair: Pair, row: Row, source_key: Item) -> Routine[str]:
 OUTCOMES: Final[dict[Outcome, str]] = {
     Outcome.COPIED: Repair.REPAIRED,
     Outcome.THERE: TARGET_COUNTS,
+    Outcome.ANOTHER: Repair.ANOTHER,
     Outcome.CHANGED: Repair.FAILED,
     Outcome.FENCED: ONE_TABLE,
     Outcome.FAILED: Repair.FAILED,

@@ -15,7 +15,7 @@ from typing import Any, Final
 from crossfade.core.items import AttributeValue, Item, same
 from crossfade.core.mapping.values import SHOWN_CHARACTERS, show_value
 from crossfade.core.mirroring import Difference
-from crossfade.core.pair import Pair
+from crossfade.core.pair import Pair, Stored
 from crossfade.errors import MappingError
 
 LINES_MAX: Final = 20  # a sample is a hint; the item itself can be read with its key
@@ -32,7 +32,9 @@ def diff_lines(pair: Pair, difference: Difference) -> tuple[str, ...]:
             mapped = pair.mapping.forward(difference.source)
         except MappingError as error:
             return (f"! the source's item cannot be mapped: {error.message}",)
-    return item_diff_lines(mapped, difference.target)
+    lines = item_diff_lines(mapped, difference.target)
+    other = pair.another("target", Stored(difference.target), difference.source_key)
+    return lines if other is None else (f"! {other}", *lines[: LINES_MAX - 1])
 
 
 def item_diff_lines(expected: Item | None, found: Item | None) -> tuple[str, ...]:

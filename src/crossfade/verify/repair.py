@@ -6,7 +6,7 @@ from crossfade.core.copying import Outcome, copy_key
 from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.fallback import fence
 from crossfade.core.items import Item
-from crossfade.core.mirroring import patiently
+from crossfade.core.mirroring import compare_key, patiently
 from crossfade.core.pair import Pair, with_guard
 from crossfade.core.stages import Row, Writes
 from crossfade.errors import Rejected
@@ -17,8 +17,12 @@ from crossfade.verify.compare import Stray, read_stray
 def repair_uncovered(pair: Pair, row: Row, source_key: Item) -> Routine[Repair]:
     """Copy what the target lacks, under a ticket of a stage that drains the source: nothing of it is overwritten."""
     result = yield from copy_key(pair, source_key, fence(pair) if row.writes is Writes.DELETING else None)
-    done = result is None or result.outcome in (Outcome.COPIED, Outcome.THERE)
-    return Repair.REPAIRED if done else Repair.FAILED
+    if result is not None and result.outcome is Outcome.ANOTHER:
+        return Repair.ANOTHER
+    if result is not None and result.outcome in (Outcome.FAILED, Outcome.FENCED):
+        return Repair.FAILED
+    remains = yield from compare_key(pair, source_key, agreed=pair.is_covered)
+    return Repair.REPAIRED if remains is None else Repair.FAILED
 
 
 def repair_stray(pair: Pair, row: Row, stray: Stray) -> Routine[Repair]:
@@ -37,4 +41,5 @@ def repair_stray(pair: Pair, row: Row, stray: Stray) -> Routine[Repair]:
         if error.code != "ConditionalCheckFailedException":
             raise
         return Repair.FAILED
-    return Repair.REPAIRED
+    remains = yield from read_stray(pair, stray)
+    return Repair.REPAIRED if remains.item is None else Repair.FAILED

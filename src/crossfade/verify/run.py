@@ -55,6 +55,7 @@ REPAIRS: Final = {
     Repair.FAILED: "not_repaired",
     Repair.NOT_OURS: "left_alone",
     Repair.MAYBE_NEVER_COPIED: "left_alone",
+    Repair.ANOTHER: "left_alone",
 }
 
 

@@ -251,7 +251,7 @@ errors: st.SearchStrategy[Sample] = st.builds(
     st.fixed_dictionaries({}, optional={"Item": items, "CancellationReasons": reasons}),
 )
 
-# As DynamoDB Local 2.6.1 sent them.
+# As servers of the protocol have been seen to send them.
 RECORDED_ANSWERS: Final[list[tuple[str, int, bytes]]] = [
     ("GetItem", 200, b"{}"),
     ("GetItem", 200, b'{"Item":{"B":{"B":"eAA="},"pk":{"S":"a"},"s":{"BS":["YQ==","Yg=="]}}}'),

@@ -197,7 +197,7 @@ def test_an_error_means_the_same(beside: Beside, operation: str, error: dict[str
 
 @pytest.mark.parametrize(("operation", "status_code", "body"), RECORDED_ANSWERS)
 def test_recorded_answers_mean_the_same(beside: Beside, operation: str, status_code: int, body: bytes) -> None:
-    """What DynamoDB Local and what stands before a service have been seen to answer."""
+    """What servers of the protocol, and what stands before them, have been seen to answer."""
     theirs, ours = replies(beside, operation, http(status_code, body))
     same(theirs, ours)
 

@@ -156,7 +156,7 @@ def test_one_that_gives_up_leaves_the_others_their_answer() -> None:
     assert asyncio.run(ask()) == {"Item": item("1")}
 
 
-def test_against_dynamodb_local(dynamodb: Database) -> None:
+def test_against_the_engine(dynamodb: Database) -> None:
     """Binary, number and text keys, of two tables in one batch: as GetItem gives them."""
     names = [f"gather-{kind}-{uuid.uuid4().hex[:6]}" for kind in "NB"]
     plain = dynamodb.client()

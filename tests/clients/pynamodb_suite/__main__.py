@@ -14,7 +14,7 @@ from typing import Final
 
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.errors import CrossfadeError
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 from tests.clients.pynamodb_suite.fetching import NotFetched, integration_tests
 from tests.clients.pynamodb_suite.running import CouldNotRun, Setting, kind_of, run_tests
 
@@ -44,7 +44,7 @@ def run(settings: Sequence[Setting]) -> int:
     began = time.monotonic()
     tests = integration_tests()
     different = 0
-    with DynamoDBLocal.start() as server:
+    with LocalEngine.start() as server:
         plain = run_tests(server, tests, Setting())
         print(f"{Setting()!s:38}  {summary(plain.tests)}", flush=True)
         for setting in settings:

@@ -117,7 +117,7 @@ class Suite:
         plain.delete_item(TableName=CONTROL, Key=state)
 
     def _settle(self, **_: Any) -> None:
-        """A read that may lag behind writes never does in DynamoDB Local; so here it waits for the mirrors."""
+        """A read that may lag behind writes never does in the embedded engine; so here it waits for the mirrors."""
         if OWN.get() is not None:
             return  # not the test's read: crossfade's own
         until = time.monotonic() + SETTLE_SECONDS_MAX

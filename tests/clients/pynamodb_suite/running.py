@@ -15,7 +15,7 @@ from typing import Any, Final
 import botocore.session
 
 from crossfade.core.stages import Stage
-from crossfade.local import DynamoDBLocal
+from crossfade.local import LocalEngine
 from tests.migrations import table_names
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -61,7 +61,7 @@ def kind_of(outcome: str | None) -> str | None:
     return outcome.partition(":")[0] if outcome else outcome
 
 
-def run_tests(server: DynamoDBLocal, tests: Path, setting: Setting) -> Outcomes:
+def run_tests(server: LocalEngine, tests: Path, setting: Setting) -> Outcomes:
     """Run them on empty tables. Raises CouldNotRun."""
     options = server.client_options()
     empty(server)
@@ -120,7 +120,7 @@ def outcomes_in(report: Path) -> dict[str, str]:
     return outcomes
 
 
-def empty(server: DynamoDBLocal) -> None:
+def empty(server: LocalEngine) -> None:
     """Some tests leave their tables behind, and cannot be run again with them."""
     session: Any = botocore.session.Session()
     for region in REGIONS:

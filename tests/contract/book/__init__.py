@@ -1,9 +1,22 @@
 """The book of cases, a chapter an operation or two."""
 
-from tests.contract.book import batches, gets, legacy, puts, queries, scans, transactions, updates, whole
+from tests.contract.book import (
+    batches,
+    gets,
+    legacy,
+    parts,
+    projections,
+    puts,
+    queries,
+    scans,
+    transactions,
+    updates,
+    whole,
+)
 from tests.contract.steps import EVERY_CASE, Case
 
-CHAPTERS = (gets, puts, updates, queries, scans, batches, transactions, legacy, whole)  # importing them fills the list
+# Importing them fills the list.
+CHAPTERS = (gets, puts, updates, queries, scans, parts, projections, batches, transactions, legacy, whole)
 
 
 def every_case() -> list[Case]:

@@ -26,6 +26,12 @@ def get(table: Shape, keys: list[Any], others: list[Any] | None = None, **more: 
     return Op("BatchGetItem", {"RequestItems": requests})
 
 
+def by_name_and_arn(table: Shape, part: Callable[[int], Any]) -> Request:
+    """Two parts for one table, each about an item of its own."""
+    arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{table.name}"
+    return {"RequestItems": {arn: part(1), table.name: part(2)}}
+
+
 def others(table: Shape, *ns: int) -> list[Any]:
     return [{"id": text(f"{table.prefix}-{n}")} for n in ns]
 
@@ -60,6 +66,9 @@ BATCHES: Final[dict[str, Callable[[Shape], Iterable[Op]]]] = {
             "BatchGetItem",
             {"RequestItems": {**of_table(table, [table.key(1)]), f"missing-{table.token}": {"Keys": [table.key(1)]}}},
         )
+    ],
+    "the table by its name and by its ARN": lambda table: [
+        Op("BatchGetItem", by_name_and_arn(table, lambda n: {"Keys": [table.key(n)]}))
     ],
     "names that no expression uses": lambda table: [get(table, [table.key(1)], ExpressionAttributeNames={"#n": "n"})],
 }
@@ -152,6 +161,10 @@ WRITES: Final[dict[str, Callable[[Shape], Iterable[Op]]]] = {
             {"RequestItems": {table.name: [put(table.rich(6))], f"missing-{table.token}": [put(table.rich(1))]}},
         )
     ],
+    "the table by its name and by its ARN": lambda table: [
+        Op("BatchWriteItem", by_name_and_arn(table, lambda n: [put(table.rich(n + 5)), delete(table.key(n))])),
+        *(table("GetItem", Key=table.key(n), ConsistentRead=True) for n in (1, 2, 6, 7)),
+    ],
     "item collection metrics": lambda table: [
         write(table, [put(table.rich(6)), delete(table.key(1))], ReturnItemCollectionMetrics="SIZE")
     ],
@@ -170,3 +183,27 @@ batch_write.each(
     {name: name for name in ("a number that is none", "an empty set", "a set with a repeat", "two types")},
     lambda table, name: [write(table, [put(table.rich(6)), put(table.item(7, wrong=wrong_value(name)))])],
 )
+
+# One entry that is refused, among others that are not: nothing is written of any.
+REFUSED: Final[dict[str, Callable[[Shape], Any]]] = {
+    "an empty index key": lambda table: put(table.item(7, grp=text(""))),
+    "an index key of another type": lambda table: put(table.item(7, grp=number(1))),
+    "an index's sort key of another type": lambda table: put(table.item(7, score=text("high"))),
+    "a null as an index key": lambda table: put(table.item(7, grp={"NULL": True})),
+    "an empty renamed index key": lambda table: put({**table.key(7), table.form.note: text("")}),
+    "a renamed index key of another type": lambda table: put({**table.key(7), table.form.note: number(1)}),
+    "an item too large": lambda table: put(table.item(7, t=text("x" * 410_000))),
+    "a number that is none": lambda table: put(table.item(7, n=number("many"))),
+    "a partition key too long": lambda table: put({**table.key(7), table.form.partition: text("x" * 2049)}),
+}
+PLACES: Final = {"first": 0, "in the middle": 2, "last": 4}
+batch_write.each(
+    "among good ones",
+    {f"{name}, {place}": (made, at) for name, made in REFUSED.items() for place, at in PLACES.items()},
+    lambda table, bad: [write(table, among(table, bad[0](table), bad[1]))],
+)
+
+
+def among(table: Shape, bad: Any, place: int) -> list[Any]:
+    good = [put(table.rich(6)), delete(table.key(1)), put(table.item(2, phase="closed")), put(table.rich(8))]
+    return [*good[:place], bad, *good[place:]]

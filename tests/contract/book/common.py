@@ -131,6 +131,7 @@ BROKEN_CONDITIONS: Final = {
     "begins_with a number": "begins_with(t, :one)",
     "a list for less-than": "n < :list",
     "redundant parentheses": "((n = :one))",
+    "redundant parentheses without end": f"{'(' * 150}n = :one{')' * 150}",
     "a bare path": "n",
     "between with two types": "n BETWEEN :one AND :text",
 }

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from crossfade import Index
 from tests.contract.book.common import BROKEN_CONDITIONS, CONDITIONS, five_rich, two_partitions
 from tests.contract.book.puts import SOME_CONDITIONS
 from tests.contract.shapes import Shape, number, text
-from tests.contract.steps import Group, Op, Steps, pages
+from tests.contract.steps import Group, Kept, Op, Steps, as_given, pages
 
 scan = Group("Scan", given=two_partitions, alone=True, only_reads=True)
 scan_writes = Group("Scan between writes", given=two_partitions, alone=True)
@@ -269,4 +270,64 @@ index_scan.asking(
         "in two segments": {"index": "group_index", "TotalSegments": 2},
     },
     of_index,
+)
+
+
+# --- items with one sort value, in pages of every length
+
+SHARING: Final = 7
+among_equals = Group(
+    "Pages among equals",
+    given=lambda table: [
+        table.rich(n) | {"grp": table.group(1), "score": number(96 + n % 2), table.form.note: table.noted(1)}
+        for n in range(1, SHARING + 1)
+    ],
+    alone=True,
+    only_reads=True,
+)
+
+
+def keys_alone(table: Shape, index: str) -> Kept:
+    """Of a token: what libraries keep that know the table's keys."""
+    key = table.form.indexes()[index]
+    names = {*table.form.key(), *(key.kinds if isinstance(key, Index) else key)}
+    return lambda token: {name: value for name, value in token.items() if name in names}
+
+
+def every_limit(table: Shape, asked: dict[str, Any]) -> Steps:
+    """`index`: which one; `of`: the operation; `keys`: tokens are cut to their key attributes. First all at once."""
+    index = getattr(table.form, asked["index"])
+    more = {name: value for name, value in asked.items() if name not in ("index", "of", "keys")} | {"IndexName": index}
+    kept = keys_alone(table, index) if asked.get("keys") else as_given
+    for limit in (None, *range(1, SHARING + 2)):
+        _ = yield from pages(table(asked["of"], **more, Limit=limit), kept)
+
+
+OF_INDEXES: Final[dict[str, dict[str, Any]]] = {
+    "a global index": {"index": "group_index", "of": "Query", "KeyConditionExpression": GROUP},
+    "a local index": {"index": "score_index", "of": "Query", "KeyConditionExpression": "{p} = :p0"},
+    "one place of a local index": {
+        "index": "score_index",
+        "of": "Query",
+        "KeyConditionExpression": "{p} = :p0 AND score = :low",
+    },
+    "a local index, consistent": {
+        "index": "score_index",
+        "of": "Query",
+        "KeyConditionExpression": "{p} = :p0",
+        "ConsistentRead": True,
+    },
+    "a scanned global index": {"index": "group_index", "of": "Scan"},
+    "a scanned local index": {"index": "score_index", "of": "Scan"},
+}
+among_equals.asking(
+    "of every length",
+    {
+        f"{what}{way}{cut}": {**asked, **more, **keys}
+        for what, asked in OF_INDEXES.items()
+        for way, more in (("", {}), (", backwards", {"ScanIndexForward": False}))
+        for cut, keys in (("", {}), (", keys alone", {"keys": True}))
+        if asked["of"] == "Query" or not more
+    },
+    every_limit,
 )

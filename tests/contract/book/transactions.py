@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from crossfade.core.items import size_bytes
+from crossfade.core.limits import TRANSACTION_BYTES_MAX
 from tests.contract.book.batches import other_puts, others, put_others, read_others
 from tests.contract.book.common import BROKEN_CONDITIONS, CONDITIONS, WRONG_KEYS, five_rich
 from tests.contract.book.puts import SOME_CONDITIONS
@@ -257,6 +259,28 @@ def another_request_with_the_token(table: Shape) -> Iterable[Op]:
 
 
 @token.case
+def the_same_request_with_the_table_by_arn(table: Shape) -> Iterable[Op]:
+    named = {"TableName": f"arn:aws:dynamodb:us-east-1:000000000000:table/{table.name}"}
+    action = update(table, 1, "ADD n :one")
+    return [
+        writes({"Update": {**action["Update"], **more}}, ClientRequestToken=once(table, "a"))
+        for more in ({}, named, {})
+    ]
+
+
+@token.case
+def that_came_with_other_tables(table: Shape) -> Iterable[Op]:
+    """With ours after them, and the other way round; a check, so that both worlds hold the same afterwards."""
+    elsewhere = {"Put": {"TableName": table.other, "Item": others(table, 1)[0]}}
+    ours = check(table, 1, "attribute_exists({p})")
+    return [
+        writes(action, ClientRequestToken=once(table, letter))
+        for letter, actions in (("a", (elsewhere, ours)), ("b", (ours, elsewhere)))
+        for action in actions
+    ]
+
+
+@token.case
 def two_tokens(table: Shape) -> Iterable[Op]:
     return [writes(update(table, 1, "ADD n :one"), ClientRequestToken=once(table, letter)) for letter in "ab"]
 
@@ -313,3 +337,33 @@ def over_two_tables(table: Shape) -> Iterable[Op]:
         ClientRequestToken=once(table, "a"),
     )
     return [request, request, *read_others(table, 1)]
+
+
+def large(table: Shape, count: int) -> Iterable[Op]:
+    """So many items of 390 KB; they are taken away again, since pages of them end elsewhere in the engine."""
+    places = range(10, 10 + count)
+    deletes = [{"DeleteRequest": {"Key": table.key(n)}} for n in places]
+    return [
+        writes(*(put(table, table.item(n, t=text("x" * 390_000))) for n in places)),
+        *(table("GetItem", Key=table.key(n), ConsistentRead=True) for n in (10, 9 + count)),
+        Op("BatchWriteItem", {"RequestItems": {table.name: deletes}}),
+    ]
+
+
+transact_write.each("to the byte", {"1.9 MB": 5, "2.3 MB": 6}, large)
+
+
+def nearly_full(table: Shape, token: str | None) -> Iterable[Op]:
+    """11 items that leave 100 bytes of 4 MB, sent twice where there is a token; taken away again, as above."""
+    places = range(10, 21)
+    items = [table.item(n, t=text("")) for n in places]
+    left, more = divmod(TRANSACTION_BYTES_MAX - 100 - sum(map(size_bytes, items)), len(items))
+    full = [{**item, "t": text("x" * (left + (more if n == 0 else 0)))} for n, item in enumerate(items)]
+    request = writes(
+        *(put(table, item) for item in full), **({"ClientRequestToken": once(table, token)} if token else {})
+    )
+    deletes = [{"DeleteRequest": {"Key": table.key(n)}} for n in places]
+    return [*([request] * (2 if token else 1)), Op("BatchWriteItem", {"RequestItems": {table.name: deletes}})]
+
+
+transact_write.each("to the byte", {"4 MB": None, "4 MB with a token": "a"}, nearly_full)

@@ -98,6 +98,9 @@ FAULTY: Final = {
     "list_append of a number": "SET l = list_append(l, :one)",
     "list_append of a text attribute": "SET l = list_append(t, :list)",
     "an unknown function": "SET n = size(t)",
+    "if_not_exists, there, or else an absent one": "SET n = if_not_exists(n, absent)",
+    "a sum of too many digits": "SET n = n + :fraction",
+    "add too many digits": "ADD n :fraction",
     "if_not_exists with a value first": "SET n = if_not_exists(:one, :two)",
     "add a text": "ADD n :text",
     "add a list": "ADD l :list",
@@ -297,3 +300,27 @@ def placeholders_as_crossfades_own(table: Shape) -> Iterable[Op]:
             (1, f"{change}, #xf_missing = :xf0", holds),
         )
     ]
+
+
+def padded(expression: str, length: int) -> str:
+    """Of that many bytes, by spaces in place of the first one."""
+    return expression.replace(" ", " " * (length - len(expression) + 1), 1)
+
+
+update.each(
+    "to the byte",
+    {f"an expression of {length:,} bytes": length for length in (4050, 4085, 4096, 4097)},
+    lambda table, length: updated(table, padded("SET n = :one", length)),
+)
+update.each(
+    "to the byte",
+    {f"a condition of {length:,} bytes": length for length in (4050, 4096)},
+    lambda table, length: [
+        table(
+            "UpdateItem",
+            Key=table.key(1),
+            UpdateExpression="SET n = :one",
+            ConditionExpression=padded("attribute_not_exists (absent)", length),
+        )
+    ],
+)

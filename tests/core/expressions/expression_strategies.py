@@ -1,4 +1,4 @@
-"""Random items and expressions for the comparison with DynamoDB Local.
+"""Random items and expressions for the comparison with the embedded engine.
 
 Names and values come from small pools, so that paths are often there, types often agree and limits are often met. An
 expression is drawn part by part and may then be spoiled, so that what is not valid is compared as well. All chance
@@ -167,15 +167,13 @@ class Writer:
         return found
 
     def operand(self) -> str:
-        match self.pick("path", "value", "path", "value", "size", "group"):
+        match self.pick("path", "value", "path", "value", "size"):
             case "path":
                 return self.path()
             case "value":
                 return self.value()
-            case "size":
-                return f"size({self.operand() if self.chance(8) else self.path()})"
             case _:
-                return f"({self.path() if self.chance(2) else self.value()})"
+                return f"size({self.path()})"
 
     def ordered_operand(self) -> str:
         """An operand that has an order, as far as the text tells and most often."""
@@ -236,13 +234,12 @@ class Writer:
 
     # updates
 
-    def update(self) -> tuple[str, int]:
-        """An update and the number of its actions."""
+    def update(self) -> str:
         sections: list[str] = []
         for keyword in a_few(self.draw, ("SET", "REMOVE", "ADD", "DELETE"), 3):
             written = [self.action(keyword) for _ in range(pick(self.draw, (1, 1, 2, 3)))]
             sections.append(f"{keyword} {', '.join(written)}")
-        return " ".join(sections), len(self.targets)
+        return " ".join(sections)
 
     def action(self, keyword: str) -> str:
         match keyword:

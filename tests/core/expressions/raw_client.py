@@ -1,4 +1,4 @@
-"""A bare client for DynamoDB Local: many small requests, and nothing between the test and the words of the reply."""
+"""A bare client for the embedded engine: many small requests, and nothing between the test and the reply's words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crossfade.core.items import AttributeValue, Item
 
 
 class Failure(Exception):
-    """A refusal by DynamoDB Local."""
+    """A refusal by the engine."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")

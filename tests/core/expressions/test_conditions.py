@@ -214,102 +214,103 @@ def test_syntax_errors_show_the_token_between_its_neighbours(text: str, token: s
     assert refusal(text) == f'Syntax error; token: "{token}", near: "{near}"'
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "The expression can not be empty;"),
-        ("((a = :one))", "The expression has redundant parentheses;"),
-        ("a = ((:one))", "The expression has redundant parentheses;"),
-        ("foo(a)", "Invalid function name; function: foo"),
-        ("Size(a) = :one", "Invalid function name; function: Size"),
-        ("if_not_exists(a, :one)", "The function is not allowed in a condition expression; function: if_not_exists"),
-        ("size(a)", "The function is not allowed to be used this way in an expression; function: size"),
+REFUSALS: list[tuple[str, str]] = [
+    ("", "The expression can not be empty;"),
+    ("((a = :one))", "The expression has redundant parentheses;"),
+    ("a = ((:one))", "The expression has redundant parentheses;"),
+    (f"{'(' * 150}a = :one{')' * 150}", "The expression has redundant parentheses;"),
+    ("foo(a)", "Invalid function name; function: foo"),
+    ("Size(a) = :one", "Invalid function name; function: Size"),
+    ("if_not_exists(a, :one)", "The function is not allowed in a condition expression; function: if_not_exists"),
+    ("size(a)", "The function is not allowed to be used this way in an expression; function: size"),
+    (
+        "a = contains(a, b)",
+        "The function is not allowed to be used this way in an expression; function: contains",
+    ),
+    ("Name = :one", "Attribute name is a reserved keyword; reserved keyword: Name"),
+    ("a.status = :one", "Attribute name is a reserved keyword; reserved keyword: status"),
+    (
+        "a = :undefined",
+        "An expression attribute value used in expression is not defined; attribute value: :undefined",
+    ),
+    (
+        "a.#n = :one",
+        "An expression attribute name used in the document path is not defined; attribute name: #n",
+    ),
+    (
+        "attribute_exists(:one)",
+        "Operator or function requires a document path; operator or function: attribute_exists",
+    ),
+    (
+        "contains(a)",
         (
-            "a = contains(a, b)",
-            "The function is not allowed to be used this way in an expression; function: contains",
+            "Incorrect number of operands for operator or function; "
+            "operator or function: contains, number of operands: 1"
         ),
-        ("Name = :one", "Attribute name is a reserved keyword; reserved keyword: Name"),
-        ("a.status = :one", "Attribute name is a reserved keyword; reserved keyword: status"),
+    ),
+    (
+        "begins_with(a, :one)",
+        "Incorrect operand type for operator or function; operator or function: begins_with, operand type: N",
+    ),
+    (
+        "a < :yes",
+        "Incorrect operand type for operator or function; operator or function: <, operand type: BOOL",
+    ),
+    (
+        "size(:null) = :one",
+        "Incorrect operand type for operator or function; operator or function: size, operand type: NULL",
+    ),
+    (
+        "attribute_type(a, :h)",
+        "Invalid attribute type name found; type: h, valid types: {N,BS,L,B,NULL,M,S,SS,NS,BOOL}",
+    ),
+    (
+        "attribute_type(a, :one)",
+        "Incorrect operand type for operator or function; operator or function: attribute_type, operand type: N",
+    ),
+    (
+        "l[0].a = l[0].a",
         (
-            "a = :undefined",
-            "An expression attribute value used in expression is not defined; attribute value: :undefined",
+            "The first operand must be distinct from the remaining operands for this operator or function; "
+            "operator: =, first operand: [l, [0], a]"
         ),
+    ),
+    (
+        "a BETWEEN :ten AND :one",
         (
-            "a.#n = :one",
-            "An expression attribute name used in the document path is not defined; attribute name: #n",
+            "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; "
+            "lower bound operand: AttributeValue: {N:10}, upper bound operand: AttributeValue: {N:1}"
         ),
+    ),
+    (
+        "a BETWEEN :one AND :h",
         (
-            "attribute_exists(:one)",
-            "Operator or function requires a document path; operator or function: attribute_exists",
+            "The BETWEEN operator requires same data type for lower and upper bounds; "
+            "lower bound operand: AttributeValue: {N:1}, upper bound operand: AttributeValue: {S:h}"
         ),
-        (
-            "contains(a)",
-            (
-                "Incorrect number of operands for operator or function; "
-                "operator or function: contains, number of operands: 1"
-            ),
-        ),
-        (
-            "begins_with(a, :one)",
-            "Incorrect operand type for operator or function; operator or function: begins_with, operand type: N",
-        ),
-        (
-            "a < :yes",
-            "Incorrect operand type for operator or function; operator or function: <, operand type: BOOL",
-        ),
-        (
-            "size(:null) = :one",
-            "Incorrect operand type for operator or function; operator or function: size, operand type: NULL",
-        ),
-        (
-            "attribute_type(a, :h)",
-            "Invalid attribute type name found; type: h, valid types: {N,BS,L,B,NULL,M,S,SS,NS,BOOL}",
-        ),
-        (
-            "attribute_type(a, :one)",
-            "Incorrect operand type for operator or function; operator or function: attribute_type, operand type: N",
-        ),
-        (
-            "l[0].a = l[0].a",
-            (
-                "The first operand must be distinct from the remaining operands for this operator or function; "
-                "operator: =, first operand: [l, [0], a]"
-            ),
-        ),
-        (
-            "a BETWEEN :ten AND :one",
-            (
-                "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; "
-                "lower bound operand: AttributeValue: {N:10}, upper bound operand: AttributeValue: {N:1}"
-            ),
-        ),
-        (
-            "a BETWEEN :one AND :h",
-            (
-                "The BETWEEN operator requires same data type for lower and upper bounds; "
-                "lower bound operand: AttributeValue: {N:1}, upper bound operand: AttributeValue: {S:h}"
-            ),
-        ),
-        ("a[99999999999] = :one", "List index is not within the allowable range; index: [99999999999]"),
-        (
-            "a" + ".a" * 32 + " = :one",
-            "The document path has too many nesting levels; nesting levels: 33",
-        ),
-        (
-            "a = :one" + " " * 4089,
-            "Expression size has exceeded the maximum allowed size; expression size: 4097",
-        ),
-        (
-            f"a IN ({', '.join([':one'] * 101)})",
-            "The IN operator is provided with too many operands; number of operands: 101",
-        ),
-        (
-            " OR ".join(["a = :one"] * 151),
-            "The expression contains too many operators; operator count: 301",
-        ),
-        ("NOT (" * 500, "The expression contains too many operators; operator count: 301"),
-    ],
-)
+    ),
+    ("a[99999999999] = :one", "List index is not within the allowable range; index: [99999999999]"),
+    (
+        "a" + ".a" * 32 + " = :one",
+        "The document path has too many nesting levels; nesting levels: 33",
+    ),
+    (
+        "a = :one" + " " * 4089,
+        "Expression size has exceeded the maximum allowed size; expression size: 4097",
+    ),
+    (
+        f"a IN ({', '.join([':one'] * 101)})",
+        "The IN operator is provided with too many operands; number of operands: 101",
+    ),
+    (
+        " OR ".join(["a = :one"] * 151),
+        "The expression contains too many operators; operator count: 301",
+    ),
+    ("NOT (" * 500, "The expression contains too many operators; operator count: 301"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSALS)
 def test_refusals(text: str, message: str) -> None:
     """What is well formed and still not valid is refused in the service's words."""
     assert refusal(text) == message

@@ -42,31 +42,31 @@ def test_names_and_attributes() -> None:
     assert found.apply({"a.b": {"N": "1"}, "m": ITEM["m"]}) == {"a.b": {"N": "1"}, "m": {"M": {"x": {"N": "1"}}}}
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "The expression can not be empty;"),
-        ("a,", 'Syntax error; token: "<EOF>", near: ","'),
-        ("size(a)", 'Syntax error; token: "(", near: "size(a"'),
-        (":v", 'Syntax error; token: ":v", near: ":v"'),
-        ("a, Name", "Attribute name is a reserved keyword; reserved keyword: Name"),
-        ("#n", "An expression attribute name used in the document path is not defined; attribute name: #n"),
+REFUSALS: list[tuple[str, str]] = [
+    ("", "The expression can not be empty;"),
+    ("a,", 'Syntax error; token: "<EOF>", near: ","'),
+    ("size(a)", 'Syntax error; token: "(", near: "size(a"'),
+    (":v", 'Syntax error; token: ":v", near: ":v"'),
+    ("a, Name", "Attribute name is a reserved keyword; reserved keyword: Name"),
+    ("#n", "An expression attribute name used in the document path is not defined; attribute name: #n"),
+    (
+        "m.x, m",
         (
-            "m.x, m",
-            (
-                "Two document paths overlap with each other; must remove or rewrite one of these paths; "
-                "path one: [m, x], path two: [m]"
-            ),
+            "Two document paths overlap with each other; must remove or rewrite one of these paths; "
+            "path one: [m, x], path two: [m]"
         ),
+    ),
+    (
+        "l[0], l.a",
         (
-            "l[0], l.a",
-            (
-                "Two document paths conflict with each other; must remove or rewrite one of these paths; "
-                "path one: [l, [0]], path two: [l, a]"
-            ),
+            "Two document paths conflict with each other; must remove or rewrite one of these paths; "
+            "path one: [l, [0]], path two: [l, a]"
         ),
-    ],
-)
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSALS)
 def test_refusals(text: str, message: str) -> None:
     """A projection that is not valid is refused in the service's words."""
     with pytest.raises(ExpressionError) as caught:

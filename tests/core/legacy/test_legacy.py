@@ -1,4 +1,4 @@
-"""What the service says and DynamoDB Local cannot show, and what expressions could not hold."""
+"""What the service says and the embedded engine does not show, and what expressions could not hold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crossfade.core.evaluating import evaluate
-from crossfade.core.expressions import bind, key_condition
+from crossfade.core.expressions import KeyNames, bind, key_condition
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern, reworded
 from crossfade.errors import Rejected
@@ -17,7 +17,7 @@ KEY: Item = {"pk": {"S": "p"}}
 
 def refusal(operation: str, **request: Any) -> str:
     with pytest.raises(Rejected) as refused:
-        _ = modern(operation, request, ("pk", "sk"))
+        _ = modern(operation, request, KeyNames(("pk",), ("sk",)))
     assert refused.value.code == "ValidationException"
     return refused.value.text
 
@@ -127,7 +127,7 @@ def test_names_to_get_are_given_once() -> None:
 
 @pytest.mark.parametrize("operator", ["NE", "IN", "CONTAINS", "NOT_CONTAINS", "NULL", "NOT_NULL"])
 def test_a_sort_key_condition_that_no_index_can_follow(operator: str) -> None:
-    """The service has one message for all of these; Local does not know it for three of them."""
+    """The service has one message for all of these; the engine words it by the operator."""
     conditions: dict[str, Any] = {
         "pk": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "p"}]},
         "sk": {"ComparisonOperator": operator, "AttributeValueList": [{"S": "s"}] if "NULL" not in operator else []},
@@ -139,9 +139,9 @@ def test_a_sort_key_condition_that_no_index_can_follow(operator: str) -> None:
 @pytest.mark.parametrize(
     ("conditions", "text"),
     [
-        ({"sk": "LE"}, "Query condition missed key schema element"),
+        ({"sk": "LE"}, "Query condition missed key schema element: pk"),
         ({"pk": "LE", "a": "LE"}, "Query key condition not supported"),
-        ({"pk": "EQ", "a": "EQ"}, "Query condition missed key schema element"),
+        ({"pk": "EQ", "a": "EQ"}, "Query condition missed key schema element: sk"),
     ],
 )
 def test_keys_that_are_known_later(conditions: dict[str, str], text: str) -> None:
@@ -154,7 +154,7 @@ def test_keys_that_are_known_later(conditions: dict[str, str], text: str) -> Non
     asked = modern("Query", {"KeyConditions": given})
     bindings = bind(asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"])
     with pytest.raises(Rejected) as refused:
-        _ = key_condition(asked["KeyConditionExpression"], bindings, key_names=("pk", "sk"))
+        _ = key_condition(asked["KeyConditionExpression"], bindings, key_names=KeyNames(("pk",), ("sk",)))
     assert refused.value.text == text
 
 

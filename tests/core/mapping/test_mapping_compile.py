@@ -18,6 +18,7 @@ from crossfade.mapping import (
     join,
     move,
     number_to_text,
+    prepend,
     rename,
     set_default,
     split,
@@ -246,3 +247,28 @@ def test_describe_has_one_line_a_piece() -> None:
         "move: detail.status -> status",
         "convert: total by text_to_number",
     ]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "sort", "prefix"),
+    [
+        ([rename("sk", "order")], "same", ""),
+        ([set_default("kind", "ORDER"), join(("kind", "sk"), into="order")], "same", "ORDER#"),
+        (
+            [set_default("a", "x"), set_default("b", "y"), join(("a", "b", "sk"), into="order", separator="/")],
+            "same",
+            "x/y/",
+        ),
+        ([convert("sk", prepend("A#")), rename("sk", "order")], "same", "A#"),
+        ([convert("sk", prepend("A#")), set_default("k", "B"), join(("k", "sk"), into="order")], "same", "B#A#"),
+        ([set_default("k", "B"), convert("k", prepend("A")), join(("k", "sk"), into="order")], "same", "AB#"),
+        ([set_default("kind", "ORDER"), join(("sk", "kind"), into="order")], "other", ""),
+        ([set_default("n", 7), join({"n": "N", "sk": "S"}, into="order")], "other", ""),
+        ([convert("sk", prepend("A#").reversed()), rename("sk", "order")], "other", ""),
+        ([convert("sk", prepend("\U0010ffff")), rename("sk", "order")], "other", ""),
+    ],
+)
+def test_what_stands_before_the_sort_key_is_known(pieces: list[Piece], sort: str, prefix: str) -> None:
+    """A constant text keeps the order; anything else is another form."""
+    mapping = compile_mapping(pieces, {"pk": "S", "sk": "S"}, {"pk": "S", "order": "S"})
+    assert (mapping.sort, mapping.sort_prefix) == (sort, prefix)

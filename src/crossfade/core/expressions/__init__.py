@@ -10,7 +10,7 @@ For one request: `bind` its placeholders, read its expressions with `condition`,
 from crossfade.core.expressions.bindings import Bindings, bind
 from crossfade.core.expressions.conditions import Condition, condition
 from crossfade.core.expressions.errors import ExpressionError
-from crossfade.core.expressions.keys import KeyCondition, SortCondition, key_condition
+from crossfade.core.expressions.keys import KeyCondition, KeyNames, SortCondition, key_condition
 from crossfade.core.expressions.projections import Projection, projection
 from crossfade.core.expressions.updates import ReturnMode, Update, UpdateResult, update
 
@@ -19,6 +19,7 @@ __all__ = [
     "Condition",
     "ExpressionError",
     "KeyCondition",
+    "KeyNames",
     "Projection",
     "ReturnMode",
     "SortCondition",

@@ -139,7 +139,7 @@ def _if_not_exists(node: FunctionNode, bindings: Bindings) -> Source:
     get, otherwise = getter(wanted), sources[1]
 
     def source(item: Item) -> AttributeValue:
-        other_value = otherwise(item)  # it must exist even where it is not needed
+        other_value = otherwise(item)  # which must exist even where it is not needed, as DynamoDB Local has it
         value = get(item)
         return other_value if value is None else value
 

@@ -1,13 +1,14 @@
 """Key conditions: which partition a query reads, and which part of it.
 
 The service first checks the expression as it would a filter, and then that it has the form
-`partition = value [AND condition on the sort key]`, in either order.
+`partition = value [AND condition on the sort key]`, in either order. Of an index of several attributes each partition
+attribute is given by `=`, and sort attributes from the first on: by `=` all but the last that is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from crossfade.core.expressions import comparing
@@ -29,6 +30,7 @@ from crossfade.core.expressions.syntax import (
 from crossfade.core.items import AttributeValue, same
 
 KIND = "KeyConditionExpression"
+MISSED = "Query condition missed key schema element"
 _TURNED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -54,26 +56,55 @@ class SortCondition:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyNames:
+    """The attributes of a key: one partition and at most one sort attribute, or of a global index up to four each."""
+
+    partition: tuple[str, ...]
+    sort: tuple[str, ...] = ()
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        return self.partition + self.sort
+
+    @property
+    def is_several(self) -> bool:
+        """Whether only an index can have such a key, of which DynamoDB has other words."""
+        return len(self.partition) > 1 or len(self.sort) > 1
+
+    def called(self, name_there: Callable[[str], str]) -> KeyNames:
+        """The same under other names."""
+        return KeyNames(tuple(map(name_there, self.partition)), tuple(map(name_there, self.sort)))
+
+
+def names_of_key(names: Sequence[str]) -> KeyNames:
+    """Of a table's key: the partition key, and the sort key where there is one."""
+    return KeyNames(tuple(names[:1]), tuple(names[1:]))
+
+
+@dataclass(frozen=True, slots=True)
 class KeyCondition:
-    """`partition` is the partition key's name and value."""
+    """`partition` is the name and value of the (first) partition attribute, `sort` the condition on the last sort
+    attribute that is given. `equal`: of an index of several attributes, the other partition attributes, and the sort
+    attributes before that."""
 
     partition: tuple[str, AttributeValue]
     sort: SortCondition | None
+    equal: Mapping[str, AttributeValue] = field(default_factory=dict[str, AttributeValue])
 
     def holds(self, item: Mapping[str, AttributeValue]) -> bool:
         """Whether an item of the table lies in the part that the query reads."""
-        name, value = self.partition
-        held = item.get(name)
-        if held is None or not same(held, value):
-            return False
+        for name, value in (self.partition, *self.equal.items()):
+            held = item.get(name)
+            if held is None or not same(held, value):
+                return False
         return self.sort is None or self.sort.holds(item.get(self.sort.name))
 
 
-def key_condition(text: str, bindings: Bindings, *, key_names: tuple[str, str | None] | None = None) -> KeyCondition:
+def key_condition(text: str, bindings: Bindings, *, key_names: KeyNames | None = None) -> KeyCondition:
     """A key condition; ExpressionError if it is not valid.
 
-    `key_names` are the names of the partition and sort key that are queried; without them the condition with `=` is
-    taken for the partition's (the first, if there are two).
+    `key_names` are those of the key that is queried; without them conditions with `=` are taken for the partition's
+    (of two, the first).
     """
     tree, _ = parsed_condition(KIND, text)
     _ = Resolver(KIND, bindings).test(tree)
@@ -84,24 +115,60 @@ def key_condition(text: str, bindings: Bindings, *, key_names: tuple[str, str | 
         raise
 
 
-def _structured(tree: ConditionNode, bindings: Bindings, key_names: tuple[str, str | None] | None) -> KeyCondition:
+def _structured(tree: ConditionNode, bindings: Bindings, key_names: KeyNames | None) -> KeyCondition:
     parts: dict[str, SortCondition] = {}
     _collect(tree, bindings, parts)
-    if len(parts) > 2:
+    names = key_names or guessed_names({name: part.operator == "=" for name, part in parts.items()})
+    check_given({name: part.operator == "=" for name, part in parts.items()}, names)
+    sorts = [name for name in names.sort if name in parts]
+    equal = {name: parts[name].operands[0] for name in (*names.partition[1:], *sorts[:-1])}
+    first = names.partition[0]
+    return KeyCondition((first, parts[first].operands[0]), parts[sorts[-1]] if sorts else None, equal)
+
+
+def guessed_names(given: Mapping[str, bool]) -> KeyNames:
+    """What the key may be, by the attributes that are given: whether each is given by equality."""
+    names = sorted(given, key=lambda name: not given[name])
+    if len(names) <= 2:
+        return names_of_key(names)
+    return KeyNames(tuple(name for name in names if given[name]), tuple(name for name in names if not given[name]))
+
+
+def check_given(given: Mapping[str, bool], names: KeyNames) -> None:
+    """ExpressionError where these attributes are not a condition on such a key: whether each is given by equality."""
+    if names.is_several:
+        _check_several(given, names)
+        return
+    (partition,) = names.partition
+    if len(given) > 2:
         raise ExpressionError("Conditions can be of length 1 or 2 only")
-    partition_name, sort_name = key_names or _guessed_names(parts)
-    partition = parts.pop(partition_name, None)
-    if partition is not None and partition.operator != "=":
+    if partition not in given:
+        raise ExpressionError(f"{MISSED}: {partition}")
+    if not given[partition]:
         raise ExpressionError("Query key condition not supported")
-    if partition is None or (parts and sort_name not in parts):
-        raise ExpressionError("Query condition missed key schema element")
-    sort = parts[sort_name] if parts and sort_name is not None else None
-    return KeyCondition((partition.name, partition.operands[0]), sort)
+    if len(given) == 2 and not {*names.sort} & given.keys():
+        raise ExpressionError(": ".join((MISSED, *names.sort)))
 
 
-def _guessed_names(parts: Mapping[str, SortCondition]) -> tuple[str, str | None]:
-    names = sorted(parts, key=lambda name: parts[name].operator != "=")
-    return names[0], names[1] if len(names) > 1 else None
+def _check_several(given: Mapping[str, bool], names: KeyNames) -> None:
+    if len(given) > len(names.every):
+        raise ExpressionError(
+            f"The number of query conditions ({len(given)}) exceeds the number of key attributes defined in the schema"
+            f" ({len(names.every)})"
+        )
+    if lacking := [name for name in names.partition if not given.get(name)]:
+        raise ExpressionError(
+            f"HASH key attributes {', '.join(lacking)} must have equality conditions specified in the query"
+        )
+    asked = [name for name in names.sort if name in given]
+    if len(names.partition) + len(asked) < len(given):
+        raise ExpressionError(": ".join((MISSED, *[name for name in names.sort if name not in given][:1])))
+    before = names.sort[: names.sort.index(asked[-1])] if asked else ()
+    if lacking := [name for name in before if not given.get(name)]:
+        raise ExpressionError(
+            f"RANGE key attributes {', '.join(lacking)} must have equality conditions specified in the query because a"
+            f" condition is present on key attribute {asked[-1]}"
+        )
 
 
 def _collect(node: ConditionNode, bindings: Bindings, parts: dict[str, SortCondition]) -> None:

@@ -106,7 +106,7 @@ class _Parser:
         opened = self._at
         found = self._within(rule)
         if self._closed == (opened + 1, self._at - 2):
-            raise invalid(self._kind, "The expression has redundant parentheses;")
+            raise self._redundant()
         self._closed = (opened, self._at - 1)
         return found
 
@@ -114,11 +114,28 @@ class _Parser:
         _ = self._expect("(")
         self._open += 1
         if self._open > NESTING_MAX:
-            raise too_many_operators(self._kind)
+            raise self._redundant() if self._has_redundant() else too_many_operators(self._kind)
         found = rule()
         _ = self._expect(")")
         self._open -= 1
         return found
+
+    def _redundant(self) -> ExpressionError:
+        return invalid(self._kind, "The expression has redundant parentheses;")
+
+    def _has_redundant(self) -> bool:
+        """Whether any parentheses lie directly around others, told without going down into them."""
+        opened: list[int] = []
+        closed = (-1, -1)
+        for at, token in enumerate(self._tokens):
+            if token.sort == "(":
+                opened.append(at)
+            elif token.sort == ")" and opened:
+                group = (opened.pop(), at)
+                if closed == (group[0] + 1, at - 1):
+                    return True
+                closed = group
+        return False
 
     # paths and operands
 

@@ -1,7 +1,7 @@
 """The words that may not stand for an attribute in an expression, in any case of letters.
 
-From the developer guide, "Reserved words in DynamoDB". DynamoDB Local lets two of them pass, CONVERT and SIZE; we
-keep to the guide, so that an expression that works here works in the service.
+From the developer guide, "Reserved words in DynamoDB". Not every server minds all of them; we keep to the guide, so
+that an expression that works here works in the service.
 """
 
 from __future__ import annotations

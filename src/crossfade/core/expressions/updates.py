@@ -56,7 +56,7 @@ class Update:
     """An update whose placeholders are known. `attributes` are the top-level attributes that it may write.
 
     `only_removes` tells that it has REMOVE and DELETE only: of an absent item the service then makes none, though
-    DynamoDB Local stores one with nothing but its key.
+    other servers store one with nothing but its key.
     """
 
     attributes: frozenset[str]
@@ -82,11 +82,10 @@ class Update:
             raise ExpressionError("Item size to update has exceeded the maximum allowed size")
         return UpdateResult(item, new, self._paths, existed)
 
-    def returned(self, result: UpdateResult, mode: ReturnMode, *, whole_attributes: bool = False) -> Item | None:
+    def returned(self, result: UpdateResult, mode: ReturnMode) -> Item | None:
         """`Attributes` of the reply for a ReturnValues mode, None if the reply has none.
 
-        The service shows of an updated attribute only the updated paths, in their places. DynamoDB Local shows the
-        whole top-level attribute: `whole_attributes` does as it does.
+        Of an updated attribute only the updated paths are shown, in their places.
         """
         match mode:
             case "NONE":
@@ -97,10 +96,7 @@ class Update:
                 return result.new
             case "UPDATED_OLD" | "UPDATED_NEW":
                 item = result.old if mode == "UPDATED_OLD" else result.new
-                shown = project(item, self._tree)
-                if whole_attributes:
-                    shown = {name: item[name] for name in shown}
-                return shown or None
+                return project(item, self._tree) or None
 
 
 def update(text: str, bindings: Bindings) -> Update:

@@ -1,7 +1,6 @@
 """The translation of one request, operation by operation, with DynamoDB's checks in DynamoDB's order.
 
-DynamoDB Local checks AttributeUpdates only once the condition has held and the key has been compared with the table,
-and complains of AttributesToGet last; the service looks at the whole request first. This follows the service.
+The service looks at the whole request before it looks at the item, AttributeUpdates and AttributesToGet included.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Any, Final
 from crossfade.core.effects import Request
 from crossfade.core.expressions import bind, condition, projection
 from crossfade.core.expressions.errors import incorrect_data_type
+from crossfade.core.expressions.keys import KeyNames
 from crossfade.core.expressions.translated import TYPE_MISMATCH
 from crossfade.core.items import ValidationError, stored_item
 from crossfade.core.legacy.conditions import (
@@ -23,7 +23,7 @@ from crossfade.core.legacy.conditions import (
     filters,
     joined,
 )
-from crossfade.core.legacy.keys import KeyNames, check_filtered, key_condition_expression
+from crossfade.core.legacy.keys import check_filtered, key_condition_expression
 from crossfade.core.legacy.mixing import FORMS, check_not_mixed, has_legacy
 from crossfade.core.legacy.placeholders import Placeholders
 from crossfade.core.legacy.updates import ACTIONS, update_expression

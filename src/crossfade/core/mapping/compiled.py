@@ -32,10 +32,11 @@ class CompiledMapping:
     keys_only: bool
     """Whether only key attributes change: all else is stored as it is."""
     sort: Sort
-    """`same`: the target's sort key holds the very value of the source's, perhaps under another name, so conditions and
-    order carry over; `none`: neither has one; `other`: anything else."""
+    """`same`: the target's sort key holds the very value of the source's, perhaps under another name and behind the
+    text `sort_prefix`, so conditions and order carry over; `none`: neither has one; `other`: anything else."""
     fingerprint: str
     """Changes with what the mapping does; see the module of that name."""
+    sort_prefix: str = ""
     kept: KeySchema = ()
     """Attributes of the source's key that stay on the item because the target's key does not lead back to them."""
     held: KeySchema = ()
@@ -129,7 +130,7 @@ class CompiledMapping:
         name = there[0][0]
         if any(name not in partial for partial in partials):
             raise Refused(
-                f"where the items of {here[0][0]} = {show_value(value)} are stored cannot be told: {name!r} is also"
+                f"where the items of one {here[0][0]!r} are stored cannot be told: {name!r} is also"
                 " made from the rest of the key",
                 next_step="ask for single items by their whole key, or choose a target key whose partition follows from"
                 " the source's partition",
@@ -149,6 +150,16 @@ class CompiledMapping:
         for piece in self._back:
             found = None if found is None else piece.came_from(found)
         return found
+
+    def roots(self, names: frozenset[str], *, back: bool = False) -> frozenset[str]:
+        """The root attributes of the target that hold anything of these of the source; `back`: the reverse."""
+        found = set(names)
+        for piece in self._back if back else self.pieces:
+            gone, made = (piece.gives, piece.takes) if back else (piece.takes, piece.gives)
+            if found.intersection(path[0] for path in gone):
+                found -= {path[0] for path in gone if len(path) == 1}
+                found |= {path[0] for path in made}
+        return frozenset(found)
 
     def describe(self) -> list[str]:
         """One readable line a piece, in order."""

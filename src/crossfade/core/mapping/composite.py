@@ -62,7 +62,20 @@ class Composite(Piece):
             if name in after:
                 raise MappingInvalid(f"{self.describe()}: {name!r} already holds a part of the key")
             after[name] = KeyPart(kind, constant=all(part.constant for part in held))
+        if not self.splits:
+            after[self.whole] = self._joined(held)
         return self, after
+
+    def _joined(self, parts: Sequence[KeyPart]) -> KeyPart:
+        """Texts before the last part that are the same in every item keep the order of what that holds."""
+        texts = [part.text for part in parts[:-1]]
+        before = None if None in texts else "".join(f"{text}{self.separator}" for text in texts)
+        last = parts[-1]
+        if before is None or last.kind != "S":
+            return KeyPart("S", constant=all(part.constant for part in parts))
+        if last.constant:
+            return KeyPart("S", constant=True, text=None if last.text is None else before + last.text)
+        return KeyPart("S", unchanged=last.unchanged, prefix=before + last.prefix)
 
     def forward(self, item: Item) -> None:
         if self.splits:

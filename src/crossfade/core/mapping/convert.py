@@ -24,13 +24,15 @@ class Converter:
     """A change of one value and its inverse, both from attribute value to attribute value.
 
     `types` are what it takes and what it makes, such as `("S", "N")`; without them it cannot be used on a key. Either
-    function raises ValueError for a value that it cannot take, with a text that says what is wrong with it.
+    function raises ValueError for a value that it cannot take, with a text that says what is wrong with it. `prefix`:
+    all that it does is to put this text before each text, which keeps their order.
     """
 
     name: str
     forward: Change
     backward: Change
     types: tuple[str, str] | None = None
+    prefix: str = ""
 
     def reversed(self) -> Converter:
         """The same change, the other way about."""
@@ -69,7 +71,13 @@ class Convert(Piece):
                 f"{self.describe()}: takes {before} and makes {types[1]}, but {root!r} is {part.kind}"
                 " and a key attribute must stay S, N or B"
             )
-        return self, {**keys, root: KeyPart(after, constant=part.constant)}
+        prefix = self.converter.prefix
+        made = KeyPart(after, constant=part.constant)
+        if prefix and part.constant:
+            made = KeyPart(after, constant=True, text=None if part.text is None else prefix + part.text)
+        elif prefix:
+            made = KeyPart(after, unchanged=part.unchanged, prefix=prefix + part.prefix)
+        return self, {**keys, root: made}
 
     def forward(self, item: Item) -> None:
         types = self.converter.types

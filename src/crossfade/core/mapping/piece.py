@@ -32,7 +32,9 @@ class KeyPart:
 
     kind: Kind
     unchanged: str | None = None  # the source key attribute whose very value this is, if it is
+    prefix: str = ""  # a constant text before that value: the order is kept
     constant: bool = False  # the same in every item: made by set_default, so it may become a part of the key
+    text: str | None = None  # of a constant, where it is a text
     kept: bool = False  # of the source's key alone: stays on the item, because the target's key is another
     held: bool = False  # of the target's key alone: what the item holds there, which the source's key does not tell
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from crossfade.core.items import AttributeValue, Item, same
 from crossfade.core.mapping.paths import Path, PathLike, parse_name
@@ -88,7 +89,8 @@ class SetDefault(Piece):
         bound, keys = Piece.bind(self, keys, target)
         kind = KEY_KINDS.get(kind_of(self.value))
         if kind is not None:
-            return bound, {**keys, self.name: KeyPart(kind, constant=True)}
+            text = cast("str | None", self.value.get("S"))
+            return bound, {**keys, self.name: KeyPart(kind, constant=True, text=text)}
         if self.name in target:
             raise MappingInvalid(f"{self.describe()}: a key attribute is S, N or B, not {kind_of(self.value)}")
         return bound, keys

@@ -1,0 +1,10 @@
+"""From a relational database to DynamoDB: its row log as changes, rows as items, and the versions that order them.
+
+    changes.py   what is known of one change of one row, and its version
+    publishing.py  the log into topics of our own (kafka.py: the client; checkpoints.py: where to go on)
+    etl/         topics, or the log itself, into the target
+    mysql/       MySQL and MariaDB: their row log, their rows in chunks, what has to be set for both
+
+What lives elsewhere: the stages and their ladders (`core/stages.py`), leases, gates and checkpoints (`control/`), and
+DynamoDB's own change streams (`streams/`), whose changes have no order and need none.
+"""

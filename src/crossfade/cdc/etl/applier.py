@@ -1,0 +1,85 @@
+"""Applying what messages tell, whoever read them: in lanes, and what cannot be applied is put where it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from crossfade.cdc.applying import Applied, Destination, apply
+from crossfade.cdc.changes import Change, ChangeUnreadable
+from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX, Lanes
+from crossfade.core.effects import Reply, Request, Routine
+from crossfade.drivers.aio import AioDriver
+from crossfade.drivers.scope import Scope
+from crossfade.errors import CrossfadeError, MappingError, Rejected
+
+# Refusals that are about the item and not about the table, the caller's rights or the load.
+ABOUT_THE_ITEM: Final = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
+
+Run = Callable[[Routine[Applied]], Awaitable[Applied]]
+PutAside = Callable[[CrossfadeError], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Counts:
+    """`late`: items that were not written, as something newer was there. `set_aside`: messages, to be tried again."""
+
+    messages: int = 0
+    changes: int = 0
+    written: int = 0
+    late: int = 0
+    set_aside: int = 0
+
+
+def through(client: Any) -> Run:
+    """Carry routines out by a client with `async call(operation, request)`, such as BulkClient, on this loop."""
+
+    async def call(_place: str, operation: str, request: Request) -> Reply:
+        reply: Reply = await client.call(operation, request)
+        return reply
+
+    def note(_name: str, _facts: dict[str, Any]) -> None:
+        """Nothing here notes anything."""
+
+    driver = AioDriver(call, note)
+    return lambda routine: driver.run(routine, Scope())
+
+
+def cannot_be_applied(error: CrossfadeError) -> bool:
+    """True if the reason lies in this one change, so that others can go on; else it is one to stop for."""
+    if isinstance(error, Rejected):
+        return error.code in ABOUT_THE_ITEM
+    return isinstance(error, (MappingError, ChangeUnreadable))
+
+
+class Applier:
+    """Changes into a destination, for one loop."""
+
+    def __init__(self, destination: Destination, run: Run, in_flight_max: int = IN_FLIGHT_MAX) -> None:
+        self.counts = Counts()
+        self.lanes = Lanes(in_flight_max)
+        self._destination = destination
+        self._run = run
+
+    def put(
+        self, lane: Hashable, changes: list[Change], *, done: Callable[[], None], put_aside: PutAside | None
+    ) -> None:
+        """Apply these, then call `done`. Where that cannot be, `put_aside` keeps them first; None: the lanes fail."""
+        self.lanes.put(lane, partial(self._apply, changes, done, put_aside))
+
+    async def _apply(self, changes: list[Change], done: Callable[[], None], put_aside: PutAside | None) -> None:
+        counts = self.counts
+        try:
+            for change in changes:
+                applied = await self._run(apply(self._destination, change))
+                counts.written += applied.written
+                counts.late += applied.late
+            counts.changes += len(changes)
+        except CrossfadeError as error:
+            if put_aside is None or not cannot_be_applied(error):
+                raise
+            await put_aside(error)
+            counts.set_aside += 1
+        done()

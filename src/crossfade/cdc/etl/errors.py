@@ -1,0 +1,13 @@
+"""What ends an ETL."""
+
+from __future__ import annotations
+
+from crossfade.errors import CrossfadeError
+
+
+class RowsRemoved(CrossfadeError):
+    """Rows of the source are gone of which no change tells (TRUNCATE, DROP): the target would keep their items."""
+
+
+class TooManySetAside(CrossfadeError):
+    """So many changes cannot be applied that the reason is hardly in each of them."""

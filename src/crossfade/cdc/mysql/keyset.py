@@ -1,0 +1,74 @@
+"""The next rows of a table by its primary key: what is compared is compared by the server, under its own collations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crossfade.cdc.changes import Value
+from crossfade.cdc.mysql.columns import Column
+from crossfade.cdc.mysql.errors import TableUnfit
+from crossfade.cdc.mysql.literals import literal
+from crossfade.cdc.mysql.schema import SourceTable
+from crossfade.cdc.mysql.source import Connection
+from crossfade.cdc.mysql.text_values import SESSION, from_text, quoted, selected
+
+Key = tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRow:
+    """A row and its primary key."""
+
+    key: Key
+    row: dict[str, Value]
+
+
+def prepare(connection: Connection) -> None:
+    """Set the session up for reading rows: nothing of what is not committed, everything as it is stored."""
+    _ = connection.rows(SESSION)
+    _ = connection.rows("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
+def rows_after(connection: Connection, table: SourceTable, after: Key | None, count: int) -> list[KeyedRow]:
+    """The `count` rows behind a key, in the key's order; from the first on where it is None.
+
+    The session was prepared. Raises TableUnfit, SourceError.
+    """
+    if not table.key:
+        raise TableUnfit(
+            f"{table.name} has no primary key, so it cannot be read in parts",
+            next_step=f"ALTER TABLE {table.quoted} ADD COLUMN id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, "
+            "or leave the table out",
+        )
+    readers = [(column.name, from_text(column)) for column in table.columns]
+    rows = connection.rows(_statement(table, after, count))
+    found: list[KeyedRow] = []
+    for cells in rows:
+        row = {name: None if cell is None else read(cell) for (name, read), cell in zip(readers, cells, strict=True)}
+        found.append(KeyedRow(tuple(row[name] for name in table.key), row))
+    return found
+
+
+def _statement(table: SourceTable, after: Key | None, count: int) -> str:
+    expressions = ", ".join(selected(column) for column in table.columns)
+    order = ", ".join(quoted(name) for name in table.key)
+    where = "" if after is None else f" WHERE {behind(table.key_columns, after)}"
+    return f"SELECT {expressions} FROM {table.quoted}{where} ORDER BY {order} LIMIT {count}"  # noqa: S608  literals
+
+
+def behind(columns: Sequence[Column], key: Key) -> str:
+    """The condition of a row being behind the key.
+
+    Not `(a, b) > (1, 2)`: no index is used for it by MySQL. The first column's bound stands by itself in front.
+    """
+    terms: list[str] = []
+    equal: list[str] = []
+    for column, value in zip(columns, key, strict=True):
+        name, bound = quoted(column.name), literal(column, value)
+        terms.append(" AND ".join([*equal, f"{name} > {bound}"]))
+        equal.append(f"{name} = {bound}")
+    if len(terms) == 1:
+        return terms[0]
+    first = f"{quoted(columns[0].name)} >= {literal(columns[0], key[0])}"
+    return f"{first} AND ({' OR '.join(f'({term})' for term in terms)})"

@@ -1,0 +1,169 @@
+"""What one change of a row means for the target: which items are written, which are gone, which parts are kept.
+
+Pure: the same change under the same mapping means the same, however often and wherever it is asked. So a change may
+come twice, and a log may be read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import orjson
+
+from crossfade.cdc.changes import Change, ChangeUnreadable, Value
+from crossfade.cdc.row import Row
+from crossfade.cdc.rows import Fold, Rows, Single
+from crossfade.cdc.values import item_of
+from crossfade.cdc.wire import packed
+from crossfade.core.items import Item
+from crossfade.errors import MappingError
+from crossfade.migration import Table
+
+RowData: TypeAlias = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One item of the target after the change; `item` is None where the row makes none any more."""
+
+    key: Item
+    item: Item | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One row of a folded item. `parent` is the parent's primary key; `row` is None where it is no part any more."""
+
+    fold: Fold
+    parent: tuple[Value, ...]
+    table: str
+    key: tuple[Value, ...]
+    row: RowData | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    written: tuple[Written, ...]
+    parts: tuple[Part, ...]
+
+
+def planned(rows: Rows, change: Change) -> Plan:
+    """Raises MappingError where a function cannot map the row, ChangeUnreadable where the change tells too little."""
+    singles = [single for single in rows.singles if single.table == change.table]
+    folds = [fold for fold in rows.folds if fold.reads(change.table)]
+    if change.tells_too_little and (singles or folds):
+        raise ChangeUnreadable(
+            f"a change of {change.table} does not tell the row before it: which items it had made cannot be known",
+            next_step="let the capture send the row before as well: AWS DMS with BeforeImageSettings, MySQL with"
+            " binlog_row_image=FULL",
+        )
+    return Plan(
+        tuple(written for single in singles for written in of_single(single, rows.target, change)),
+        tuple(part for fold in folds for part in of_fold(fold, change)),
+    )
+
+
+def of_single(single: Single, target: Table, change: Change) -> Iterable[Written]:
+    """The items that the row makes now; those that it made before and makes no more are gone."""
+    now = items_made(single, target, change.row)
+    for name, (key, _) in items_made(single, target, change.before).items():
+        if name not in now:
+            yield Written(key, None)
+    for key, item in now.values():
+        yield Written(key, item)
+
+
+def items_made(single: Single, target: Table, row: RowData | None) -> dict[bytes, tuple[Item, Item]]:
+    """Of one row: by what names it, each item's key and the item."""
+    if row is None:
+        return {}
+    what = f"table {single.table}"
+    found: dict[bytes, tuple[Item, Item]] = {}
+    for attributes in each(guarded(what, row, lambda: single.make(Row(single.table, row))), what):
+        item = item_of(attributes)
+        key = key_of(item, target, what)
+        if found.setdefault(name_of(key), (key, item))[1] is not item:
+            raise MappingError(f"{what}: one row makes two items with the key {key}")
+    return found
+
+
+def of_fold(fold: Fold, change: Change) -> Iterable[Part]:
+    """The row as a part of its parent's item; where it has gone over to another parent, the old one loses it."""
+    for columns in [None] * (change.table == fold.table) + [
+        child.columns for child in fold.children.values() if child.table == change.table
+    ]:
+        before, now = parent_of(change, change.before, columns), parent_of(change, change.row, columns)
+        if before is not None and before != now:
+            yield Part(fold, before, change.table, change.key, None)
+        if now is not None:
+            yield Part(fold, now, change.table, change.key, change.row)
+
+
+def parent_of(change: Change, row: RowData | None, columns: tuple[str, ...] | None) -> tuple[Value, ...] | None:
+    """The parent's primary key; None where there is no row, or one without a parent."""
+    if row is None:
+        return None
+    if columns is None:
+        return change.key
+    values = tuple(Row(change.table, row)[column] for column in columns)
+    return None if None in values else values
+
+
+def folded(fold: Fold, target: Table, parent: tuple[Value, ...], parts: Iterable[tuple[str, RowData]]) -> Written:
+    """The item of these rows, each with its table; without its parent's own row there is none."""
+    what = f"item of {fold.table} {parent}"
+    given = [(table, Row(table, row)) for table, row in parts]
+    key = key_of(item_of(guarded(what, None, lambda: fold.into(*parent))), target, what)
+    own = [row for table, row in given if table == fold.table]
+    if not own:
+        return Written(key, None)
+    children = {name: [row for table, row in given if table == child.table] for name, child in fold.children.items()}
+    made = guarded(what, own[0], lambda: fold.make(own[0], **children))
+    return Written(key, None if made is None else {**item_of(made), **key})
+
+
+def each(made: object, what: str) -> list[Mapping[str, Any]]:
+    """One item, several or none, as a list. Raises MappingError for anything else."""
+    if made is None:
+        return []
+    entries = list(cast("list[object]", made)) if isinstance(made, (list, tuple)) else [made]
+    if all(isinstance(entry, Mapping) for entry in entries):
+        return cast("list[Mapping[str, Any]]", entries)
+    raise MappingError(f"{what}: {made!r} is no item, no list of items and not None")
+
+
+def key_of(item: Item, target: Table, what: str) -> Item:
+    """The item's key. Raises MappingError where a part of it is missing, of another type or empty."""
+    key: Item = {}
+    for name, kind in target.key.items():
+        value = item.get(name)
+        if value is None or kind not in value:
+            said = "is missing" if value is None else f"is of type {next(iter(value))}"
+            raise MappingError(f"{what}: the key attribute {name!r} {said}; table {target.name} needs type {kind}")
+        if value[kind] in ("", b""):
+            raise MappingError(f"{what}: the key attribute {name!r} is empty, which DynamoDB takes for no key")
+        key[name] = value
+    return key
+
+
+def name_of(key: Item) -> bytes:
+    """What two keys have in common when they are the same."""
+    return repr(sorted((name, *value.items()) for name, value in key.items())).encode()
+
+
+def packed_key(values: tuple[Value, ...]) -> str:
+    """A primary key as a text."""
+    return orjson.dumps([packed(value) for value in values]).decode()
+
+
+def guarded(what: str, row: RowData | Row | None, call: Callable[[], Any]) -> Any:
+    """What a function of the mapping returns; whatever it raises is a MappingError that names the row."""
+    try:
+        return call()
+    except MappingError:
+        raise
+    except Exception as error:
+        shown = "" if row is None else f", row {dict(row)!r}"
+        raise MappingError(f"{what}{shown}: {type(error).__name__}: {error}") from error

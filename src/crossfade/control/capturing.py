@@ -1,0 +1,79 @@
+"""Where a capture of the source's log goes on from: a record that one process at a time may write.
+
+A position is written after all before it is safe where it was handed to. Whoever takes the record over goes on from
+what it finds; the one before can write it no more, and what both have handed on has the same versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from crossfade.control.calls import DONE, change, pause_seconds
+from crossfade.control.records import CAPTURES, SORT_KEY, CaptureRecord, capture_record, from_item, number, text
+from crossfade.control.store import Control
+from crossfade.control.streams import SENDINGS_MAX
+from crossfade.core.effects import Request, Routine, Sleep, Stamp
+from crossfade.errors import Fenced, UnknownOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Captures:
+    """The record of one capture. `clock` gives the wall-clock time as people read it."""
+
+    control: Control
+    name: str
+    clock: Callable[[], str]
+
+    def found(self) -> Routine[CaptureRecord | None]:
+        """The record as it is now, for whoever only looks."""
+        items = yield from self.control.items(CAPTURES)
+        named = [item for item in items if item[SORT_KEY]["S"] == capture_record(self.name)]
+        return from_item(CaptureRecord, named[0]) if named else None
+
+    def take(self) -> Routine[CaptureRecord]:
+        """Become the one that writes it. Its position is "" where there has been none."""
+        owner = yield from Stamp()
+        while True:
+            found = yield from self.found()
+            if found is None:
+                wanted = CaptureRecord(self.name, owner, 1, "", "", self.clock())
+                request = self.control.put_new(wanted)
+            elif found.owner == owner:
+                return found  # an earlier sending of the same
+            else:
+                wanted = replace(found, owner=owner, serial=found.serial + 1, saved_at=self.clock())
+                request = self.control.put(wanted) | condition(found.owner, "=", found.serial)
+            if (yield from carried_out(request)):
+                return wanted
+
+    def save(self, record: CaptureRecord) -> Routine[CaptureRecord]:
+        """The next state of it. Raises Fenced where another one has taken it."""
+        saved = replace(record, serial=record.serial + 1, saved_at=self.clock())
+        if not (yield from carried_out(self.control.put(saved) | condition(saved.owner, "<=", saved.serial))):
+            raise Fenced(
+                f"another process captures {self.name} of migration {self.control.migration} by now",
+                next_step="leave it to that one",
+            )
+        return saved
+
+
+def condition(owner: str, comparison: str, serial: int) -> Request:
+    return {
+        "ConditionExpression": f"#owner = :owner AND #serial {comparison} :serial",
+        "ExpressionAttributeNames": {"#owner": "owner", "#serial": "serial"},
+        "ExpressionAttributeValues": {":owner": text(owner), ":serial": number(serial)},
+    }
+
+
+def carried_out(request: Request) -> Routine[bool]:
+    """A conditional put that is the same when it is sent twice."""
+    attempt = 0
+    while True:
+        try:
+            return (yield from change("PutItem", request)) == DONE
+        except UnknownOutcome:
+            attempt += 1
+            if attempt == SENDINGS_MAX:
+                raise
+        yield from Sleep(pause_seconds(attempt))

@@ -1,0 +1,322 @@
+"""`Switch`: two implementations of a repository behind one, each call carried out as the stage says."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import inspect
+import os
+import random
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from types import TracebackType
+from typing import Any, Final, Self
+
+from crossfade.aws import calls
+from crossfade.aws.bulk import BulkClient
+from crossfade.aws.clients import client_of
+from crossfade.aws.router import DETACH_SECONDS, new_client_id
+from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Ticket
+from crossfade.control.freezing import HOLD_SECONDS
+from crossfade.control.starting import StartPlan
+from crossfade.control.store import TABLE_DEFAULT, Caller
+from crossfade.core.effects import Later, Place, Reply, Request
+from crossfade.core.stages import FREEZE_STRATEGY, Stage
+from crossfade.drivers.loop_thread import LoopThread
+from crossfade.errors import ConfigurationError, Held, Undeclared
+from crossfade.migration import MIGRATION_NAME
+from crossfade.observe import Observer, Watch
+from crossfade.switch.declaring import Mirror, Operation, Read, Write, declared, method_of
+from crossfade.switch.driving import SwitchThreadDriver
+from crossfade.switch.flags import Flag
+from crossfade.switch.intents import Intents
+from crossfade.switch.invoking import Invoke, Raised, Repositories
+from crossfade.switch.membership import Membership, Timing
+from crossfade.switch.switchboard import Call, SwitchAgent, Switchboard, SwitchScope
+
+HELD_LOOK_SECONDS: Final = 0.01  # how often a held write looks whether it may begin; a poll of the stage takes longer
+LANDING_SECONDS: Final = 30.0  # as long as most drivers wait for an answer
+
+
+class Switch:
+    """`with Switch("orders", old, new, {...}, control=client) as orders: orders.find(17)`; with repositories of
+    coroutines, `async with` and `await orders.find(17)`.
+
+    `operations`: of each method that may be called, whether it is a Read or a Write. `control`: a DynamoDB client of
+    boto3 or aiobotocore, for the control table. `landing_seconds`: how long after it was begun a write that raised or
+    was cancelled may still be carried out; `refusals`: exceptions that say that nothing was written, or will be.
+    `hold_seconds`: how long a write may wait while the authority moves. `observer`: called with the name and the facts
+    of every event. `flag`: where the stage is wished for by a feature flag.
+
+    Raises ConfigurationError for declarations that do not fit the repositories.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        old: Any,
+        new: Any,
+        operations: Mapping[str, Read | Write],
+        *,
+        control: Any,
+        mirror: Mirror = Mirror(),  # noqa: B008 - frozen
+        control_table: str = TABLE_DEFAULT,
+        landing_seconds: float = LANDING_SECONDS,
+        lease_seconds: float = LEASE_SECONDS,
+        poll_seconds: float = POLL_SECONDS,
+        hold_seconds: float = HOLD_SECONDS,
+        refusals: tuple[type[BaseException], ...] = (),
+        observer: Observer | None = None,
+        flag: Flag | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        if not MIGRATION_NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"switch name {name!r}: 1 to 100 letters, digits, '-', '_' or '.', a letter or digit first"
+            )
+        self._name = name
+        self._mirror = mirror
+        self._repositories = Repositories(old, new)
+        self._operations = {method: _declared(method, what, old, new) for method, what in operations.items()}
+        mirrored = (mirror.load, mirror.save)
+        for repository, place in ((old, "old"), (new, "new")):
+            for method in mirrored:
+                _ = method_of(repository, method, place)
+        kinds = {
+            (place, method): inspect.iscoroutinefunction(getattr(repository, method))
+            for repository, place in ((old, "old"), (new, "new"))
+            for method in (*operations, *mirrored)
+        }
+        self._asynchronous = any(kinds.values())
+        self._watch = Watch(observer)
+        self._client = client_of(control)
+        caller = Caller(f"switch {name}", socket.gethostname(), _clock)
+        self._timing = timing or Timing(poll_seconds)
+        self._pid = os.getpid()
+
+        def make_board(put: Callable[[Later, Ticket], None]) -> Switchboard:
+            agent = SwitchAgent(
+                name,
+                new_client_id(),
+                landing_seconds=landing_seconds,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                fingerprint=self._fingerprint,
+                new_id=new_client_id,
+                lease_seconds=lease_seconds,
+                control_table=control_table,
+            )
+            intents = Intents(lambda: secrets.token_hex(8))
+            note, chance = self._watch.note, random.random
+            return Switchboard(agent, mirror, intents, put, note, chance, landing_seconds, hold_seconds, refusals)
+
+        bulk = BulkClient.like(self._client, attempts_max=1)
+        self._membership = Membership(bulk, self._repositories, make_board, caller, self._timing, self._watch, flag)
+        self._driver = SwitchThreadDriver(self._repositories, self._send, self._watch.note)
+        self._thread: LoopThread | None = None
+        self._started = False
+        self._lock = threading.Lock()
+        self._calls = {method: self._callable(operation) for method, operation in self._operations.items()}
+
+    # --- what it is
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that new calls obey. Raises StageUncertain before the first answer of the control table."""
+        return self._membership.board.agent.stage
+
+    @property
+    def client_id(self) -> str:
+        """The name of this process's lease, as `crossfade status` shows it."""
+        return self._membership.board.agent.client_id
+
+    @property
+    def pending(self) -> int:
+        """Keys that this process has begun to write and not seen equal on both sides yet."""
+        return len(self._membership.board.intents)
+
+    def counts(self) -> dict[str, int]:
+        """How often each event has happened: `compare.matching`, `mirror_failed`, `repaired`, ..."""
+        return self._watch.counts()
+
+    def plan(self) -> StartPlan:
+        """What the migration of this switch begins with."""
+        carried = self._mirror.carried == "log"
+        return StartPlan(FREEZE_STRATEGY, f"{self._name} (old)", f"{self._name} (new)", self._fingerprint, carried)
+
+    @property
+    def _fingerprint(self) -> str:
+        """Every process must mirror alike; which methods it has declared is its own affair."""
+        return sha256(f"switch {self._mirror.carried}".encode()).hexdigest()[:16]
+
+    # --- calls
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        found = self._calls.get(name)
+        if found is not None:
+            return found
+        if hasattr(self._repositories.old, name) or hasattr(self._repositories.new, name):
+            raise Undeclared(
+                f"{name} is not declared, so the switch {self._name} cannot know whether it reads or writes",
+                next_step=f'declare it: operations={{"{name}": Read()}}, or Write(key="...")',
+            )
+        raise AttributeError(f"neither repository of the switch {self._name} has {name}")
+
+    def _callable(self, operation: Operation) -> Callable[..., Any]:
+        if self._asynchronous:
+
+            async def awaited(*arguments: Any, **named: Any) -> Any:
+                return await self._await(operation, arguments, named)
+
+            awaited.__name__ = operation.name
+            return awaited
+
+        def called(*arguments: Any, **named: Any) -> Any:
+            return self._call(operation, arguments, named)
+
+        called.__name__ = operation.name
+        return called
+
+    def _call(self, operation: Operation, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        board, clock = self._membership.board, self._membership.clock
+        invoke = self._invoke(operation, arguments, named)
+        since = clock()
+        while (call := self._admitted(operation, invoke, since)) is None:
+            time.sleep(HELD_LOOK_SECONDS)
+        scope = SwitchScope(board.agent, call.ticket, board.put, clock)
+        error: BaseException | None = None
+        try:
+            return self._driver.run(board.routine(call), scope)
+        except Raised as raised:
+            error = raised.error
+        except BaseException as other:
+            error = other
+            raise
+        finally:
+            board.ended(call, scope, error, clock())
+        assert error is not None  # noqa: S101 - see above
+        raise error  # the application's own, as it was raised
+
+    async def _await(self, operation: Operation, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        board, clock = self._membership.board, self._membership.clock
+        invoke = self._invoke(operation, arguments, named)
+        since = clock()
+        while (call := self._admitted(operation, invoke, since)) is None:
+            await asyncio.sleep(HELD_LOOK_SECONDS)
+        scope = SwitchScope(board.agent, call.ticket, board.put, clock)
+        error: BaseException | None = None
+        try:
+            return await self._membership.driver.run(board.routine(call), scope)
+        except Raised as raised:
+            error = raised.error
+        except BaseException as other:
+            error = other
+            raise
+        finally:
+            board.ended(call, scope, error, clock())
+        assert error is not None  # noqa: S101 - see above
+        raise error  # the application's own, as it was raised
+
+    def _invoke(self, operation: Operation, arguments: tuple[Any, ...], named: dict[str, Any]) -> Invoke:
+        if not self._started or os.getpid() != self._pid:
+            raise ConfigurationError(
+                f"the switch {self._name} was not started in this process",
+                next_step="use it in a `with`, or start() it; after a fork, make another one",
+            )
+        return Invoke("source", operation.name, arguments, named, operation.writes)
+
+    def _admitted(self, operation: Operation, invoke: Invoke, since: float) -> Call | None:
+        try:
+            return self._membership.board.admit(operation, invoke, self._membership.clock(), since)
+        except Held:
+            self._watch.note("held_too_long", {"operation": operation.name})
+            self._membership.rescue()
+            raise
+
+    def _send(self, _place: Place, operation: str, request: Request) -> Reply:
+        return calls.call(self._client, operation, request, self._name)
+
+    # --- coming and going
+
+    def start(self) -> None:
+        """Join the migration. Raises NotStarted, ConfigurationError or DatabaseError."""
+        if self._asynchronous:
+            raise ConfigurationError(
+                f"the repositories of the switch {self._name} have coroutines", next_step="async with, or await ready()"
+            )
+        calls.register_own(self._client.meta.events)
+        thread = LoopThread("crossfade-switch")
+        try:
+            thread.run(self._membership.join(thread.call_soon))
+        except BaseException:
+            thread.run(self._membership.close())
+            _ = thread.close()
+            calls.unregister_own(self._client.meta.events)
+            raise
+        self._thread, self._started = thread, True
+        _ = atexit.register(self.close)
+
+    def close(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
+        """Wait for what is under way, and give the lease back. Whether all was mirrored; the rest is in the repair
+        queue."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is None or os.getpid() != self._pid:
+            return True
+        atexit.unregister(self.close)
+        self._started = False
+        ended = thread.run(self._membership.leave(timeout_seconds))
+        self._driver.close()
+        calls.unregister_own(self._client.meta.events)
+        return thread.close() and ended
+
+    async def ready(self) -> None:
+        """Join the migration, on this loop. Raises NotStarted, ConfigurationError or DatabaseError."""
+        if not self._started:
+            await self._membership.join()
+            self._started = True
+
+    async def aclose(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
+        """`close`, to be awaited."""
+        if not self._started:
+            return True
+        self._started = False
+        return await self._membership.leave(timeout_seconds)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _ = self.close()
+
+    async def __aenter__(self) -> Self:
+        await self.ready()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _ = await self.aclose()
+
+
+def _declared(name: str, what: Read | Write, old: object, new: object) -> Operation:
+    if hasattr(Switch, name) or name.startswith("_"):
+        raise ConfigurationError(
+            f"an operation cannot be called {name}: the switch has something of that name",
+            next_step="give the method another name in both repositories",
+        )
+    return declared(name, what, old, new)
+
+
+def _clock() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,79 @@
+"""Without Kafka: the log's reader feeds the applying, which dies and goes on from what it kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from crossfade.cdc.checkpoints import Checkpoint
+from crossfade.cdc.etl import Counts, carry, through
+from crossfade.cdc.mysql.positions import Position, reaches
+from crossfade.cdc.mysql.reader import LogReader, Told
+from crossfade.errors import MappingError
+from tests.cdc.etl.setting import ARRIVAL_SECONDS, TABLES, Setting, Writer
+from tests.cdc.etl.test_end_to_end import Crash, crashing
+from tests.cdc.etl.test_what_stops import strict
+
+
+class Kept:
+    """Checkpoints of the control table, and what was saved last."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._checkpoints = setting.checkpoints()
+        self.last = Checkpoint()
+
+    def take(self) -> Checkpoint:
+        self.last = self._checkpoints.take()
+        return self.last
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        self._checkpoints.save(checkpoint)
+        self.last = checkpoint
+
+
+def carried(setting: Setting, *, crash_after: int | None = None, rows: Any = None) -> Counts:
+    """From what was kept to where the log ends now."""
+    kept = Kept(setting)
+    found, end = kept.take(), setting.end_of_log()
+    position = Position.of_text(found.position) if found.position else setting.beginning
+    reader = LogReader(setting.source, TABLES, position, server_id=next(setting.server_ids), heartbeat_seconds=0.2)
+    log: Iterable[Told | Any] = reader if crash_after is None else crashing(reader, crash_after)
+
+    def there() -> bool:
+        return bool(kept.last.position) and reaches(Position.of_text(kept.last.position), end)
+
+    async def play() -> Counts:
+        async with setting.bulk() as bulk, asyncio.timeout(ARRIVAL_SECONDS):
+            return await carry(log, setting.destination(rows), through(bulk), kept, found, stop=there)
+
+    try:
+        return asyncio.run(play())
+    finally:
+        reader.close()
+
+
+def test_rows_arrive_without_kafka(setting: Setting) -> None:
+    """It dies in the middle, goes on from the position that it kept, and begins no part of it that was kept."""
+    writer = Writer(setting.source, 5, 200, 0.0)
+    writer.start()
+    writer.join(ARRIVAL_SECONDS)
+    assert writer.failure is None
+    with pytest.raises(Crash):
+        _ = carried(setting, crash_after=200)
+    rest = carried(setting)
+    assert setting.items() == setting.wanted()
+    assert rest.changes > 0
+    assert carried(setting).changes == 0
+
+
+def test_what_cannot_be_applied_stops_it(setting: Setting) -> None:
+    """There is no place to keep it: so the position stays before it, and a corrected mapping goes on from there."""
+    setting.write("INSERT INTO shop.customers VALUES (1, 'Ann')", "INSERT INTO shop.customers VALUES (2, 'poison')")
+    with pytest.raises(MappingError, match="nobody is called poison"):
+        _ = carried(setting, rows=strict(setting.tables["target"], "poison"))
+    _ = carried(setting)
+    assert setting.items() == setting.wanted()
+    assert len(setting.items()) == 2

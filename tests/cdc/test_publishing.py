@@ -1,0 +1,173 @@
+"""What a capture keeps as its position: never more than the broker has acknowledged, whatever order that comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crossfade.cdc import wire
+from crossfade.cdc.changes import Change, Version
+from crossfade.cdc.checkpoints import Checkpoint, InMemory
+from crossfade.cdc.inputs import Kind, NoChange, read_own
+from crossfade.cdc.kafka import KafkaFailed
+from crossfade.cdc.mysql.positions import Counting, Position
+from crossfade.cdc.mysql.reader import Commit, Heartbeat, SchemaChange, Told
+from crossfade.cdc.mysql.snapshot import Progress
+from crossfade.cdc.publishing import Publisher, Topics
+
+pytest.importorskip("confluent_kafka")
+TOPICS = Topics("shop", ("shop.orders", "shop.lines"))
+
+
+class Broker:
+    """Stands in for a producer: acknowledges what the test says, when it says so."""
+
+    def __init__(self, room: int = 1000, partitions: int = 2) -> None:
+        self.sent: list[tuple[str, bytes, dict[str, Any]]] = []
+        self.waiting: list[Callable[[Any, Any], None]] = []
+        self.polls: list[Callable[[], None]] = []
+        self._room = room
+        self._partitions = partitions
+
+    def produce(self, topic: str, value: bytes, *, on_delivery: Callable[[Any, Any], None], **how: Any) -> None:
+        if len(self.waiting) >= self._room:
+            raise BufferError
+        self.sent.append((topic, value, how))
+        self.waiting.append(on_delivery)
+
+    def acknowledge(self, *numbers: int, error: Any = None) -> None:
+        for each in [self.waiting[number] for number in numbers]:
+            self.waiting.remove(each)
+            each(error, None)
+
+    def poll(self, _seconds: float) -> int:
+        if self.polls:
+            self.polls.pop(0)()
+        elif len(self.waiting) >= self._room:
+            self.acknowledge(0)
+        return 0
+
+    def flush(self, _seconds: float) -> int:
+        return len(self.waiting)
+
+    def list_topics(self, topic: str, **_how: Any) -> Any:
+        class Found:
+            error = None
+            partitions = dict.fromkeys(range(self._partitions))
+
+        class All:
+            topics = {topic: Found}  # noqa: RUF012
+
+        return All
+
+
+def at(number: int) -> Position:
+    return Position(Counting.MARIADB, f"0-1-{number}")
+
+
+def change(number: int, key: int = 1) -> Change:
+    return Change("shop.orders", (key,), {"id": key}, Version(0, number))
+
+
+def publisher(broker: Broker, kept: InMemory, **how: Any) -> Publisher:
+    return Publisher(broker, TOPICS, kept, kept.take(), save_seconds=0, wall=lambda: 99.0, **how)
+
+
+def never() -> bool:
+    return False
+
+
+def test_a_position_waits_for_every_message_before_it() -> None:
+    """Two transactions; the second one's message is acknowledged first: nothing is kept until the first one's is."""
+    broker, kept = Broker(partitions=0), InMemory()  # no markers
+    found: list[str] = []
+
+    def later_first() -> None:
+        broker.acknowledge(1)
+
+    broker.polls = [lambda: None, later_first, lambda: found.append(kept.kept.position)]
+    told: list[Told | Progress] = [
+        change(1),
+        Commit(at(1), 5.0),
+        change(2),
+        Commit(at(2), 6.0),
+        Heartbeat(at(2), at_end=True),
+    ]
+    with pytest.raises(KafkaFailed, match="1 messages were not acknowledged"):
+        _ = publisher(broker, kept).run(told, never)
+    assert found == [""]
+    assert kept.kept == Checkpoint()
+
+
+def test_all_acknowledged_is_the_last_commit() -> None:
+    """What was sent within a transaction that has not ended is behind the position that is kept."""
+    broker, kept = Broker(), InMemory()
+    broker.flush = lambda _seconds: broker.acknowledge(*range(len(broker.waiting))) or 0  # type: ignore[func-returns-value,method-assign]
+    told: list[Told | Progress] = [
+        change(1),
+        Commit(at(1), 5.0),
+        Progress(done=("shop.lines",)),
+        Commit(at(2), 5.0),
+        change(3),
+    ]
+    published = publisher(broker, kept).run(told, never)
+    assert kept.kept == Checkpoint(str(at(2)), str(Progress(done=("shop.lines",))))
+    assert (published.changes, published.markers) == (2, 2)
+
+
+def test_a_message_that_is_not_delivered_ends_it() -> None:
+    """A broker's refusal is raised, and the position before it stays."""
+    broker, kept = Broker(), InMemory()
+    broker.polls = [lambda: broker.acknowledge(*range(3)), lambda: broker.acknowledge(0, error="too large")]
+    told: list[Told | Progress] = [
+        change(1),
+        Commit(at(1), 5.0),
+        change(2),
+        Commit(at(2), 6.0),
+        change(3),
+        Commit(at(3), 7.0),
+    ]
+    with pytest.raises(KafkaFailed, match="too large"):
+        _ = publisher(broker, kept).run(told, never)
+    assert kept.kept == Checkpoint(str(at(1)))
+    assert len(broker.sent) == 4
+
+
+def test_a_full_buffer_holds_the_reader() -> None:
+    """With room for three messages, each further one waits for an acknowledgement, and none is lost."""
+    broker, kept = Broker(room=3), InMemory()
+    told: list[Told | Progress] = [change(number) for number in range(1, 20)]
+    with pytest.raises(KafkaFailed):
+        _ = publisher(broker, kept).run(told, never)
+    assert [wire.decoded(value).version.position for _, value, _ in broker.sent] == list(range(1, 20))
+
+
+def test_every_partition_is_told_the_position() -> None:
+    """A marker goes to each partition behind the changes before it, and reads as a heart-beat with the position."""
+    broker, kept = Broker(partitions=3), InMemory()
+    with pytest.raises(KafkaFailed):
+        _ = publisher(broker, kept).run([change(1), Commit(at(1), 5.0)], never)
+    markers = [(how["partition"], read_own(None, value)) for _, value, how in broker.sent[1:]]
+    wanted = NoChange(Kind.HEARTBEAT, text=str(at(1)), at=5.0)
+    assert markers == [(0, wanted), (1, wanted), (2, wanted)]
+    assert broker.sent[0][2] == {"key": wire.encoded_key(change(1))}
+
+
+def test_an_altered_table_is_told() -> None:
+    """It is a message of its own, which is no change and removes no rows."""
+    broker, kept = Broker(), InMemory()
+    with pytest.raises(KafkaFailed):
+        _ = publisher(broker, kept).run([SchemaChange("shop.orders", "ALTER TABLE orders", at(1))], never)
+    told = read_own(None, broker.sent[0][1])
+    assert isinstance(told, NoChange)
+    assert (told.kind, told.table, told.removes_rows) == (Kind.SCHEMA_CHANGE, "shop.orders", False)
+
+
+def test_a_topic_for_each_table() -> None:
+    """Names of topics follow from the tables, where that is wanted."""
+    topics = Topics("live", ("shop.orders", "shop.lines"), one_a_table=True)
+    assert topics.names == ("live.shop.orders", "live.shop.lines")
+    assert topics.of("shop.lines") == "live.shop.lines"
+    assert TOPICS.names == ("shop",)

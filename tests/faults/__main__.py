@@ -1,0 +1,90 @@
+"""`make faults`: every request of every operation is made to fail in every way, and the answers are judged.
+
+    python -m tests.faults [--cases TEXT] [--strategy S] [--stage S] [--mapping M] [--view V] [--client C] [--drop NAME]
+                           [--singly] [--list]
+
+CASES, STRATEGY, STAGE, MAPPING, VIEW, CLIENT, DROP and SINGLY of the environment are the options' defaults; the mapping
+is `reshape` unless another is named, or `all`. `--drop` takes a mending out of crossfade, and then something must be
+found; `--singly` makes one request fail at a time, and leaves pairs, and faults that last, away. A combination is tried
+by one of two processes. The exit status is 0 if every outcome was one that a plain table could have had, 1 otherwise,
+and 2 if nothing fits the options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from itertools import product
+from typing import Final, get_args
+
+from crossfade.core.stages import LADDERS
+from crossfade.local import LocalEngine
+from tests.contract.processes import run_to_end
+from tests.contract.shapes import KINDS, View
+from tests.contract.worlds import STRATEGIES, Combination, cells
+from tests.faults.callers import CLIENTS
+from tests.faults.drops import DROPS
+from tests.faults.operations import operations_with
+from tests.faults.playing import Asked, play
+
+MAPPING: Final = "reshape"  # where nothing else is asked for: it changes the key and every kind of attribute
+SHOWN_MAX: Final = 25  # findings shown in full; of the others a line each
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = parsed(arguments)
+    chosen, operations = combinations(options), operations_with(options.cases)
+    if options.list:
+        for operation in operations:
+            print(operation.name)
+        return 0
+    if not chosen or not operations or options.drop not in ("", *DROPS):
+        print(f"faults: {len(operations)} operations in {len(chosen)} combinations fit the options", file=sys.stderr)
+        return 2
+    began_seconds = time.monotonic()
+    with LocalEngine.start() as server:
+        asked = Asked(options.cases, options.drop, not options.singly)
+        count, findings = play(dict(server.client_options()), asked, chosen, show_max=options.show)
+    seconds = time.monotonic() - began_seconds
+    verdict = "a plain table could have had every outcome" if not findings else f"{findings} outcomes it could not"
+    print(f"faults: {count:,} fates in {len(chosen)} combinations in {seconds:.0f} s: {verdict}")
+    return 1 if findings else 0
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="every request fails in every way")
+    environment = os.environ.get
+    _ = parser.add_argument("--cases", default=environment("CASES", ""), help="a part of the names of operations")
+    _ = parser.add_argument("--strategy", default=environment("STRATEGY", ""), help=" or ".join(STRATEGIES))
+    _ = parser.add_argument("--stage", default=environment("STAGE", ""), help="one of its stages")
+    mapping = environment("MAPPING", "") or MAPPING
+    _ = parser.add_argument("--mapping", default=mapping, help=f"{', '.join(KINDS)} or all; by default {MAPPING}")
+    _ = parser.add_argument("--view", default=environment("VIEW", ""), help=" or ".join(get_args(View)))
+    _ = parser.add_argument("--client", default=environment("CLIENT", ""), help=", ".join(CLIENTS))
+    _ = parser.add_argument("--drop", default=environment("DROP", ""), help=", ".join(DROPS))
+    _ = parser.add_argument("--show", type=int, default=SHOWN_MAX, help="how many findings are shown in full")
+    singly = bool(environment("SINGLY", ""))
+    _ = parser.add_argument("--singly", action="store_true", default=singly, help="one fault at a time, no pairs")
+    _ = parser.add_argument("--list", action="store_true", help="print the names of the operations")
+    return parser.parse_args(arguments)
+
+
+def combinations(options: argparse.Namespace) -> list[Combination]:
+    """Those that fit, those with one form of the caller's table together."""
+    return [
+        Combination(mapping, view, stage, client, strategy)
+        for mapping, view, strategy in cells()
+        for client, stage in product(CLIENTS, LADDERS[strategy])
+        if options.mapping in ("all", mapping)
+        and options.strategy in ("", strategy)
+        and options.view in ("", view)
+        and options.stage in ("", stage)
+        and options.client in ("", client)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(run_to_end(lambda: main(sys.argv[1:])))
