@@ -19,8 +19,8 @@ from tests.contract.answers import normalised
 from tests.contract.shapes import Form, Shape
 from tests.contract.steps import Answer, Op
 from tests.contract.worlds import Combination
-from tests.faults.callers import ATTEMPTS, TRIES_MAX, Migrating, Plain, World, called, held, python_values
-from tests.faults.judge import ANSWER, UNKNOWN, Outcome, State, complaint, heard, leaked, miscounted
+from tests.faults.callers import ATTEMPTS, Migrating, Plain, World, called, held, python_values
+from tests.faults.judge import ANSWER, Outcome, State, complaint, heard, leaked, miscounted
 from tests.faults.operations import OTHERS, TABLE, Operation, given, given_others, other_key
 from tests.faults.ways import IN_PAIRS, LASTING, LEAVE_UNKNOWN, WAYS, Call, Fate, Way, named, tables_of
 
@@ -88,10 +88,7 @@ class Bench:
                 world = self._plain[form, kind] = Plain(self.options, self.detour.url, form, kind)
             if operation.reads:  # it may see all that is there
                 _ = world.clear()
-            for _ in range(TRIES_MAX):
-                self._tried[known] = tried(world, self.detour, operation, fate, self.prefix())
-                if not self._tried[known].call.slow:
-                    break
+            self._tried[known] = tried(world, self.detour, operation, fate, self.prefix())
         return self._tried[known]
 
     def possible(self, combination: Combination, operation: Operation, fate: Fate) -> list[Outcome]:
@@ -131,7 +128,8 @@ def tried(
         world.given(given(shape), given_others(shape), turn)
     op = operation.make(shape)
     if operation.again:
-        carry_out(world, detour, op)
+        answer, _ = called(world, detour, op)
+        assert "raised" not in answer, f"{op.name} fails, undisturbed: {answer}"
     if before is None:
         before = {} if operation.reads else state_of(world, detour, shape)
     if not knows:
@@ -147,16 +145,6 @@ def tried(
         state = done_after_all(world, detour, left, shape)
         detail = {**detail, "UnprocessedItems": dict[str, Any]()}
     return Tried(answer, call, Outcome(told, detail, state), before)
-
-
-def carry_out(world: World, detour: Detour, op: Op) -> None:
-    """Have it carried out, undisturbed. It has a token, so it may be sent again where the machine is slow."""
-    answer: Answer = {}
-    for _ in range(TRIES_MAX):
-        answer, _ = called(world, detour, op)
-        if "raised" not in answer:
-            return
-    raise AssertionError(f"{op.name} fails, undisturbed: {answer}")
 
 
 def done_after_all(world: World, detour: Detour, left: Any, shape: Shape) -> State:
@@ -269,10 +257,6 @@ class Trial:
     def _judged(self, fate: Fate) -> Call:
         may_be_unknown = self._may_be_unknown(fate)
         found = self._tried(fate)
-        for _ in range(TRIES_MAX):
-            if not found.call.slow and (may_be_unknown or found.outcome.told != UNKNOWN):
-                break
-            found = self._tried(fate)  # once more: the machine was slow, or may have been
         if found.call.met < len(fate):
             return found.call
         self.count += 1

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from typing import Any, Final, Literal, TypeAlias
 
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
 
 from crossfade.core.requests import WRITES
 from tests.aws.faults import NO_HEADERS, Raw, Sent
 
-READ_TIMEOUT_SECONDS: Final = 0.2  # of the callers
-SILENCE_SECONDS_MAX: Final = 20.0  # ended when the call returns; only a client without a timeout waits so long
+SILENCE: Final = 598  # the status by which the detour says that there is no answer: the client then times out at once
 ACCOUNT: Final = "arn:aws:dynamodb:us-east-1:123456789012:table/"
 
 Body: TypeAlias = dict[str, Any]
-Ending: TypeAlias = "tuple[int, Body] | Literal['reset', 'silence']"
+Ending: TypeAlias = "tuple[int, Body] | Literal['reset']"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def reset(_operation: str, _body: Body) -> Ending:
 
 
 def silence(_operation: str, _body: Body) -> Ending:
-    return "silence"
+    return SILENCE, {}
 
 
 def throttled(_operation: str, _body: Body) -> Ending:
@@ -169,6 +169,27 @@ def mark(request: Any, **_: Any) -> None:
     request.headers[MARK] = "yes"
 
 
+def instrument(client: Any) -> None:
+    """Have what the caller waits for marked, and a request that the detour is silent about time out. The client itself
+    waits as long as botocore does, so that a slow machine makes nothing fail."""
+    client.meta.events.register("before-send.dynamodb", mark)
+    session = client._endpoint.http_session
+    send = session.send
+
+    def heard(request: Any, response: Any) -> Any:
+        if response.status_code == SILENCE:
+            raise ReadTimeoutError(endpoint_url=request.url)
+        return response
+
+    async def send_async(request: Any) -> Any:
+        return heard(request, await send(request))
+
+    def send_sync(request: Any) -> Any:
+        return heard(request, send(request))
+
+    session.send = send_async if iscoroutinefunction(send) else send_sync
+
+
 @dataclass
 class Call:
     """One call of the caller's: a plan for tests.aws.faults.Detour, which counts what the caller waits for."""
@@ -177,10 +198,8 @@ class Call:
     requests: list[tuple[str, Body]] = field(default_factory=list[tuple[str, Body]])
     met: int = 0  # how many of its faults came to pass
     endless: bool = False  # it went on and on, until nothing failed any more
-    slow: bool = False  # a request took so long that it may have timed out by itself
     _lasting: Way | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _over: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, sent: Sent) -> AWSResponse | None:
         if MARK not in sent.headers:
@@ -192,27 +211,15 @@ class Call:
             self.endless = True
             return None
         if way is None or (ending := way.ending(sent.operation, sent.body)) is None:
-            status_code, content = self._carried_out(sent)
+            status_code, content = sent.carry_out()
             return AWSResponse(sent.url, status_code, NO_HEADERS, Raw(content))
         if way is not self._lasting:
             self.met += 1
         if way.lasting:
             self._lasting = way
         if way.carried_out:
-            _ = self._carried_out(sent)
-        if ending == "silence":
-            _ = self._over.wait(SILENCE_SECONDS_MAX)
+            _ = sent.carry_out()
         if isinstance(ending, str):
             raise ConnectionResetError
         status_code, body = ending
         return AWSResponse(sent.url, status_code, NO_HEADERS, Raw(json.dumps(body).encode()))
-
-    def _carried_out(self, sent: Sent) -> tuple[int, bytes]:
-        began_seconds = time.monotonic()
-        answer = sent.carry_out()
-        self.slow = self.slow or time.monotonic() - began_seconds > READ_TIMEOUT_SECONDS / 2
-        return answer
-
-    def end(self) -> None:
-        """Nobody waits any more."""
-        self._over.set()
