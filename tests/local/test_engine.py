@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import botocore.session
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from crossfade.local import ENDPOINT_VARIABLE, LocalEngine
@@ -263,4 +264,4 @@ def test_a_stopped_engine_is_an_error_of_the_connection(monkeypatch: pytest.Monk
         client = client_for(engine)
         client.list_tables()
     with pytest.raises((EndpointConnectionError, ReadTimeoutError)):
-        client_for(engine).list_tables()
+        client_for(engine, Config(retries={"total_max_attempts": 1})).list_tables()
