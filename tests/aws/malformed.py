@@ -103,9 +103,28 @@ def requests(table: str, key: Request, item: Request) -> list[tuple[str, Request
     ]
 
 
+MARKED: Final = "ExclusiveStartKey"
+# In a page's token, where crossfade keeps what it says to itself: from somebody else.
+MARKS: Final[tuple[Any, ...]] = (
+    {"S": "bogus"},
+    {"S": "elsewhere"},
+    {"N": "1"},
+    {"L": []},
+    {"L": [{"S": "source"}]},
+    {"L": [{"N": "1"}, {"N": "2"}]},
+    {"L": [{"S": "elsewhere"}, {"S": "source"}]},
+    {"L": [{"S": "source"}, {"L": []}]},
+    {"M": {}},
+    {"M": {"_crossfade": {"B": b"1"}}},
+)
+
+
 def deformed(request: Request) -> Iterator[tuple[str, Request]]:
     """Each with its name."""
     for path in paths(request):
+        if path[-1] == MARKED:
+            for mark in MARKS:
+                yield f"{MARKED} with {mark!r}", with_(request, (*path, "_crossfade"), mark)
         there = at(request, path)
         wrong = (*WRONG, GONE) if not is_value(there) else (*VALUES, GONE)
         for value in wrong:

@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from crossfade.core.expressions.keys import SortCondition
 from crossfade.core.items import AttributeValue, Item, same
+from crossfade.core.marks import INVALID
 from crossfade.core.pages import Asked
 from crossfade.core.pair import Pair
 from crossfade.core.stages import Side
-from crossfade.core.whole_keys import INVALID
 from crossfade.errors import Rejected
 
 

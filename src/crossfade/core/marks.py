@@ -12,8 +12,30 @@ from crossfade.core.effects import Request
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.mapping import STAMP
 
+INVALID: Final = "The provided starting key is invalid"  # in the service's words
 MARK: Final = STAMP  # the attribute; no attribute of the caller's has this name
 ELSEWHERE: Final = "elsewhere"  # the place is that of the cursor within
+REST: Final = "rest"  # behind this key in the target's order, of what only the target has
+REST_BEGINS: Final = "rest begins"  # at the beginning of that, whatever the key
+PLAIN: Final = ("source", "target", REST, REST_BEGINS)
+
+
+def is_mark(said: AttributeValue) -> bool:
+    """Whether it is one of ours: a token comes from a caller, who may have it from anybody."""
+    ((kind, content),) = said.items()
+    if kind == "S":
+        return content in PLAIN
+    if kind == "M":  # the token of a later migration
+        return bool(content) and (MARK not in content or is_mark(content[MARK]))
+    if kind != "L" or len(content) != 2 or "S" not in content[0]:
+        return False
+    mark, within = content[0]["S"], content[1]
+    return mark in ("", *PLAIN, ELSEWHERE) and (mark != ELSEWHERE or "M" in within) and is_mark(within)
+
+
+def has_foreign_mark(request: Request) -> bool:
+    """Whether its token says something that was not ours to say."""
+    return is_marked(request) and not is_mark(request["ExclusiveStartKey"][MARK])
 
 
 def is_marked(request: Request) -> bool:

@@ -29,7 +29,7 @@ from crossfade.core.indexing import MergedIndex, merged_index, place_of
 from crossfade.core.items import AttributeValue, Item, same, size_bytes
 from crossfade.core.lanes import from_sort_value, lane_of
 from crossfade.core.legacy import modern
-from crossfade.core.marks import at_place, mark_of, marked, opened, without_mark
+from crossfade.core.marks import INVALID, REST, at_place, mark_of, marked, opened, without_mark
 from crossfade.core.merging import look_both
 from crossfade.core.ordering import declared_names, from_gone, name_in, translated
 from crossfade.core.pages import Asked, key_condition_in, look_up, page, understood
@@ -47,8 +47,7 @@ from crossfade.core.requests import check_key_value
 from crossfade.core.stages import Row, Side
 from crossfade.core.strangers import with_counterpart
 from crossfade.core.unmarked import DROPPED_MAX, SIDES, dropped_max, is_whole, side_of, too_far, unknown
-from crossfade.core.walking import REST
-from crossfade.core.whole_keys import INVALID, completed, token_there
+from crossfade.core.whole_keys import completed, token_there
 from crossfade.errors import Rejected
 
 

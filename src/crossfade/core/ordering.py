@@ -23,7 +23,7 @@ from crossfade.core.expressions.keys import KeyNames
 from crossfade.core.indexing import check_alike, index_schema, own_schema, shape_of
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
-from crossfade.core.marks import is_marked, mark_of, marked, without_mark
+from crossfade.core.marks import INVALID, is_marked, mark_of, marked, without_mark
 from crossfade.core.pages import (
     PAGING,
     Asked,
@@ -160,7 +160,7 @@ def key_of(pair: Pair, side: Side, item: Item) -> Item:
     """The base key in an item or a token of one side. Raises Rejected where a caller's token has none."""
     names = pair.table(side).key_names
     if any(name not in item for name in names):
-        raise Rejected("ValidationException", "The provided starting key is invalid")
+        raise Rejected("ValidationException", INVALID)
     return {name: item[name] for name in names}
 
 

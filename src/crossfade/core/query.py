@@ -20,7 +20,7 @@ from crossfade.core.indexing import check_alike, index_schema, own_schema, shape
 from crossfade.core.items import AttributeValue, Item, parse_number, same, size_bytes
 from crossfade.core.lanes import from_sort_value, lane_of
 from crossfade.core.legacy import modern
-from crossfade.core.marks import marked, without_mark
+from crossfade.core.marks import INVALID, marked, without_mark
 from crossfade.core.mirroring import shadow_compare
 from crossfade.core.ordering import declared_names, in_its_order, order_of
 from crossfade.core.page_looks import ITEMS_MAX, is_looked_behind, look_at_page_later
@@ -30,7 +30,6 @@ from crossfade.core.prefixes import NO_MATCH, bounds_there, is_prefixed
 from crossfade.core.reads import serving_side
 from crossfade.core.stages import Fallback, Row, Side, other_side
 from crossfade.core.strangers import with_counterpart
-from crossfade.core.whole_keys import INVALID
 from crossfade.errors import MappingError, Refused, Rejected
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html

@@ -19,7 +19,7 @@ from crossfade.core.entries import of_entries, of_entry
 from crossfade.core.indexing import MergedIndex, merged_index
 from crossfade.core.items import Item, size_bytes
 from crossfade.core.legacy import modern
-from crossfade.core.marks import ELSEWHERE, at_place, mark_of, marked, opened, without_mark
+from crossfade.core.marks import ELSEWHERE, REST, REST_BEGINS, at_place, mark_of, marked, opened, without_mark
 from crossfade.core.merging import look_both
 from crossfade.core.ordering import declared_names, from_gone, translated
 from crossfade.core.pages import PAGING, Asked, look_up, page, understood
@@ -31,8 +31,6 @@ from crossfade.core.unmarked import DROPPED_MAX, dropped_max, is_whole, side_of,
 from crossfade.core.whole_keys import completed, token_of, token_there
 from crossfade.errors import Rejected
 
-REST: Final = "rest"  # behind this key in the target's order, of what only the target has
-REST_BEGINS: Final = "rest begins"  # at the beginning of that, whatever the key
 READ_MIN: Final = 100  # of the target at once: most of it may be what the source has given
 
 

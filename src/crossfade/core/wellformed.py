@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 from crossfade.core.effects import Request
 from crossfade.core.items import KINDS
+from crossfade.core.marks import INVALID, has_foreign_mark
 from crossfade.errors import Rejected
 
 
@@ -116,8 +117,11 @@ TWO: Final = (
 def fault_in(operation: str, request: Request) -> Rejected | None:
     """What is wrong with the shape of a request, or None."""
     shape = OPERATIONS.get(operation)
+    if shape is None:
+        return None
     try:
-        return None if shape is None else _fault(request, shape, 0)
+        fault = _fault(request, shape, 0)
+        return Rejected("ValidationException", INVALID) if fault is None and has_foreign_mark(request) else fault
     except RecursionError:  # the caller's own stack is deep: what is not seen here is for others to refuse
         return None
 

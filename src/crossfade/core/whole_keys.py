@@ -9,16 +9,14 @@ attributes of both. An entry of an index that holds less is completed from its t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.items import Item, same
+from crossfade.core.marks import INVALID
 from crossfade.core.pages import look_under
 from crossfade.core.pair import Pair
 from crossfade.core.stages import Side
 from crossfade.errors import Refused, Rejected
-
-INVALID: Final = "The provided starting key is invalid"
 
 
 def completed(
