@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from crossfade.core.effects import Reply, Request
 from crossfade.core.evaluating import Evaluated
 from crossfade.core.items import Item
-from crossfade.core.pair import Pair
+from crossfade.core.pair import Pair, key_name
 from crossfade.core.requests import plain_name
 
 ASKING: Final = ("ReturnConsumedCapacity",)
@@ -102,6 +102,11 @@ def with_metrics(pair: Pair, reply: Reply, key: Item) -> Reply:
         return reply
     name = pair.caller.partition_key
     return {**reply, "ItemCollectionMetrics": {**metrics, "ItemCollectionKey": {name: key[name]}}}
+
+
+def one_a_collection(metrics: Iterable[Reply]) -> list[Reply]:
+    """Metrics of item collections, the last of each: what is one to the caller may be several that are written to."""
+    return list({key_name(entry.get("ItemCollectionKey") or {}): entry for entry in metrics}.values())
 
 
 def whole_answer(pair: Pair, request: Request, done: Evaluated, replies: Sequence[Reply]) -> Reply:

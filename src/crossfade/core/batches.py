@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from crossfade.core.accounting import accounting_asked, capacity_asked, consumed_by_table
+from crossfade.core.accounting import accounting_asked, capacity_asked, consumed_by_table, one_a_collection
 from crossfade.core.draining import drained
 from crossfade.core.effects import Forward, Later, Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
@@ -221,7 +221,7 @@ def written_answer(
     told = metrics.pop(table, None)
     if told is not None:
         partitions = partitions_of(pair, table, entries, moved)
-        metrics[name] = [callers_metrics(pair, partitions, entry) for entry in told]
+        metrics[name] = one_a_collection(callers_metrics(pair, partitions, entry) for entry in told)
     if "ItemCollectionMetrics" in reply:
         answer["ItemCollectionMetrics"] = metrics
     return answer
@@ -293,6 +293,8 @@ def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence
             if "ItemCollectionMetrics" in reply:
                 metrics.setdefault(name, []).append(reply["ItemCollectionMetrics"])
     answer: Reply = {"UnprocessedItems": left, **consumed_by_table(pair, sent, name)}
+    if name in metrics:
+        metrics[name] = one_a_collection(metrics[name])
     return {**answer, "ItemCollectionMetrics": metrics} if metrics else answer
 
 

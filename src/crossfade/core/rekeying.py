@@ -7,11 +7,12 @@ and an item that a refusal shows, are turned into the caller's terms.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
 from crossfade.core.accounting import consumed, with_metrics
+from crossfade.core.cancelling import cancellation, reason_at, reasons_of
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine, Stamp
 from crossfade.core.evaluating import WHOLE, ActionName, WriteName, as_reply, check_form
 from crossfade.core.items import Item
@@ -192,6 +193,16 @@ def of_callers_index(pair: Pair, error: Rejected) -> Rejected:
         return error
     text = in_callers_index_names(pair, error.text)
     return Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
+
+
+def of_callers_indexes(pair: Pair, error: Rejected, places: Iterable[int]) -> Rejected:
+    """The refusal of a transaction, naming the caller's indexes: `places` are those of its actions on our tables."""
+    reasons = list(reasons_of(error))
+    for place in places:
+        text: str | None = reason_at(reasons, place).get("Message")
+        if text is not None:
+            reasons[place] = {**reasons[place], "Message": in_callers_index_names(pair, text)}
+    return of_callers_index(pair, error) if reasons == reasons_of(error) else cancellation(reasons)
 
 
 def in_callers_index_names(pair: Pair, text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final, cast
 
 from crossfade.core.effects import Request
@@ -18,6 +19,9 @@ WRITES: Final = frozenset(
 )
 READS: Final = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
 PARTIQL: Final = frozenset({"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"})
+# The words of a PartiQL statement: texts and names in quotation marks are one each.
+WORD: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[\w.-]+|\S""")
+BEFORE_TABLE: Final = frozenset({"FROM", "INTO", "UPDATE"})
 PLACEHOLDERS: Final = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -64,8 +68,23 @@ def statements(operation: str, request: Request) -> list[str]:
 
 
 def mentions(statement: str, table: str) -> bool:
-    """Whether a PartiQL statement may be about a table. When in doubt, yes."""
-    return re.search(rf"(?<![\w.-]){re.escape(table)}(?![\w-])", statement) is not None
+    """Whether a PartiQL statement is about a table: it stands behind FROM, INTO or UPDATE, by its name or its ARN, and
+    an index may stand behind it. When in doubt, yes.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.html
+    """
+    words = [found[0] for found in WORD.finditer(statement)]
+    named = [behind for word, behind in pairwise(words) if word.upper() in BEFORE_TABLE]
+    if not named or '"' in words or "--" in statement or "/*" in statement:  # none that we know, or with comments
+        return table in statement
+    return any(_table_in(word, table) for word in named)
+
+
+def _table_in(word: str, table: str) -> bool:
+    """Of a name in quotation marks, all of it; of one without, what stands before a dot, or all."""
+    if word[0] == '"':
+        return plain_name(word[1:-1].replace('""', '"')).split("/")[0] == table
+    return table in (word, word.split(".")[0])
 
 
 def names_any(operation: str, request: Request, tables: frozenset[str]) -> bool:

@@ -22,7 +22,7 @@ from crossfade.core.mirroring import mirrored, shadow_compare
 from crossfade.core.own_keys import needs_whole_key, with_own_keys
 from crossfade.core.pair import Pair, key_name
 from crossfade.core.reads import projector_alone, shown
-from crossfade.core.rekeying import looked_at, moved_action, server_evaluates
+from crossfade.core.rekeying import looked_at, moved_action, of_callers_indexes, server_evaluates
 from crossfade.core.requests import TRANSACTION_ACTIONS_MAX, checked_key, plain_name
 from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.core.tokens import already_done, busy, keeps_token, recorded, was_done, with_record
@@ -129,7 +129,10 @@ def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
             raise
         return (yield from Forward())  # the service words its own error
     changed = [action.key for action in actions if action.operation != "ConditionCheck"]
-    return (yield from mirrored(pair, row, changed, carried_out(pair, row, request, actions)))
+    try:
+        return (yield from mirrored(pair, row, changed, carried_out(pair, row, request, actions)))
+    except Rejected as error:
+        raise of_callers_indexes(pair, error, [action.place for action in actions]) from None
 
 
 TOKEN_CHARACTERS_MAX: Final = 36

@@ -166,7 +166,8 @@ WRITES: Final[dict[str, Callable[[Shape], Iterable[Op]]]] = {
         *(table("GetItem", Key=table.key(n), ConsistentRead=True) for n in (1, 2, 6, 7)),
     ],
     "item collection metrics": lambda table: [
-        write(table, [put(table.rich(6)), delete(table.key(1))], ReturnItemCollectionMetrics="SIZE")
+        write(table, [put(table.rich(6)), delete(table.key(1))], ReturnItemCollectionMetrics="SIZE"),
+        write(table, [put(table.rich(n)) for n in range(7, 15)], ReturnItemCollectionMetrics="SIZE"),
     ],
 }
 batch_write.each("of", WRITES, lambda table, made: made(table))

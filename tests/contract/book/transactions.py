@@ -235,6 +235,31 @@ transact_write.each(
     lambda table, condition: [writes(check(table, 1, condition), delete(table, 2))],
 )
 
+# What an index does not take for a key: by a put, and by an update of an item that is there.
+INDEX_KEYS: Final[dict[str, Callable[[Shape], Any]]] = {
+    "empty": lambda _: {"grp": text("")},
+    "of another type": lambda _: {"grp": number(1)},
+    "a sort key of another type": lambda _: {"score": text("high")},
+    "empty, renamed": lambda table: {table.form.note: text("")},
+    "of another type, renamed": lambda table: {table.form.note: number(1)},
+}
+transact_write.each(
+    "an index key",
+    INDEX_KEYS,
+    lambda table, wrong: [
+        writes(put(table, table.item(6)), put(table, {**table.item(7), **wrong(table)})),
+        writes(setting(table, 1, wrong(table)), delete(table, 2)),
+    ],
+)
+
+
+def setting(table: Shape, n: int, attributes: Request) -> Request:
+    """An update with values of its own."""
+    ((name, value),) = attributes.items()
+    more = {"ExpressionAttributeNames": {"#a": name}, "ExpressionAttributeValues": {":a": value}}
+    return {"Update": table.request(Key=table.key(n), UpdateExpression="SET #a = :a", **more)}
+
+
 # --- ClientRequestToken
 
 token = Group("ClientRequestToken", given=five_rich)
