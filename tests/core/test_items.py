@@ -60,6 +60,7 @@ def test_numbers_as_the_service_gives_them_back(sent: str, stored: str) -> None:
         ("", "A value provided cannot be converted into a number"),
         (" 5", "A value provided cannot be converted into a number"),
         ("1_0", "A value provided cannot be converted into a number"),
+        ("\u0661", "A value provided cannot be converted into a number"),
         ("NaN", "A value provided cannot be converted into a number"),
         ("Infinity", "A value provided cannot be converted into a number"),
         ("1E2147483648", "A value provided cannot be converted into a number"),

@@ -27,7 +27,7 @@ DIGITS_MAX = 38
 EXPONENT_MAX = 125  # 9.9999999999999999999999999999999999999E+125 is the largest magnitude
 EXPONENT_MIN = -130  # 1E-130 is the smallest magnitude
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE](?P<exponent>[+-]?\d{1,10}))?")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE](?P<exponent>[+-]?\d{1,10}))?", re.ASCII)
 _INTEGER_DIGITS_PLAIN = 18  # integers this short need no check and no context
 # Wide enough to add any two numbers of the service's range exactly: 125 + 130 + 38 digits.
 _EXACT = Context(prec=320, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact])
@@ -114,6 +114,7 @@ def _is_plain(text: str) -> bool:
     """Whether `text` is a short natural number already in its stored form: by far the most frequent number."""
     return (
         len(text) <= _INTEGER_DIGITS_PLAIN
+        and text.isascii()
         and text.isascii()
         and text.isdecimal()
         and (text[0] != "0" or len(text) == 1)

@@ -47,6 +47,7 @@ WRONG_KEYS: Final[dict[str, Callable[[Shape], Any]]] = {
 # What is wrong with an attribute's value.
 WRONG_VALUES: Final[dict[str, Any]] = {
     "a number that is none": {"N": "twelve"},
+    "a number in other digits": {"N": "\u0661"},
     "a number of 39 digits": {"N": "1" * 39},
     "a number too large": {"N": "1E+126"},
     "a number too small": {"N": "1E-131"},
