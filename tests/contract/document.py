@@ -309,9 +309,9 @@ LIMITS = {
     "an index key that the other table alone refuses": "refused where one transaction writes both tables; where a"
     " mirror follows, the mirror is told as lost, and verify names the item. `check` finds such items in its sample",
     "a key whose form in the other table is too long (2,048 bytes of a partition key, 1,024 of a sort key)": "refused"
-    " wherever that table is asked, be it for a read: writes from `lockstep_source` on, reads from `lockstep_target` on and"
-    " those that the ramp of `shadow` sends there; with copy-on-write both from `prepare` on. In `dualwrite` and `shadow`"
-    " the mirror is told as lost, and verify names the item. `check` finds such keys in its sample",
+    " wherever that table is asked, be it for a read: writes from `lockstep_source` on, reads from `lockstep_target` on"
+    " and those that the ramp of `shadow` sends there; with copy-on-write both from `prepare` on. In `dualwrite` and"
+    " `shadow` the mirror is told as lost, and verify names the item. `check` finds such keys in its sample",
 }
 
 

@@ -115,7 +115,6 @@ def _is_plain(text: str) -> bool:
     return (
         len(text) <= _INTEGER_DIGITS_PLAIN
         and text.isascii()
-        and text.isascii()
         and text.isdecimal()
         and (text[0] != "0" or len(text) == 1)
     )
