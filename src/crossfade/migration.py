@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, overload
 
 import crossfade.mapping
 from crossfade.core.effects import Place
@@ -305,7 +305,15 @@ def template(
     return _TEMPLATE.format(name=name, source=source, target=target, file=file)
 
 
-def load(path: str | Path, kind: type[Made] = Migration) -> Made:  # type: ignore[assignment]
+@overload
+def load(path: str | Path) -> Migration: ...
+
+
+@overload
+def load(path: str | Path, kind: type[Made]) -> Made: ...
+
+
+def load(path: str | Path, kind: type[AnyMigration] = Migration) -> AnyMigration:
     """The migration that a file makes, of a kind: `AnyMigration` takes either.
 
     Raises ConfigurationError (MappingInvalid is one) with the line.

@@ -41,10 +41,14 @@ PART_NOT_NEWER: Final = "attribute_not_exists(#version) OR #version <= :version"
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came of a change: how many items were written, and of how many something newer was there already."""
+    """What came of a change: how many items were written, and of how many something newer was there already.
+
+    `passed`: changes that were not to be carried out.
+    """
 
     written: int = 0
     late: int = 0
+    passed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,14 @@ def apply(destination: Destination, change: Change) -> Routine[Applied]:
         else:
             late += 1
     return Applied(written, late)
+
+
+def pass_over(destination: Destination, change: Change) -> Routine[Applied]:
+    """Write no item: the target decides what is in it. The rows that are parts of an item are kept all the same, since
+    where the source decides again the item is made of all of them."""
+    for part in planned(destination.rows, change, parts_only=True).parts:
+        _ = yield from keep_part(destination, part, change.version)
+    return Applied(passed=1)
 
 
 def write(table: str, entry: Written, version: Version) -> Routine[bool]:

@@ -49,9 +49,12 @@ class Plan:
     parts: tuple[Part, ...]
 
 
-def planned(rows: Rows, change: Change) -> Plan:
-    """Raises MappingError where a function cannot map the row, ChangeUnreadable where the change tells too little."""
-    singles = [single for single in rows.singles if single.table == change.table]
+def planned(rows: Rows, change: Change, *, parts_only: bool = False) -> Plan:
+    """Raises MappingError where a function cannot map the row, ChangeUnreadable where the change tells too little.
+
+    `parts_only`: no item is written, so no function is asked for one.
+    """
+    singles = [single for single in rows.singles if single.table == change.table and not parts_only]
     folds = [fold for fold in rows.folds if fold.reads(change.table)]
     if change.tells_too_little and (singles or folds):
         raise ChangeUnreadable(

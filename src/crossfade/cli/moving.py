@@ -18,7 +18,7 @@ from rich.status import Status
 
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.survey import look_at_cleanup
-from crossfade.cli.opened import Opened
+from crossfade.cli.opened import Opened, OpenedTables
 from crossfade.cli.outcome import INTERRUPTED, NOT_YET
 from crossfade.cli.planning import neighbour, step_findings
 from crossfade.cli.plans import show_gates
@@ -194,7 +194,7 @@ class Next:
 
 def what_next(opened: Opened, look_: Survey) -> Next:
     """The next command, in full; none when the old table is retired."""
-    if look_.state.stage is Stage.COMPLETE and is_retired(opened):
+    if isinstance(opened, OpenedTables) and look_.state.stage is Stage.COMPLETE and is_retired(opened):
         return Next("", "nothing: the old table is retired, and every step of it is done")
     return Next(opened.command(look_.next_command), opened.command(look_.next_remark))
 

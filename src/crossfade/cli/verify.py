@@ -7,7 +7,7 @@ from rich.text import Text
 
 from crossfade.cli.jobs import running
 from crossfade.cli.moving import look, what_next
-from crossfade.cli.opened import Opened, open_migration
+from crossfade.cli.opened import OpenedTables, open_tables
 from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
@@ -42,7 +42,7 @@ def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: i
       crossfade verify --repair --execute
     """
     options = VerifyOptions(repair=repair, segments=segments, workers=workers)
-    opened = open_migration(screen, where, workers=workers)
+    opened = open_tables(screen, where, "there is no verify of rows and items yet", workers=workers)
     with running(opened) as (stop, shown):
         state = opened.state_of_this_file()
         check_stage(state.strategy, state.stage)
@@ -64,7 +64,7 @@ def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: i
     raise click.exceptions.Exit(result.exit_status)
 
 
-def plan_of(opened: Opened, state: State) -> Plan:
+def plan_of(opened: OpenedTables, state: State) -> Plan:
     row = LADDERS[state.strategy][state.stage]
     if row.drains:
         copy = Step(
@@ -85,7 +85,7 @@ def plan_of(opened: Opened, state: State) -> Plan:
     return Plan(f"Repair of migration {opened.migration.name}, in stage {state.stage}", (step,), "")
 
 
-def show(opened: Opened, result: VerifyResult, next_step: str) -> None:
+def show(opened: OpenedTables, result: VerifyResult, next_step: str) -> None:
     screen = opened.screen
     for sample in result.samples:
         show_sample(screen, sample)

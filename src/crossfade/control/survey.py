@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from crossfade.control.carrying import Carriage
 from crossfade.control.fallbacks import Fallbacks
 from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, gates_of_step
 from crossfade.control.records import (
@@ -86,6 +87,7 @@ class Survey:
     target_empty: bool | None = None  # None: nobody has looked
     fallbacks: Fallbacks | None = None  # None: rampdown, where they are counted, has not been entered
     refusals: Refusals = NONE_SEEN  # calls that are served so far, and refused in later stages
+    carriage: Carriage | None = None  # None: no log carries anything
 
     def as_json(self) -> dict[str, Any]:
         """Plain values only."""
@@ -132,6 +134,7 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         target_empty=evidence.target_empty,
         fallbacks=evidence.fallbacks,
         refusals=evidence.refusals or NONE_SEEN,
+        carriage=evidence.carriage,
     )
 
 
