@@ -13,6 +13,6 @@ DynamoDB's own change streams (`streams/`), whose changes have no order and need
 from __future__ import annotations
 
 from crossfade.cdc.migration import Kafka, MySQL, RowMigration
-from crossfade.cdc.rows import Child
+from crossfade.cdc.rows import Child, key
 
-__all__ = ["Child", "Kafka", "MySQL", "RowMigration"]
+__all__ = ["Child", "Kafka", "MySQL", "RowMigration", "key"]

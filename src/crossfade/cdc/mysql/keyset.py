@@ -41,20 +41,34 @@ def rows_after(connection: Connection, table: SourceTable, after: Key | None, co
             next_step=f"ALTER TABLE {table.quoted} ADD COLUMN id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, "
             "or leave the table out",
         )
+    return _read(connection, table, "" if after is None else behind(table.key_columns, after), count)
+
+
+def rows_with(
+    connection: Connection, table: SourceTable, columns: Sequence[str], values: Key, count: int
+) -> list[KeyedRow]:
+    """The first `count` rows that have these values in these columns, in the key's order.
+
+    The session was prepared. Raises SourceError.
+    """
+    by_name = {column.name: column for column in table.columns}
+    equal = [f"{quoted(name)} = {literal(by_name[name], value)}" for name, value in zip(columns, values, strict=True)]
+    return _read(connection, table, " AND ".join(equal), count)
+
+
+def _read(connection: Connection, table: SourceTable, condition: str, count: int) -> list[KeyedRow]:
     readers = [(column.name, from_text(column)) for column in table.columns]
-    rows = connection.rows(_statement(table, after, count))
+    expressions = ", ".join(selected(column) for column in table.columns)
+    order = ", ".join(quoted(name) for name in table.key)
+    where = f" WHERE {condition}" if condition else ""
+    rows = connection.rows(
+        f"SELECT {expressions} FROM {table.quoted}{where} ORDER BY {order} LIMIT {count}"  # noqa: S608  literals
+    )
     found: list[KeyedRow] = []
     for cells in rows:
         row = {name: None if cell is None else read(cell) for (name, read), cell in zip(readers, cells, strict=True)}
         found.append(KeyedRow(tuple(row[name] for name in table.key), row))
     return found
-
-
-def _statement(table: SourceTable, after: Key | None, count: int) -> str:
-    expressions = ", ".join(selected(column) for column in table.columns)
-    order = ", ".join(quoted(name) for name in table.key)
-    where = "" if after is None else f" WHERE {behind(table.key_columns, after)}"
-    return f"SELECT {expressions} FROM {table.quoted}{where} ORDER BY {order} LIMIT {count}"  # noqa: S608  literals
 
 
 def behind(columns: Sequence[Column], key: Key) -> str:
