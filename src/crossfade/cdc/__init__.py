@@ -13,6 +13,7 @@ DynamoDB's own change streams (`streams/`), whose changes have no order and need
 from __future__ import annotations
 
 from crossfade.cdc.migration import Kafka, MySQL, RowMigration
+from crossfade.cdc.mysql.values import date_or
 from crossfade.cdc.rows import Child, key
 
-__all__ = ["Child", "Kafka", "MySQL", "RowMigration", "key"]
+__all__ = ["Child", "Kafka", "MySQL", "RowMigration", "date_or", "key"]

@@ -264,7 +264,8 @@ def _carried(carriage: Carriage) -> Finding:
     if not 0 <= record.lag_seconds <= LAG_SECONDS_MAX:
         far = f"is {record.lag_seconds:.0f} s behind" if record.lag_seconds >= 0 else "is not known to have caught up"
         look = "crossfade status --watch"
-        return closed(f"the target {far} ({record.lag_events} events wait)", f"wait for it, with an ETL: {look}", look)
+        step = f"{look}, until it has caught up; with Kafka an ETL has to run: crossfade etl --execute"
+        return closed(f"the target {far} ({record.lag_events} events wait)", step, look)
     return Finding(Gate.REPLICATED, True, f"the log is carried, {record.lag_seconds:.1f} s behind", "")
 
 

@@ -11,9 +11,11 @@ import pytest
 
 from crossfade.cdc.applying import Applied, Destination
 from crossfade.cdc.changes import Change, Version
+from crossfade.cdc.etl.applier import Applier
 from crossfade.cdc.migration import MySQL, RowMigration
 from crossfade.cdc.rows import Child
 from crossfade.cdc.running.leased import Leased
+from crossfade.control.capturing import Captures
 from crossfade.control.records import Role
 from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller
@@ -24,6 +26,7 @@ from crossfade.core.stages import Stage
 from crossfade.errors import Refused, StageUncertain, TurnedBack
 from crossfade.migration import Table
 from tests.cdc.shop import KEY, order, order_key
+from tests.cdc.shop import customer as customer_item
 from tests.conftest import Database
 from tests.switch.moving import TABLE, Operator
 
@@ -39,9 +42,7 @@ class World:
         self.operator = Operator(client, f"leased-{uuid.uuid4().hex[:8]}")
         name = self.operator.name
         self.migration = RowMigration(name, MySQL(1), Table(name, key=KEY), control_table=TABLE)
-        _ = self.migration.table("shop.customers")(
-            lambda row: {"pk": f"customer#{row['id']}", "sk": "profile", "name": row["name"]}
-        )
+        _ = self.migration.table("shop.customers")(customer_item)
         rows = self.migration.rows
 
         _ = rows.fold("shop.orders", into=order_key, lines=Child("shop.lines", parent="order_id"))(order)
@@ -159,9 +160,13 @@ def test_without_a_lease_nothing_is_sent(world: World) -> None:
 def test_a_migration_that_was_cancelled_ends_it(world: World) -> None:
     """What carries its log is told so, and does not go on for a migration that there is no more."""
 
+    captures = Captures(world.operator.control, "log", lambda: "now")
+    _ = world.operator.run(captures.take())
+
     async def play() -> None:
         async with world.leased() as leased:
             _ = await asyncio.to_thread(lambda: world.operator.run(world.operator.coordinator().cancel()))
+            assert await asyncio.to_thread(lambda: world.operator.run(captures.found())) is None
             async with asyncio.timeout(30):
                 while leased.failure is None:
                     await asyncio.sleep(0.05)
@@ -169,3 +174,40 @@ def test_a_migration_that_was_cancelled_ends_it(world: World) -> None:
                 _ = await leased.carry(world.destination, customer("late", 1))
 
     asyncio.run(play())
+
+
+def test_one_that_died_asks_for_no_verify(world: World) -> None:
+    """What it had begun is in the log, at which the next one goes on; what stood still says so itself."""
+
+    async def join() -> None:
+        leased = world.leased()
+        await leased.run(leased.agent.join())
+        await leased.close()
+
+    asyncio.run(join())
+    state = world.operator.walk(Stage.DUALWRITE)
+    assert (state.stage, state.unclean) == (Stage.DUALWRITE, 0)
+    assert any(name == "client_gone" for name, _ in world.operator.notes)
+
+
+def test_a_change_waits_for_a_lease(world: World) -> None:
+    """And is then applied from its beginning: the lanes do not end for it."""
+    answers: list[Exception | Applied] = [StageUncertain("not now"), Applied(written=1)]
+    given: list[Change] = []
+
+    async def run(_destination: Destination, change: Change) -> Applied:
+        given.append(change)
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def play() -> int:
+        applier, done = Applier(world.destination, run), list[int]()
+        applier.put("lane", [customer("Ann", 1)], done=lambda: done.append(1), put_aside=None)
+        await applier.lanes.settled()
+        assert done == [1]
+        return applier.counts.written
+
+    assert asyncio.run(play()) == 1
+    assert given == [customer("Ann", 1)] * 2

@@ -151,7 +151,7 @@ class _Run:
         async with leased:
             self._leased = leased
             check_stage(leased.stage, backfill=self._backfill)
-            claim = None
+            claim = segment = None
             if self._backfill:
                 claim = await leased.run(claim_job(leased.agent, pipeline.caller, Job.BACKFILL, 1, again=again))
             found = await asyncio.to_thread(self._tracked.take)
@@ -162,7 +162,7 @@ class _Run:
                     await asyncio.to_thread(self._tracked.save, Checkpoint(found.position, ""))
                     segment = await leased.run(save_checkpoint(claim, replace(segment, counts={BEGUN: 1})))
             await self._carry(leased)
-            if claim is not None and self._tracked.is_told:
+            if claim is not None and segment is not None and self._tracked.is_told:
                 counts = {"rows": self._look.snapshot_rows, "changes": self._look.changes}
                 _ = await leased.run(save_checkpoint(claim, replace(segment, done=True)))
                 _ = await leased.run(finish_job(claim, counts, clean=True, finished_at=pipeline.caller.clock()))

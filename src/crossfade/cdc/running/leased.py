@@ -121,7 +121,7 @@ class Leased:
         try:
             await self.run(self.agent.join())
         except BaseException:
-            await self._client.aclose()
+            await self.close()
             raise
         self._polling = asyncio.create_task(self._poll(), name="crossfade-etl-poll")
         return self
@@ -137,7 +137,11 @@ class Leased:
             async with asyncio.timeout(LEAVE_SECONDS):  # else the lease runs out by itself
                 await self.run(self.agent.leave())
         finally:
-            await self._client.aclose()
+            await self.close()
+
+    async def close(self) -> None:
+        """The connections; leaving does it too."""
+        await self._client.aclose()
 
     async def _poll(self) -> None:
         """Beside a freeze more often: writes of applications wait for this client as well."""

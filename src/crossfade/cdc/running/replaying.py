@@ -34,6 +34,7 @@ from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.session import NoteFunction
 
 BEGINNING: Final = "beginning"
+DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 GTID: Final = re.compile(r"(?:\d+-\d+-)?(\d+)")
 MESSAGES_MAX: Final = 500
 SILENCE_SECONDS_MAX: Final = 60.0  # of a broker that has messages and sends none
@@ -54,7 +55,7 @@ class From:
         """`beginning`, an ISO time, a GTID such as 0-1-27, or FILE:OFFSET. Raises ConfigurationError."""
         if text == BEGINNING:
             return cls(text)
-        if found := GTID.fullmatch(text):
+        if (found := GTID.fullmatch(text)) and not DAY.fullmatch(text):
             return cls(text, None, int(found[1]))
         file, colon, offset = text.rpartition(":")
         if colon and offset.isdigit() and re.search(r"\.\d{3,}$", file):
