@@ -26,6 +26,7 @@ from crossfade.errors import Refused
 @click.option("--rate", metavar="N", type=float, help="At most so many items a second.")
 @click.option("--write-units", metavar="N", type=float, help="At most so many write units of the target a second.")
 @click.option("--again", is_flag=True, help="Copy everything once more although it is complete.")
+@click.option("--from-now", is_flag=True, help="Of rows: anew, with the log from its present end on.")
 @click.option("--stop-at-first-error", is_flag=True, help="End after the first page with an item that fails.")
 @with_execute
 @with_json
@@ -38,6 +39,7 @@ def backfill(
     rate: float | None,
     write_units: float | None,
     again: bool,
+    from_now: bool,
     stop_at_first_error: bool,
     execute: bool,
 ) -> None:
@@ -45,7 +47,9 @@ def backfill(
     in drain of copy-on-write.
 
     Of rows it reads the source's log with a snapshot of its tables beside it, into topics or, without Kafka, into the
-    target; of the options only --again is for it. Then `crossfade replicate` carries the log on.
+    target; then `crossfade replicate` carries the log on. Of the options only --again and --from-now are for it; the
+    latter where the log was removed before it was read, or did not tell rows (TRUNCATE): items of rows that are gone
+    since stay in the target.
 
     Ctrl-C, or a kill, at any time: the same command goes on from the last page. Exit status 0 when complete, 1 when
     stopped before the end or when items could not be copied, 2 when it could not run.
@@ -69,9 +73,10 @@ def backfill(
         refuse_options(("segments", "workers", "rate", "write_units", "stop_at_first_error"), "a migration of rows")
         with running(opened) as (stop, shown):
             carrying = importlib.import_module("crossfade.cli.rows.carrying")
-            refuse_repetition(opened, again=again)
-            carrying.backfill_rows(opened, stop, shown.note, again=again, execute=execute)
+            refuse_repetition(opened, again=again or from_now)
+            carrying.backfill_rows(opened, stop, shown.note, again=again, from_now=from_now, execute=execute)
         return
+    refuse_options(("from_now",), "a migration of two tables")
     with running(opened) as (stop, shown):
         state = opened.state_of_this_file()
         check_stage(state.strategy, state.stage)

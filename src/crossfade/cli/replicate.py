@@ -26,7 +26,7 @@ SAY_AGAIN_SECONDS: Final = 30.0
 @click.command(short_help="Follow the change streams and sync every key that changes.")
 @with_where
 @click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Parts of pages at a time.")
-@click.option("--once", is_flag=True, help="Up to the present end of the streams, then leave.")
+@click.option("--once", is_flag=True, help="Up to the present end of the streams, or of the log, then leave.")
 @click.option("--for", "seconds", metavar="SECONDS", type=float, help="Leave after so long; by default at Ctrl-C.")
 @click.option("--afresh", is_flag=True, help="From what the streams hold now, whatever was read before.")
 @click.option("--enable-streams", is_flag=True, help="Switch the streams of both tables on.")
@@ -53,7 +53,7 @@ def replicate(
     command goes on where it was.
 
     Of rows it carries the source's log on, from where the backfill has left it: into topics or, without Kafka, into the
-    target; of the options only --for is for it. One process does it, and reports to `crossfade status` and the gates.
+    target; of the options only --once and --for are for it. One process does it, and reports to `crossfade status` and the gates.
 
     Exit status 0, 1 when keys could not be synced, 2 when it could not run or a stream
     has a gap.
@@ -71,10 +71,10 @@ def replicate(
     opened = open_migration(screen, where, workers=workers)
     opened.look_at_tables()
     if isinstance(opened, OpenedRows):
-        refuse_options(("workers", "once", "afresh", "enable_streams", "end"), "a migration of rows")
+        refuse_options(("workers", "afresh", "enable_streams", "end"), "a migration of rows")
         carrying = importlib.import_module("crossfade.cli.rows.carrying")
         with following(opened) as (stop, note):
-            carrying.replicate_rows(opened, stop, note, seconds=seconds, execute=execute)
+            carrying.replicate_rows(opened, stop, note, once=once, seconds=seconds, execute=execute)
         return
     with following(opened) as (stop, note):
         state = opened.state_of_this_file()

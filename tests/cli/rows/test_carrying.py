@@ -43,7 +43,7 @@ def test_rows_come_without_kafka(direct: RowShell) -> None:
     assert shell.items() == ITEMS
     assert "the backfill is complete" in shell("backfill", "--execute", status=2).stderr
     shell.sql("DELETE FROM {schema}.order_lines WHERE id = 70", "INSERT INTO {schema}.customers VALUES (3, 'Cid')")
-    _ = shell("replicate", "--for", "2", "--execute")
+    _ = shell("replicate", "--once", "--execute")
     changed = {"order#7": {"total": {"N": "12.5"}, "skus": {"L": [{"S": "ink"}]}}, "customer#3": {"name": {"S": "Cid"}}}
     assert shell.items() == ITEMS | changed
 
@@ -62,6 +62,20 @@ def test_rows_come_through_kafka(through_kafka: RowShell) -> None:
     assert "complete: 3 tables" in shown
     assert "nothing carries the log now" in shown
     assert '"finished": true' in carriage["captures"][0]["snapshot"]
+
+
+def test_after_a_truncate_the_way_out_is_a_backfill_from_now(direct: RowShell) -> None:
+    """The log does not name the rows that are gone, and cannot be gone on with: what there is is read anew."""
+    shell = at_dualwrite(direct)
+    _ = shell("backfill", "--execute")
+    shell.sql("TRUNCATE {schema}.customers", "INSERT INTO {schema}.customers VALUES (4, 'Dan')")
+    for words in (("replicate", "--once"), ("backfill", "--again")):
+        assert "rows of" in shell(*words, "--execute", status=2).output
+    assert shell.lines("backfill", "--from-now", "--execute")[-1]["status"] == "complete"
+    assert shell.items()["customer#4"] == {"name": {"S": "Dan"}}
+    shell.sql("INSERT INTO {schema}.customers VALUES (5, 'Eve')")
+    _ = shell("replicate", "--once", "--execute")
+    assert shell.items()["customer#5"] == {"name": {"S": "Eve"}}
 
 
 POISON = """
@@ -85,7 +99,7 @@ def test_dead_letters_and_replays(through_kafka: RowShell) -> None:
     worked = shell.lines("etl", "--quiet-seconds", "1", "--execute", status=1)[-1]
     assert worked["counts"]["set_aside"] == 1
     assert set(shell.items()) == {"customer#1"}
-    _ = shell("replicate", "--for", "3", "--execute")
+    _ = shell("replicate", "--once", "--execute")
     assert shell.json("status")["carriage"]["carrier"]["letters"] == 1
     assert shell.lines("etl", "retry", "--execute", status=1)[-1]["failed"] == 1
     shell.write_rows(POISON.replace('"poison"', '"nobody"'))

@@ -21,7 +21,7 @@ from crossfade.cdc.etl.applier import Counts
 from crossfade.cdc.etl.direct import Carried, carry
 from crossfade.cdc.etl.progress import Progress as EtlProgress
 from crossfade.cdc.mysql.errors import SourceGone
-from crossfade.cdc.mysql.positions import Position
+from crossfade.cdc.mysql.positions import Counting, Position, reaches
 from crossfade.cdc.mysql.preflight import lacks, require
 from crossfade.cdc.mysql.reader import LogReader, Told, position_now
 from crossfade.cdc.mysql.snapshot import Progress, Snapshot
@@ -83,6 +83,10 @@ class _Tracked:
         self.checkpoints.save(checkpoint)
         self.last = checkpoint
 
+    def has_reached(self, position: Position) -> bool:
+        """Whether all up to there is safe."""
+        return bool(self.last.position) and reaches(Position.of_text(self.last.position), position)
+
     @property
     def is_told(self) -> bool:
         """Whether a snapshot is, and is safe where it was told to."""
@@ -98,12 +102,16 @@ def run_capture(
     on_look: Callable[[Look], None],
     note: NoteFunction,
     again: bool = False,
+    from_now: bool = False,
+    once: bool = False,
     seconds: float | None = None,
 ) -> Captured:
-    """Until it is done, or `stop` is set, or so many seconds are over. Raises what reading, publishing and applying
-    raise, Refused where this means nothing, and Fenced where another process has taken over."""
-    run = _Run(pipeline, source, stop, on_look, backfill=backfill, seconds=seconds)
-    return run_on_own_loop(run.work(note, again=again))
+    """Until it is done, or `stop` is set, or so many seconds are over, or `once` at the log's present end.
+
+    `from_now`: a backfill begins anew, and reads the log from where it ends now. Raises what reading, publishing and
+    applying raise, Refused where this means nothing, and Fenced where another process has taken over."""
+    run = _Run(pipeline, source, stop, on_look, backfill=backfill, once=once, seconds=seconds)
+    return run_on_own_loop(run.work(note, again=again or from_now, from_now=from_now))
 
 
 def check_stage(stage: Stage, *, backfill: bool) -> None:
@@ -127,8 +135,11 @@ class _Run:
         on_look: Callable[[Look], None],
         *,
         backfill: bool,
+        once: bool,
         seconds: float | None,
     ) -> None:
+        self._once = once
+        self._end: Position | None = None  # of the log when it began, where that is far enough
         self._pipeline = pipeline
         self._source = source
         self._stop_event = stop
@@ -143,7 +154,7 @@ class _Run:
         self._leased: Leased | None = None
         self._reporting: Reporting | None = None
 
-    async def work(self, note: NoteFunction, *, again: bool) -> Captured:
+    async def work(self, note: NoteFunction, *, again: bool, from_now: bool) -> Captured:
         pipeline = self._pipeline
         began = time.monotonic()
         role = Role.BACKFILL if self._backfill else Role.REPLICATION
@@ -155,12 +166,16 @@ class _Run:
             if self._backfill:
                 claim = await leased.run(claim_job(leased.agent, pipeline.caller, Job.BACKFILL, 1, again=again))
             found = await asyncio.to_thread(self._tracked.take)
+            if from_now:
+                found = Checkpoint(str(await asyncio.to_thread(self._end_after, found.position)))
             await asyncio.to_thread(self._prepare, found)
             if claim is not None:
                 segment = (await leased.run(load_checkpoints(claim)))[0]
-                if not segment.counts.get(BEGUN):
+                if from_now or not segment.counts.get(BEGUN):
                     await asyncio.to_thread(self._tracked.save, Checkpoint(found.position, ""))
                     segment = await leased.run(save_checkpoint(claim, replace(segment, counts={BEGUN: 1})))
+            if self._once:
+                self._end = await asyncio.to_thread(self._now)
             await self._carry(leased)
             if claim is not None and segment is not None and self._tracked.is_told:
                 counts = {"rows": self._look.snapshot_rows, "changes": self._look.changes}
@@ -233,6 +248,7 @@ class _Run:
             self._stop_event.is_set()
             or (self._until is not None and time.monotonic() >= self._until)
             or (self._backfill and self._tracked.is_told)
+            or (self._end is not None and self._tracked.has_reached(self._end))
             or self._leased.failure is not None
             or self._reporting.failure is not None
             or self._leased.stage is Stage.COMPLETE
@@ -305,6 +321,14 @@ class _Run:
 
     def _now(self) -> Position:
         return position_now(self._source)
+
+    def _end_after(self, kept: str) -> Position:
+        """Where the log ends; on a server whose files count anew, all its versions are to be greater."""
+        if not kept:
+            return self._now()
+        before, now = Position.of_text(kept), self._now()
+        anew = (before.counting, before.server) != (now.counting, now.server) and Counting.MARIADB is not now.counting
+        return position_now(self._source, epoch=before.epoch + anew)
 
     def _beside(self, log: Iterable[Told], kept: str) -> Iterator[Told | Progress]:
         """The log, and in it the rows of a snapshot, which reads through a connection of its own."""

@@ -52,13 +52,15 @@ class Reporting:
         self._thread.start()
 
     def end(self) -> None:
-        """When the beat under way is over."""
+        """When it has told the end."""
         self._ending.set()
         self._thread.join()
 
     def _report(self) -> None:
         owner, carrying, good_at = "", None, time.monotonic()
-        while not self._ending.is_set():
+        ended = False
+        while not ended:
+            ended = self._ending.is_set()  # then once more, so that what is told last is the end
             try:
                 if carrying is None or owner != self._leased.agent.client_id:  # a lease of another name
                     owner = self._leased.agent.client_id

@@ -40,7 +40,9 @@ class Shown:
             self._screen.say(f"  {rows_text(look)}; {lag_text(look)}" if self._backfill else f"  {changes_text(look)}")
 
 
-def backfill_rows(opened: OpenedRows, stop: threading.Event, note: Note, *, again: bool, execute: bool) -> None:
+def backfill_rows(
+    opened: OpenedRows, stop: threading.Event, note: Note, *, again: bool, from_now: bool, execute: bool
+) -> None:
     """Raises what `run_capture` does; ends with an exit status."""
     state = opened.state_of_this_file()
     check_stage(state.stage, backfill=True)
@@ -57,6 +59,7 @@ def backfill_rows(opened: OpenedRows, stop: threading.Event, note: Note, *, agai
         on_look=Shown(opened, backfill=True).look,
         note=note,
         again=again,
+        from_now=from_now,
     )
     screen, done = opened.screen, captured.status == "complete"
     screen.say(
@@ -72,7 +75,7 @@ def backfill_rows(opened: OpenedRows, stop: threading.Event, note: Note, *, agai
 
 
 def replicate_rows(
-    opened: OpenedRows, stop: threading.Event, note: Note, *, seconds: float | None, execute: bool
+    opened: OpenedRows, stop: threading.Event, note: Note, *, once: bool, seconds: float | None, execute: bool
 ) -> None:
     """Raises what `run_capture` does; ends with an exit status."""
     state = opened.state_of_this_file()
@@ -82,7 +85,16 @@ def replicate_rows(
     if not go_on(opened, replicate_plan(opened), execute=execute):
         return
     shown = Shown(opened, backfill=False)
-    captured = run_capture(pipeline, source, backfill=False, stop=stop, on_look=shown.look, note=note, seconds=seconds)
+    captured = run_capture(
+        pipeline,
+        source,
+        backfill=False,
+        stop=stop,
+        on_look=shown.look,
+        note=note,
+        once=once,
+        seconds=seconds,
+    )
     opened.screen.say(f"Replication: {changes_text(captured.look)} ({duration(captured.seconds)})", "bold green")
     if captured.status == "over":
         opened.screen.say("The migration is complete: there is nothing to carry any more.")
