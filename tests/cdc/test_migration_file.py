@@ -143,6 +143,7 @@ def test_the_servers_come_from_the_environment(tmp_path: Path) -> None:
     assert (source.host, source.user, source.password) == ("db.example", "app", "hunter2")
     assert kafka == {
         "bootstrap.servers": "broker.example:9092",
+        "log_level": 3,
         "security.protocol": "SASL_SSL",
         "sasl.password": "hunter=2",
     }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MYSQL_URL_VARIABLE: Final = "CROSSFADE_MYSQL_URL"
 BOOTSTRAP_VARIABLE: Final = "CROSSFADE_KAFKA_BOOTSTRAP"
 CONFIG_VARIABLE: Final = "CROSSFADE_KAFKA_CONFIG"
+LOG_LEVEL: Final = 3  # errors: that a broker is away for the moment is told where it matters
 BOOTSTRAP: Final = "bootstrap.servers"
 
 
@@ -60,7 +61,7 @@ def source_of_environment(environment: Mapping[str, str] = os.environ) -> Source
 
 def kafka_of_environment(environment: Mapping[str, str] = os.environ) -> KafkaSettings:
     """Raises ConfigurationError."""
-    settings = KafkaSettings()
+    settings = KafkaSettings({"log_level": LOG_LEVEL})
     file = environment.get(CONFIG_VARIABLE)
     if file:
         settings.update(_properties(Path(file)))

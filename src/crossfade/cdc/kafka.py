@@ -22,7 +22,6 @@ PREFETCH_KILOBYTES_MAX: Final = 32 * 1024  # of one partition, fetched and not l
 Settings = Mapping[str, Any]  # librdkafka's own, "bootstrap.servers" and what logs in
 
 PRODUCER: Final[Settings] = {
-    "log_level": 3,  # errors: that a broker is away for the moment is told where it matters
     "enable.idempotence": True,  # and with it acks=all: nothing twice within a session, nothing out of order
     "linger.ms": 5,
     "compression.type": "lz4",
@@ -33,7 +32,6 @@ PRODUCER: Final[Settings] = {
     "delivery.timeout.ms": int(DELIVERY_SECONDS * 1000),
 }
 CONSUMER: Final[Settings] = {
-    "log_level": 3,
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",  # what was to be read next and is gone may not be passed over

@@ -53,7 +53,8 @@ def replicate(
     command goes on where it was.
 
     Of rows it carries the source's log on, from where the backfill has left it: into topics or, without Kafka, into the
-    target; of the options only --once and --for are for it. One process does it, and reports to `crossfade status` and the gates.
+    target; of the options only --once and --for are for it. One process does it, and reports to `crossfade status` and
+    the gates.
 
     Exit status 0, 1 when keys could not be synced, 2 when it could not run or a stream
     has a gap.

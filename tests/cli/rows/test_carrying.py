@@ -53,7 +53,9 @@ def test_rows_come_through_kafka(through_kafka: RowShell) -> None:
     shell = at_dualwrite(through_kafka)
     assert shell.lines("backfill", "--execute")[-1]["status"] == "complete"
     assert shell.items() == {}
-    worked = shell.lines("etl", "--quiet-seconds", "2", "--execute")[-1]
+    with running(shell, "etl", "--quiet-seconds", "2", "--execute") as worker:  # how far behind it is, nobody reports
+        worker.wait_for(lambda line: line.get("event") == "result")
+    worked = worker.lines[-1]
     assert (worked["status"], worked["counts"]["changes"], worked["counts"]["set_aside"]) == ("quiet", 5, 0)
     assert shell.items() == ITEMS
     carriage = shell.json("status")["carriage"]
