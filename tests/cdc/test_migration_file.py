@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crossfade import Mirror, Switch, Table, Write
-from crossfade.cdc import Kafka, MySQL, RowMigration
+from crossfade.cdc import Kafka, MySQL, RowMigration, kafka
 from crossfade.cdc.connecting import kafka_of_environment, source_of_environment
 from crossfade.errors import ConfigurationError
 from crossfade.migration import AnyMigration, Migration, load
@@ -139,15 +139,15 @@ def test_the_servers_come_from_the_environment(tmp_path: Path) -> None:
         "CROSSFADE_KAFKA_BOOTSTRAP": "broker.example:9092",
         "CROSSFADE_KAFKA_CONFIG": str(config),
     }
-    source, kafka = source_of_environment(environment), kafka_of_environment(environment)
+    source, brokers = source_of_environment(environment), kafka_of_environment(environment)
     assert (source.host, source.user, source.password) == ("db.example", "app", "hunter2")
-    assert kafka == {
+    assert brokers == {
         "bootstrap.servers": "broker.example:9092",
         "log_level": 3,
         "security.protocol": "SASL_SSL",
         "sasl.password": "hunter=2",
     }
-    for shown in (repr(source), repr(kafka), str(kafka), f"{kafka}"):
+    for shown in (repr(source), repr(brokers), str(brokers), f"{brokers}"):
         assert "hunter" not in shown
 
 
@@ -166,6 +166,15 @@ def test_a_source_that_is_not_named_right_is_told(environment: dict[str, str], s
     assert shown in raised.value.message
     assert next_step in raised.value.next_step
     assert "hunter2" not in str(raised.value)
+
+
+def test_settings_that_kafka_does_not_take_are_told() -> None:
+    """And what they are is not."""
+    for settings in ({"security.protocol": "none"}, {"no.such": "hunter2"}):
+        for make in (kafka.admin, kafka.producer, lambda settings: kafka.consumer(settings, "group")):
+            with pytest.raises(ConfigurationError, match="does not take its settings") as raised:
+                _ = make({"bootstrap.servers": "127.0.0.1:1", **settings, "sasl.password": "hunter2"})
+            assert "hunter2" not in str(raised.value)
 
 
 def test_brokers_that_are_not_named_right_are_told(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def take_away(ledger: Ledger, pipeline: Pipeline, step: RowStep, drop_marks: Cal
 
 def _delete_groups(pipeline: Pipeline) -> None:
     """Raises KafkaFailed, for one that has members too."""
-    admin = kafka.library("confluent_kafka.admin").AdminClient(dict(pipeline.kafka))
+    admin = kafka.admin(pipeline.kafka)
     names = [pipeline.migration.group, retry_group(pipeline.etl())]
     for name, deleted in admin.delete_consumer_groups(names, request_timeout=kafka.ANSWER_SECONDS).items():
         try:

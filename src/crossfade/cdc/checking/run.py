@@ -113,7 +113,7 @@ def topic_findings(migration: RowMigration, brokers: KafkaSettings) -> Iterator[
     declared = migration.topics
     assert declared is not None  # noqa: S101 - there are brokers for them
     topics = Topics(declared.name, migration.tables, declared.one_a_table)
-    admin: Any = kafka.library("confluent_kafka.admin").AdminClient(dict(brokers))
+    admin = kafka.admin(brokers)
     try:
         there: dict[str, Any] = admin.list_topics(timeout=kafka.ANSWER_SECONDS).topics
     except kafka.library().KafkaException as error:

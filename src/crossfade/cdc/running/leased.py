@@ -31,7 +31,7 @@ from crossfade.core.effects import Later, Reply, Request, Routine
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope, TicketScope
-from crossfade.errors import Refused
+from crossfade.errors import DatabaseError, Refused
 from crossfade.jobs.connecting import CONTROL_CONNECTIONS, landing_seconds_of
 from crossfade.jobs.session import NoteFunction
 
@@ -134,8 +134,11 @@ class Leased:
             if self._polling is not None:
                 with contextlib.suppress(asyncio.CancelledError):  # together with us, by whoever ends the loop
                     await self._polling
-            async with asyncio.timeout(LEAVE_SECONDS):  # else the lease runs out by itself
-                await self.run(self.agent.leave())
+            try:
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await self.run(self.agent.leave())
+            except (DatabaseError, TimeoutError) as failed:  # the lease runs out by itself
+                self._note("leave_failed", {"client": self.agent.client_id, "error": str(failed) or "no answer"})
         finally:
             await self.close()
 

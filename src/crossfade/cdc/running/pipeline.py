@@ -90,7 +90,7 @@ class Pipeline:
 
     def missing_topics(self) -> list[str]:
         """Raises KafkaFailed where the brokers cannot be asked."""
-        client = kafka.library("confluent_kafka.admin").AdminClient(dict(self.kafka))
+        client = kafka.admin(self.kafka)
         try:
             there = client.list_topics(timeout=kafka.ANSWER_SECONDS).topics
         except kafka.library().KafkaException as error:
