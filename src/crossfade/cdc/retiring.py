@@ -13,6 +13,7 @@ from typing import Final
 
 from crossfade.cdc import kafka
 from crossfade.cdc.etl.retrying import retry_group
+from crossfade.cdc.migration import RowMigration
 from crossfade.cdc.running.pipeline import Pipeline
 from crossfade.cleanup.ledger import Ledger, StepRecord
 from crossfade.control.calls import ask
@@ -36,18 +37,18 @@ class Row:
     """What a step does, and whether a migration has it."""
 
     does: str
-    is_there: Callable[[Pipeline], bool]
+    is_there: Callable[[RowMigration], bool]
 
 
 STEPS: Final[dict[RowStep, Row]] = {
     RowStep.GROUPS: Row(
         "delete the consumer groups with their offsets; the topics stay, for as long as they are kept",
-        lambda pipeline: pipeline.migration.topics is not None,
+        lambda migration: migration.topics is not None,
     ),
     RowStep.MARKS: Row("drop the table of marks on the source", lambda _: True),
     RowStep.PARTS: Row(
         "delete the table of parts: the rows of items that were made from several",
-        lambda pipeline: pipeline.migration.folds,
+        lambda migration: migration.folds,
     ),
 }
 
@@ -76,17 +77,17 @@ class RetiringView:
         return next((view for view in self.steps if not view.is_done), None)
 
 
-def look_at_retiring(ledger: Ledger, pipeline: Pipeline) -> Routine[RetiringView]:
+def look_at_retiring(ledger: Ledger, migration: RowMigration) -> Routine[RetiringView]:
     """Raises NotStarted."""
     state = yield from ledger.control.state()
     records: Mapping[str, StepRecord] = yield from ledger.steps()
     carrying = [lease for lease in (yield from ledger.control.leases()) if lease.role is not Role.APP]
     steps = tuple(
-        StepView(step, row.does, records.get(step.value)) for step, row in STEPS.items() if row.is_there(pipeline)
+        StepView(step, row.does, records.get(step.value)) for step, row in STEPS.items() if row.is_there(migration)
     )
     if state.stage is not Stage.COMPLETE:
         found = f"the migration is in {state.stage}, and must be in {Stage.COMPLETE}"
-        return RetiringView(state.stage, steps, found, way_to_complete(state.stage, pipeline.migration.name))
+        return RetiringView(state.stage, steps, found, way_to_complete(state.stage, migration.name))
     if carrying:
         named = ", ".join(f"{lease.role} on {lease.host}, pid {lease.pid}" for lease in carrying)
         return RetiringView(state.stage, steps, f"the log is carried still: {named}", "end those processes")
@@ -95,7 +96,7 @@ def look_at_retiring(ledger: Ledger, pipeline: Pipeline) -> Routine[RetiringView
 
 def take_away(ledger: Ledger, pipeline: Pipeline, step: RowStep, drop_marks: Callable[[], None]) -> StepRecord:
     """One step; doing it twice does no harm. Raises GateClosed, KafkaFailed, SourceError, DatabaseError."""
-    view: RetiringView = pipeline.run(look_at_retiring(ledger, pipeline))
+    view: RetiringView = pipeline.run(look_at_retiring(ledger, pipeline.migration))
     if view.closed:
         raise GateClosed(f"the step {step} is not possible yet: {view.closed}", next_step=view.next_step)
     held = pipeline.run(ledger.begin(step.value, {}))

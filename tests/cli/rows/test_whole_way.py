@@ -147,6 +147,7 @@ def test_the_whole_way_without_kafka(direct: RowShell) -> None:
     for _ in steps:
         _ = shell("cleanup", "--execute")
     assert "nothing of crossfade is left" in shell("cleanup").output
+    assert "every step after the end is done" in shell.json("status")["next_remark"]
     with shell.source.connect() as connection:
         assert not connection.rows(f"SHOW TABLES IN {shell.schema} LIKE 'crossfade%'")
     assert shell.parts not in shell.client.list_tables()["TableNames"]

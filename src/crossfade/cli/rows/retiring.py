@@ -28,7 +28,7 @@ def cleanup_rows(opened: OpenedRows, name: str | None, *, execute: bool) -> None
     _ = opened.state_of_this_file()
     pipeline = pipeline_of(opened, calls_max=COORDINATOR_CONNECTIONS)
     ledger = Ledger(opened.control, opened.caller, os.getpid())
-    view = opened.run(look_at_retiring(ledger, pipeline))
+    view = opened.run(look_at_retiring(ledger, opened.migration))
     step = RowStep(name) if name else view.next.step if view.next is not None else None
     screen = opened.screen
     if step is None or not execute:
@@ -44,7 +44,7 @@ def cleanup_rows(opened: OpenedRows, name: str | None, *, execute: bool) -> None
 
     record = take_away(ledger, pipeline, step, drop_marks)
     screen.say(f"{step}: done", "bold green")
-    after = opened.run(look_at_retiring(ledger, pipeline))
+    after = opened.run(look_at_retiring(ledger, opened.migration))
     next_step = opened.command("crossfade cleanup --execute") if after.next is not None else ""
     screen.say(f"Next: {next_step}" if next_step else "All steps are done: nothing of crossfade is left.")
     screen.document({"executed": True, "step": step, "at": record.finished_at, "next_step": next_step})
