@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def test_a_source_that_is_not_named_right_is_told(environment: dict[str, str], s
 def test_settings_that_kafka_does_not_take_are_told() -> None:
     """And what they are is not."""
     for settings in ({"security.protocol": "none"}, {"no.such": "hunter2"}):
-        for make in (kafka.admin, kafka.producer, lambda settings: kafka.consumer(settings, "group")):
+        for make in (kafka.admin, kafka.producer, partial(kafka.consumer, group="group")):
             with pytest.raises(ConfigurationError, match="does not take its settings") as raised:
                 _ = make({"bootstrap.servers": "127.0.0.1:1", **settings, "sasl.password": "hunter2"})
             assert "hunter2" not in str(raised.value)
