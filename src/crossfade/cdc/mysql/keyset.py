@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from crossfade.cdc.changes import Value
 from crossfade.cdc.mysql.columns import Column
-from crossfade.cdc.mysql.errors import TableUnfit
+from crossfade.cdc.mysql.errors import SourceError, TableUnfit
 from crossfade.cdc.mysql.literals import literal
-from crossfade.cdc.mysql.schema import SourceTable
+from crossfade.cdc.mysql.schema import SourceTable, read_table
 from crossfade.cdc.mysql.source import Connection
 from crossfade.cdc.mysql.text_values import SESSION, from_text, quoted, selected
 
 Key = tuple[Value, ...]
+T = TypeVar("T")
+
+SCHEMA_READS_MAX: Final = 5  # of one chunk whose table's columns change while it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,28 @@ def prepare(connection: Connection) -> None:
     """Set the session up for reading rows: nothing of what is not committed, everything as it is stored."""
     _ = connection.rows(SESSION)
     _ = connection.rows("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
+def chunk_after(connection: Connection, name: str, after: Key | None, count: int) -> list[KeyedRow]:
+    """As `rows_after`, by the table's name. Raises TableUnfit, SourceError."""
+    return steadily(connection, name, lambda table: rows_after(connection, table, after, count))
+
+
+def steadily(connection: Connection, name: str, read: Callable[[SourceTable], T]) -> T:
+    """What is read of a table whose columns were the same before and after."""
+    table = read_table(connection, name)
+    for _ in range(SCHEMA_READS_MAX):
+        found: T | None = None
+        try:
+            found = read(table)
+        except SourceError:
+            if read_table(connection, name) == table:
+                raise
+        again = read_table(connection, name)
+        if again == table and found is not None:
+            return found
+        table = again
+    raise SourceError(f"the columns of {name} change faster than rows of it can be read")
 
 
 def rows_after(connection: Connection, table: SourceTable, after: Key | None, count: int) -> list[KeyedRow]:
@@ -56,14 +82,18 @@ def rows_with(
     return _read(connection, table, " AND ".join(equal), count)
 
 
-def _read(connection: Connection, table: SourceTable, condition: str, count: int) -> list[KeyedRow]:
+def rows_where(connection: Connection, table: SourceTable, condition: str) -> list[KeyedRow]:
+    """All rows for which an expression of SQL holds. The session was prepared. Raises SourceError."""
+    return _read(connection, table, condition)
+
+
+def _read(connection: Connection, table: SourceTable, condition: str, count: int | None = None) -> list[KeyedRow]:
+    """In the key's order where they are counted."""
     readers = [(column.name, from_text(column)) for column in table.columns]
     expressions = ", ".join(selected(column) for column in table.columns)
-    order = ", ".join(quoted(name) for name in table.key)
     where = f" WHERE {condition}" if condition else ""
-    rows = connection.rows(
-        f"SELECT {expressions} FROM {table.quoted}{where} ORDER BY {order} LIMIT {count}"  # noqa: S608  literals
-    )
+    order = "" if count is None else f" ORDER BY {', '.join(map(quoted, table.key))} LIMIT {count}"
+    rows = connection.rows(f"SELECT {expressions} FROM {table.quoted}{where}{order}")  # noqa: S608  literals
     found: list[KeyedRow] = []
     for cells in rows:
         row = {name: None if cell is None else read(cell) for (name, read), cell in zip(readers, cells, strict=True)}
