@@ -177,7 +177,13 @@ class Kept:
 
 
 def kept_parts(destination: Destination, part: Part) -> Routine[Kept]:
-    """All of them, strongly consistent, however many pages that takes."""
+    """Of the part's item."""
+    found = yield from parts_held(destination, part)
+    return Kept(tuple(rows_of(found)), max(item["version"]["S"] for item in found))
+
+
+def parts_held(destination: Destination, part: Part) -> Routine[list[Item]]:
+    """All that is kept for the part's item, strongly consistent, however many pages that takes."""
     key = part_key(part)
     request: Request = {
         "TableName": destination.parts_table,
@@ -193,7 +199,7 @@ def kept_parts(destination: Destination, part: Part) -> Routine[Kept]:
         if "LastEvaluatedKey" not in reply:
             break
         request = {**request, "ExclusiveStartKey": reply["LastEvaluatedKey"]}
-    return Kept(tuple(rows_of(found)), max(item["version"]["S"] for item in found))
+    return found
 
 
 def rows_of(parts: Iterable[Item]) -> Iterable[tuple[str, RowData]]:
