@@ -58,7 +58,7 @@ class Search:
         )
         for each in whole:
             try:
-                self._wanted -= making.items(each).keys()
+                self._wanted.difference_update(making.items(each))
             except MappingError:
                 continue  # the rows' own direction tells it
         if len(rows) < self._rows_a_page:
