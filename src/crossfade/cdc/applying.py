@@ -179,7 +179,7 @@ class Kept:
 def kept_parts(destination: Destination, part: Part) -> Routine[Kept]:
     """Of the part's item."""
     found = yield from parts_held(destination, part)
-    return Kept(tuple(rows_of(found)), max(item["version"]["S"] for item in found))
+    return Kept(tuple(rows_of(found)), max((item["version"]["S"] for item in found), default=str(Version(0, 0))))
 
 
 def parts_held(destination: Destination, part: Part) -> Routine[list[Item]]:

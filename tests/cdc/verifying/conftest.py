@@ -1,4 +1,4 @@
-"""What each test has of MariaDB and of the embedded engine: a migration from one to the other, carried without Kafka."""
+"""A migration from MariaDB to the embedded engine for each test, carried without Kafka."""
 
 from __future__ import annotations
 

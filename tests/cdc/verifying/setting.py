@@ -185,9 +185,9 @@ class Migrated:
 
     def item(self, pk: str, sk: str) -> Item:
         """As it is held, with its stamp."""
-        found: Item = self.perform("GetItem", {"TableName": self.target, "Key": key_of(pk, sk), "ConsistentRead": True})[
-            "Item"
-        ]
+        found: Item = self.perform(
+            "GetItem", {"TableName": self.target, "Key": key_of(pk, sk), "ConsistentRead": True}
+        )["Item"]
         return found
 
     def put(self, item: Item) -> None:
@@ -211,9 +211,7 @@ class Migrated:
 
     def sides(self, destination: Destination | None = None, name: str = "log") -> RowSides:
         mark = Marking(self.source, self.watermarks, lambda: self.kept(name), lambda: uuid.uuid4().hex)
-        return RowSides(
-            self.migration, self.source, destination or self.destination, self.settling(name), mark
-        )
+        return RowSides(self.migration, self.source, destination or self.destination, self.settling(name), mark)
 
     def verify(self, options: RowVerifyOptions | None = None, **how: Any) -> RowVerifyResult:
         sides = how.pop("sides", None) or self.sides()

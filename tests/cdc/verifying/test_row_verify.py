@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,8 +26,8 @@ def all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def traffic(migrated: Migrated) -> Iterator[None]:
-    """Two that write all the time, each row again and again; the carrier has a share of a core that others use as well."""
+def traffic(migrated: Migrated) -> Generator[None]:
+    """Two that write all the time, each row again and again; slowly, as the carrier has a share of a core only."""
     done = threading.Event()
     writers = [Writer(migrated.source, seed, 1_000_000, 0.1, until=done.is_set) for seed in (1, 2)]
     for writer in writers:

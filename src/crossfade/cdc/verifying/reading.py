@@ -16,7 +16,7 @@ from crossfade.cdc.mysql.errors import SourceGone
 from crossfade.cdc.mysql.keyset import Key, KeyedRow, chunk_after, prepare, rows_where, steadily
 from crossfade.cdc.mysql.literals import literal
 from crossfade.cdc.mysql.schema import SourceTable
-from crossfade.cdc.mysql.source import Connection, Source, text_literal
+from crossfade.cdc.mysql.source import Connection, Source
 from crossfade.cdc.mysql.text_values import quoted
 from crossfade.cdc.planning import packed_key
 from crossfade.cdc.verifying.making import Making, RowName, WholeRow
@@ -96,19 +96,6 @@ def rows_at(connection: Connection, table: str, keys: Sequence[Key]) -> list[Key
     for some in _groups(keys):
         found += steadily(connection, table, partial(_with_key, connection, some))
     return found
-
-
-def rows_approximately(connection: Connection, tables: Iterable[str]) -> int:
-    """What the server guesses."""
-    total = 0
-    for name in tables:
-        schema, _, table = name.partition(".")
-        found = connection.texts(
-            "SELECT COALESCE(table_rows, 0) FROM information_schema.tables "  # noqa: S608  literals
-            f"WHERE table_schema = {text_literal(schema)} AND table_name = {text_literal(table)}"
-        )
-        total += sum(int(rows) for (rows,) in found)
-    return total
 
 
 def _with_children(connection: Connection, making: Making, table: str, rows: Sequence[KeyedRow]) -> list[WholeRow]:

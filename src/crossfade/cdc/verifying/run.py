@@ -13,9 +13,10 @@ from typing import Any, Final, Literal
 from crossfade.cdc.applying import Destination
 from crossfade.cdc.changes import Version
 from crossfade.cdc.mysql.source import Source
+from crossfade.cdc.running.capturing import rows_estimated
 from crossfade.cdc.verifying.comparing import Comparer, Seen
 from crossfade.cdc.verifying.pages import ItemPages, Pages, PartPages, RowPages
-from crossfade.cdc.verifying.reading import SourceReads, rows_approximately
+from crossfade.cdc.verifying.reading import SourceReads
 from crossfade.cdc.verifying.repairing import Mended, Repairer, refuse_stage
 from crossfade.cdc.verifying.result import RowVerifyOptions, RowVerifyResult
 from crossfade.cdc.verifying.segments import KINDS, SegmentTask
@@ -189,7 +190,7 @@ class _Run:
         ]
         order = [*range(tables), *spread]
         self._tasks = [SegmentTask(self, self._pages(n, each), fresh_start(checkpoints[n])) for n in order]
-        self._total = await self._reads.run(lambda connection: rows_approximately(connection, rows.tables))
+        self._total = await self._reads.run(lambda connection: rows_estimated(connection, rows.tables))
         self._total += await self.client.count_approximately("target", rows.target.name)
 
     def _pages(self, number: int, each: int) -> Pages:
