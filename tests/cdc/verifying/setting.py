@@ -110,12 +110,14 @@ class Migrated:
         for name, key in ((self.target, ("pk", "sk")), (self.migration.parts_table, ("item", "part"))):
             self.create_table(name, key)
         self.beginning = position_now(self.source)
-        coordinator = Coordinator(self.control, self.caller)
         plan = StartPlan(
             FREEZE_STRATEGY, self.migration.source_name, self.target, self.migration.fingerprint, carried=True
         )
-        _ = self.run(coordinator.start(plan))
-        _ = self.run(coordinator.walk(Stage.SHADOW))
+        _ = self.run(Coordinator(self.control, self.caller).start(plan))
+        self.move(Stage.SHADOW)
+
+    def move(self, stage: Stage) -> None:
+        _ = self.run(Coordinator(self.control, self.caller).walk(stage))
 
     def create_table(self, name: str, key: tuple[str, str]) -> None:
         self._client.create_table(
@@ -215,7 +217,7 @@ class Migrated:
 
     def verify(self, options: RowVerifyOptions | None = None, **how: Any) -> RowVerifyResult:
         sides = how.pop("sides", None) or self.sides()
-        clients: Any = {"target": self.jobs_client, "control": self.jobs_client}
+        clients: Any = how.pop("clients", None) or {"target": self.jobs_client, "control": self.jobs_client}
         return run_row_verify(
             sides, clients, options or RowVerifyOptions(segments=2, landing_seconds=LANDING_SECONDS), **how
         )

@@ -99,7 +99,7 @@ class SegmentTask:
             return None
         else:
             await self._page(now)
-        return now
+        return None if self.checkpoint.done else now
 
     def _is_time(self, now: float) -> bool:
         full = len(self._suspects) >= SUSPECTS_MAX or self._run.strays_full
@@ -116,9 +116,9 @@ class SegmentTask:
         self._run.progressed(looked.counts["rows"] + looked.counts["target_items"] + looked.counts["parts"])
         self._at = looked.at
         self._scanned = looked.at is None
-        if not self._scanned and not self._suspects and not self.strays and now - self._saved_at >= SAVE_SECONDS:
+        if not self._suspects and not self.strays and (self._scanned or now - self._saved_at >= SAVE_SECONDS):
             self._saved_at = now
-            await self._save(done=False)
+            await self._save(done=self._scanned)
 
     async def _rest(self) -> None:
         """At the end of the segment, or where strays have to be dealt with first."""
