@@ -24,11 +24,14 @@ read no part is newer than it, and the rule holds for them as well.
 
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 from crossfade.cdc.applying import Destination, parts_held, put_if
 from crossfade.cdc.planning import Part as ItemPart
@@ -36,19 +39,27 @@ from crossfade.cdc.verifying.comparing import is_tombstone
 from crossfade.cdc.verifying.making import Making, key_of_part
 from crossfade.cdc.verifying.settling import ASK_SECONDS, Settling
 from crossfade.cleanup.ledger import Held, Ledger, Part
+from crossfade.control.jobs import means_nothing
+from crossfade.control.records import Role
+from crossfade.control.store import Caller
 from crossfade.core.effects import Call, Request, Routine, Sleep
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import backoff_seconds, patiently
+from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
 from crossfade.errors import ConfigurationError, Refused, Rejected, UnknownOutcome
 from crossfade.jobs.bulk import Segment, scan_table
+from crossfade.jobs.connecting import Clients, Connect, lean
+from crossfade.jobs.loop import run_on_own_loop
+from crossfade.jobs.observing import Observer
 from crossfade.jobs.order import spread_order
 from crossfade.jobs.pace import Pace
+from crossfade.jobs.session import JobClient
 from crossfade.jobs.workers import Workers
-
-T = TypeVar("T")
+from crossfade.migration import AnyMigration
 
 STEP: Final = "tombstones"
+FINAL: Final = "final"  # the fact that none is left, and none will be written any more
 AGE_SECONDS: Final = 86_400.0
 AGE_SECONDS_MIN: Final = 60.0  # longer than a request of anybody may land, and than clocks are apart
 SEGMENTS: Final = 16
@@ -60,23 +71,19 @@ Late = Callable[[], Awaitable[str]]
 """Why an older event may still come, of what the log's position does not tell; "" for none."""
 
 
-class Runs(Protocol):
-    """What carries routines out: a client of the job."""
-
-    async def run(self, routine: Routine[T]) -> T: ...
-
-    def now(self) -> float: ...
-
-
 @dataclass(frozen=True, slots=True)
 class PurgeOptions:
-    """`items_per_second`: that are looked at, None for no limit. Raises ConfigurationError."""
+    """`items_per_second`: that are looked at, None for no limit. `landing_seconds` None: the clients' timeouts.
+
+    Raises ConfigurationError.
+    """
 
     age_seconds: float = AGE_SECONDS
     items_per_second: float | None = None
     segments: int = SEGMENTS
     workers: int = WORKERS
     page_items: int = PAGE_ITEMS
+    landing_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if not self.age_seconds >= AGE_SECONDS_MIN:
@@ -106,9 +113,55 @@ class Purged:
         return self.young + self.busy
 
 
+def check_stage(stage: Stage) -> None:
+    """Raises Refused where it means nothing: nothing is carried, so nothing has left a tombstone."""
+    if stage is not Stage.COMPLETE and not FREEZE[stage].keeps_equal:
+        raise means_nothing("purge", FREEZE_STRATEGY, stage)
+
+
+def run_purge(
+    migration: AnyMigration,
+    destination: Destination,
+    clients: Clients,
+    settling: Settling,
+    options: PurgeOptions,
+    *,
+    late: Callable[[], str],
+    stop_event: threading.Event | None = None,
+    on_look: Callable[[Purged], None] = lambda _: None,
+    on_note: Callable[[str, dict[str, Any]], None] | None = None,
+    caller: Caller | None = None,
+    connect: Connect = lean,
+    wall: Callable[[], float] = time.time,
+) -> Purged:
+    """Purge, as a client of the migration. `late` blocks: see `Late`. Raises what `purge` does."""
+    stop = stop_event or threading.Event()
+    observer = Observer(None, on_note)
+
+    async def play() -> Purged:
+        how: Any = {"caller": caller, "connect": connect, "landing_seconds": options.landing_seconds}
+        client = JobClient(migration, clients, Role.VERIFY, note=observer.note, calls_max=options.workers, **how)
+        async with client:
+            check_stage(client.agent.stage)
+            ledger = Ledger(client.agent.control, client.caller, os.getpid())
+            return await purge(
+                destination,
+                client,
+                ledger,
+                settling,
+                options,
+                late=lambda: asyncio.to_thread(late),
+                stop=stop.is_set,
+                on_look=on_look,
+                wall=wall,
+            )
+
+    return run_on_own_loop(play())
+
+
 async def purge(
     destination: Destination,
-    client: Runs,
+    client: JobClient,
     ledger: Ledger,
     settling: Settling,
     options: PurgeOptions,
@@ -132,7 +185,9 @@ async def purge(
     held = await client.run(ledger.begin(STEP, {"segments": str(options.segments)}))
     before = await client.run(ledger.parts(held))
     total = int(held.record.fact("segments"))
-    how = _How(destination, client, ledger, held, Pace(options.items_per_second), options, began - options.age_seconds)
+    with_parts = client.agent.stage is not Stage.COMPLETE
+    pace, before_then = Pace(options.items_per_second), began - options.age_seconds
+    how = _How(destination, client, ledger, held, pace, options, before_then, with_parts)
     tasks = [_SegmentTask(how, before.get(number), number, total) for number in spread_order(total)]
 
     def look() -> Purged:
@@ -149,11 +204,12 @@ async def purge(
     await Workers(left, client.now, stop).work_off(options.workers, meanwhile)
     found = look()
     if found.done:
-        await client.run(ledger.finish(held, {"purged": str(found.purged), "left": str(found.left)}))
+        final = client.agent.stage is Stage.COMPLETE and not found.left
+        await client.run(ledger.finish(held, {"purged": str(found.purged), FINAL: "yes" if final else ""}))
     return found
 
 
-async def _await_the_log(client: Runs, settling: Settling, stop: Callable[[], bool]) -> None:
+async def _await_the_log(client: JobClient, settling: Settling, stop: Callable[[], bool]) -> None:
     arrived = await settling.begin()
     while not await arrived():
         if stop():
@@ -170,12 +226,13 @@ class _How:
     """What the segments have in common. `before`: seconds since 1970; a tombstone of then or earlier may go."""
 
     destination: Destination
-    client: Runs
+    client: JobClient
     ledger: Ledger
     held: Held
     pace: Pace
     options: PurgeOptions
     before: float
+    with_parts: bool  # else the table of parts goes as a whole
 
 
 class _SegmentTask:
@@ -204,7 +261,7 @@ class _SegmentTask:
             if told_at(item) > how.before:
                 counts["young"] += 1
                 continue
-            gone, parts = await client.run(purge_item(how.destination, item))
+            gone, parts = await client.run(purge_item(how.destination, item, with_parts=how.with_parts))
             counts["purged" if gone else "busy"] += 1
             counts["parts"] += parts
         done = page.last_key is None
@@ -219,14 +276,14 @@ def told_at(tombstone: Item) -> float:
     return float(stamp["at"]["N"])
 
 
-def purge_item(destination: Destination, tombstone: Item) -> Routine[tuple[bool, int]]:
+def purge_item(destination: Destination, tombstone: Item, *, with_parts: bool = True) -> Routine[tuple[bool, int]]:
     """Delete one that is as it was read, with its parts: whether it is gone, and how many parts are."""
     making = Making(destination.rows)
     key_names = destination.rows.target.key_names
     name = making.maker_of(tombstone)
     parts = 0
-    for fold in making.folds_of(name.table) if name is not None else ():
-        assert name is not None  # noqa: S101
+    for fold in making.folds_of(name.table) if name is not None and with_parts else ():
+        assert name is not None  # noqa: S101  there are folds
         held = yield from parts_held(destination, ItemPart(fold, name.key, name.table, name.key, None))
         if any(version_of(part) > version_of(tombstone[STAMP]["M"]) for part in held):
             return False, parts  # the item is about to be made again

@@ -14,6 +14,7 @@ from typing import Final
 from crossfade.cdc import kafka
 from crossfade.cdc.etl.retrying import retry_group
 from crossfade.cdc.migration import RowMigration
+from crossfade.cdc.purging import FINAL
 from crossfade.cdc.running.pipeline import Pipeline
 from crossfade.cleanup.ledger import Ledger, StepRecord
 from crossfade.control.calls import ask
@@ -27,6 +28,7 @@ NO_GROUP: Final = ("GROUP_ID_NOT_FOUND",)
 
 
 class RowStep(StrEnum):
+    TOMBSTONES = "tombstones"
     GROUPS = "groups"
     MARKS = "marks"
     PARTS = "parts"
@@ -41,6 +43,9 @@ class Row:
 
 
 STEPS: Final[dict[RowStep, Row]] = {
+    RowStep.TOMBSTONES: Row(
+        "purge what tells of deleted items; before `complete` too, those of some age", lambda _: True
+    ),
     RowStep.GROUPS: Row(
         "delete the consumer groups with their offsets; the topics stay, for as long as they are kept",
         lambda migration: migration.topics is not None,
@@ -61,7 +66,10 @@ class StepView:
 
     @property
     def is_done(self) -> bool:
-        return self.record is not None and self.record.done
+        """A purge before `complete`, or one that has left some, is done and not the last one."""
+        if self.record is None or not self.record.done:
+            return False
+        return self.step is not RowStep.TOMBSTONES or bool(self.record.fact(FINAL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,8 @@ def take_away(ledger: Ledger, pipeline: Pipeline, step: RowStep, drop_marks: Cal
         raise GateClosed(f"the step {step} is not possible yet: {view.closed}", next_step=view.next_step)
     held = pipeline.run(ledger.begin(step.value, {}))
     match step:
+        case RowStep.TOMBSTONES:
+            raise AssertionError("the purge keeps a record of its own")
         case RowStep.GROUPS:
             _delete_groups(pipeline)
         case RowStep.MARKS:

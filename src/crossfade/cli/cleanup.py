@@ -29,12 +29,11 @@ from crossfade.cli.plans import Step as PlanStep
 from crossfade.cli.screen import Screen
 
 NAMES = [step.value for step in Step]
-ROW_NAMES = ("groups", "marks", "parts")  # of a migration of rows
+ROW_NAMES = ("tombstones", "groups", "marks", "parts")  # of a migration of rows
 OF_TABLES = (
     "to",
     "segments",
     "workers",
-    "rate",
     "on_demand",
     "quiet_days",
     "no_metrics",
@@ -59,6 +58,7 @@ RESULTS = {"done": "bold green", "failed": "bold red", "stopped": "bold yellow",
 @click.option("--segments", metavar="N", type=click.IntRange(1, 5_000), help="Parts of the snapshot's scan.")
 @click.option("--workers", metavar="N", type=click.IntRange(1, 64), default=8, show_default=True, help="At a time.")
 @click.option("--rate", metavar="N", type=float, help="At most so many items a second; of `stamps`, so many removed.")
+@click.option("--age-hours", metavar="N", type=float, help="Of `tombstones`: that old at least (24; in complete none).")
 @click.option("--on-demand", is_flag=True, help="Make the old table on-demand, not one unit each.")
 @click.option(
     "--quiet-days", metavar="DAYS", type=float, default=QUIET_DAYS, show_default=True, help="Without any use."
@@ -78,6 +78,7 @@ def cleanup(
     segments: int | None,
     workers: int,
     rate: float | None,
+    age_hours: float | None,
     on_demand: bool,
     quiet_days: float,
     no_metrics: bool,
@@ -92,8 +93,9 @@ def cleanup(
     while what it rests on does not hold; each may be stopped or killed at any time, and goes on with the same command.
     Exit status 0 when the step is done, 1 when it is not yet, 2 when it could not run.
 
-    Of rows the steps are groups, marks and parts: what crossfade has put into Kafka, into the source and beside the
-    target. The source's own tables are left alone; of the options only --step is for it.
+    Of rows the steps are tombstones, groups, marks and parts: what crossfade has left in the target, in Kafka, in the
+    source and beside the target. The source's own tables are left alone; of the options only --step, --rate and
+    --age-hours are for it. The step tombstones may be done in any stage before `complete`, as often as you like.
 
     \b
     Examples:
@@ -105,8 +107,10 @@ def cleanup(
     opened = open_migration(screen, where, workers=workers)
     if isinstance(opened, OpenedRows):
         refuse_options(OF_TABLES, "a migration of rows")
-        importlib.import_module("crossfade.cli.rows.retiring").cleanup_rows(opened, name, execute=execute)
+        retiring = importlib.import_module("crossfade.cli.rows.retiring")
+        retiring.cleanup_rows(opened, name, age_hours=age_hours, rate=rate, execute=execute)
         return
+    refuse_options(("age_hours",), "a migration of two tables")
     if name in ROW_NAMES:
         raise click.UsageError(f"--step {name} is one of a migration of rows; of two tables: {', '.join(NAMES)}")
     _ = opened.state_of_this_file()

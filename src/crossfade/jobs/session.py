@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Required, Self, TypedDict, TypeVar, Unpack
 
 from crossfade.control.agent import LEASE_SECONDS, Agent, Ticket
+from crossfade.control.freezing import poll_seconds
 from crossfade.control.records import Role
 from crossfade.control.store import Caller
 from crossfade.core.effects import Later, Place, Reply, Request, Routine
@@ -73,6 +74,7 @@ class JobClient:
         """Entering raises ConfigurationError or NotStarted. `landing_seconds` None: what the clients' config says."""
         self.landing_seconds = landing_seconds_of(clients) if landing_seconds is None else landing_seconds
         self.caller = caller or here()
+        self._strategy = migration.strategy_name
         self.agent = Agent(
             migration.name,
             _new_id(role),
@@ -155,10 +157,10 @@ class JobClient:
         return await self._connections[place].call(operation, request)
 
     async def _poll(self) -> None:
-        pause = min(POLL_SECONDS_MAX, self.agent.lease_seconds / POLLS_A_LEASE)
+        usual = min(POLL_SECONDS_MAX, self.agent.lease_seconds / POLLS_A_LEASE)
         while not self._ending.is_set():
-            try:
-                async with asyncio.timeout(pause):
+            try:  # beside a freeze more often: writes of applications wait for this client as well
+                async with asyncio.timeout(poll_seconds(self._strategy, self.agent.stage, usual)):
                     _ = await self._ending.wait()
             except TimeoutError:
                 try:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crossfade.cdc.verifying import LogApplied, Pause, RowSides, RowVerifyOptions, pages, run, segments
+from crossfade.cdc.verifying.reading import whole_chunk
 from crossfade.control.records import Job, JobRecord, JobStatus
 from crossfade.errors import ConfigurationError, Refused
 from crossfade.jobs.pace import Pace
@@ -28,7 +29,7 @@ def test_a_stopped_verify_goes_on(migrated: Migrated, monkeypatch: pytest.Monkey
     monkeypatch.setattr(segments, "SAVE_SECONDS", 0.0)
     filled(migrated)
     stop, read = threading.Event(), list[tuple[str, Any]]()
-    chunk = pages.whole_chunk
+    chunk = whole_chunk
 
     def recorded(connection: Any, making: Any, table: str, after: Any, count: int) -> Any:
         read.append((table, after))

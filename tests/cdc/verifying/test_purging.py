@@ -2,59 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
+import threading
 import time
 from typing import Any
 
 import pytest
 
-from crossfade.cdc.purging import Purged, PurgeOptions, purge
+from crossfade.cdc.purging import Purged, PurgeOptions, run_purge
 from crossfade.cdc.verifying import LogApplied, Pause
-from crossfade.cleanup.ledger import Ledger
-from crossfade.control.records import Role
 from crossfade.core.effects import Request
 from crossfade.core.mapping import STAMP
 from crossfade.errors import ConfigurationError, Refused
-from crossfade.jobs.connecting import lean
-from crossfade.jobs.session import JobClient
 from tests.backfill.setting import Interposed, connect, once
 from tests.cdc.verifying.setting import LANDING_SECONDS, Migrated, key_of
 
-OPTIONS = PurgeOptions(segments=2, age_seconds=3600)
+OPTIONS = PurgeOptions(segments=2, age_seconds=3600, landing_seconds=LANDING_SECONDS)
 TOMORROW = 86_400.0
-
-
-async def nothing() -> str:
-    return ""
 
 
 def purged(migrated: Migrated, options: PurgeOptions = OPTIONS, **how: Any) -> Purged:
     """As if it were `later` than it is."""
     later = how.pop("later", TOMORROW)
-    settling = how.pop("settling", None) or migrated.settling()
     target: Any = how.pop("target", migrated.jobs_client)
-    late = how.pop("late", nothing)
-    stop = how.pop("stop", lambda: False)
-
-    def note(_name: str, _facts: dict[str, Any]) -> None:
-        """Nobody listens."""
-
-    async def play() -> Purged:
-        client = JobClient(
-            migrated.migration,
-            {"target": target, "control": migrated.jobs_client},
-            Role.VERIFY,
-            note=note,
-            calls_max=8,
-            landing_seconds=LANDING_SECONDS,
-            connect=connect if isinstance(target, Interposed) else lean,
-        )
-        async with client:
-            ledger = Ledger(migrated.control, migrated.caller, 1)
-            how.setdefault("wall", lambda: time.time() + later)
-            return await purge(migrated.destination, client, ledger, settling, options, late=late, stop=stop, **how)
-
-    return asyncio.run(play())
+    return run_purge(
+        migrated.migration,
+        migrated.destination,
+        {"target": target, "control": migrated.jobs_client},
+        how.pop("settling", None) or migrated.settling(),
+        options,
+        late=how.pop("late", lambda: ""),
+        connect=connect,
+        wall=lambda: time.time() + later,
+        **how,
+    )
 
 
 def tombstones(migrated: Migrated) -> set[str]:
@@ -109,15 +89,11 @@ def test_a_young_tombstone_stays(migrated: Migrated) -> None:
 def test_hazard_4_while_an_older_event_may_come_nothing_is_purged(migrated: Migrated) -> None:
     """The log is not applied up to the purge's begin, or something is kept aside: either is refused."""
     some_deleted(migrated)
-
-    async def letters() -> str:
-        return "2 dead letters are left"
-
     behind = LogApplied(lambda: migrated.beginning, lambda _: False, patience_seconds=0.5)
     with pytest.raises(Refused, match="the log was not applied"):
         _ = purged(migrated, settling=behind)
     with pytest.raises(Refused, match="2 dead letters are left"):
-        _ = purged(migrated, late=letters)
+        _ = purged(migrated, late=lambda: "2 dead letters are left")
     assert len(tombstones(migrated)) == 4
 
 
@@ -175,11 +151,18 @@ def test_a_stopped_purge_goes_on(migrated: Migrated) -> None:
     )
     _ = migrated.carry()
     migrated.carried_all()
-    options = PurgeOptions(segments=1, page_items=4, workers=1, age_seconds=3600)
+    options = PurgeOptions(segments=1, page_items=4, workers=1, age_seconds=3600, landing_seconds=LANDING_SECONDS)
     looks: list[Request] = []
+    stop = threading.Event()
+
+    def look(request: Request) -> None:
+        looks.append(request)
+        if len(looks) == 3:
+            stop.set()
+
     interposed = Interposed(migrated.jobs_client)
-    interposed.before["scan"] = looks.append
-    first = purged(migrated, options, target=interposed, stop=lambda: len(looks) >= 3)
+    interposed.before["scan"] = look
+    first = purged(migrated, options, target=interposed, stop_event=stop)
     assert (first.done, first.purged) == (False, 12)
     looks.clear()
     second = purged(migrated, options, target=interposed)

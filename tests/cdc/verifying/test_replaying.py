@@ -62,13 +62,13 @@ def corrected(table: str) -> Rows:
     return rows
 
 
-def shown(migrated: Migrated, table: str) -> list[Item]:
+def shown(migrated: Migrated, table: str) -> list[tuple[str, bool, Item]]:
     """What applications see and tombstones alike, without what tells one write from another."""
-    items = [
-        {name: value for name, value in item.items() if name != STAMP} | {"deleted": "deleted" in item[STAMP]["M"]}
-        for item in migrated.held(table)
+    held = sorted(migrated.held(table), key=lambda item: repr((item["pk"], item["sk"])))
+    return [
+        (item["pk"]["S"], "deleted" in item[STAMP]["M"], {name: item[name] for name in item if name != STAMP})
+        for item in held
     ]
-    return sorted(items, key=lambda item: repr((item["pk"], item["sk"])))
 
 
 def test_replayed_from_the_beginning_nothing_changes(migrated: Migrated) -> None:

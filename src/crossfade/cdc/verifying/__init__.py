@@ -8,6 +8,7 @@
     pages.py      a page of one direction: rows, items or parts
     repairing.py  one difference mended, under a version that the log can go on from
     result.py     what came of it
+    of_pipeline.py  all of it for a migration file with its servers
     run.py        the runner: `run_row_verify` (segments.py: one segment of it; strays.py: who makes what nobody claims)
 
 What lives elsewhere: what a change means and how it is written (`planning.py`, `applying.py`), and the verify of two

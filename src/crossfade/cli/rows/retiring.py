@@ -16,12 +16,15 @@ from crossfade.cli.connect import COORDINATOR_CONNECTIONS
 from crossfade.cli.opened import OpenedRows
 from crossfade.cli.outcome import NOT_YET
 from crossfade.cli.plans import UNCHANGED, label_grid
+from crossfade.cli.rows.purging import purge_rows
 from crossfade.cli.rows.servers import pipeline_of
 
 NAMES = [step.value for step in RowStep]
 
 
-def cleanup_rows(opened: OpenedRows, name: str | None, *, execute: bool) -> None:
+def cleanup_rows(
+    opened: OpenedRows, name: str | None, *, age_hours: float | None, rate: float | None, execute: bool
+) -> None:
     """All steps; with `execute` the named one, or the next."""
     if name is not None and name not in NAMES:
         raise click.UsageError(f"--step {name} is none of a migration of rows, whose steps are {', '.join(NAMES)}")
@@ -31,6 +34,9 @@ def cleanup_rows(opened: OpenedRows, name: str | None, *, execute: bool) -> None
     view = opened.run(look_at_retiring(ledger, opened.migration))
     step = RowStep(name) if name else view.next.step if view.next is not None else None
     screen = opened.screen
+    if name == RowStep.TOMBSTONES or (step is RowStep.TOMBSTONES and execute and not view.closed):
+        purge_rows(opened, pipeline, age_hours=age_hours, rate=rate, execute=execute)
+        return
     if step is None or not execute:
         show(opened, view, step)
         screen.document({"executed": False, **as_json(opened, view, step)})
