@@ -164,7 +164,9 @@ def test_commands_for_two_tables_say_what_is_meant_for_rows(direct: RowShell) ->
     assert "`crossfade status` shows how far it is carried" in direct("watch", status=2).output
     assert "has no topics" in direct("etl", status=2).output
     assert "--segments says nothing of a migration of rows" in direct("backfill", "--segments", "3", status=2).output
-    assert "whose steps are groups, marks, parts" in direct("cleanup", "--step", "snapshot", status=2).output
+    assert (
+        "whose steps are tombstones, groups, marks, parts" in direct("cleanup", "--step", "snapshot", status=2).output
+    )
 
 
 def test_topics_are_looked_at(through_kafka: RowShell) -> None:
