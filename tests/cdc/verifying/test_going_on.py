@@ -9,6 +9,7 @@ import pytest
 
 from crossfade.cdc.verifying import LogApplied, Pause, RowSides, RowVerifyOptions, pages, run, segments
 from crossfade.cdc.verifying.reading import whole_chunk
+from crossfade.control.jobs import save_checkpoint
 from crossfade.control.records import Job, JobRecord, JobStatus
 from crossfade.errors import ConfigurationError, Refused
 from crossfade.jobs.pace import Pace
@@ -45,6 +46,41 @@ def test_a_stopped_verify_goes_on(migrated: Migrated, monkeypatch: pytest.Monkey
     assert (again.status, again.rows) == ("clean", 29 + 10 + 30 + 2 + 2), again
     assert len(set(read)) == len(read)
     assert read[4][1] is not None
+
+
+def test_what_was_in_doubt_is_checkpointed_too(migrated: Migrated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every page has something under way, each is saved when the log has told that it is nothing."""
+    for name in ("SAVE_SECONDS", "DOUBT_SECONDS"):
+        monkeypatch.setattr(segments, name, 0.0)
+    filled(migrated)
+    saved: list[Any] = []
+
+    def recorded(claim: Any, checkpoint: Any) -> Any:
+        saved.append((checkpoint.number, checkpoint.last_key, checkpoint.done))
+        return save_checkpoint(claim, checkpoint)
+
+    monkeypatch.setattr(run, "save_checkpoint", recorded)
+    for number in range(100, 129):
+        item = migrated.item(f"thing#{number}", "thing")
+        migrated.put({**item, "label": {"S": "lost"}})
+    sides = migrated.sides()
+    begun: list[int] = []
+    settling = migrated.settling()
+
+    class Mending:
+        """What is asked for is applied by then."""
+
+        async def begin(self) -> Any:
+            begun.append(1)
+            first = 90 + 10 * len(begun)  # of the page that is in doubt now
+            migrated.write(f"UPDATE shop.things SET label = 'x' WHERE id BETWEEN {first} AND {first + 9}")
+            return await settling.begin()
+
+    result = migrated.verify(IN_TENS, sides=RowSides(sides.migration, sides.source, sides.destination, Mending()))
+    assert result.status == "clean"
+    things = sides.destination.rows.tables.index("shop.things")
+    assert [done for number, _, done in saved if number == things] == [False, False, True]
+    assert len(begun) >= 3
 
 
 def test_what_was_found_before_the_stop_is_looked_at_again(migrated: Migrated, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,10 +108,31 @@ def test_a_stale_child_row_is_found_before_it_is_shown(migrated: Migrated) -> No
     found = migrated.verify()
     assert (found.stale_parts, found.differences) == (1, 1)
     assert migrated.verify(REPAIR).status == "repaired"
+    newest = max(part["version"]["S"] for part in migrated.held(migrated.migration.parts_table))
+    assert migrated.item("order#102", "order")[STAMP]["M"]["version"]["S"] == newest
     migrated.write("UPDATE shop.orders SET total = 2 WHERE id = 102")
     migrated.carried_all()
     item = migrated.items()["order#102"]
     assert item["lines"] == {"L": [{"L": [{"N": "1021"}, {"N": "1"}]}, {"L": [{"N": "1022"}, {"N": "2"}]}]}
+    assert migrated.verify().status == "clean"
+
+
+def test_an_item_that_is_lost_with_its_parts_is_made_of_its_rows(migrated: Migrated) -> None:
+    """All of it: the rows of children too, which come behind it, so that the next change finds them."""
+    migrated.write(
+        "INSERT INTO shop.orders VALUES (102, 1)", "INSERT INTO shop.`lines` VALUES (1021, 102, 1), (1022, 102, 2)"
+    )
+    _ = migrated.carry()
+    migrated.carried_all()
+    before = migrated.items()["order#102"]
+    for table, names in ((migrated.target, ("pk", "sk")), (migrated.migration.parts_table, ("item", "part"))):
+        for item in migrated.held(table):
+            _ = migrated.perform("DeleteItem", {"TableName": table, "Key": {name: item[name] for name in names}})
+    one_by_one = RowVerifyOptions(segments=1, workers=1, landing_seconds=LANDING_SECONDS, repair=True)
+    result = migrated.verify(one_by_one)
+    assert (result.missing, result.not_repaired, result.status) == (1, 0, "repaired"), result
+    assert migrated.items()["order#102"] == before
+    assert len(migrated.held(migrated.migration.parts_table)) == 3
     assert migrated.verify().status == "clean"
 
 

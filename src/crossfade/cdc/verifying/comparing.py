@@ -40,7 +40,8 @@ class Suspect:
 
     @property
     def name(self) -> str:
-        return f"{self.where} {self.of if self.key is None else key_name(self.key)}"
+        """Each row is asked by itself, where two say that they make one key."""
+        return f"{self.where} {self.of} {'' if self.key is None else key_name(self.key)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,14 @@ class Seen:
 class Comparer:
     """Both sides, for one loop."""
 
-    def __init__(self, client: JobClient, reads: SourceReads, destination: Destination) -> None:
+    def __init__(
+        self, client: JobClient, reads: SourceReads, destination: Destination, *, with_parts: bool = True
+    ) -> None:
         self.making = Making(destination.rows)
         self.destination = destination
         self._client = client
         self._reads = reads
+        self._with_parts = with_parts
 
     async def held(self, where: Where, keys: Sequence[Item]) -> list[Item | None]:
         """What the target, or the parts table, has under each key: strongly consistent."""
@@ -158,7 +162,7 @@ class Comparer:
         wanted = [
             (RowName(table, keyed.key), part_wanted(part)) for keyed in rows for part in self.making.parts(table, keyed)
         ]
-        if not wanted:
+        if not wanted or not self._with_parts:
             return []
         found = await self.held("parts", [key_of_part(item) for _, item in wanted])
         suspects: list[Suspect] = []

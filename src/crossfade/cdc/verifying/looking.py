@@ -11,7 +11,7 @@ written anew, as everything is, since the verify began. So it is no difference; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from crossfade.cdc.verifying.comparing import Comparer, Seen, Suspect
@@ -24,11 +24,13 @@ PAUSE_SECONDS: Final = 0.2  # at least, between two looks: a commit is seen ever
 
 
 class Looks:
-    """At some suspects together. `differing` holds what is left at the end."""
+    """At some suspects together. `found` is told each difference that counts, once."""
 
-    def __init__(self, comparer: Comparer, settling: Settling, suspects: Sequence[Suspect]) -> None:
-        self.differing: list[Seen] = []
+    def __init__(
+        self, comparer: Comparer, settling: Settling, suspects: Sequence[Suspect], found: Callable[[Seen], None]
+    ) -> None:
         self.in_motion = 0
+        self._found = found
         self._comparer = comparer
         self._settling = settling
         self._left = list(suspects)
@@ -59,7 +61,7 @@ class Looks:
         times = times + 1 if digest == seen.digest else 1
         self._seen[seen.suspect.name] = seen.digest, times
         if times >= SAME_LOOKS:
-            self.differing.append(seen)
+            self._found(seen)
         elif self._looks + 1 >= LOOKS_MAX:
             self.in_motion += 1
         else:

@@ -24,12 +24,13 @@ MIRROR_SECONDS: Final = 5.0  # a mirror that is merely behind has come by then
 
 def sides_of(pipeline: Pipeline, source: Source, stage: Stage) -> RowSides:
     """In a stage: where the target decides, what is under way is no log but the mirrors of applications."""
+    rows_decide = FREEZE[stage].authority == "source"
     settling: Settling = Pause(MIRROR_SECONDS)
-    if FREEZE[stage].authority == "source":
+    if rows_decide:
         settling = LogApplied(lambda: position_now(source), applied(pipeline))
     marks = Watermarks(pipeline.migration.marks_schema)
     mark = Marking(source, marks, lambda: kept(pipeline), lambda: secrets.token_hex(12))
-    return RowSides(pipeline.migration, source, pipeline.destination(), settling, mark)
+    return RowSides(pipeline.migration, source, pipeline.destination(), settling, mark, rows_decide)
 
 
 def applied(pipeline: Pipeline) -> Callable[[Position], bool]:

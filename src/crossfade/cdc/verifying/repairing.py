@@ -27,7 +27,7 @@ from crossfade.cdc.mysql.source import Source
 from crossfade.cdc.mysql.watermarks import Watermarks
 from crossfade.cdc.planning import Part, Written, folded
 from crossfade.cdc.rows import Fold
-from crossfade.cdc.verifying.comparing import Comparer, Seen, kept, same_part
+from crossfade.cdc.verifying.comparing import Comparer, Seen, Suspect, kept, same_part
 from crossfade.cdc.verifying.making import LOWEST, WholeRow, key_of_part, part_wanted
 from crossfade.cdc.wire import unpacked_row
 from crossfade.core.effects import Routine
@@ -49,6 +49,7 @@ class Repair(StrEnum):
     NOT_OURS = "not written by crossfade, left alone"
     UNMAPPED = "its row cannot be mapped"
     REFUSED = "the target refuses it"
+    AGAIN = "repaired, and different again"
 
 
 Mended = tuple[Repair, str]
@@ -98,12 +99,12 @@ class Repairer:
         self._client = client
         self._comparer = comparer
 
-    async def mend(self, seen: Seen, version: Version | None) -> Mended:
+    async def mend(self, suspect: Suspect, version: Version | None) -> Mended:
         """What came of it, and why. `version` is that of a read which begins now; None: that of the target is kept."""
-        suspect = seen.suspect
+        looked = await self._comparer.look([suspect])
         if suspect.key is None:
-            return Repair.UNMAPPED, seen.why
-        (now,) = await self._comparer.look([suspect])
+            return Repair.UNMAPPED, "".join(seen.why for seen in looked)
+        (now,) = looked
         if now.why:
             return Repair.UNMAPPED, now.why
         if now.agrees:

@@ -14,7 +14,7 @@ from crossfade.cdc.applying import Destination
 from crossfade.cdc.changes import Version
 from crossfade.cdc.mysql.source import Source
 from crossfade.cdc.running.capturing import rows_estimated
-from crossfade.cdc.verifying.comparing import Comparer, Seen
+from crossfade.cdc.verifying.comparing import Comparer, Seen, Suspect
 from crossfade.cdc.verifying.pages import ItemPages, Pages, PartPages, RowPages
 from crossfade.cdc.verifying.reading import SourceReads
 from crossfade.cdc.verifying.repairing import Mended, Repairer, refuse_stage
@@ -26,7 +26,6 @@ from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoint
 from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.mapping.values import show_key
-from crossfade.core.pair import key_name
 from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY, Stage
 from crossfade.jobs.bulk import Segment
 from crossfade.jobs.connecting import Clients, Connect, lean
@@ -61,6 +60,8 @@ class RowSides:
     destination: Destination
     settling: Settling
     mark: Callable[[], Version] | None = None
+    with_parts: bool = True
+    """Whether the rows that are kept for items of several are compared as well: while the rows decide."""
 
 
 def run_row_verify(
@@ -127,7 +128,7 @@ def check_stage(stage: Stage, *, repair: bool) -> None:
 
 def directions(sides: RowSides) -> int:
     """Tables of DynamoDB that are scanned: the target, and that of the parts where there are any."""
-    return 2 if sides.destination.rows.folds else 1
+    return 2 if sides.destination.rows.folds and sides.with_parts else 1
 
 
 class _Run:
@@ -144,7 +145,7 @@ class _Run:
         stop: threading.Event,
     ) -> None:
         self.client = client
-        self.comparer = Comparer(client, reads, sides.destination)
+        self.comparer = Comparer(client, reads, sides.destination, with_parts=sides.with_parts)
         self.settling = sides.settling
         self.page_rows = options.page_rows
         self.repairs = options.repair
@@ -203,7 +204,7 @@ class _Run:
 
     async def _deal_with_strays(self, tasks: list[SegmentTask]) -> None:
         """Ask all rows for the items that nobody seems to make."""
-        wanted = {key_name(seen.suspect.key) for task in tasks for seen in task.strays if seen.suspect.key is not None}
+        wanted = {stray.key_name for task in tasks for stray in task.strays}
         if not wanted or self._stop.is_set():
             return
         makers = self.comparer.making.makers
@@ -232,8 +233,8 @@ class _Run:
     async def version(self) -> Version | None:
         return await asyncio.to_thread(self._sides.mark) if self._sides.mark is not None else None
 
-    async def mend(self, seen: Seen, version: Version | None) -> Mended:
-        return await self._repairer.mend(seen, version)
+    async def mend(self, suspect: Suspect, version: Version | None) -> Mended:
+        return await self._repairer.mend(suspect, version)
 
     def sample(self, kind: str, seen: Seen) -> None:
         if len(self._samples) < SAMPLES_MAX:

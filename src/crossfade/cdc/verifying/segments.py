@@ -7,7 +7,7 @@ longer than DOUBT_SECONDS.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from crossfade.cdc.changes import Version
@@ -46,7 +46,7 @@ class Overseer(Protocol):
 
     async def version(self) -> Version | None: ...
 
-    async def mend(self, seen: Seen, version: Version | None) -> Mended: ...
+    async def mend(self, suspect: Suspect, version: Version | None) -> Mended: ...
 
     def sample(self, kind: str, seen: Seen) -> None: ...
 
@@ -55,13 +55,25 @@ class Overseer(Protocol):
     def progressed(self, items: int) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """An item that its own row does not make; as little of it as there may be many. `digest` is of what was seen."""
+
+    suspect: Suspect
+    digest: int
+
+    @property
+    def key_name(self) -> str:
+        return key_name(self.suspect.key or {})
+
+
 class SegmentTask:
     """A step is a page, a look, some repairs, or a checkpoint."""
 
     def __init__(self, run: Overseer, pages: Pages, checkpoint: SegmentCheckpoint) -> None:
         self.checkpoint = checkpoint
         self.counts: Counter[str] = Counter(checkpoint.counts)
-        self.strays: list[Seen] = []
+        self.strays: list[Stray] = []
         self._run = run
         self._pages = pages
         self._at: Item | None = checkpoint.last_key
@@ -70,8 +82,9 @@ class SegmentTask:
         self._since = 0.0  # the oldest of them
         self._looks: Looks | None = None
         self._again: Looks | None = None  # at what was repaired
-        self._to_repair: list[Seen] = []
+        self._to_repair: list[Suspect] = []
         self._saved_at = 0.0
+        self._unsaved = False
 
     @property
     def must_go_on(self) -> bool:
@@ -83,16 +96,17 @@ class SegmentTask:
             wait = await self._looks.step()
             if wait is not None:
                 return now + wait
-            self._looked(self._looks)
+            self.counts["in_motion"] += self._looks.in_motion
+            self._looks = None
         elif self._again is not None:
             wait = await self._again.step()
             if wait is not None:
                 return now + wait
-            self._looked_again(self._again)
+            self._again = None
         elif self._to_repair:
             await self._repair()
         elif self._suspects and self._is_time(now):
-            self._looks = Looks(self._run.comparer, self._run.settling, self._suspects)
+            self._looks = Looks(self._run.comparer, self._run.settling, self._suspects, self._found)
             self._suspects = []
         elif self._scanned or (self._run.strays_full and not self._pages.claims):
             await self._rest()
@@ -106,6 +120,7 @@ class SegmentTask:
         return full or self._scanned or now - self._since >= DOUBT_SECONDS
 
     async def _page(self, now: float) -> None:
+        await self._save_where_settled(now)
         count = self._run.page_rows
         await self._run.pace(count)
         looked = await self._pages.look(self._at, count)
@@ -116,7 +131,13 @@ class SegmentTask:
         self._run.progressed(looked.counts["rows"] + looked.counts["target_items"] + looked.counts["parts"])
         self._at = looked.at
         self._scanned = looked.at is None
-        if not self._suspects and not self.strays and (self._scanned or now - self._saved_at >= SAVE_SECONDS):
+        self._unsaved = True
+        await self._save_where_settled(now)
+
+    async def _save_where_settled(self, now: float) -> None:
+        """At the end of the segment, and from time to time before: behind a page, or behind the looks at its doubts."""
+        due = self._scanned or now - self._saved_at >= SAVE_SECONDS
+        if due and self._unsaved and not self._suspects and not self.strays:
             self._saved_at = now
             await self._save(done=self._scanned)
 
@@ -128,23 +149,21 @@ class SegmentTask:
     async def _save(self, *, done: bool) -> None:
         wanted = replace(self.checkpoint, last_key=None if done else self._at, done=done, counts=dict(self.counts))
         self.checkpoint = await self._run.save(wanted)
+        self._unsaved = False
 
     # --- what the looks told
 
-    def _looked(self, looks: Looks) -> None:
-        self._looks = None
-        self.counts["in_motion"] += looks.in_motion
-        for seen in looks.differing:
-            if self._pages.claims:
-                self._count(seen)
-            elif seen.wanted is None and not seen.why:  # what a row makes otherwise is told by that row
-                self.strays.append(seen)
+    def _found(self, seen: Seen) -> None:
+        if self._pages.claims:
+            self._count(seen)
+        elif seen.wanted is None and not seen.why:  # what a row makes otherwise is told by that row
+            self.strays.append(Stray(seen.suspect, seen.digest))
 
     async def conclude(self, unmade: set[str]) -> None:
         """Of the strays, those that no row makes are extra, unless they were written since."""
         strays, self.strays = self.strays, []
-        left = [seen for seen in strays if seen.suspect.key is not None and key_name(seen.suspect.key) in unmade]
-        before = {seen.suspect.name: seen.digest for seen in left}
+        left = [stray for stray in strays if stray.key_name in unmade]
+        before = {stray.suspect.name: stray.digest for stray in left}
         for start in range(0, len(left), KEYS_AT_ONCE):
             for seen in await self._run.comparer.look([each.suspect for each in left[start : start + KEYS_AT_ONCE]]):
                 if seen.agrees:
@@ -159,29 +178,26 @@ class SegmentTask:
         self.counts[kind] += 1
         self._run.sample(kind, seen)
         if self._run.repairs:
-            self._to_repair.append(seen)
+            self._to_repair.append(seen.suspect)
 
     # --- repairs
 
     async def _repair(self) -> None:
-        seen, self._to_repair = self._to_repair, []
+        suspects, self._to_repair = self._to_repair, []
         version = await self._run.version()
         repaired: list[Suspect] = []
-        for each in seen:
-            mended = await self._run.mend(each, version)
+        for suspect in suspects:
+            mended = await self._run.mend(suspect, version)
             if mended[0] is Repair.REPAIRED:
-                repaired.append(each.suspect)
+                repaired.append(suspect)
             else:
                 self.counts["left_alone" if mended[0] in LEFT_ALONE else "not_repaired"] += 1
                 self._run.reason(mended)
         if repaired:
             self.counts["repaired"] += len(repaired)
-            self._again = Looks(self._run.comparer, self._run.settling, repaired)
+            self._again = Looks(self._run.comparer, self._run.settling, repaired, self._found_again)
 
-    def _looked_again(self, looks: Looks) -> None:
-        self._again = None
-        left = len(looks.differing)
-        self.counts["repaired"] -= left
-        self.counts["not_repaired"] += left
-        for seen in looks.differing:
-            self._run.reason((Repair.REFUSED, f"it differs again: {seen.suspect.name}"))
+    def _found_again(self, _seen: Seen) -> None:
+        self.counts["repaired"] -= 1
+        self.counts["not_repaired"] += 1
+        self._run.reason((Repair.AGAIN, ""))

@@ -15,9 +15,7 @@ from crossfade.errors import MappingError
 from crossfade.jobs.pace import Pace
 from crossfade.jobs.session import JobClient
 
-STRAYS_MAX: Final = (
-    100_000  # kept at one time, with what was seen: some 100 MB at most; then the rows are read for them
-)
+STRAYS_MAX: Final = 100_000  # kept at one time, as keys; then all rows are read for them
 
 
 class Search:
