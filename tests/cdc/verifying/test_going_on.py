@@ -73,7 +73,7 @@ def test_what_was_in_doubt_is_checkpointed_too(migrated: Migrated, monkeypatch: 
         async def begin(self) -> Any:
             begun.append(1)
             first = 90 + 10 * len(begun)  # of the page that is in doubt now
-            migrated.write(f"UPDATE shop.things SET label = 'x' WHERE id BETWEEN {first} AND {first + 9}")
+            migrated.write(f"UPDATE shop.things SET label = 'x' WHERE id BETWEEN {first} AND {first + 9}")  # noqa: S608  numbers
             return await settling.begin()
 
     result = migrated.verify(IN_TENS, sides=RowSides(sides.migration, sides.source, sides.destination, Mending()))
