@@ -53,11 +53,6 @@ class RowShell(Shell):
         return f"shop_{self.mark}"
 
     @property
-    def process_environment(self) -> dict[str, str]:
-        """Of a process of its own, which a test ends."""
-        return {**os.environ, **self.environment}
-
-    @property
     def parts(self) -> str:
         return f"target-{self.mark}-parts"
 

@@ -2,32 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-
+from tests.cli.rows.background import running
 from tests.cli.rows.conftest import RowShell
 from tests.cli.rows.test_carrying import ROWS, at_dualwrite
-
-WAIT_SECONDS = 60.0
-
-
-@contextmanager
-def replicating(shell: RowShell, *command: str) -> Generator[None]:
-    """The command runs as a process of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "crossfade.cli", *command, "--execute"],
-        cwd=shell.folder,
-        env=shell.process_environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        _ = process.wait(WAIT_SECONDS)
 
 
 def damage(shell: RowShell) -> None:
@@ -42,7 +19,7 @@ def test_a_difference_is_found_and_repaired_by_commands(direct: RowShell) -> Non
     """Found with exit status 1, shown as a plan, repaired with --execute, and clean after it; tombstones are purged."""
     shell = at_dualwrite(direct)
     assert shell.lines("backfill", "--execute")[-1]["status"] == "complete"
-    with replicating(shell, "replicate"):
+    with running(shell, "replicate", "--execute"):
         shell.sql("DELETE FROM {schema}.customers WHERE id = 2")
         clean = shell.lines("verify", "--segments", "2")[-1]
         assert (clean["status"], clean["rows"], clean["matching"]) == ("clean", 4, 2)
@@ -75,7 +52,7 @@ def test_through_kafka_the_group_tells_how_far_the_log_is(through_kafka: RowShel
     """Verify waits for the workers, and has no verdict of its own while changes lie in the topics."""
     shell = at_dualwrite(through_kafka)
     assert shell.lines("backfill", "--execute")[-1]["status"] == "complete"
-    with replicating(shell, "replicate"), replicating(shell, "etl"):
+    with running(shell, "replicate", "--execute"), running(shell, "etl", "--execute"):
         result = shell.lines("verify", "--segments", "2")[-1]
         assert (result["status"], result["matching"], result["rows"]) == ("clean", 3, len(ROWS) + 2)
         damage(shell)
