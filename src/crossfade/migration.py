@@ -1,5 +1,8 @@
 """A migration as a value: two tables, how an item of one becomes an item of the other, and how to go about it.
 
+The other kind, from rows of a relational database, is `crossfade.cdc.RowMigration`; `load` knows both by what they have
+in common, `AnyMigration`.
+
 Everything that can be known to be wrong is an error when the value is made, before anything runs. A migration file is
 a Python file that makes exactly one; the reader of an error is the writer of that file, so `load` names the line and
 what was probably meant, where a traceback through crossfade would say neither.
@@ -13,10 +16,10 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast, overload
 
 import crossfade.mapping
 from crossfade.core.effects import Place
@@ -85,7 +88,7 @@ class Table:
     and for those that the target is to be made with."""
 
     def __post_init__(self) -> None:
-        _check_table_name(self.name, "table")
+        check_table_name(self.name, "table")
         entries = _entries(self.key)
         if entries is None or not 1 <= len(entries) <= 2:
             raise ConfigurationError(
@@ -115,8 +118,39 @@ class Table:
         return self.key_names[1] if len(self.key) > 1 else None
 
 
+class AnyMigration:
+    """What a migration file makes, of whichever kind: as much of it as the control plane has to know."""
+
+    __slots__ = ()
+
+    name: str
+    target: Table
+    control_table: str
+
+    @property
+    def source_name(self) -> str:
+        """What the control table calls the source."""
+        raise NotImplementedError
+
+    @property
+    def strategy_name(self) -> str:
+        """The ladder."""
+        raise NotImplementedError
+
+    @property
+    def fingerprint(self) -> str:
+        """What every client has to have in common."""
+        raise NotImplementedError
+
+    def check_whole(self) -> None:
+        """Look at what could not be known before the file had run to its end. Raises ConfigurationError."""
+
+
+Made = TypeVar("Made", bound=AnyMigration)
+
+
 @dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(AnyMigration):
     """What a migration file makes. Raises ConfigurationError, or MappingInvalid where the mapping cannot work."""
 
     name: str
@@ -130,11 +164,7 @@ class Migration:
     compiled: CompiledMapping = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        given_name: Any = self.name  # migration files are not type-checked
-        if not isinstance(given_name, str) or not MIGRATION_NAME.fullmatch(given_name):
-            raise ConfigurationError(
-                f"migration name {given_name!r}: 1 to 100 letters, digits, '-', '_' or '.', a letter or digit first"
-            )
+        check_migration_name(self.name)
         for place, table in (("source", cast("Any", self.source)), ("target", cast("Any", self.target))):
             if not isinstance(table, Table):
                 raise ConfigurationError(
@@ -147,7 +177,7 @@ class Migration:
                 next_step="a migration goes to another table: create it under another name",
             )
         _check_strategy(self.name, self.strategy)
-        _check_table_name(self.control_table, "control_table")
+        check_table_name(self.control_table, "control_table")
         if self.control_table in (self.source.name, self.target.name):
             raise ConfigurationError(
                 f"migration {self.name}: the control table {self.control_table!r} is one of the tables to migrate",
@@ -164,6 +194,18 @@ class Migration:
                 next_step='take strategy="copy-on-write", or make the new key a form of the old one (join, split)',
             )
         object.__setattr__(self, "compiled", compiled)
+
+    @property
+    def source_name(self) -> str:
+        return self.source.name
+
+    @property
+    def strategy_name(self) -> str:
+        return self.strategy
+
+    @property
+    def fingerprint(self) -> str:
+        return self.compiled.fingerprint
 
     def table(self, place: Literal["source", "target"]) -> Table:
         """The table on one side."""
@@ -211,7 +253,16 @@ def _indexes(table: str, given: Any) -> dict[str, Index]:
     return found
 
 
-def _check_table_name(name: Any, what: str) -> None:
+def check_migration_name(name: Any) -> None:
+    """Raises ConfigurationError; migration files are not type-checked."""
+    if not isinstance(name, str) or not MIGRATION_NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"migration name {name!r}: 1 to 100 letters, digits, '-', '_' or '.', a letter or digit first"
+        )
+
+
+def check_table_name(name: Any, what: str) -> None:
+    """Raises ConfigurationError."""
     if not isinstance(name, str) or not TABLE_NAME.fullmatch(name):
         raise ConfigurationError(f"{what} {name!r}: a table name is 3 to 255 letters, digits, '-', '_' or '.'")
 
@@ -254,17 +305,21 @@ def template(
     return _TEMPLATE.format(name=name, source=source, target=target, file=file)
 
 
-def load(path: str | Path) -> Migration:
-    """The migration that a file makes. Raises ConfigurationError (MappingInvalid is one) with the line."""
+@overload
+def load(path: str | Path) -> Migration: ...
+
+
+@overload
+def load(path: str | Path, kind: type[Made]) -> Made: ...
+
+
+def load(path: str | Path, kind: type[AnyMigration] = Migration) -> AnyMigration:
+    """The migration that a file makes, of a kind: `AnyMigration` takes either.
+
+    Raises ConfigurationError (MappingInvalid is one) with the line.
+    """
     file = Path(path)
-    try:
-        if file.stat().st_size > FILE_BYTES_MAX:
-            raise ConfigurationError(f"{file}: larger than {FILE_BYTES_MAX:,} bytes, so it is no migration file")
-        source = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigurationError(f"{file}: no such file", next_step=f"crossfade new {file}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error}") from error
+    source = _text_of(file)
     try:
         code = compile(source, str(file), "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
@@ -276,29 +331,53 @@ def load(path: str | Path) -> Migration:
     sys.modules[module.__name__] = module  # dataclasses and the like look their module up while it runs
     try:
         exec(code, module.__dict__)  # noqa: S102 - a migration file is the user's own program
+        found = _only_migration(module, file)
+        found.check_whole()
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         raise _explained(error, file, source, module) from error
-    return _only_migration(module, file)
+    if not isinstance(found, kind):
+        raise ConfigurationError(
+            f"{file}: makes a {type(found).__name__}, and a {kind.__name__} is needed here",
+            next_step="see docs/rows.md for the commands and the Switch of a migration of rows",
+        )
+    return found
 
 
-def _only_migration(module: ModuleType, file: Path) -> Migration:
-    found = {id(value): (name, value) for name, value in vars(module).items() if isinstance(value, Migration)}
+def _text_of(file: Path) -> str:
+    try:
+        if file.stat().st_size > FILE_BYTES_MAX:
+            raise ConfigurationError(f"{file}: larger than {FILE_BYTES_MAX:,} bytes, so it is no migration file")
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(f"{file}: no such file", next_step=f"crossfade new {file}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error}") from error
+
+
+def _only_migration(module: ModuleType, file: Path) -> AnyMigration:
+    found = {id(value): (name, value) for name, value in vars(module).items() if isinstance(value, AnyMigration)}
     if len(found) == 1:
         return next(iter(found.values()))[1]
     if not found:
-        raise ConfigurationError(
+        raise _Whole(
             f"{file}: makes no Migration",
             next_step="assign one: migration = Migration(...); `crossfade new` writes an example",
         )
     names = ", ".join(sorted(name for name, _ in found.values()))
-    raise ConfigurationError(
+    raise _Whole(
         f"{file}: makes {len(found)} migrations ({names})", next_step="keep one a file, so that every command is clear"
     )
 
 
+class _Whole(ConfigurationError):
+    """Of the file, and of no line of it."""
+
+
 def _explained(error: BaseException, file: Path, source: str, module: ModuleType) -> ConfigurationError:
     """The same error, said to the writer of the file."""
+    if isinstance(error, _Whole):
+        return ConfigurationError(error.message, next_step=error.next_step)
     line = next(
         (frame.lineno for frame in reversed(traceback.extract_tb(error.__traceback__)) if frame.filename == str(file)),
         None,
@@ -324,12 +403,13 @@ def _probably_meant(error: BaseException, module: ModuleType) -> str:
     if isinstance(error, NameError):
         wrong, known = error.name, known | vars(module).keys()
     elif isinstance(error, ImportError) and (match := re.search(r"cannot import name '(\w+)'", str(error))):
-        wrong = match[1]
+        wrong, known = match[1], known | {*getattr(sys.modules.get(error.name or ""), "__all__", ())}
     elif isinstance(error, ModuleNotFoundError):
         return f"is {error.name} installed here, or on PYTHONPATH?"
     elif isinstance(error, TypeError) and (match := re.search(r"unexpected keyword argument '(\w+)'", str(error))):
         wrong = match[1]
-        known = {entry.name for kind in (Index, Migration, Table) for entry in fields(kind) if entry.init}
+        kinds = [Index, Migration, Table, *(kind for kind in vars(module).values() if isinstance(kind, type))]
+        known = {entry.name for kind in kinds if is_dataclass(kind) for entry in fields(kind) if entry.init}
         known |= {"forward", "backward", "types", "count", "by", "separator", "into", "default"}
     if not wrong:
         return "correct that line"

@@ -1,5 +1,6 @@
 """From a relational database to DynamoDB: its row log as changes, rows as items, and the versions that order them.
 
+    migration.py the migration file's value; connecting.py: where the servers are, from the environment
     changes.py   what is known of one change of one row, and its version
     publishing.py  the log into topics of our own (kafka.py: the client; checkpoints.py: where to go on)
     etl/         topics, or the log itself, into the target
@@ -8,3 +9,11 @@
 What lives elsewhere: the stages and their ladders (`core/stages.py`), leases, gates and checkpoints (`control/`), and
 DynamoDB's own change streams (`streams/`), whose changes have no order and need none.
 """
+
+from __future__ import annotations
+
+from crossfade.cdc.migration import Kafka, MySQL, RowMigration
+from crossfade.cdc.mysql.values import date_or
+from crossfade.cdc.rows import Child, key
+
+__all__ = ["Child", "Kafka", "MySQL", "RowMigration", "date_or", "key"]

@@ -10,8 +10,9 @@ target, then read the parts, then write, locked on what the target held at that 
 part that is written is followed by such a write, and the last of them has read the parts after all the others had
 written. So the item is right in whatever order its rows come.
 
-What the target holds besides the application's attributes is `_crossfade`: a map with `version`, for an item of several
-rows `lock`, for a tombstone `deleted` and `at` (seconds since 1970).
+What the target holds besides the application's attributes is `_crossfade`: a map with `version`, with `of` (the row
+that makes the item: it leads back from it), for an item of several rows `lock`, for a tombstone `deleted` and `at`
+(seconds since 1970).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, Final
 import orjson
 
 from crossfade.cdc.changes import Change, Version
-from crossfade.cdc.planning import Part, RowData, Written, folded, packed_key, planned
+from crossfade.cdc.planning import Part, RowData, Written, folded, name_of_row, planned
 from crossfade.cdc.rows import Rows
 from crossfade.cdc.wire import packed_row, unpacked_row
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp, Today
@@ -41,10 +42,14 @@ PART_NOT_NEWER: Final = "attribute_not_exists(#version) OR #version <= :version"
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came of a change: how many items were written, and of how many something newer was there already."""
+    """What came of a change: how many items were written, and of how many something newer was there already.
+
+    `passed`: changes that were not to be carried out.
+    """
 
     written: int = 0
     late: int = 0
+    passed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,17 @@ def apply(destination: Destination, change: Change) -> Routine[Applied]:
     return Applied(written, late)
 
 
+def pass_over(destination: Destination, change: Change) -> Routine[Applied]:
+    """Write no item: the target decides what is in it. The rows that are parts of an item are kept all the same, since
+    where the source decides again the item is made of all of them."""
+    for part in planned(destination.rows, change, parts_only=True).parts:
+        _ = yield from keep_part(destination, part, change.version)
+    return Applied(passed=1)
+
+
 def write(table: str, entry: Written, version: Version) -> Routine[bool]:
     """One item, or its tombstone; False where something newer is there."""
-    stamp: Item = {"version": {"S": str(version)}}
+    stamp: Item = {"version": {"S": str(version)}, "of": {"S": entry.of}}
     if entry.item is None:
         stamp |= yield from tombstone()
     request: Request = {
@@ -99,14 +112,7 @@ def tombstone() -> Routine[Item]:
 
 def keep_part(destination: Destination, part: Part, version: Version) -> Routine[bool]:
     """Keep the row, or that it is gone; False where something newer is known of it."""
-    item: Item = {
-        **part_key(part),
-        "part": {"S": f"{part.table} {packed_key(part.key)}"},
-        "table": {"S": part.table},
-        "version": {"S": str(version)},
-    }
-    if part.row is not None:
-        item["row"] = {"S": orjson.dumps(packed_row(part.row)).decode()}
+    item = part_item(part, version)
     request: Request = {
         "TableName": destination.parts_table,
         "Item": item,
@@ -115,6 +121,19 @@ def keep_part(destination: Destination, part: Part, version: Version) -> Routine
         "ExpressionAttributeValues": {":version": item["version"]},
     }
     return (yield from put_if(request))
+
+
+def part_item(part: Part, version: Version) -> Item:
+    """The part as it is kept."""
+    item: Item = {
+        **part_key(part),
+        "part": {"S": name_of_row(part.table, part.key)},
+        "table": {"S": part.table},
+        "version": {"S": str(version)},
+    }
+    if part.row is not None:
+        item["row"] = {"S": orjson.dumps(packed_row(part.row)).decode()}
+    return item
 
 
 def rebuild(destination: Destination, part: Part) -> Routine[None]:
@@ -135,7 +154,7 @@ def rebuild(destination: Destination, part: Part) -> Routine[None]:
 def put_locked(table: str, entry: Written, found: AttributeValue | None, version: str) -> Routine[bool]:
     """Write the item where the target still holds what it held; False where it does not."""
     lock: str = yield from Stamp()
-    stamp: Item = {"version": {"S": version}, "lock": {"S": lock}}
+    stamp: Item = {"version": {"S": version}, "of": {"S": entry.of}, "lock": {"S": lock}}
     if entry.item is None:
         stamp |= yield from tombstone()
     request: Request = {
@@ -158,7 +177,13 @@ class Kept:
 
 
 def kept_parts(destination: Destination, part: Part) -> Routine[Kept]:
-    """All of them, strongly consistent, however many pages that takes."""
+    """Of the part's item."""
+    found = yield from parts_held(destination, part)
+    return Kept(tuple(rows_of(found)), max((item["version"]["S"] for item in found), default=str(Version(0, 0))))
+
+
+def parts_held(destination: Destination, part: Part) -> Routine[list[Item]]:
+    """All that is kept for the part's item, strongly consistent, however many pages that takes."""
     key = part_key(part)
     request: Request = {
         "TableName": destination.parts_table,
@@ -174,7 +199,7 @@ def kept_parts(destination: Destination, part: Part) -> Routine[Kept]:
         if "LastEvaluatedKey" not in reply:
             break
         request = {**request, "ExclusiveStartKey": reply["LastEvaluatedKey"]}
-    return Kept(tuple(rows_of(found)), max(item["version"]["S"] for item in found))
+    return found
 
 
 def rows_of(parts: Iterable[Item]) -> Iterable[tuple[str, RowData]]:
@@ -186,7 +211,7 @@ def rows_of(parts: Iterable[Item]) -> Iterable[tuple[str, RowData]]:
 
 
 def part_key(part: Part) -> Item:
-    return {"item": {"S": f"{part.fold.name} {packed_key(part.parent)}"}}
+    return {"item": {"S": name_of_row(part.fold.name, part.parent)}}
 
 
 def put_if(request: Request, *, lock: str = "", key: Item | None = None) -> Routine[bool]:

@@ -74,11 +74,26 @@ def library(module: str = "confluent_kafka") -> Any:
 
 
 def producer(settings: Settings) -> Any:
-    return library().Producer({**PRODUCER, **settings})
+    return _made(library().Producer, {**PRODUCER, **settings})
 
 
 def consumer(settings: Settings, group: str) -> Any:
-    return library().Consumer({**CONSUMER, **settings, "group.id": group})
+    return _made(library().Consumer, {**CONSUMER, **settings, "group.id": group})
+
+
+def admin(settings: Settings) -> Any:
+    return _made(library("confluent_kafka.admin").AdminClient, dict(settings))
+
+
+def _made(kind: Callable[[dict[str, Any]], T], settings: dict[str, Any]) -> T:
+    """Raises ConfigurationError for settings that the client does not take; what they are is not told."""
+    try:
+        return kind(settings)
+    except (library().KafkaException, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"Kafka's client does not take its settings: {error}",
+            next_step="look at CROSSFADE_KAFKA_CONFIG and CROSSFADE_KAFKA_BOOTSTRAP",
+        ) from None
 
 
 def create_topics(
@@ -95,8 +110,8 @@ def create_topics(
         "retention.ms": str(retention_seconds * 1000 if retention_seconds >= 0 else -1),
     }
     wanted = [admin_library.NewTopic(name, partitions, replication, config=config) for name in names]
-    admin = admin_library.AdminClient(dict(settings))
-    for name, made in admin.create_topics(wanted).items():
+    client = admin(settings)  # kept, or it is gone with what it was asked
+    for name, made in client.create_topics(wanted).items():
         try:
             made.result(ANSWER_SECONDS)
         except library().KafkaException as error:

@@ -16,7 +16,7 @@ from crossfade.cdc.changes import Change, ChangeUnreadable, Value
 from crossfade.cdc.row import Row
 from crossfade.cdc.rows import Fold, Rows, Single
 from crossfade.cdc.values import item_of
-from crossfade.cdc.wire import packed
+from crossfade.cdc.wire import packed, unpacked
 from crossfade.core.items import Item
 from crossfade.errors import MappingError
 from crossfade.migration import Table
@@ -26,10 +26,14 @@ RowData: TypeAlias = Mapping[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One item of the target after the change; `item` is None where the row makes none any more."""
+    """One item of the target after the change; `item` is None where the row makes none any more.
+
+    `of` names the row that makes it: of a folded item, the parent's.
+    """
 
     key: Item
     item: Item | None
+    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,12 @@ class Plan:
     parts: tuple[Part, ...]
 
 
-def planned(rows: Rows, change: Change) -> Plan:
-    """Raises MappingError where a function cannot map the row, ChangeUnreadable where the change tells too little."""
-    singles = [single for single in rows.singles if single.table == change.table]
+def planned(rows: Rows, change: Change, *, parts_only: bool = False) -> Plan:
+    """Raises MappingError where a function cannot map the row, ChangeUnreadable where the change tells too little.
+
+    `parts_only`: no item is written, so no function is asked for one.
+    """
+    singles = [single for single in rows.singles if single.table == change.table and not parts_only]
     folds = [fold for fold in rows.folds if fold.reads(change.table)]
     if change.tells_too_little and (singles or folds):
         raise ChangeUnreadable(
@@ -67,12 +74,12 @@ def planned(rows: Rows, change: Change) -> Plan:
 
 def of_single(single: Single, target: Table, change: Change) -> Iterable[Written]:
     """The items that the row makes now; those that it made before and makes no more are gone."""
-    now = items_made(single, target, change.row)
+    now, of = items_made(single, target, change.row), name_of_row(change.table, change.key)
     for name, (key, _) in items_made(single, target, change.before).items():
         if name not in now:
-            yield Written(key, None)
+            yield Written(key, None, of)
     for key, item in now.values():
-        yield Written(key, item)
+        yield Written(key, item, of)
 
 
 def items_made(single: Single, target: Table, row: RowData | None) -> dict[bytes, tuple[Item, Item]]:
@@ -114,14 +121,14 @@ def parent_of(change: Change, row: RowData | None, columns: tuple[str, ...] | No
 def folded(fold: Fold, target: Table, parent: tuple[Value, ...], parts: Iterable[tuple[str, RowData]]) -> Written:
     """The item of these rows, each with its table; without its parent's own row there is none."""
     what = f"item of {fold.table} {parent}"
-    given = [(table, Row(table, row)) for table, row in parts]
+    given, of = [(table, Row(table, row)) for table, row in parts], name_of_row(fold.table, parent)
     key = key_of(item_of(guarded(what, None, lambda: fold.into(*parent))), target, what)
     own = [row for table, row in given if table == fold.table]
     if not own:
-        return Written(key, None)
+        return Written(key, None, of)
     children = {name: [row for table, row in given if table == child.table] for name, child in fold.children.items()}
     made = guarded(what, own[0], lambda: fold.make(own[0], **children))
-    return Written(key, None if made is None else {**item_of(made), **key})
+    return Written(key, None if made is None else {**item_of(made), **key}, of)
 
 
 def each(made: object, what: str) -> list[Mapping[str, Any]]:
@@ -156,6 +163,19 @@ def name_of(key: Item) -> bytes:
 def packed_key(values: tuple[Value, ...]) -> str:
     """A primary key as a text."""
     return orjson.dumps([packed(value) for value in values]).decode()
+
+
+def unpacked_key(text: str) -> tuple[Value, ...]:
+    """The primary key again. Raises ChangeUnreadable."""
+    try:
+        return tuple(unpacked(value) for value in orjson.loads(text))
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise ChangeUnreadable(f"{text!r} is no primary key: {error}") from None
+
+
+def name_of_row(table: str, key: tuple[Value, ...]) -> str:
+    """A row as a text: its table and its primary key."""
+    return f"{table} {packed_key(key)}"
 
 
 def guarded(what: str, row: RowData | Row | None, call: Callable[[], Any]) -> Any:

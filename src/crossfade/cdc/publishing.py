@@ -24,7 +24,7 @@ from crossfade.cdc.inputs.own import position_marker, schema_marker
 from crossfade.cdc.kafka import KafkaFailed
 from crossfade.cdc.mysql.errors import SourceGone
 from crossfade.cdc.mysql.positions import Position
-from crossfade.cdc.mysql.reader import Commit, Heartbeat, LogReader, SchemaChange, Told
+from crossfade.cdc.mysql.reader import HEARTBEAT_SECONDS, Commit, Heartbeat, LogReader, SchemaChange, Told
 from crossfade.cdc.mysql.snapshot import Progress
 from crossfade.cdc.mysql.source import Source
 
@@ -242,6 +242,7 @@ class Capture:
     watermarks: str = ""
     beside: Callable[[Iterable[Told], str], Iterable[Told | Progress]] = unchanged
     patience_seconds: float = PATIENCE_SECONDS
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
 
     def run(self, stop: Callable[[], bool], publish: Callable[..., Publisher] = Publisher) -> Published:
         """Publish until `stop` says so; where the source goes away, again from the position that was kept.
@@ -270,7 +271,12 @@ class Capture:
         kept = publisher.published.checkpoint
         position = Position.of_text(kept.position) if kept.position else self.beginning()
         reader = LogReader(
-            self.source, self.topics.tables, position, server_id=self.server_id, watermarks=self.watermarks
+            self.source,
+            self.topics.tables,
+            position,
+            server_id=self.server_id,
+            watermarks=self.watermarks,
+            heartbeat_seconds=self.heartbeat_seconds,
         )
         try:
             return publisher.run(self.beside(reader, kept.snapshot), stop)

@@ -20,13 +20,17 @@ to follow from the primary key of the parent alone (`into`), since a child may c
 
 from __future__ import annotations
 
+import datetime
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final, TypeAlias, TypeVar
 
 from crossfade.cdc.row import Row
-from crossfade.errors import ConfigurationError
+from crossfade.cdc.values import text_of_datetime
+from crossfade.core.items import format_number
+from crossfade.errors import ConfigurationError, MappingError
 from crossfade.migration import Table
 
 Attributes: TypeAlias = Mapping[str, Any]
@@ -125,6 +129,32 @@ class Rows:
         singles = [single.table for single in self.singles]
         folded = [table for fold in self.folds for table in (fold.table, *(c.table for c in fold.children.values()))]
         return tuple(dict.fromkeys([*singles, *folded]))
+
+
+def key(*parts: Any) -> str:
+    """A text for a key of an item, of parts with "#" between: no two lists of parts give the same.
+
+    A part is a text, a number, bytes (in hexadecimal), a date or a time. Raises MappingError for anything else.
+    """
+    return "#".join(_part(part) for part in parts)
+
+
+def _part(part: Any) -> str:
+    match part:
+        case str():
+            return part.replace("%", "%25").replace("#", "%23")
+        case bytes():
+            return part.hex()
+        case bool() | None:
+            raise MappingError(f"{part!r} is no part of a key")
+        case int() | float() | Decimal():
+            return format_number(Decimal(repr(part)) if isinstance(part, float) else Decimal(part))
+        case datetime.datetime():
+            return text_of_datetime(part)
+        case datetime.date():
+            return part.isoformat()
+        case _:
+            raise MappingError(f"{part!r} is no part of a key", next_step="make a text of it in the function")
 
 
 def _check_table(name: Any) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from crossfade.core.descriptions import all_indexes, is_local, key_of, kinds_of
 from crossfade.core.expressions.keys import KeyNames, names_of_key
 from crossfade.core.mapping import Kind
 from crossfade.errors import MappingError, Refused
-from crossfade.migration import Migration
+from crossfade.migration import Migration, Table
 
 ALL: Mapping[str, Any] = {"ProjectionType": "ALL"}
 OLD_KEY_INDEX = "by-old-key"
@@ -114,10 +114,25 @@ def needs_old_key_index(migration: Migration) -> bool:
 
 def create_command(migration: Migration, source: Mapping[str, Any] | None) -> str:
     """The command that makes the target."""
-    table = migration.target
     planned = planned_indexes(migration, source)
     if needs_old_key_index(migration) and all(index.names != old_key_of(migration) for index in planned):
         planned.append(PlannedIndex(OLD_KEY_INDEX, old_key_of(migration), migration.source.key, ALL, False))
+    return table_command(migration.target, planned)
+
+
+def declared_indexes(table: Table) -> list[PlannedIndex]:
+    """As they are declared of a table, without another one that they come from."""
+    planned: list[PlannedIndex] = []
+    for name in table.indexes:
+        index = table.index(name)
+        assert index is not None  # noqa: S101 - each is one
+        local = index.names.partition == (table.partition_key,) and len(index.names.sort) == 1
+        planned.append(PlannedIndex(name, index.names, index.kinds, ALL, local))
+    return planned
+
+
+def table_command(table: Table, planned: Sequence[PlannedIndex]) -> str:
+    """The command that makes a table with these indexes."""
     kinds: dict[str, Kind] = dict(table.key)
     for index in planned:
         kinds |= index.kinds

@@ -21,25 +21,30 @@ def table_findings(
         if description is None:
             yield _missing(migration, place, table, source)
             continue
-        if description_key(description) != table.key or list(description_key(description)) != list(table.key):
-            yield Finding(
-                "error",
-                "key-schema",
-                f"{place} {table.name}: the key is {_show_key(description_key(description))},"
-                f" but the migration declares {_show_key(table.key)}",
-                next_step=f"correct key= of the {place} in the migration file"
-                + (", or create the target with that key" if place == "target" else ""),
-            )
-        if description.get("TableStatus", "ACTIVE") != "ACTIVE":
-            yield Finding(
-                "warning",
-                "table-not-active",
-                f"{place} {table.name} is {description['TableStatus']}",
-                next_step="wait until it is ACTIVE before you start",
-            )
-        yield Finding("info", "billing", f"{place} {table.name}: {_billing(description)}")
+        yield from one_table(place, table, description)
     if source is not None and target is not None:
         yield from index_findings(migration, source, target)
+
+
+def one_table(place: str, table: Table, description: Mapping[str, Any]) -> Iterator[Finding]:
+    """A table by itself."""
+    if description_key(description) != table.key or list(description_key(description)) != list(table.key):
+        yield Finding(
+            "error",
+            "key-schema",
+            f"{place} {table.name}: the key is {_show_key(description_key(description))},"
+            f" but the migration declares {_show_key(table.key)}",
+            next_step=f"correct key= of the {place} in the migration file"
+            + (", or create the target with that key" if place == "target" else ""),
+        )
+    if description.get("TableStatus", "ACTIVE") != "ACTIVE":
+        yield Finding(
+            "warning",
+            "table-not-active",
+            f"{place} {table.name} is {description['TableStatus']}",
+            next_step="wait until it is ACTIVE before you start",
+        )
+    yield Finding("info", "billing", f"{place} {table.name}: {_billing(description)}")
 
 
 def _missing(migration: Migration, place: str, table: Table, source: Mapping[str, Any] | None) -> Finding:

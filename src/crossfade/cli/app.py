@@ -16,7 +16,7 @@ import click
 
 from crossfade.cli.outcome import EXIT_STATUSES, INTERRUPTED, status_of
 from crossfade.cli.screen import Screen
-from crossfade.errors import CrossfadeError
+from crossfade.errors import ConfigurationError, CrossfadeError
 
 # In the order in which a migration needs them. Each is the object of that name in crossfade/cli/<name>.py.
 COMMANDS: Final = (
@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "verify",
     "watch",
     "replicate",
+    "etl",
     "advance",
     "rollback",
     "complete",
@@ -38,6 +39,7 @@ COMMANDS: Final = (
     "simulate",
     "demo",
 )
+EXTRAS: Final = {"pymysql": "mysql", "confluent_kafka": "kafka"}  # a migration of rows needs them, others do not
 HELP_WIDTH: Final = 100
 WANTS_JSON: Final = "crossfade.wants_json"
 HELP_NAMES: Final = ["-h", "--help"]
@@ -89,6 +91,13 @@ class App(click.Group):
         except CrossfadeError as error:
             screen.error(error)
             ctx.exit(status_of(error))
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            needed = ConfigurationError(f"{error.name} is not installed", next_step=f"pip install 'crossfade[{extra}]'")
+            screen.error(needed)
+            ctx.exit(status_of(needed))
         except KeyboardInterrupt:
             print("\ncrossfade: interrupted", file=sys.stderr)
             ctx.exit(INTERRUPTED)
@@ -125,6 +134,7 @@ def app() -> None:
 
     \b
     crossfade new migration.py      write the file that describes the migration, then edit it
+    crossfade new --from mysql://user@host/schema      the same, for rows of MySQL
     crossfade check                 try it on a sample of the real table; changes nothing
     crossfade start --execute       record it; then deploy the applications with crossfade attached
     crossfade status                where we are, what holds us back, what to type next

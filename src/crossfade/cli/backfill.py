@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+
 import click
 
 from crossfade.backfill.result import SEGMENTS, WORKERS, BackfillOptions, BackfillResult
 from crossfade.backfill.run import run_backfill
 from crossfade.backfill.segment import check_stage
 from crossfade.cli.jobs import running
-from crossfade.cli.opened import Opened, open_migration
-from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.opened import Opened, OpenedRows, OpenedTables, open_migration
+from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where
 from crossfade.cli.outcome import DONE, NOT_YET
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
@@ -24,6 +26,7 @@ from crossfade.errors import Refused
 @click.option("--rate", metavar="N", type=float, help="At most so many items a second.")
 @click.option("--write-units", metavar="N", type=float, help="At most so many write units of the target a second.")
 @click.option("--again", is_flag=True, help="Copy everything once more although it is complete.")
+@click.option("--from-now", is_flag=True, help="Of rows: anew, with the log from its present end on.")
 @click.option("--stop-at-first-error", is_flag=True, help="End after the first page with an item that fails.")
 @with_execute
 @with_json
@@ -36,11 +39,17 @@ def backfill(
     rate: float | None,
     write_units: float | None,
     again: bool,
+    from_now: bool,
     stop_at_first_error: bool,
     execute: bool,
 ) -> None:
     """Copy every item of the source into the target, beside the traffic. Runs in the stages dualwrite and shadow, and
     in drain of copy-on-write.
+
+    Of rows it reads the source's log with a snapshot of its tables beside it, into topics or, without Kafka, into the
+    target; then `crossfade replicate` carries the log on. Of the options only --again and --from-now are for it; the
+    latter where the log was removed before it was read, or did not tell rows (TRUNCATE): items of rows that are gone
+    since stay in the target.
 
     Ctrl-C, or a kill, at any time: the same command goes on from the last page. Exit status 0 when complete, 1 when
     stopped before the end or when items could not be copied, 2 when it could not run.
@@ -60,6 +69,14 @@ def backfill(
         stop_at_first_error=stop_at_first_error,
     )
     opened = open_migration(screen, where, workers=workers)
+    if isinstance(opened, OpenedRows):
+        refuse_options(("segments", "workers", "rate", "write_units", "stop_at_first_error"), "a migration of rows")
+        with running(opened) as (stop, shown):
+            carrying = importlib.import_module("crossfade.cli.rows.carrying")
+            refuse_repetition(opened, again=again or from_now)
+            carrying.backfill_rows(opened, stop, shown.note, again=again, from_now=from_now, execute=execute)
+        return
+    refuse_options(("from_now",), "a migration of two tables")
     with running(opened) as (stop, shown):
         state = opened.state_of_this_file()
         check_stage(state.strategy, state.stage)
@@ -90,7 +107,7 @@ def refuse_repetition(opened: Opened, *, again: bool) -> None:
         )
 
 
-def plan_of(opened: Opened, state: State, options: BackfillOptions) -> Plan:
+def plan_of(opened: OpenedTables, state: State, options: BackfillOptions) -> Plan:
     migration = opened.migration
     limits = [f"{options.items_per_second:g} items"] if options.items_per_second else []
     limits += [f"{options.units_per_second:g} write units"] if options.units_per_second else []
@@ -116,7 +133,7 @@ def plan_of(opened: Opened, state: State, options: BackfillOptions) -> Plan:
     )
 
 
-def show(opened: Opened, result: BackfillResult) -> None:
+def show(opened: OpenedTables, result: BackfillResult) -> None:
     screen = opened.screen
     style = {"complete": "bold green", "incomplete": "bold red", "stopped": "bold yellow"}[result.status]
     moves = opened.migration.strategy == "copy-on-write"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 import click
 from rich.text import Text
 
 from crossfade.check import CheckReport, Finding, run_check
 from crossfade.cli.connect import connect, place_of
+from crossfade.cli.opened import OpenedRows, open_migration
 from crossfade.cli.options import Where, with_json, with_where
 from crossfade.cli.outcome import NOT_YET
 from crossfade.cli.plans import label_grid
 from crossfade.cli.screen import Screen, counted
-from crossfade.migration import Migration, load
+from crossfade.migration import AnyMigration, Migration
 
 AWS_COMMAND = "aws dynamodb "  # to be pasted, so it is not broken, however long it is
 STYLES = {"error": "bold red", "warning": "bold yellow", "info": "dim"}
@@ -29,24 +33,35 @@ def check(screen: Screen, where: Where, sample: int) -> None:
     beyond 400 KB, and pieces of the mapping that find nothing to do. It compares every index of both tables: the key,
     its types and its order, and what it projects.
 
+    Of rows it tries so many of each table, and looks at the source's settings and rights too, each with the statement
+    that mends it, at tables without a primary key, and at the topics. The one thing it writes is a mark, into the table
+    crossfade_watermarks on the source, which it makes.
+
     \b
     Examples:
       crossfade check
       crossfade check migration.py --sample 20000 --json
     """
-    migration = load(where.file)
-    client = connect(where, migration.source.name, patient=True)
-    report = run_check(client, client, migration, sample_items=sample)
+    opened = open_migration(screen, where)
+    migration = opened.migration
+    if isinstance(opened, OpenedRows):
+        rows: Any = importlib.import_module("crossfade.cli.rows.checking")
+        report: CheckReport = rows.check_rows(opened, sample)
+        client = opened.client
+    else:
+        client = connect(where, opened.migration.source.name, patient=True)
+        report = run_check(client, client, opened.migration, sample_items=sample)
     show(screen, migration, report, place_of(client))
     screen.document(report.to_json())
     if not report.ok:
         raise click.exceptions.Exit(NOT_YET)
 
 
-def show(screen: Screen, migration: Migration, report: CheckReport, place: str) -> None:
-    screen.say(f"{report.migration}: {migration.source.name} -> {migration.target.name}, at {place}", "bold")
+def show(screen: Screen, migration: AnyMigration, report: CheckReport, place: str) -> None:
+    screen.say(f"{report.migration}: {migration.source_name} -> {migration.target.name}, at {place}", "bold")
     whole = "all that the source holds" if report.whole_table else "a sample of the source"
-    screen.say(f"{counted(report.sampled_items, 'item')} tried ({whole}); mapping {report.fingerprint}:")
+    tried = counted(report.sampled_items, "item" if isinstance(migration, Migration) else "row")
+    screen.say(f"{tried} tried ({whole}); mapping {report.fingerprint}:")
     for line in report.mapping:
         screen.say(f"    {line}")
     screen.say()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from dataclasses import replace
 from typing import Any
@@ -20,14 +21,26 @@ from crossfade.cleanup.steps import STEPS, Step
 from crossfade.cleanup.survey import CleanupView, Condition, StepView, look_at_cleanup
 from crossfade.cli.connect import place_of, service_client
 from crossfade.cli.jobs import stoppable
-from crossfade.cli.opened import Opened, open_migration
-from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
+from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where
 from crossfade.cli.outcome import DONE, NOT_YET
 from crossfade.cli.plans import UNCHANGED, Plan, label_grid, show_plan
 from crossfade.cli.plans import Step as PlanStep
 from crossfade.cli.screen import Screen
 
 NAMES = [step.value for step in Step]
+ROW_NAMES = ("tombstones", "groups", "marks", "parts")  # of a migration of rows
+OF_TABLES = (
+    "to",
+    "segments",
+    "workers",
+    "on_demand",
+    "quiet_days",
+    "no_metrics",
+    "while_attached",
+    "again",
+    "confirm",
+)
 STYLES = {"done": "green", "begun": "yellow", "to do again": "yellow", "to do": "dim"}
 RESULTS = {"done": "bold green", "failed": "bold red", "stopped": "bold yellow", "waiting": "bold yellow"}
 
@@ -38,13 +51,14 @@ RESULTS = {"done": "bold green", "failed": "bold red", "stopped": "bold yellow",
     "--step",
     "name",
     metavar="NAME",
-    type=click.Choice(NAMES),
+    type=click.Choice([*NAMES, *ROW_NAMES]),
     help="That step, not the next one.",
 )
 @click.option("--to", metavar="PLACE", default="", help="Where the snapshot goes: a folder, or s3://bucket/prefix.")
 @click.option("--segments", metavar="N", type=click.IntRange(1, 5_000), help="Parts of the snapshot's scan.")
 @click.option("--workers", metavar="N", type=click.IntRange(1, 64), default=8, show_default=True, help="At a time.")
 @click.option("--rate", metavar="N", type=float, help="At most so many items a second; of `stamps`, so many removed.")
+@click.option("--age-hours", metavar="N", type=float, help="Of `tombstones`: that old at least (24; in complete none).")
 @click.option("--on-demand", is_flag=True, help="Make the old table on-demand, not one unit each.")
 @click.option(
     "--quiet-days", metavar="DAYS", type=float, default=QUIET_DAYS, show_default=True, help="Without any use."
@@ -64,6 +78,7 @@ def cleanup(
     segments: int | None,
     workers: int,
     rate: float | None,
+    age_hours: float | None,
     on_demand: bool,
     quiet_days: float,
     no_metrics: bool,
@@ -78,6 +93,10 @@ def cleanup(
     while what it rests on does not hold; each may be stopped or killed at any time, and goes on with the same command.
     Exit status 0 when the step is done, 1 when it is not yet, 2 when it could not run.
 
+    Of rows the steps are tombstones, groups, marks and parts: what crossfade has left in the target, in Kafka, in the
+    source and beside the target. The source's own tables are left alone; of the options only --step, --rate and
+    --age-hours are for it. The step tombstones may be done in any stage before `complete`, as often as you like.
+
     \b
     Examples:
       crossfade cleanup                                             all steps, and the next one's plan
@@ -86,6 +105,14 @@ def cleanup(
       crossfade cleanup --step delete --execute --confirm orders
     """
     opened = open_migration(screen, where, workers=workers)
+    if isinstance(opened, OpenedRows):
+        refuse_options(OF_TABLES, "a migration of rows")
+        retiring = importlib.import_module("crossfade.cli.rows.retiring")
+        retiring.cleanup_rows(opened, name, age_hours=age_hours, rate=rate, execute=execute)
+        return
+    refuse_options(("age_hours",), "a migration of two tables")
+    if name in ROW_NAMES:
+        raise click.UsageError(f"--step {name} is one of a migration of rows; of two tables: {', '.join(NAMES)}")
     _ = opened.state_of_this_file()
     options = CleanupOptions(
         place=to,
@@ -121,7 +148,7 @@ def cleanup(
     tell(opened, outcome, look(opened, options))
 
 
-def look(opened: Opened, options: CleanupOptions) -> CleanupView:
+def look(opened: OpenedTables, options: CleanupOptions) -> CleanupView:
     ledger = Ledger(opened.control, opened.caller, os.getpid())
     return opened.run(look_at_cleanup(ledger, while_attached=options.while_attached))
 
@@ -131,7 +158,7 @@ def typed(table: str) -> str:
     return answer.strip()
 
 
-def show(opened: Opened, view: CleanupView, step: Step | None, options: CleanupOptions) -> None:
+def show(opened: OpenedTables, view: CleanupView, step: Step | None, options: CleanupOptions) -> None:
     """Every step, and the plan of one."""
     screen, source = opened.screen, opened.migration.source.name
     screen.say(f"Retiring {source}, the old table of migration {opened.migration.name} (stage {view.stage})", "bold")
@@ -172,7 +199,7 @@ def told(view: StepView) -> dict[str, str]:
     return {name: facts[name] for name in names if facts.get(name)}
 
 
-def plan_of(opened: Opened, view: CleanupView, chosen: StepView, options: CleanupOptions) -> Plan:
+def plan_of(opened: OpenedTables, view: CleanupView, chosen: StepView, options: CleanupOptions) -> Plan:
     row = STEPS[chosen.step]
     return Plan(
         f"The step {chosen.step}",
@@ -182,7 +209,7 @@ def plan_of(opened: Opened, view: CleanupView, chosen: StepView, options: Cleanu
     )
 
 
-def remarks_of(opened: Opened, view: CleanupView, step: Step, options: CleanupOptions) -> list[str]:
+def remarks_of(opened: OpenedTables, view: CleanupView, step: Step, options: CleanupOptions) -> list[str]:
     source = opened.migration.source.name
     remarks: list[str] = []
     if step is Step.SNAPSHOT:
@@ -217,7 +244,7 @@ def remarks_of(opened: Opened, view: CleanupView, step: Step, options: CleanupOp
     return remarks
 
 
-def how_it_is_read(opened: Opened, options: CleanupOptions) -> str:
+def how_it_is_read(opened: OpenedTables, options: CleanupOptions) -> str:
     """Asks the service where it matters, and changes nothing."""
     source = opened.migration.source.name
     scanned = "Every item is read once, strongly consistent (see --rate)"
@@ -235,7 +262,7 @@ def how_it_is_read(opened: Opened, options: CleanupOptions) -> str:
     )
 
 
-def show_conditions(opened: Opened, conditions: tuple[Condition, ...]) -> None:
+def show_conditions(opened: OpenedTables, conditions: tuple[Condition, ...]) -> None:
     grid = label_grid(indent=5)
     for condition in conditions:
         text = Text(f"{condition.name}  ")
@@ -247,7 +274,7 @@ def show_conditions(opened: Opened, conditions: tuple[Condition, ...]) -> None:
     opened.screen.show(grid)
 
 
-def command_of(opened: Opened, step: Step, options: CleanupOptions) -> str:
+def command_of(opened: OpenedTables, step: Step, options: CleanupOptions) -> str:
     more = {
         Step.SNAPSHOT: f" --to {options.place or 'PLACE'}",
         Step.DELETE: f" --confirm {opened.migration.source.name}",
@@ -256,7 +283,7 @@ def command_of(opened: Opened, step: Step, options: CleanupOptions) -> str:
     return f"crossfade cleanup --step {step} --execute{more.get(step, '')}"
 
 
-def as_json(opened: Opened, view: CleanupView, chosen: StepView | None) -> dict[str, Any]:
+def as_json(opened: OpenedTables, view: CleanupView, chosen: StepView | None) -> dict[str, Any]:
     steps = [
         {
             "step": each.step,
@@ -282,7 +309,7 @@ def plain(view: StepView) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}
 
 
-def tell(opened: Opened, outcome: Outcome, after: CleanupView) -> None:
+def tell(opened: OpenedTables, outcome: Outcome, after: CleanupView) -> None:
     screen = opened.screen
     screen.say(f"{outcome.step}: {outcome.status}", RESULTS[outcome.status])
     for line in outcome.said:

@@ -52,6 +52,11 @@ def connect(where: Where, table: str, *, workers: int = COORDINATOR_CONNECTIONS,
     return client
 
 
+def client_of(where: Where, workers: int) -> Any:
+    """Another client of a database that was seen to answer, for so many calls at a time. Raises ConfigurationError."""
+    return _client(where, job_config(workers))
+
+
 def service_client(where: Where, service: str) -> Any:
     """A botocore client of another service, with the same profile and Region; it tries again by itself."""
     session: Any = botocore.session.Session(profile=where.profile)

@@ -28,6 +28,14 @@ def _sections() -> Iterator[str]:
             assert command is not None  # noqa: S101 - it was listed
             with click.Context(command, root, info_name=name, terminal_width=HELP_WIDTH) as context:
                 yield _section(f"crossfade {name}", command.get_help(context))
+                yield from _of_group(name, command, context)
+
+
+def _of_group(name: str, command: click.Command, above: click.Context) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for each, part in command.commands.items():
+            with click.Context(part, above, info_name=each, terminal_width=HELP_WIDTH) as context:
+                yield _section(f"crossfade {name} {each}", part.get_help(context))
 
 
 def _section(title: str, text: str) -> str:

@@ -6,6 +6,7 @@ for the rest.
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from rich.status import Status
 
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.survey import look_at_cleanup
-from crossfade.cli.opened import Opened
+from crossfade.cli.opened import Opened, OpenedRows
 from crossfade.cli.outcome import INTERRUPTED, NOT_YET
 from crossfade.cli.planning import neighbour, step_findings
 from crossfade.cli.plans import show_gates
@@ -195,10 +196,14 @@ class Next:
 def what_next(opened: Opened, look_: Survey) -> Next:
     """The next command, in full; none when the old table is retired."""
     if look_.state.stage is Stage.COMPLETE and is_retired(opened):
-        return Next("", "nothing: the old table is retired, and every step of it is done")
+        return Next("", "nothing: every step after the end is done")
     return Next(opened.command(look_.next_command), opened.command(look_.next_remark))
 
 
 def is_retired(opened: Opened) -> bool:
     ledger = Ledger(opened.control, opened.caller, os.getpid())
+    if isinstance(opened, OpenedRows):
+        retiring: Any = importlib.import_module("crossfade.cdc.retiring")  # it takes the drivers
+        left: bool = opened.run(retiring.look_at_retiring(ledger, opened.migration)).next is not None
+        return not left
     return opened.run(look_at_cleanup(ledger)).next is None

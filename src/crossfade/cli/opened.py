@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from crossfade.aws.calls import call
+from crossfade.cdc.checking.tables import target_findings
+from crossfade.cdc.migration import RowMigration
+from crossfade.check import Finding
 from crossfade.check.tables import table_findings
 from crossfade.cli.connect import COORDINATOR_CONNECTIONS, connect, place_of
 from crossfade.cli.options import Where
@@ -18,7 +21,7 @@ from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import ConfigurationError, Rejected
 from crossfade.jobs.session import here
-from crossfade.migration import Migration, load
+from crossfade.migration import AnyMigration, Migration, load
 
 T = TypeVar("T")
 Note = Callable[[str, dict[str, Any]], None]
@@ -26,21 +29,17 @@ Note = Callable[[str, dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """One migration, one client for all of its tables, and whoever sits at the keyboard."""
+    """One migration of either kind, one client for all of its tables, and whoever sits at the keyboard."""
 
     screen: Screen
     where: Where
-    migration: Migration
+    migration: AnyMigration
     client: Any
     caller: Caller
 
     @property
     def control(self) -> Control:
         return Control(self.migration.name, self.migration.control_table)
-
-    @property
-    def clients(self) -> dict[Place, Any]:
-        return {"source": self.client, "target": self.client, "control": self.client}
 
     def run(self, routine: Routine[T], note: Note | None = None) -> T:
         """Carry out a routine of the control plane."""
@@ -70,45 +69,102 @@ class Opened:
         return state
 
     def look_at_tables(self) -> None:
-        """Both tables are there, with the keys and indexes that the file declares. Raises ConfigurationError."""
-        found = {place: self._description(self.migration.table_name(place)) for place in ("source", "target")}
-        for finding in table_findings(self.migration, found["source"], found["target"]):
-            if finding.severity == "error" and finding.code not in ONCE_THE_SOURCE_IS_GONE:
-                raise ConfigurationError(f"{finding.what}, at {place_of(self.client)}", next_step=finding.next_step)
+        """The tables are there, as the file declares them. Raises ConfigurationError."""
+        raise NotImplementedError
 
-    def _description(self, table: str) -> dict[str, Any] | None:
+    def description(self, table: str) -> dict[str, Any] | None:
+        """What DynamoDB says of a table; None where there is none."""
         try:
-            description: dict[str, Any] = call(self.client, "DescribeTable", {"TableName": table})["Table"]
+            found: dict[str, Any] = call(self.client, "DescribeTable", {"TableName": table})["Table"]
         except Rejected as error:
             if error.code != "ResourceNotFoundException":
                 raise
             return None
-        return description
+        return found
+
+    def refuse(self, findings: Iterable[Finding]) -> None:
+        """Raises ConfigurationError for the first that is an error."""
+        for finding in findings:
+            if finding.severity == "error" and finding.code not in ONCE_THE_SOURCE_IS_GONE:
+                raise ConfigurationError(f"{finding.what}, at {place_of(self.client)}", next_step=finding.next_step)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTables(Opened):
+    """Of two tables."""
+
+    migration: Migration
+
+    @property
+    def clients(self) -> dict[Place, Any]:
+        return {"source": self.client, "target": self.client, "control": self.client}
+
+    def look_at_tables(self) -> None:
+        """Both tables are there, with the keys and indexes that the file declares. Raises ConfigurationError."""
+        found = {place: self.description(self.migration.table_name(place)) for place in ("source", "target")}
+        self.refuse(table_findings(self.migration, found["source"], found["target"]))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRows(Opened):
+    """Of rows and one table."""
+
+    migration: RowMigration
+
+    def look_at_tables(self) -> None:
+        """The target is there, and the table of parts where there are folds. Raises ConfigurationError."""
+        self.refuse(target_findings(self.migration, self.description))
+
+    def look_at_another(self, table: str) -> None:
+        """A table in the place of the target is there, and one for its parts. Raises ConfigurationError."""
+        self.refuse(target_findings(self.migration, self.description, into=table))
 
 
 # Errors of a check that may be corrected, or meant, while the migration goes on.
 ONCE_THE_SOURCE_IS_GONE: Final = frozenset({"index-projection"})
 
 
-def open_migration(screen: Screen, where: Where, *, workers: int = COORDINATOR_CONNECTIONS) -> Opened:
-    """Raises ConfigurationError for a file that is wrong, or a database that cannot be asked."""
-    migration = load(where.file)
-    return Opened(screen, where, migration, connect(where, migration.control_table, workers=workers), here())
+def open_migration(
+    screen: Screen, where: Where, *, workers: int = COORDINATOR_CONNECTIONS
+) -> OpenedTables | OpenedRows:
+    """Of either kind. Raises ConfigurationError for a file that is wrong, or a database that cannot be asked."""
+    migration = load(where.file, AnyMigration)
+    client = connect(where, migration.control_table, workers=workers)
+    if isinstance(migration, RowMigration):
+        return OpenedRows(screen, where, migration, client, here())
+    assert isinstance(migration, Migration)  # noqa: S101 - there is no third kind
+    return OpenedTables(screen, where, migration, client, here())
 
 
-def strangeness(migration: Migration, state: State) -> str:
+def open_tables(screen: Screen, where: Where, meant: str, *, workers: int = COORDINATOR_CONNECTIONS) -> OpenedTables:
+    """For a command that means two tables; of the other kind it says what is meant there. Raises ConfigurationError."""
+    opened = open_migration(screen, where, workers=workers)
+    if isinstance(opened, OpenedTables):
+        return opened
+    raise ConfigurationError(f"migration {opened.migration.name} is one of rows: {meant}", next_step="see docs/rows.md")
+
+
+def open_rows(screen: Screen, where: Where, meant: str, *, workers: int = COORDINATOR_CONNECTIONS) -> OpenedRows:
+    """For a command that means rows. Raises ConfigurationError."""
+    opened = open_migration(screen, where, workers=workers)
+    if isinstance(opened, OpenedRows):
+        return opened
+    raise ConfigurationError(f"migration {opened.migration.name} is one of two tables", next_step=meant)
+
+
+def strangeness(migration: AnyMigration, state: State) -> str:
     """How a file differs from what its migration was started with; empty when it does not."""
     for what, started, here_ in (
-        ("source", state.source, migration.source.name),
+        ("source", state.source, migration.source_name),
         ("target", state.target, migration.target.name),
-        ("strategy", state.strategy, migration.strategy),
+        ("strategy", state.strategy, migration.strategy_name),
     ):
         if started != here_:
             return f"migration {migration.name} was started with the {what} {started}, and this file says {here_}"
-    if state.fingerprint != migration.compiled.fingerprint:
+    if state.fingerprint != migration.fingerprint:
         return (
             f"migration {migration.name} was started with another mapping"
-            f" (fingerprint {state.fingerprint}, in this file {migration.compiled.fingerprint})"
+            f" (fingerprint {state.fingerprint}, in this file {migration.fingerprint})"
         )
     return ""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from crossfade.cli.screen import Screen
 from crossfade.core.stages import Stage
@@ -116,3 +117,11 @@ def with_json(command: F) -> F:
 
 def with_execute(command: F) -> F:
     return click.option("--execute", is_flag=True, help="Do it; without this only the plan is printed.")(command)
+
+
+def refuse_options(names: tuple[str, ...], kind: str) -> None:
+    """Raise UsageError for an option that was given and says nothing of this kind of migration."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} says nothing of {kind}")

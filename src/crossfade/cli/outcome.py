@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from crossfade.cdc.kafka import KafkaFailed
+from crossfade.cdc.mysql.errors import SourceError
 from crossfade.errors import ConfigurationError, CrossfadeError, DatabaseError, StreamGap
 
 DONE: Final = 0
@@ -21,6 +23,9 @@ EXIT_STATUSES: Final = {
 }
 
 
+UNTRIED: Final = (ConfigurationError, DatabaseError, StreamGap, SourceError, KafkaFailed)
+
+
 def status_of(error: CrossfadeError) -> int:
     """A refusal is an answer; a wrong file or an unreachable database means that nothing could be tried."""
-    return COULD_NOT_RUN if isinstance(error, (ConfigurationError, DatabaseError, StreamGap)) else NOT_YET
+    return COULD_NOT_RUN if isinstance(error, UNTRIED) else NOT_YET

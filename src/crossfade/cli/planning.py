@@ -24,6 +24,7 @@ def evidence_of(look: Survey) -> Evidence:
         target_empty=look.target_empty,
         fallbacks=look.fallbacks,
         refusals=look.refusals,
+        carriage=look.carriage,
         migration=look.migration,
     )
 

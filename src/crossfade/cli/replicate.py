@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from typing import Any, Final
 
 import click
 
-from crossfade.cli.opened import Opened, open_migration
-from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
+from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
@@ -25,7 +26,7 @@ SAY_AGAIN_SECONDS: Final = 30.0
 @click.command(short_help="Follow the change streams and sync every key that changes.")
 @with_where
 @click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Parts of pages at a time.")
-@click.option("--once", is_flag=True, help="Up to the present end of the streams, then leave.")
+@click.option("--once", is_flag=True, help="Up to the present end of the streams, or of the log, then leave.")
 @click.option("--for", "seconds", metavar="SECONDS", type=float, help="Leave after so long; by default at Ctrl-C.")
 @click.option("--afresh", is_flag=True, help="From what the streams hold now, whatever was read before.")
 @click.option("--enable-streams", is_flag=True, help="Switch the streams of both tables on.")
@@ -49,7 +50,13 @@ def replicate(
 
     Runs in every stage between off and complete, and turns around with the authority. Once it was started, the steps
     that need a verify also need it to be running and caught up, until --end. Ctrl-C, or a kill, at any time: the same
-    command goes on where it was. Exit status 0, 1 when keys could not be synced, 2 when it could not run or a stream
+    command goes on where it was.
+
+    Of rows it carries the source's log on, from where the backfill has left it: into topics or, without Kafka, into the
+    target; of the options only --once and --for are for it. One process does it, and reports to `crossfade status` and
+    the gates.
+
+    Exit status 0, 1 when keys could not be synced, 2 when it could not run or a stream
     has a gap.
 
     \b
@@ -64,6 +71,12 @@ def replicate(
     options = ReplicateOptions(workers=workers, once=once, seconds=seconds, afresh=afresh, enable=enable_streams)
     opened = open_migration(screen, where, workers=workers)
     opened.look_at_tables()
+    if isinstance(opened, OpenedRows):
+        refuse_options(("workers", "afresh", "enable_streams", "end"), "a migration of rows")
+        carrying = importlib.import_module("crossfade.cli.rows.carrying")
+        with following(opened) as (stop, note):
+            carrying.replicate_rows(opened, stop, note, once=once, seconds=seconds, execute=execute)
+        return
     with following(opened) as (stop, note):
         state = opened.state_of_this_file()
         refuse_stage(state)
@@ -96,7 +109,7 @@ def refuse_stage(state: State) -> None:
         raise means_nothing("replication", state.strategy, state.stage)
 
 
-def plan_of(opened: Opened, state: State, off: tuple[str, ...]) -> Plan:
+def plan_of(opened: OpenedTables, state: State, off: tuple[str, ...]) -> Plan:
     migration = opened.migration
     first = migration.table_name(LADDERS[state.strategy][state.stage].authority)
     follow = Step(
@@ -113,7 +126,7 @@ def plan_of(opened: Opened, state: State, off: tuple[str, ...]) -> Plan:
     )
 
 
-def end_plan(opened: Opened) -> Plan:
+def end_plan(opened: OpenedTables) -> Plan:
     step = Step(
         "have no replication any more",
         "its positions in the streams are removed, and its gate; the streams stay switched on",
@@ -127,7 +140,7 @@ def end_plan(opened: Opened) -> Plan:
 class Reports:
     """The counts now and then: a line every half minute, or when something could not be synced; with --json each."""
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: OpenedTables) -> None:
         self._screen = opened.screen
         self._said_at = float("-inf")
         self._failed = 0
@@ -151,7 +164,7 @@ def lag_text(lag_seconds: float) -> str:
     return "not all shards are read yet" if lag_seconds < 0 else f"{duration(lag_seconds)} behind"
 
 
-def show_result(opened: Opened, result: ReplicateResult) -> None:
+def show_result(opened: OpenedTables, result: ReplicateResult) -> None:
     screen = opened.screen
     screen.say(
         f"Replication: {amounts(result.counts)} ({duration(result.seconds)}, {result.ended})",

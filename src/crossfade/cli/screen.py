@@ -22,7 +22,8 @@ from crossfade.errors import CrossfadeError
 WIDTH_WITHOUT_TERMINAL: Final = 100_000  # nothing is broken there: programs search it, and people paste from it
 # A command within a text, of those that take the migration file.
 COMMAND: Final = re.compile(
-    r"\bcrossfade (?:check|start|status|backfill|verify|watch|replicate|advance|rollback|complete|cancel|cleanup)\b"
+    r"\bcrossfade (?:etl (?:retry|replay|work)|etl|check|start|status|backfill|verify|watch|replicate|advance|rollback"
+    r"|complete|cancel|cleanup)\b"
 )
 
 

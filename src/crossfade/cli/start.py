@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from crossfade.cli.moving import coordinator
-from crossfade.cli.opened import Opened, open_migration
+from crossfade.cli.opened import Opened, OpenedRows, open_migration
 from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen
@@ -21,7 +21,8 @@ from crossfade.errors import NotStarted
 def start(screen: Screen, where: Where, execute: bool) -> None:
     """Record the migration in the control table, in stage off. Neither table is touched.
 
-    After it, deploy the applications with crossfade attached: they find the migration there, and follow its stages.
+    After it, deploy the applications with crossfade attached (or their Switch, where rows are migrated): they find the
+    migration there, and follow its stages.
 
     \b
     Examples:
@@ -32,13 +33,17 @@ def start(screen: Screen, where: Where, execute: bool) -> None:
     opened.look_at_tables()
     refuse_second_start(opened)
     migration = opened.migration
-    wanted = StartPlan(migration.strategy, migration.source.name, migration.target.name, migration.compiled.fingerprint)
+    carried = isinstance(opened, OpenedRows)
+    wanted = StartPlan(
+        migration.strategy_name, migration.source_name, migration.target.name, migration.fingerprint, carried
+    )
     if not go_on(opened, plan_of(opened, wanted), execute=execute):
         return
     state = opened.run(coordinator(opened).start(wanted))
     step = opened.command("crossfade status")
     screen.say(f"Migration {migration.name} is started, in stage {state.stage}.", "bold green")
-    screen.say("Now deploy the applications with crossfade.attach(...) and this file; then they show up here:")
+    how = f'Switch("{migration.name}", ...)' if carried else "crossfade.attach(...) and this file"
+    screen.say(f"Now deploy the applications with {how}; then they show up here:")
     screen.say(f"Next: {step}")
     facts = {"migration": migration.name, "stage": state.stage, "epoch": state.epoch, "next_command": step}
     screen.document({"executed": True, **facts})
@@ -59,7 +64,7 @@ def plan_of(opened: Opened, wanted: StartPlan) -> Plan:
         (
             Step(table, "it holds the stage, the leases of the clients and the journal; a few requests a second"),
             Step(records, "nothing else: in off the applications work on the source as before"),
-            Step("then it is your turn: deploy the applications with crossfade attached", clients),
+            Step("then it is your turn: deploy the applications with crossfade attached or their Switch", clients),
         ),
         "crossfade cancel --execute",
     )

@@ -14,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from crossfade.cli.carriage_screen import carriage_lines
 from crossfade.cli.moving import Next
 from crossfade.cli.opened import Opened
 from crossfade.cli.planning import NOBODY_ATTACHED
@@ -63,6 +64,9 @@ def _parts(opened: Opened, view: View) -> Iterator[RenderableType]:
     yield from _clients(view)
     yield _title("Jobs")
     yield _jobs(look)
+    if look.carriage is not None:
+        yield _title("The source's log")
+        yield carriage_lines(look.carriage)
     yield from _fallbacks(look)
     yield from _refusals(look)
     yield from _gates(opened, look)

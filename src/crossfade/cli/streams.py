@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from crossfade.cli.moving import Waiting
-from crossfade.cli.opened import Note, Opened
+from crossfade.cli.opened import Note, Opened, OpenedTables
 from crossfade.cli.outcome import COULD_NOT_RUN, INTERRUPTED
 from crossfade.cli.plans import Step
 from crossfade.core.stages import Side
@@ -41,7 +41,7 @@ def following(opened: Opened) -> Generator[tuple[threading.Event, Note], None, N
         raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-def switched_off(opened: Opened, sides: Sequence[Side]) -> tuple[str, ...]:
+def switched_off(opened: OpenedTables, sides: Sequence[Side]) -> tuple[str, ...]:
     """The tables whose stream is off."""
     name_of = opened.migration.table_name
     return tuple(name_of(side) for side in sides if not opened.run(stream_arn(side, name_of(side))))

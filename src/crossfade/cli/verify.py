@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+
 import click
 from rich.text import Text
 
 from crossfade.cli.jobs import running
 from crossfade.cli.moving import look, what_next
-from crossfade.cli.opened import Opened, open_migration
-from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
+from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.control.records import State
@@ -22,14 +24,26 @@ LINE_STYLES = {"-": "red", "+": "green", "!": "bold red"}
 @click.command(short_help="Compare both tables, and repair them.")
 @with_where
 @click.option("--repair", is_flag=True, help="Make equal what differs; needs --execute.")
-@click.option("--segments", metavar="N", type=int, default=SEGMENTS, show_default=True, help="Parts of each table.")
+@click.option("--segments", metavar="N", type=int, help=f"Parts of each table ({SEGMENTS}; of rows fewer).")
 @click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Segments at a time.")
+@click.option("--rate", metavar="N", type=float, help="Of rows: at most so many rows and items a second.")
 @with_execute
 @with_json
 @click.pass_obj
-def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: int, execute: bool) -> None:
+def verify(
+    screen: Screen,
+    where: Where,
+    repair: bool,
+    segments: int | None,
+    workers: int,
+    rate: float | None,
+    execute: bool,
+) -> None:
     """Compare both tables, every key in both directions, beside the traffic. Only --repair writes to them. In
     copy-on-write, where the target goes on by itself, it looks whether the target has each key of the source.
+
+    Of rows it compares all that they make with all that the target holds; what differs is looked at again when the log
+    is applied up to where it ended.
 
     What differs only because a write is in flight is looked at again before it counts. A run that finds nothing opens
     the gate of the stages that need it; one that repairs does not, so run it once more. Exit status 0 when both are
@@ -41,8 +55,16 @@ def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: i
       crossfade verify
       crossfade verify --repair --execute
     """
-    options = VerifyOptions(repair=repair, segments=segments, workers=workers)
+    options = VerifyOptions(repair=repair, segments=segments or SEGMENTS, workers=workers)
     opened = open_migration(screen, where, workers=workers)
+    if isinstance(opened, OpenedRows):
+        with running(opened) as (stop, shown):
+            module = importlib.import_module("crossfade.cli.rows.verifying")
+            module.verify_rows(
+                opened, stop, shown, repair=repair, segments=segments, workers=workers, rate=rate, execute=execute
+            )
+        return
+    refuse_options(("rate",), "a migration of two tables")
     with running(opened) as (stop, shown):
         state = opened.state_of_this_file()
         check_stage(state.strategy, state.stage)
@@ -64,7 +86,7 @@ def verify(screen: Screen, where: Where, repair: bool, segments: int, workers: i
     raise click.exceptions.Exit(result.exit_status)
 
 
-def plan_of(opened: Opened, state: State) -> Plan:
+def plan_of(opened: OpenedTables, state: State) -> Plan:
     row = LADDERS[state.strategy][state.stage]
     if row.drains:
         copy = Step(
@@ -85,7 +107,7 @@ def plan_of(opened: Opened, state: State) -> Plan:
     return Plan(f"Repair of migration {opened.migration.name}, in stage {state.stage}", (step,), "")
 
 
-def show(opened: Opened, result: VerifyResult, next_step: str) -> None:
+def show(opened: OpenedTables, result: VerifyResult, next_step: str) -> None:
     screen = opened.screen
     for sample in result.samples:
         show_sample(screen, sample)

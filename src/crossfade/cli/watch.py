@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from crossfade.cli.opened import Opened, open_migration
+from crossfade.cli.opened import OpenedTables, open_tables
 from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
@@ -62,7 +62,8 @@ def watch(
       crossfade watch --repair --execute
     """
     options = WatchOptions(repair=repair, once=once, seconds=seconds, afresh=afresh, enable=enable_stream)
-    opened = open_migration(screen, where)
+    meant = "a row log names no writers, so there is nothing to watch; `crossfade status` shows how far it is carried"
+    opened = open_tables(screen, where, meant)
     opened.look_at_tables()
     with following(opened) as (stop, note):
         state = opened.state_of_this_file()
@@ -95,7 +96,7 @@ WITHOUT_IMAGES: Final = (
 )
 
 
-def without_images(opened: Opened, off: tuple[str, ...]) -> bool:
+def without_images(opened: OpenedTables, off: tuple[str, ...]) -> bool:
     """Whether stamps tell what is stray, and the stream, which was on already, does not show all of them."""
     wanted = VIEW_TYPES[opened.migration.strategy]
     if off or wanted == VIEW_TYPES["dual-write"]:
@@ -103,7 +104,7 @@ def without_images(opened: Opened, off: tuple[str, ...]) -> bool:
     return opened.run(view_type("source", opened.migration.source.name)) != wanted
 
 
-def plan_of(opened: Opened, state: State, off: tuple[str, ...], *, repair: bool) -> Plan:
+def plan_of(opened: OpenedTables, state: State, off: tuple[str, ...], *, repair: bool) -> Plan:
     """Steps for what changes something; none where it only reads."""
     migration = opened.migration
     steps = [enabling_step(table, migration.strategy) for table in off]
@@ -124,7 +125,7 @@ def plan_of(opened: Opened, state: State, off: tuple[str, ...], *, repair: bool)
     return Plan(f"Watch of migration {migration.name}, in stage {state.stage}", tuple(steps), "")
 
 
-def show(opened: Opened, seen: SeenWrite) -> None:
+def show(opened: OpenedTables, seen: SeenWrite) -> None:
     screen = opened.screen
     several = f", the last of {seen.writes}" if seen.writes > 1 else ""
     who = f" by {seen.who}" if seen.who else ""
@@ -135,7 +136,7 @@ def show(opened: Opened, seen: SeenWrite) -> None:
     screen.line({"event": "write", **seen.as_json()})
 
 
-def show_result(opened: Opened, result: WatchResult) -> None:
+def show_result(opened: OpenedTables, result: WatchResult) -> None:
     screen, counts = opened.screen, result.counts
     for verdict, meaning in MEANINGS.items():
         if counts[verdict]:

@@ -14,9 +14,11 @@ from typing import Final
 
 from crossfade.control.calls import DONE, ask, change
 from crossfade.control.records import (
+    CAPTURES,
     CARRIER,
     FENCE,
     SORT_KEY,
+    CaptureRecord,
     CarrierRecord,
     FenceRecord,
     RepairRecord,
@@ -56,6 +58,32 @@ class Passing:
         if self.carrier.passed == self.fence.token:
             return True
         return bool(self.fence.position) and self.carrier.applied >= self.fence.position
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """What carries the log, as it last reported itself. `runs`: whoever did holds a lease."""
+
+    carrier: CarrierRecord
+    runs: bool
+    fence: FenceRecord | None
+    captures: tuple[CaptureRecord, ...]
+
+    @classmethod
+    def read(cls, control: Control) -> Routine[Carriage | None]:
+        """None: no log carries anything in this migration."""
+        carrier = yield from read_carrier(control)
+        if carrier is None:
+            return None
+        lease = (yield from control.lease(carrier.owner)) if carrier.owner else None
+        fence = yield from read_fence(control)
+        captures = yield from control.items(CAPTURES)
+        return cls(carrier, lease is not None, fence, tuple(from_item(CaptureRecord, item) for item in captures))
+
+    @property
+    def passed(self) -> bool:
+        """Whether the last fence that was put lies behind it."""
+        return self.fence is not None and self.fence.token == self.carrier.passed
 
 
 def read_carrier(control: Control) -> Routine[CarrierRecord | None]:

@@ -25,8 +25,10 @@ from crossfade.control.gates import (
     table_to_look_at,
 )
 from crossfade.control.records import (
+    CAPTURES,
     CARRIER,
     FENCE,
+    SORT_KEY,
     STATE,
     Job,
     JournalEntry,
@@ -153,6 +155,8 @@ class Coordinator:
             yield from remove_repairs(self.control)
             for record in (CARRIER, FENCE):
                 yield from self.control.remove(record)
+            for capture in (yield from self.control.items(CAPTURES)):
+                yield from self.control.remove(capture[SORT_KEY]["S"])
         token = yield from Stamp()
         length = state.journal_length + 1
         entry = JournalEntry(

@@ -14,7 +14,8 @@ each fails, unwritten, when its time is over (`Held`).
 
 from __future__ import annotations
 
-from typing import Final
+from hashlib import sha256
+from typing import Final, Literal
 
 from crossfade.core.stages import ALL_LADDERS, Stage, next_resting
 
@@ -46,3 +47,9 @@ def poll_seconds(strategy: str, stage: Stage, usual: float) -> float:
     if any(rows[near].holds for near in stages[max(0, place - 1) : place + 2]):
         return min(usual, APPROACH_POLL_SECONDS)
     return usual
+
+
+def fingerprint_of_switch(carried: Literal["", "log"]) -> str:
+    """What every process of such a migration has in common: who carries the source's writes over. Which methods it has
+    declared, or how rows are mapped, is its own affair."""
+    return sha256(f"switch {carried}".encode()).hexdigest()[:16]

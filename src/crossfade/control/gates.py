@@ -3,8 +3,9 @@
 Up, a stage asks for what the table of stages says. In both directions a step that changes the authority asks for
 equality: a complete backfill, and a verify that found nothing, began after the backfill, and began when `unclean` was
 what it is now, since every end without a drain raises it. Where a replication was started, it must run, and have
-caught up. Where the source was drained, `complete` wants some days in which nobody has found anything in it that the
-target lacks. And it wants some days without a call that is served so far, and that it refuses.
+caught up; where a log carries the source's writes, that has to. Where the source was drained, `complete` wants some
+days in which nobody has found anything in it that the target lacks. And it wants some days without a call that is
+served so far, and that it refuses.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from crossfade.control.calls import ask
-from crossfade.control.carrying import Passing
+from crossfade.control.carrying import Carriage, Passing
 from crossfade.control.fallbacks import Fallbacks, moment, read_fallbacks
 from crossfade.control.records import Job, JobRecord, JobStatus, RefusalRecord, State
 from crossfade.control.refusals import Refusals, opens_at, read_refusals
@@ -52,6 +53,7 @@ class Evidence:
     fallbacks: Fallbacks | None = None  # None: nobody has looked, or nothing is counted
     refusals: Refusals | None = None  # None: nobody has looked
     passing: Passing | None = None  # None: nobody has looked, since writes are not held
+    carriage: Carriage | None = None  # None: no log carries anything in this migration
     migration: str = "NAME"  # whose evidence it is, for the commands that have to name it
 
     @classmethod
@@ -78,7 +80,8 @@ class Evidence:
         found = (yield from read_fallbacks(control)) if fallbacks else None
         foreseen = (yield from read_refusals(control)) if refusals else None
         on_its_way = (yield from Passing.read(control)) if passing else None
-        return cls(backfill, verify, replication, empty, found, foreseen, on_its_way, control.migration)
+        carriage = yield from Carriage.read(control)
+        return cls(backfill, verify, replication, empty, found, foreseen, on_its_way, carriage, control.migration)
 
 
 def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
@@ -113,8 +116,9 @@ def findings(
     quiet_days: int = QUIET_DAYS,
     refused_days: int = REFUSED_DAYS,
 ) -> tuple[Finding, ...]:
-    """`replicated` is a gate only where a replication was started."""
-    asked = [gate for gate in gates if gate is not Gate.REPLICATED or evidence.replication is not None]
+    """`replicated` is a gate only where a replication was started, or a log carries the source's writes."""
+    follows = evidence.replication is not None or _is_carried(state, evidence)
+    asked = [gate for gate in gates if gate is not Gate.REPLICATED or follows]
     return tuple(_judge(gate, state, evidence, confirmed, quiet_days, refused_days) for gate in asked)
 
 
@@ -129,6 +133,8 @@ def _judge(
         case Gate.VERIFIED:
             return _verified(state, evidence)
         case Gate.REPLICATED:
+            if evidence.carriage is not None and _is_carried(state, evidence):
+                return _carried(evidence.carriage)
             return _replicated(evidence.replication)
         case Gate.PASSED:
             return _passed(state, evidence.passing)
@@ -233,6 +239,34 @@ def _replicated(replication: Replication | None) -> Finding:
         look = "crossfade status --watch"
         return closed(f"the replication {behind}; {last}", f"wait until it has caught up: {look}", look)
     return Finding(Gate.REPLICATED, True, f"the replication caught up at {report.caught_up_at}", "")
+
+
+def _is_carried(state: State, evidence: Evidence) -> bool:
+    """Whether the source's log has to bring what is written; where the target decides it brings nothing any more."""
+    return evidence.carriage is not None and ALL_LADDERS[state.strategy][state.stage].authority == "source"
+
+
+def _carried(carriage: Carriage) -> Finding:
+    """Its lease tells whether it runs. How far behind it is, is judged here so that no write is held up in vain; what
+    decides is the fence."""
+    command, record = "crossfade replicate --execute", carriage.carrier
+
+    def closed(found: str, next_step: str, first: str = "") -> Finding:
+        return Finding(Gate.REPLICATED, False, found, next_step, first)
+
+    if not carriage.runs:
+        last = f"it last reported {record.reported_at}" if record.owner else "it has never run"
+        return closed(f"nothing carries the source's log now; {last}", f"{command}, and let it run", command)
+    if record.letters:
+        retry = "crossfade etl retry --execute"
+        found = f"{record.letters} changes could not be applied, and wait among the dead letters"
+        return closed(found, f"{retry}, once what is wrong with them is mended", retry)
+    if not 0 <= record.lag_seconds <= LAG_SECONDS_MAX:
+        far = f"is {record.lag_seconds:.0f} s behind" if record.lag_seconds >= 0 else "is not known to have caught up"
+        look = "crossfade status --watch"
+        step = f"{look}, until it has caught up; with Kafka an ETL has to run: crossfade etl --execute"
+        return closed(f"the target {far} ({record.lag_events} events wait)", step, look)
+    return Finding(Gate.REPLICATED, True, f"the log is carried, {record.lag_seconds:.1f} s behind", "")
 
 
 def _passed(state: State, passing: Passing | None) -> Finding:

@@ -58,6 +58,7 @@ class Role(StrEnum):
     VERIFY = "verify"
     REPLICATION = "replication"
     WATCH = "watch"
+    ETL = "etl"
 
 
 class Job(StrEnum):
@@ -261,6 +262,8 @@ class CarrierRecord:
     passed: str
     lag_seconds: float  # -1 for not known yet
     reported_at: str
+    lag_events: int = -1  # -1 for not known yet
+    letters: int = 0  # what could not be applied and waits to be tried again
 
 
 @dataclass(frozen=True, slots=True)

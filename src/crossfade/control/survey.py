@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from crossfade.control.carrying import Carriage
 from crossfade.control.fallbacks import Fallbacks
 from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, gates_of_step
 from crossfade.control.records import (
@@ -27,7 +28,7 @@ from crossfade.control.store import Control
 from crossfade.control.streams import Replication
 from crossfade.control.waiting import explain
 from crossfade.core.effects import Now, Routine
-from crossfade.core.stages import ALL_LADDERS, Gate, Stage, ladder, next_resting
+from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY, Gate, Stage, ladder, next_resting
 
 JOURNAL_SHOWN: Final = 10
 NONE_SEEN: Final = Refusals((), 0)
@@ -86,6 +87,7 @@ class Survey:
     target_empty: bool | None = None  # None: nobody has looked
     fallbacks: Fallbacks | None = None  # None: rampdown, where they are counted, has not been entered
     refusals: Refusals = NONE_SEEN  # calls that are served so far, and refused in later stages
+    carriage: Carriage | None = None  # None: no log carries anything
 
     def as_json(self) -> dict[str, Any]:
         """Plain values only."""
@@ -132,6 +134,7 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         target_empty=evidence.target_empty,
         fallbacks=evidence.fallbacks,
         refusals=evidence.refusals or NONE_SEEN,
+        carriage=evidence.carriage,
     )
 
 
@@ -213,13 +216,16 @@ def _next(state: State, evidence: Evidence, up: StepView | None, *, waiting: boo
     """What to type now, and what is to be said of it; the gates of the next step first, and backfill and verify before
     anybody compares."""
     if up is None:
-        return "crossfade cleanup", "take crossfade out of the applications; the old table is retired step by step"
+        two_stores = state.strategy == FREEZE_STRATEGY
+        rest = "what it has put beside the stores is taken away" if two_stores else "the old table is retired"
+        return "crossfade cleanup", f"take crossfade out of the applications; {rest} step by step"
     if waiting:
         return f"crossfade advance --to {state.stage} --execute", f"waits until every client has entered {state.stage}"
     rows = ALL_LADDERS[state.strategy]
     row, beyond = rows[state.stage], next_resting(ladder(state.strategy), state.stage, 1, rows)
     on_the_way_up = row.keeps_equal and row.authority == "source"
-    early = findings(RAMP_GATES, state, evidence) if on_the_way_up else ()
+    order = (Gate.BACKFILLED, Gate.REPLICATED, Gate.VERIFIED) if evidence.carriage is not None else RAMP_GATES
+    early = findings(order, state, evidence) if on_the_way_up else ()
     closed = next((finding for finding in (*early, *up.findings) if not finding.is_open), None)
     if closed is None:
         return f"crossfade advance --to {beyond} --execute", ""

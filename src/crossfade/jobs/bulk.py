@@ -64,8 +64,23 @@ def scan_page(
     names: Sequence[str] = (),
 ) -> Routine[Page]:
     """The next page of a segment: up to `items_max` items or 1 MB; of each item only `names`, where given."""
+    table = pair.table(side).name
+    return (yield from scan_table(table, side, segment, start_key, items_max, strongly=strongly, names=names))
+
+
+def scan_table(
+    table: str,
+    place: Side,
+    segment: Segment,
+    start_key: Item | None,
+    items_max: int,
+    *,
+    strongly: bool = False,
+    names: Sequence[str] = (),
+) -> Routine[Page]:
+    """The same of a table that is of no pair."""
     request: Request = {
-        "TableName": pair.table(side).name,
+        "TableName": table,
         "Segment": segment.number,
         "TotalSegments": segment.total,
         "Limit": items_max,
@@ -74,7 +89,7 @@ def scan_page(
     }
     if start_key is not None:
         request["ExclusiveStartKey"] = start_key
-    reply = yield from read_again(Call(side, "Scan", request))
+    reply = yield from read_again(Call(place, "Scan", request))
     return Page(reply.get("Items", []), reply.get("LastEvaluatedKey") or None)
 
 
@@ -93,34 +108,40 @@ def get_in_bulk(pair: Pair, side: Side, source_keys: Sequence[Item]) -> Routine[
 
 def get_items(pair: Pair, side: Side, keys: Sequence[Item], *, names: Sequence[str] = ()) -> Routine[list[Item | None]]:
     """The same for keys of that side itself: the items as they were read, nobody else's; of each only `names`."""
+    table = pair.table(side)
+    return (yield from get_of_table(table.name, table.key_names, side, keys, names=names))
+
+
+def get_of_table(
+    table: str, key_names: Sequence[str], place: Side, keys: Sequence[Item], *, names: Sequence[str] = ()
+) -> Routine[list[Item | None]]:
+    """The same of a table that is of no pair."""
     found: dict[Hashable, Item] = {}
-    names_of_keys = list(map(namer(pair.table(side).key_names), keys))
+    name_of = namer(key_names)
+    names_of_keys = list(map(name_of, keys))
     different = keys
     if len(set(names_of_keys)) < len(keys):  # no key may come twice in a request
         different = list(dict(zip(names_of_keys, keys, strict=True)).values())
     for start in range(0, len(different), BATCH_GET_KEYS_MAX):
-        yield from _get_batch(pair, side, different[start : start + BATCH_GET_KEYS_MAX], names, found)
+        some = different[start : start + BATCH_GET_KEYS_MAX]
+        for item in (yield from _get_batch(table, place, some, names)):
+            found[name_of(item)] = item
     return list(map(found.get, names_of_keys))
 
 
-def _get_batch(
-    pair: Pair, side: Side, keys: Sequence[Item], names: Sequence[str], found: dict[Hashable, Item]
-) -> Routine[None]:
-    table = pair.table(side)
-    name_of = namer(table.key_names)
+def _get_batch(table: str, place: Side, keys: Sequence[Item], names: Sequence[str]) -> Routine[list[Item]]:
+    found: list[Item] = []
     attempt = 0
     while keys:
-        request: Request = {
-            "RequestItems": {table.name: {"Keys": list(keys), "ConsistentRead": True, **projection(names)}}
-        }
-        reply = yield from read_again(Call(side, "BatchGetItem", request))
-        for item in reply.get("Responses", {}).get(table.name, ()):
-            found[name_of(item)] = item
-        left: Any = reply.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", ())
+        request: Request = {"RequestItems": {table: {"Keys": list(keys), "ConsistentRead": True, **projection(names)}}}
+        reply = yield from read_again(Call(place, "BatchGetItem", request))
+        found += reply.get("Responses", {}).get(table, ())
+        left: Any = reply.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())
         if left:
             attempt = 0 if len(left) < len(keys) else attempt + 1
             yield from Sleep(backoff_seconds(attempt))
         keys = left
+    return found
 
 
 def put_in_bulk(pair: Pair, items: Sequence[Item]) -> Routine[Written]:

@@ -16,9 +16,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Required, Self, TypedDict, TypeVar, Unpack
 
 from crossfade.control.agent import LEASE_SECONDS, Agent, Ticket
+from crossfade.control.freezing import poll_seconds
 from crossfade.control.records import Role
 from crossfade.control.store import Caller
 from crossfade.core.effects import Later, Place, Reply, Request, Routine
@@ -27,7 +28,7 @@ from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope, TicketScope
 from crossfade.jobs.connecting import Clients, Connect, Connection, connected, landing_seconds_of, lean
-from crossfade.migration import Migration
+from crossfade.migration import AnyMigration, Migration
 
 T = TypeVar("T")
 NoteFunction = Callable[[str, dict[str, Any]], None]
@@ -41,12 +42,24 @@ def here() -> Caller:
     return Caller(getpass.getuser(), socket.gethostname(), lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-class Session:
-    """`async with Session(...) as session`: joined, polling meanwhile, and left again at the end. For one loop."""
+class How(TypedDict, total=False):
+    """What a client of a job may be told besides, as of `JobClient`."""
+
+    note: Required[NoteFunction]
+    calls_max: Required[int]
+    lease_seconds: float
+    landing_seconds: float | None
+    rules: Rules
+    caller: Caller | None
+    connect: Connect
+
+
+class JobClient:
+    """`async with JobClient(...) as client`: joined, polling meanwhile, and left again at the end. For one loop."""
 
     def __init__(
         self,
-        migration: Migration,
+        migration: AnyMigration,
         clients: Clients,
         role: Role,
         *,
@@ -59,26 +72,18 @@ class Session:
         connect: Connect = lean,
     ) -> None:
         """Entering raises ConfigurationError or NotStarted. `landing_seconds` None: what the clients' config says."""
-        landing = landing_seconds_of(clients) if landing_seconds is None else landing_seconds
-        self.migration = migration
-        self.pair = Pair(
-            migration.source,
-            migration.target,
-            migration.compiled,
-            rules,
-            landing,
-            ledger=Ledger(migration.control_table, migration.name),
-        )
+        self.landing_seconds = landing_seconds_of(clients) if landing_seconds is None else landing_seconds
         self.caller = caller or here()
+        self._strategy = migration.strategy_name
         self.agent = Agent(
             migration.name,
             _new_id(role),
             lease_seconds=lease_seconds,
-            landing_seconds=landing,
+            landing_seconds=self.landing_seconds,
             role=role,
             host=self.caller.host,
             pid=os.getpid(),
-            fingerprint=migration.compiled.fingerprint,
+            fingerprint=migration.fingerprint,
             rules=rules,
             new_id=lambda: _new_id(role),
             control_table=migration.control_table,
@@ -143,22 +148,19 @@ class Session:
             self.agent.release(ticket)
             raise
 
-    async def items_approximately(self, *places: Place) -> int:
+    async def count_approximately(self, place: Place, table: str) -> int:
         """What DescribeTable says; the service counts every six hours."""
-        total = 0
-        for place in places:
-            reply = await self._call(place, "DescribeTable", {"TableName": self.migration.table_name(place)})
-            total += int(reply["Table"].get("ItemCount", 0))
-        return total
+        reply = await self._call(place, "DescribeTable", {"TableName": table})
+        return int(reply["Table"].get("ItemCount", 0))
 
     async def _call(self, place: Place, operation: str, request: Request) -> Reply:
         return await self._connections[place].call(operation, request)
 
     async def _poll(self) -> None:
-        pause = min(POLL_SECONDS_MAX, self.agent.lease_seconds / POLLS_A_LEASE)
+        usual = min(POLL_SECONDS_MAX, self.agent.lease_seconds / POLLS_A_LEASE)
         while not self._ending.is_set():
-            try:
-                async with asyncio.timeout(pause):
+            try:  # beside a freeze more often: writes of applications wait for this client as well
+                async with asyncio.timeout(poll_seconds(self._strategy, self.agent.stage, usual)):
                     _ = await self._ending.wait()
             except TimeoutError:
                 try:
@@ -171,6 +173,27 @@ class Session:
         """The connections; leaving does it too."""
         for connection in dict.fromkeys(self._connections.values()):
             await connection.aclose()
+
+
+class Session(JobClient):
+    """Of a job between two tables."""
+
+    def __init__(self, migration: Migration, clients: Clients, role: Role, **how: Unpack[How]) -> None:
+        """As of JobClient."""
+        super().__init__(migration, clients, role, **how)
+        self.migration = migration
+        self.pair = Pair(
+            migration.source,
+            migration.target,
+            migration.compiled,
+            how.get("rules", ALL_RULES),
+            self.landing_seconds,
+            ledger=Ledger(migration.control_table, migration.name),
+        )
+
+    async def items_approximately(self, *places: Place) -> int:
+        """Of these tables together."""
+        return sum([await self.count_approximately(place, self.migration.table_name(place)) for place in places])
 
 
 def _new_id(role: Role) -> str:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -22,7 +21,7 @@ from crossfade.aws.bulk import BulkClient
 from crossfade.aws.clients import client_of
 from crossfade.aws.router import DETACH_SECONDS, new_client_id
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Ticket
-from crossfade.control.freezing import HOLD_SECONDS
+from crossfade.control.freezing import HOLD_SECONDS, fingerprint_of_switch
 from crossfade.control.starting import StartPlan
 from crossfade.control.store import TABLE_DEFAULT, Caller
 from crossfade.core.effects import Later, Place, Reply, Request
@@ -151,8 +150,7 @@ class Switch:
 
     @property
     def _fingerprint(self) -> str:
-        """Every process must mirror alike; which methods it has declared is its own affair."""
-        return sha256(f"switch {self._mirror.carried}".encode()).hexdigest()[:16]
+        return fingerprint_of_switch(self._mirror.carried)
 
     # --- calls
 

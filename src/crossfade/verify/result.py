@@ -53,7 +53,7 @@ class VerifyOptions:
 class DifferenceSample:
     """One difference, readable: `lines` are a diff (see `verify.diff`)."""
 
-    kind: Literal["missing", "extra", "mismatched"]
+    kind: Literal["missing", "extra", "mismatched", "stale part"]  # the last of a verify of rows
     key: str
     lines: tuple[str, ...]
 

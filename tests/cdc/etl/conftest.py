@@ -1,4 +1,4 @@
-"""A real MariaDB and a real Kafka for all tests of this folder, the embedded engine, and what each test has of them."""
+"""A real Kafka for all tests of this folder, and what each test has of it, of MariaDB and of the embedded engine."""
 
 from __future__ import annotations
 
@@ -23,16 +23,6 @@ def kafka() -> Iterator[KafkaServer]:
     """Skips where the server's jars cannot be had."""
     try:
         with KafkaServer.start() as running:
-            yield running
-    except JarsUnavailable as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariaDbServer]:
-    """Skips where the server cannot be had."""
-    try:
-        with MariaDbServer.start() as running:
             yield running
     except JarsUnavailable as error:
         pytest.skip(str(error))

@@ -186,20 +186,32 @@ def _note(_name: str, _facts: dict[str, Any]) -> None:
 
 
 class Writer(threading.Thread):
-    """So many transactions of one statement or some; those that meet another writer's are rolled back."""
+    """So many transactions of one statement or some, or until it is told to end; those that meet another writer's are
+    rolled back."""
 
-    def __init__(self, source: Source, seed: int, transactions: int, pause_seconds: float = 0.005) -> None:
+    def __init__(
+        self,
+        source: Source,
+        seed: int,
+        transactions: int,
+        pause_seconds: float = 0.005,
+        *,
+        until: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(name=f"writer-{seed}", daemon=True)
         self._source = source
         self._chance = random.Random(seed)
         self._transactions = transactions
         self._pause_seconds = pause_seconds
+        self._until = until
         self.failure: Exception | None = None
 
     def run(self) -> None:
         try:
             with self._source.connect() as connection:
                 for _ in range(self._transactions):
+                    if self._until():
+                        break
                     self._transaction(connection)
                     time.sleep(self._pause_seconds * self._chance.random())
         except Exception as error:  # noqa: BLE001 - the test looks at it

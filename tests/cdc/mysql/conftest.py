@@ -1,4 +1,4 @@
-"""One MariaDB for all tests of this folder, or the server that CROSSFADE_MYSQL_URL names; a schema for each test."""
+"""One MariaDB for all tests of this folder, or the server that CROSSFADE_TEST_MYSQL_URL names; each test its schema."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from crossfade.cdc.mysql.source import Connection, Source
 from crossfade.local.mariadb import MariaDbServer
 
-URL_VARIABLE = "CROSSFADE_MYSQL_URL"
+URL_VARIABLE = "CROSSFADE_TEST_MYSQL_URL"  # not the one of the commands: a schema is dropped here
 SERVER_IDS = itertools.count(1000 + os.getpid() % 1000 * 1000)
 
 

@@ -21,7 +21,7 @@ from crossfade.errors import ConfigurationError
 def test_a_url_names_everything_but_the_password() -> None:
     """It comes from the environment and is shown nowhere."""
     source = Source.of_url(
-        "mysql://app%40eu@db.example:3307/shop?ca=/etc/ca.pem", {"CROSSFADE_SOURCE_PASSWORD": "hunter2"}
+        "mysql://app%40eu@db.example:3307/shop?ca=/etc/ca.pem", {"CROSSFADE_MYSQL_PASSWORD": "hunter2"}
     )
     assert source == Source("db.example", 3307, "app@eu", "hunter2", "shop", "/etc/ca.pem")
     assert "hunter2" not in repr(source)
@@ -31,10 +31,10 @@ def test_an_option_file_has_user_and_password(tmp_path: Path) -> None:
     """As the server's own clients read them, quotes and all; the variable's password wins."""
     file = tmp_path / "my.cnf"
     _ = file.write_text("[mysqldump]\nquick\n[client]\nuser = app\npassword = 'p%ss#1'\n")
-    environment = {"CROSSFADE_SOURCE_OPTION_FILE": str(file)}
+    environment = {"CROSSFADE_MYSQL_OPTION_FILE": str(file)}
     source = Source.of_url("mariadb://db.example/shop", environment)
     assert (source.user, source.password, source.port) == ("app", "p%ss#1", 3306)
-    wins = Source.of_url("mariadb://db.example/shop", {**environment, "CROSSFADE_SOURCE_PASSWORD": "other"})
+    wins = Source.of_url("mariadb://db.example/shop", {**environment, "CROSSFADE_MYSQL_PASSWORD": "other"})
     assert wins.password == "other"  # noqa: S105
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
@@ -10,31 +11,37 @@ from typing import Any, Final
 from crossfade.cdc.applying import Applied, Destination, apply
 from crossfade.cdc.changes import Change, ChangeUnreadable
 from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX, Lanes
-from crossfade.core.effects import Reply, Request, Routine
+from crossfade.core.effects import Reply, Request
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope
-from crossfade.errors import CrossfadeError, MappingError, Rejected
+from crossfade.errors import CrossfadeError, MappingError, Rejected, StageUncertain
 
 # Refusals that are about the item and not about the table, the caller's rights or the load.
 ABOUT_THE_ITEM: Final = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 
-Run = Callable[[Routine[Applied]], Awaitable[Applied]]
+UNCERTAIN_SECONDS: Final = 0.1  # until the lease is looked at again: it is renewed every second
+
+Run = Callable[[Destination, Change], Awaitable[Applied]]
+"""How a change is carried out; it may be asked to again. Raises StageUncertain where that must wait."""
 PutAside = Callable[[CrossfadeError], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Counts:
-    """`late`: items that were not written, as something newer was there. `set_aside`: messages, to be tried again."""
+    """`late`: items that were not written, as something newer was there. `set_aside`: messages, to be tried again.
+    `passed`: changes that were passed over, since the target decides."""
 
     messages: int = 0
     changes: int = 0
     written: int = 0
     late: int = 0
     set_aside: int = 0
+    passed: int = 0
 
 
 def through(client: Any) -> Run:
-    """Carry routines out by a client with `async call(operation, request)`, such as BulkClient, on this loop."""
+    """Carry changes out by a client with `async call(operation, request)`, such as BulkClient, on this loop, whatever
+    the stage is."""
 
     async def call(_place: str, operation: str, request: Request) -> Reply:
         reply: Reply = await client.call(operation, request)
@@ -44,7 +51,7 @@ def through(client: Any) -> Run:
         """Nothing here notes anything."""
 
     driver = AioDriver(call, note)
-    return lambda routine: driver.run(routine, Scope())
+    return lambda destination, change: driver.run(apply(destination, change), Scope())
 
 
 def cannot_be_applied(error: CrossfadeError) -> bool:
@@ -73,9 +80,10 @@ class Applier:
         counts = self.counts
         try:
             for change in changes:
-                applied = await self._run(apply(self._destination, change))
+                applied = await self._carry_out(change)
                 counts.written += applied.written
                 counts.late += applied.late
+                counts.passed += applied.passed
             counts.changes += len(changes)
         except CrossfadeError as error:
             if put_aside is None or not cannot_be_applied(error):
@@ -83,3 +91,11 @@ class Applier:
             await put_aside(error)
             counts.set_aside += 1
         done()
+
+    async def _carry_out(self, change: Change) -> Applied:
+        """Once there is a lease: what an attempt without one has left half done is done again from its beginning."""
+        while True:
+            try:
+                return await self._run(self._destination, change)
+            except StageUncertain:
+                await asyncio.sleep(UNCERTAIN_SECONDS)

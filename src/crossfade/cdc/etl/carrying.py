@@ -55,11 +55,12 @@ class Carrying:
         if fence is not None and fence.token != self._seen:
             self._seen, self._end = fence.token, self._end_of_log()
         progress = self._progress()
-        if self._end is not None and progress.has_reached(self._end) and not self._letters_left():
+        letters = self._letters_left()
+        if self._end is not None and progress.has_reached(self._end) and not letters:
             self._passed = self._seen
-        self._report(progress.lag_seconds)
+        self._report(progress.lag_seconds, progress.lag_events, letters)
 
-    def _report(self, lag_seconds: float, *, takes_over: bool = False) -> None:
+    def _report(self, seconds: float, events: int = -1, letters: int = 0, *, takes_over: bool = False) -> None:
         self._serial += 1
-        record = CarrierRecord(self._owner, self._serial, "", self._passed, lag_seconds, self._clock())
+        record = CarrierRecord(self._owner, self._serial, "", self._passed, seconds, self._clock(), events, letters)
         self._run(report(self._control, record, takes_over=takes_over))

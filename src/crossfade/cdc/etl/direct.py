@@ -8,17 +8,21 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from crossfade.cdc.applying import Destination
-from crossfade.cdc.bookkeeping import Mark
+from crossfade.cdc.bookkeeping import NO_MARK, Mark
 from crossfade.cdc.bookkeeping import Sequence as Bookkeeping
 from crossfade.cdc.changes import Change
 from crossfade.cdc.checkpoints import Checkpoint, Checkpoints
 from crossfade.cdc.etl.applier import Applier, Counts, Run
 from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX
+from crossfade.cdc.etl.progress import PartitionProgress
+from crossfade.cdc.etl.progress import Progress as EtlProgress
 from crossfade.cdc.mysql.reader import Commit, Heartbeat, Told
 from crossfade.cdc.mysql.snapshot import Progress
 from crossfade.errors import CrossfadeError
@@ -29,7 +33,20 @@ LOOK_SECONDS: Final = 0.2  # between two looks at whether to stop
 SAVE_SECONDS: Final = 1.0
 ROOM_SECONDS: Final = 1.0
 
+Wall = Callable[[], float]
 PutChangeAside = Callable[[Change, CrossfadeError], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Carried:
+    """How far a run of `carry` is, for whoever looks from another thread."""
+
+    mark: Mark = NO_MARK  # all up to its position is applied
+    waiting: int = 0  # changes that are read and not applied
+
+    def progress(self, wall: Wall = time.time) -> EtlProgress:
+        """As that of a group over one partition."""
+        return EtlProgress((PartitionProgress("log", 0, 0, self.waiting, self.mark),), wall())
 
 
 async def carry(
@@ -42,13 +59,18 @@ async def carry(
     stop: Callable[[], bool],
     put_aside: PutChangeAside | None = None,
     in_flight_max: int = IN_FLIGHT_MAX,
+    carried: Carried | None = None,
+    counts: Counts | None = None,
+    wall: Wall = time.time,
 ) -> Counts:
     """Apply until `stop` says so or the log ends. `found` is what `checkpoints` had, from where the log is read.
+    `carried` and `counts` are kept up, for whoever wants to look.
 
     Raises what reading and applying raise; what was applied until then is kept.
     """
     applier, book, reading = Applier(destination, run, in_flight_max), Bookkeeping(0), _Reading(log)
     number, snapshot, saved, saved_at = 0, found.snapshot, found, 0.0
+    carried, applier.counts = carried or Carried(), counts or applier.counts
     now = asyncio.get_running_loop().time
 
     async def save() -> None:
@@ -71,10 +93,11 @@ async def carry(
                 elif isinstance(told, Progress):
                     snapshot = str(told)
                 elif isinstance(told, (Commit, Heartbeat)):
-                    at = told.committed_at if isinstance(told, Commit) else 0.0
+                    at = told.committed_at if isinstance(told, Commit) else wall() if told.at_end else 0.0
                     book.begin(number, Mark(str(told.position), at, snapshot))
                     book.end(number)
             applier.lanes.raise_failure()
+            carried.mark, carried.waiting = book.mark, applier.lanes.in_flight
             if now() - saved_at >= SAVE_SECONDS:
                 await save()
         await applier.lanes.settled()

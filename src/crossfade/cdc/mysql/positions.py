@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, Self
 
-from crossfade.cdc.changes import ChangeUnreadable, Version
+from crossfade.cdc.changes import ROWS, ChangeUnreadable, Version
 
 OFFSET_BITS: Final = 32  # a file is at most 1 GiB where a transaction begins
 
@@ -68,6 +68,14 @@ def begins(counting: Counting, epoch: int, sequence: int, file: str, offset: int
     if counting is Counting.MARIADB:
         return Version(epoch, sequence)
     return Version(epoch, file_number(file) << OFFSET_BITS | offset)
+
+
+def version_at(position: Position) -> Version:
+    """Above every change that lies before the position, and above none that lies behind it."""
+    if position.counting is Counting.MARIADB:
+        sequence = max((number for _, number in mariadb_domains(position.gtids).values()), default=0)
+        return Version(position.epoch, sequence, ROWS - 1)
+    return Version(position.epoch, file_number(position.file) << OFFSET_BITS | position.offset)
 
 
 def reaches(position: Position, other: Position) -> bool:

@@ -19,16 +19,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 from crossfade.cdc.changes import Change, ChangeUnreadable, Version
-from crossfade.cdc.mysql.errors import SourceError
-from crossfade.cdc.mysql.keyset import Key, KeyedRow, prepare, rows_after
+from crossfade.cdc.mysql.keyset import Key, KeyedRow, chunk_after, prepare
 from crossfade.cdc.mysql.reader import Told
-from crossfade.cdc.mysql.schema import SourceTable, read_table
 from crossfade.cdc.mysql.source import Connection
 from crossfade.cdc.mysql.tagged import tagged, untagged
 from crossfade.cdc.mysql.watermarks import Watermark, Watermarks
 
 CHUNK_ROWS: Final = 1_000  # some megabytes at most, and one pause of the log's reader of some milliseconds
-SCHEMA_READS_MAX: Final = 5  # of one chunk whose table's columns change while it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ class Snapshot:
         after = progress.after if progress.table == table else None
         low, high = self._new_mark(), self._new_mark()
         self._watermarks.commit(self._connection, self._name, low)
-        rows = self._read(table, after)
+        rows = chunk_after(self._connection, table, after, self._chunk_rows)
         self._watermarks.commit(self._connection, self._name, high)
         last = rows[-1].key if rows else after
         whole = len(rows) < self._chunk_rows
@@ -136,22 +133,6 @@ class Snapshot:
         finished = whole and len(left) == 1
         ahead = Progress(done, "" if whole else table, None if whole else last, finished)
         self._chunk = _Chunk(low, high, table, rows, ahead)
-
-    def _read(self, name: str, after: Key | None) -> list[KeyedRow]:
-        """A chunk, of a table whose columns were the same before and after."""
-        table = read_table(self._connection, name)
-        for _ in range(SCHEMA_READS_MAX):
-            try:
-                rows = rows_after(self._connection, table, after, self._chunk_rows)
-            except SourceError:
-                if read_table(self._connection, name) == table:
-                    raise
-                rows = []
-            again: SourceTable = read_table(self._connection, name)
-            if again == table:
-                return rows
-            table = again
-        raise SourceError(f"the columns of {name} change faster than rows of it can be read")
 
     def _mark(self, told: Watermark) -> Iterator[Change | Progress]:
         chunk = self._chunk

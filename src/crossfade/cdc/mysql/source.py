@@ -15,8 +15,8 @@ import pymysql
 from crossfade.cdc.mysql.errors import SourceError, SourceGone
 from crossfade.errors import ConfigurationError
 
-PASSWORD_VARIABLE: Final = "CROSSFADE_SOURCE_PASSWORD"  # noqa: S105  a variable's name
-OPTION_FILE_VARIABLE: Final = "CROSSFADE_SOURCE_OPTION_FILE"
+PASSWORD_VARIABLE: Final = "CROSSFADE_MYSQL_PASSWORD"  # noqa: S105  a variable's name
+OPTION_FILE_VARIABLE: Final = "CROSSFADE_MYSQL_OPTION_FILE"
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 300.0  # a chunk of a cold table on a slow disk
 ACCESS_DENIED: Final = frozenset({1044, 1045, 1142, 1227})

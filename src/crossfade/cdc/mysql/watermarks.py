@@ -46,6 +46,10 @@ class Watermarks:
         if connection.texts_or_none(f"SELECT 1 FROM {self._quoted} LIMIT 0") is None:  # noqa: S608
             _ = connection.rows(self.creating)
 
+    def drop(self, connection: Connection) -> None:
+        """Remove the table, where there is one. Raises SourceError."""
+        _ = connection.rows(f"DROP TABLE IF EXISTS {self._quoted}")
+
     def commit(self, connection: Connection, of: str, mark: str) -> None:
         """Write a mark; it has been committed when this returns. Raises SourceError."""
         values = f"{text_literal(of)}, {text_literal(mark)}"

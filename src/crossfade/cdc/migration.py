@@ -1,0 +1,188 @@
+"""A migration file for rows: from tables of MySQL to one table of DynamoDB.
+
+    from crossfade import Table
+    from crossfade.cdc import Child, Kafka, MySQL, RowMigration
+
+    migration = RowMigration(
+        name="shop",
+        source=MySQL(server_id=7001),
+        target=Table("shop", key={"pk": "S", "sk": "S"}),
+        topics=Kafka("shop"),
+    )
+
+    @migration.table("shop.customers")
+    def customer(row):
+        return {"pk": f"customer#{row['id']}", "sk": "profile", "name": row["name"]}
+
+Where the servers are and who asks is not in it (`connecting.py`): one file serves every environment, and holds no
+secret. Loading it takes neither a driver of MySQL nor one of Kafka.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from crossfade.cdc.rows import Attributes, Child, Function, Rows
+from crossfade.control.freezing import fingerprint_of_switch
+from crossfade.core.stages import FREEZE_STRATEGY
+from crossfade.errors import ConfigurationError
+from crossfade.migration import AnyMigration, Table, check_migration_name, check_table_name
+
+SERVER_IDS: Final = 2**32
+TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,150}")  # Kafka's own rule, with room for a schema and a table
+SCHEMA_CHARACTERS_MAX: Final = 64
+PARTITIONS: Final = 12
+PARTITIONS_MAX: Final = 10_000
+PARTS_SUFFIX: Final = "-parts"
+
+
+@dataclass(frozen=True, slots=True)
+class MySQL:
+    """A server of MySQL or MariaDB as a source. Raises ConfigurationError.
+
+    `server_id`: any number from 1 to 4294967295 that no server of its group and no other reader of its log has.
+    `marks`: the schema in which a small table of marks may be written to; by default that of the first table.
+    """
+
+    server_id: int
+    marks: str = ""
+
+    def __post_init__(self) -> None:
+        given: Any = self.server_id
+        if type(given) is not int or not 1 <= given < SERVER_IDS:
+            raise ConfigurationError(
+                f"MySQL: server_id={given!r} is no number from 1 to {SERVER_IDS - 1}",
+                next_step="choose one that no server and no replica of the source has: SHOW REPLICAS lists them",
+            )
+        marks: Any = self.marks
+        if not isinstance(marks, str) or "." in marks or len(marks) > SCHEMA_CHARACTERS_MAX:
+            raise ConfigurationError(f"MySQL: marks={marks!r} is no name of a schema")
+
+
+@dataclass(frozen=True, slots=True)
+class Kafka:
+    """Topics between the source's log and the target. Raises ConfigurationError.
+
+    Changes go to the topic `name`, or with `one_a_table` each table's to `name.schema.table`; what cannot be applied
+    goes to `name.dead`. The rest is for topics that are missing when they are needed: how many partitions, how many
+    copies of each (-1: as the broker is set), and how long messages are kept (-1: for ever).
+    """
+
+    name: str
+    one_a_table: bool = False
+    partitions: int = PARTITIONS
+    replication: int = -1
+    retention_seconds: int = -1
+
+    def __post_init__(self) -> None:
+        name: Any = self.name
+        if not isinstance(name, str) or not TOPIC_NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"Kafka: {name!r} is no name of a topic: up to 150 letters, digits, '.', '_' or '-'"
+            )
+        partitions: Any = self.partitions
+        if type(partitions) is not int or not 1 <= partitions <= PARTITIONS_MAX:
+            raise ConfigurationError(f"Kafka: partitions={partitions!r} is no number from 1 to {PARTITIONS_MAX}")
+        for what in ("replication", "retention_seconds"):
+            given: Any = getattr(self, what)
+            if type(given) is not int or not (given == -1 or given > 0):
+                raise ConfigurationError(f"Kafka: {what}={given!r} is neither -1 nor a number above 0")
+
+    @property
+    def dead_letters(self) -> str:
+        """The topic of what could not be applied."""
+        return f"{self.name}.dead"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowMigration(AnyMigration):
+    """What a migration file for rows makes. Raises ConfigurationError.
+
+    `topics` None: without Kafka, one process carries the log to the target. `parts_table`: where the rows are kept of
+    items that are made from several (`fold`); by default the target's name and "-parts". The application's
+    `Switch(name, ...)` has the same name.
+    """
+
+    name: str
+    source: MySQL
+    target: Table
+    topics: Kafka | None = None
+    control_table: str = "crossfade"
+    parts_table: str = ""
+    rows: Rows = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_migration_name(self.name)
+        for what, kind, how in (
+            ("source", MySQL, "source=MySQL(server_id=7001)"),
+            ("target", Table, 'target=Table("name", key={"pk": "S", "sk": "S"})'),
+            ("topics", (Kafka, type(None)), 'topics=Kafka("name"), or topics=None'),
+        ):
+            given: Any = getattr(self, what)
+            if not isinstance(given, kind):
+                raise ConfigurationError(f"migration {self.name}: {what}={given!r} is not of that kind", next_step=how)
+        check_table_name(self.control_table, "control_table")
+        parts = self.parts_table or f"{self.target.name}{PARTS_SUFFIX}"
+        check_table_name(parts, "parts_table")
+        if len({self.control_table, self.target.name, parts}) < 3:
+            raise ConfigurationError(
+                f"migration {self.name}: target, control_table and parts_table are not three different tables",
+                next_step="leave control_table and parts_table out, or name a table of its own for each",
+            )
+        object.__setattr__(self, "parts_table", parts)
+        object.__setattr__(self, "rows", Rows(self.target))
+
+    # --- declaring
+
+    def table(self, name: str) -> Callable[[Function], Function]:
+        """Declare what a row of this table makes: `name` is the schema's and the table's, with a dot between."""
+        return self.rows.table(name)
+
+    def fold(self, name: str, *, into: Callable[..., Attributes], **children: Child) -> Callable[[Function], Function]:
+        """Declare that a row of this table and the rows of its children make one item, under the key `into`."""
+        return self.rows.fold(name, into=into, **children)
+
+    def check_whole(self) -> None:
+        if not self.rows.tables:
+            raise ConfigurationError(
+                f"migration {self.name}: no table is declared, so nothing would be carried",
+                next_step='write a function for each table, under @migration.table("schema.table")',
+            )
+
+    # --- what it means
+
+    @property
+    def source_name(self) -> str:
+        return f"{self.name} (rows)"
+
+    @property
+    def strategy_name(self) -> str:
+        return FREEZE_STRATEGY
+
+    @property
+    def fingerprint(self) -> str:
+        """That of a Switch whose source is carried over by its log. A mapping may be corrected and replayed."""
+        return fingerprint_of_switch("log")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Of the source, each with its schema."""
+        return self.rows.tables
+
+    @property
+    def folds(self) -> bool:
+        """Whether items are made from several rows, so that the parts table is needed."""
+        return bool(self.rows.folds)
+
+    @property
+    def marks_schema(self) -> str:
+        """Where the table of marks is."""
+        return self.source.marks or self.tables[0].partition(".")[0]
+
+    @property
+    def group(self) -> str:
+        """Of the consumers that apply."""
+        return f"crossfade-{self.name}"

@@ -1,0 +1,142 @@
+"""What is left behind when a migration of rows is complete, taken away step by step.
+
+The source is the application's own affair: it may go on to serve others. What crossfade has put anywhere is taken away
+here, and each step is recorded as those of two tables are (`cleanup/ledger.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from crossfade.cdc import kafka
+from crossfade.cdc.etl.retrying import retry_group
+from crossfade.cdc.migration import RowMigration
+from crossfade.cdc.purging import FINAL
+from crossfade.cdc.running.pipeline import Pipeline
+from crossfade.cleanup.ledger import Ledger, StepRecord
+from crossfade.control.calls import ask
+from crossfade.control.gates import way_to_complete
+from crossfade.control.records import Role
+from crossfade.core.effects import Routine
+from crossfade.core.stages import Stage
+from crossfade.errors import GateClosed, Rejected
+
+NO_GROUP: Final = ("GROUP_ID_NOT_FOUND",)
+
+
+class RowStep(StrEnum):
+    TOMBSTONES = "tombstones"
+    GROUPS = "groups"
+    MARKS = "marks"
+    PARTS = "parts"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a step does, and whether a migration has it."""
+
+    does: str
+    is_there: Callable[[RowMigration], bool]
+
+
+STEPS: Final[dict[RowStep, Row]] = {
+    RowStep.TOMBSTONES: Row(
+        "purge what tells of deleted items; before `complete` too, those of some age", lambda _: True
+    ),
+    RowStep.GROUPS: Row(
+        "delete the consumer groups with their offsets; the topics stay, for as long as they are kept",
+        lambda migration: migration.topics is not None,
+    ),
+    RowStep.MARKS: Row("drop the table of marks on the source", lambda _: True),
+    RowStep.PARTS: Row(
+        "delete the table of parts: the rows of items that were made from several",
+        lambda migration: migration.folds,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    step: RowStep
+    does: str
+    record: StepRecord | None
+
+    @property
+    def is_done(self) -> bool:
+        """A purge before `complete`, or one that has left some, is done and not the last one."""
+        if self.record is None or not self.record.done:
+            return False
+        return self.step is not RowStep.TOMBSTONES or bool(self.record.fact(FINAL))
+
+
+@dataclass(frozen=True, slots=True)
+class RetiringView:
+    stage: Stage
+    steps: tuple[StepView, ...]
+    closed: str = ""  # why nothing may be taken away yet
+    next_step: str = ""
+
+    @property
+    def next(self) -> StepView | None:
+        """The first that is not done; None at the end."""
+        return next((view for view in self.steps if not view.is_done), None)
+
+
+def look_at_retiring(ledger: Ledger, migration: RowMigration) -> Routine[RetiringView]:
+    """Raises NotStarted."""
+    state = yield from ledger.control.state()
+    records: Mapping[str, StepRecord] = yield from ledger.steps()
+    carrying = [lease for lease in (yield from ledger.control.leases()) if lease.role is not Role.APP]
+    steps = tuple(
+        StepView(step, row.does, records.get(step.value)) for step, row in STEPS.items() if row.is_there(migration)
+    )
+    if state.stage is not Stage.COMPLETE:
+        found = f"the migration is in {state.stage}, and must be in {Stage.COMPLETE}"
+        return RetiringView(state.stage, steps, found, way_to_complete(state.stage, migration.name))
+    if carrying:
+        named = ", ".join(f"{lease.role} on {lease.host}, pid {lease.pid}" for lease in carrying)
+        return RetiringView(state.stage, steps, f"the log is carried still: {named}", "end those processes")
+    return RetiringView(state.stage, steps)
+
+
+def take_away(ledger: Ledger, pipeline: Pipeline, step: RowStep, drop_marks: Callable[[], None]) -> StepRecord:
+    """One step; doing it twice does no harm. Raises GateClosed, KafkaFailed, SourceError, DatabaseError."""
+    view: RetiringView = pipeline.run(look_at_retiring(ledger, pipeline.migration))
+    if view.closed:
+        raise GateClosed(f"the step {step} is not possible yet: {view.closed}", next_step=view.next_step)
+    held = pipeline.run(ledger.begin(step.value, {}))
+    match step:
+        case RowStep.TOMBSTONES:
+            raise AssertionError("the purge keeps a record of its own")
+        case RowStep.GROUPS:
+            _delete_groups(pipeline)
+        case RowStep.MARKS:
+            drop_marks()
+        case RowStep.PARTS:
+            pipeline.run(_delete_table(pipeline.migration.parts_table))
+    pipeline.run(ledger.finish(held, {}))
+    record: StepRecord = held.record
+    return record
+
+
+def _delete_groups(pipeline: Pipeline) -> None:
+    """Raises KafkaFailed, for one that has members too."""
+    admin = kafka.admin(pipeline.kafka)
+    names = [pipeline.migration.group, retry_group(pipeline.etl())]
+    for name, deleted in admin.delete_consumer_groups(names, request_timeout=kafka.ANSWER_SECONDS).items():
+        try:
+            deleted.result(kafka.ANSWER_SECONDS)
+        except kafka.library().KafkaException as error:
+            if error.args[0].name() not in NO_GROUP:
+                raise kafka.failed(f"group {name} could not be deleted", error) from error
+
+
+def _delete_table(name: str) -> Routine[None]:
+    try:
+        _ = yield from ask("DeleteTable", {"TableName": name}, place="target")
+    except Rejected as error:
+        if error.code != "ResourceNotFoundException":
+            raise

@@ -1,0 +1,378 @@
+"""The source's log, carried on by one process: into topics, or without Kafka straight into the target.
+
+`backfill` reads the log with a snapshot beside it, and ends when the snapshot is told completely. `replicate` goes on
+from there. Both keep one checkpoint, a position with the snapshot's progress, in the control table: whoever takes it
+over goes on where the one before was, and has that one end (Fenced).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from crossfade.cdc.changes import Change
+from crossfade.cdc.checkpoints import Checkpoint, Checkpoints
+from crossfade.cdc.etl.applier import Counts
+from crossfade.cdc.etl.direct import Carried, carry
+from crossfade.cdc.etl.progress import Progress as EtlProgress
+from crossfade.cdc.mysql.errors import SourceGone
+from crossfade.cdc.mysql.positions import Counting, Position, reaches
+from crossfade.cdc.mysql.preflight import lacks, require
+from crossfade.cdc.mysql.reader import LogReader, Told, position_now
+from crossfade.cdc.mysql.snapshot import Progress, Snapshot
+from crossfade.cdc.mysql.source import Source, text_literal
+from crossfade.cdc.mysql.watermarks import Watermarks
+from crossfade.cdc.mysql.wire import may_replicate
+from crossfade.cdc.publishing import AGAIN_SECONDS, PATIENCE_SECONDS, Capture, Published, Publisher, unchanged
+from crossfade.cdc.running.leased import Leased
+from crossfade.cdc.running.pipeline import HEARTBEAT_SECONDS, MARK_SECONDS, Pipeline
+from crossfade.cdc.running.reporting import Reporting
+from crossfade.control.jobs import claim_job, finish_job, load_checkpoints, means_nothing, save_checkpoint
+from crossfade.control.records import Job, Role
+from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
+from crossfade.errors import Refused
+from crossfade.jobs.loop import run_on_own_loop
+from crossfade.jobs.session import NoteFunction
+
+CALLS_MAX: Final = 64  # of the bulk client: what is under way without Kafka, and the control plane's own
+LOOK_SECONDS: Final = 0.25
+BEGUN: Final = "begun"  # of the job's one segment: this run's snapshot has begun, and may be gone on with
+
+
+@dataclass(slots=True)
+class Look:
+    """How far it is, for whoever shows it."""
+
+    snapshot_rows: int = 0
+    snapshot_rows_total: int = 0  # as the source estimates them
+    tables_done: int = 0
+    tables_total: int = 0
+    changes: int = 0  # read and safe, those of the snapshot among them
+    counts: Counts = field(default_factory=Counts)  # without Kafka: of the target
+    lag_events: int = -1
+    lag_seconds: float = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """How it ended: `complete` (the snapshot is told), `stopped`, or `over` (the migration is complete)."""
+
+    status: str
+    look: Look
+    seconds: float
+    resumed: bool = False
+
+
+@dataclass(slots=True)
+class _Tracked:
+    """Checkpoints, and the last one that was saved."""
+
+    checkpoints: Checkpoints
+    last: Checkpoint = field(default_factory=Checkpoint)
+
+    def take(self) -> Checkpoint:
+        self.last = self.checkpoints.take()
+        return self.last
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        self.checkpoints.save(checkpoint)
+        self.last = checkpoint
+
+    def has_reached(self, position: Position) -> bool:
+        """Whether all up to there is safe."""
+        return bool(self.last.position) and reaches(Position.of_text(self.last.position), position)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether a snapshot is, and is safe where it was told to."""
+        return bool(self.last.snapshot) and Progress.of_text(self.last.snapshot).finished
+
+
+def run_capture(
+    pipeline: Pipeline,
+    source: Source,
+    *,
+    backfill: bool,
+    stop: threading.Event,
+    on_look: Callable[[Look], None],
+    note: NoteFunction,
+    again: bool = False,
+    from_now: bool = False,
+    once: bool = False,
+    seconds: float | None = None,
+) -> Captured:
+    """Until it is done, or `stop` is set, or so many seconds are over, or `once` at the log's present end.
+
+    `from_now`: a backfill begins anew, and reads the log from where it ends now. Raises what reading, publishing and
+    applying raise, Refused where this means nothing, and Fenced where another process has taken over."""
+    run = _Run(pipeline, source, stop, on_look, backfill=backfill, once=once, seconds=seconds)
+    return run_on_own_loop(run.work(note, again=again or from_now, from_now=from_now))
+
+
+def check_stage(stage: Stage, *, backfill: bool) -> None:
+    """Raises Refused where it means nothing."""
+    row = FREEZE[stage]
+    if row.is_single:
+        raise means_nothing("backfill" if backfill else "replication", FREEZE_STRATEGY, stage)
+    if backfill and row.authority != "source":
+        raise Refused(
+            f"a backfill means nothing in stage {stage}: the target decides what is in it",
+            next_step="crossfade rollback --to shadow --execute",
+        )
+
+
+class _Run:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        source: Source,
+        stop: threading.Event,
+        on_look: Callable[[Look], None],
+        *,
+        backfill: bool,
+        once: bool,
+        seconds: float | None,
+    ) -> None:
+        self._once = once
+        self._end: Position | None = None  # of the log when it began, where that is far enough
+        self._pipeline = pipeline
+        self._source = source
+        self._stop_event = stop
+        self._on_look = on_look
+        self._backfill = backfill
+        self._until = None if seconds is None else time.monotonic() + seconds
+        self._tracked = _Tracked(pipeline.checkpoints())
+        self._marks = Watermarks(pipeline.migration.marks_schema)
+        self._look = Look(tables_total=len(pipeline.migration.tables))
+        self._carried = Carried()
+        self._published: Published | None = None  # with Kafka
+        self._leased: Leased | None = None
+        self._reporting: Reporting | None = None
+
+    async def work(self, note: NoteFunction, *, again: bool, from_now: bool) -> Captured:
+        pipeline = self._pipeline
+        began = time.monotonic()
+        role = Role.BACKFILL if self._backfill else Role.REPLICATION
+        leased = Leased(pipeline.migration, pipeline.client, role, pipeline.caller, note, calls_max=CALLS_MAX)
+        async with leased:
+            self._leased = leased
+            check_stage(leased.stage, backfill=self._backfill)
+            claim = segment = None
+            if self._backfill:
+                claim = await leased.run(claim_job(leased.agent, pipeline.caller, Job.BACKFILL, 1, again=again))
+            found = await asyncio.to_thread(self._tracked.take)
+            if from_now:
+                found = Checkpoint(str(await asyncio.to_thread(self._end_after, found.position)))
+            await asyncio.to_thread(self._prepare, found)
+            if claim is not None:
+                segment = (await leased.run(load_checkpoints(claim)))[0]
+                if from_now or not segment.counts.get(BEGUN):
+                    await asyncio.to_thread(self._tracked.save, Checkpoint(found.position, ""))
+                    segment = await leased.run(save_checkpoint(claim, replace(segment, counts={BEGUN: 1})))
+            if self._once:
+                self._end = await asyncio.to_thread(self._now)
+            await self._carry(leased)
+            if claim is not None and segment is not None and self._tracked.is_told:
+                counts = {"rows": self._look.snapshot_rows, "changes": self._look.changes}
+                _ = await leased.run(save_checkpoint(claim, replace(segment, done=True)))
+                _ = await leased.run(finish_job(claim, counts, clean=True, finished_at=pipeline.caller.clock()))
+            told = self._backfill and self._tracked.is_told
+            status = "complete" if told else "over" if leased.stage is Stage.COMPLETE else "stopped"
+            resumed = claim is not None and claim.resumed
+        return Captured(status, self._look, time.monotonic() - began, resumed)
+
+    def _prepare(self, found: Checkpoint) -> None:
+        """See that the source can be followed, that the topics are there, and what there is to do."""
+        if not self._backfill and found.snapshot and not self._tracked.is_told:
+            raise Refused(
+                "a backfill has begun and is not complete: it carries the log on by itself meanwhile",
+                next_step="crossfade backfill --execute, then this again",
+            )
+        migration = self._pipeline.migration
+        position = Position.of_text(found.position) if found.position else None
+        with self._source.connect() as connection:
+            require(
+                lacks(
+                    connection,
+                    migration.tables,
+                    watermarks=self._marks,
+                    may_replicate=lambda: may_replicate(self._source, migration.source.server_id),
+                    position=position,
+                )
+            )
+            if self._backfill:
+                self._look.snapshot_rows_total = rows_estimated(connection, migration.tables)
+        if migration.topics is not None:
+            if self._backfill:
+                self._pipeline.create_topics()
+            else:
+                self._pipeline.refuse_without_topics()
+
+    # --- carrying
+
+    async def _carry(self, leased: Leased) -> None:
+        pipeline = self._pipeline
+        direct = pipeline.migration.topics is None
+        self._reporting = Reporting(
+            pipeline,
+            leased,
+            end_of_log=lambda: position_now(self._source),
+            progress=self._carried.progress if direct else pipeline.progress,
+            letters_left=(lambda: 0) if direct else pipeline.letters_left,
+            on_beat=self._beat,
+        )
+        self._reporting.start()
+        showing = asyncio.create_task(self._show(), name="crossfade-show")
+        try:
+            if direct:
+                await self._into_target(leased)
+            else:
+                await asyncio.to_thread(self._into_topics)
+        finally:
+            _ = showing.cancel()
+            await asyncio.to_thread(self._reporting.end)
+        leased.raise_failure()
+        if self._reporting.failure is not None:
+            raise self._reporting.failure
+
+    def _stop(self) -> bool:
+        """Asked on whatever thread reads."""
+        assert self._leased is not None  # noqa: S101 - see `work`
+        assert self._reporting is not None  # noqa: S101 - see `_carry`
+        return (
+            self._stop_event.is_set()
+            or (self._until is not None and time.monotonic() >= self._until)
+            or (self._backfill and self._tracked.is_told)
+            or (self._end is not None and self._tracked.has_reached(self._end))
+            or self._leased.failure is not None
+            or self._reporting.failure is not None
+            or self._leased.stage is Stage.COMPLETE
+        )
+
+    def _into_topics(self) -> None:
+        pipeline = self._pipeline
+
+        def publish(*arguments: Any) -> Publisher:
+            made = Publisher(*arguments, mark_seconds=MARK_SECONDS)
+            self._published = made.published
+            return made
+
+        capture = Capture(
+            self._source,
+            pipeline.migration.source.server_id,
+            pipeline.topics,
+            pipeline.kafka,
+            self._tracked,
+            lambda: position_now(self._source),
+            self._marks.name if self._backfill else "",
+            self._beside if self._backfill else unchanged,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+        )
+        _ = capture.run(self._stop, publish)
+
+    async def _into_target(self, leased: Leased) -> None:
+        """Where the source goes away, again from the position that was kept."""
+        gone_since: float | None = None
+        while True:
+            before = self._tracked.last
+            try:
+                await self._into_target_once(leased)
+            except SourceGone:
+                now = time.monotonic()
+                if gone_since is None or before != self._tracked.last:
+                    gone_since = now
+                if now - gone_since > PATIENCE_SECONDS:
+                    raise
+            if self._stop():
+                return
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _into_target_once(self, leased: Leased) -> None:
+        kept, migration = self._tracked.last, self._pipeline.migration
+        position = Position.of_text(kept.position) if kept.position else await asyncio.to_thread(self._now)
+        reader = await asyncio.to_thread(
+            lambda: LogReader(
+                self._source,
+                migration.tables,
+                position,
+                server_id=migration.source.server_id,
+                watermarks=self._marks.name if self._backfill else "",
+                heartbeat_seconds=HEARTBEAT_SECONDS,
+            )
+        )
+        try:
+            _ = await carry(
+                self._beside(reader, kept.snapshot) if self._backfill else reader,
+                self._pipeline.destination(),
+                leased.carry,
+                self._tracked,
+                kept,
+                stop=self._stop,
+                carried=self._carried,
+                counts=self._look.counts,
+            )
+        finally:
+            reader.close()
+
+    def _now(self) -> Position:
+        return position_now(self._source)
+
+    def _end_after(self, kept: str) -> Position:
+        """Where the log ends; on a server whose files count anew, all its versions are to be greater."""
+        if not kept:
+            return self._now()
+        before, now = Position.of_text(kept), self._now()
+        anew = (before.counting, before.server) != (now.counting, now.server) and Counting.MARIADB is not now.counting
+        return position_now(self._source, epoch=before.epoch + anew)
+
+    def _beside(self, log: Iterable[Told], kept: str) -> Iterator[Told | Progress]:
+        """The log, and in it the rows of a snapshot, which reads through a connection of its own."""
+        look = self._look
+        with self._source.connect() as connection:
+            snapshot = Snapshot(
+                connection,
+                self._marks,
+                self._pipeline.migration.tables,
+                name=self._pipeline.migration.name,
+                new_mark=lambda: secrets.token_hex(12),
+                progress=Progress.of_text(kept) if kept else None,
+            )
+            for told in snapshot.beside(log):
+                if isinstance(told, Progress):
+                    look.tables_done = len(told.done)
+                elif isinstance(told, Change):
+                    look.changes += 1
+                    look.snapshot_rows += told.origin == "snapshot"
+                yield told
+
+    # --- showing
+
+    def _beat(self, found: EtlProgress) -> None:
+        self._look.lag_events, self._look.lag_seconds = found.lag_events, found.lag_seconds
+
+    async def _show(self) -> None:
+        while True:
+            if self._published is not None:
+                self._look.changes = self._published.changes
+            elif not self._backfill:
+                self._look.changes = self._look.counts.changes
+            self._on_look(self._look)
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def rows_estimated(connection: Any, tables: Iterable[str]) -> int:
+    """As the source's statistics have it."""
+    total = 0
+    for name in tables:
+        schema, _, table = name.partition(".")
+        found = connection.texts(
+            "SELECT COALESCE(table_rows, 0) FROM information_schema.tables "  # noqa: S608  literals
+            f"WHERE table_schema = {text_literal(schema)} AND table_name = {text_literal(table)}"
+        )
+        total += sum(int(rows) for (rows,) in found)
+    return total

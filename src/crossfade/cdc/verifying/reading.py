@@ -1,0 +1,160 @@
+"""Rows of the source by their keys, with the rows that are folded into their items: as they are now.
+
+What is found is told by the exact key, and not by what a collation takes for equal: so does the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Final, TypeVar
+
+from crossfade.cdc.changes import ChangeUnreadable, Value
+from crossfade.cdc.mysql.columns import Column
+from crossfade.cdc.mysql.errors import SourceGone
+from crossfade.cdc.mysql.keyset import Key, KeyedRow, chunk_after, prepare, rows_where, steadily
+from crossfade.cdc.mysql.literals import literal
+from crossfade.cdc.mysql.schema import SourceTable
+from crossfade.cdc.mysql.source import Connection, Source
+from crossfade.cdc.mysql.text_values import quoted
+from crossfade.cdc.planning import packed_key
+from crossfade.cdc.verifying.making import Making, RowName, WholeRow
+from crossfade.errors import MappingError
+
+T = TypeVar("T")
+
+KEYS_AT_ONCE: Final = 200  # in one statement
+AGAIN_SECONDS: Final = 1.0
+AGAIN_MAX: Final = 60  # a source that starts anew is back within a minute, or somebody has to look
+
+
+class SourceReads:
+    """Connections to the source, as many as read at one time, each on a thread while it reads. For one loop."""
+
+    def __init__(self, source: Source, connections_max: int) -> None:
+        self._source = source
+        self._free: list[Connection] = []
+        self._room = asyncio.Semaphore(connections_max)
+
+    async def run(self, read: Callable[[Connection], T]) -> T:
+        """What a function reads. A source that is gone is asked again for a while. Raises SourceError."""
+        async with self._room:
+            for attempt in range(AGAIN_MAX):
+                try:
+                    return await asyncio.to_thread(self._read, read)
+                except SourceGone:
+                    if attempt == AGAIN_MAX - 1:
+                        raise
+                await asyncio.sleep(AGAIN_SECONDS)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _read(self, read: Callable[[Connection], T]) -> T:
+        connection = self._free.pop() if self._free else self._opened()
+        try:
+            found = read(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._free.append(connection)
+        return found
+
+    def _opened(self) -> Connection:
+        connection = self._source.connect()
+        prepare(connection)
+        return connection
+
+    def close(self) -> None:
+        for connection in self._free:
+            connection.close()
+        self._free.clear()
+
+
+def whole_chunk(
+    connection: Connection, making: Making, table: str, after: Key | None, count: int
+) -> tuple[list[KeyedRow], list[WholeRow]]:
+    """The rows behind a key, and with what is folded into their items where they make any. Raises SourceError."""
+    rows = chunk_after(connection, table, after, count)
+    return rows, _with_children(connection, making, table, rows) if table in making.makers else []
+
+
+def whole_rows(connection: Connection, making: Making, names: Iterable[RowName]) -> dict[str, WholeRow]:
+    """By their names; each is there, if only to say that the source has no such row. Raises SourceError."""
+    wanted = {str(name): name for name in names}
+    found = {text: WholeRow(name, None) for text, name in wanted.items()}
+    for table in {name.table for name in wanted.values()}:
+        keys = [name.key for name in wanted.values() if name.table == table]
+        for whole in _with_children(connection, making, table, rows_at(connection, table, keys)):
+            if str(whole.name) in wanted:
+                found[str(whole.name)] = whole
+    return found
+
+
+def rows_at(connection: Connection, table: str, keys: Sequence[Key]) -> list[KeyedRow]:
+    """Those that are there, and it may be others whose keys the source takes for equal."""
+    found: list[KeyedRow] = []
+    for some in _groups(keys):
+        found += steadily(connection, table, partial(_with_key, connection, some))
+    return found
+
+
+def _with_children(connection: Connection, making: Making, table: str, rows: Sequence[KeyedRow]) -> list[WholeRow]:
+    children: dict[str, dict[str, list[KeyedRow]]] = {packed_key(row.key): {} for row in rows}
+    for child_table, columns in _children_of(making, table):
+        for parent, child in _rows_of_parents(connection, child_table, columns, [row.key for row in rows]):
+            kept = children[parent].setdefault(child_table, [])
+            if all(packed_key(child.key) != packed_key(other.key) for other in kept):
+                kept.append(child)
+    return [WholeRow(RowName(table, row.key), row.row, children[packed_key(row.key)]) for row in rows]
+
+
+def _children_of(making: Making, parent: str) -> list[tuple[str, tuple[str, ...]]]:
+    found = [(child.table, child.columns) for fold in making.folds_of(parent) for child in fold.children.values()]
+    return list(dict.fromkeys(found))
+
+
+def _rows_of_parents(
+    connection: Connection, table: str, columns: tuple[str, ...], parents: Sequence[Key]
+) -> Iterator[tuple[str, KeyedRow]]:
+    """Rows of a child's table, each with its parent's packed key."""
+    wanted = {packed_key(parent) for parent in parents}
+    for some in _groups(parents):
+        for child in steadily(connection, table, partial(_matching, connection, some, columns)):
+            parent = packed_key(tuple(child.row[column] for column in columns))
+            if parent in wanted:
+                yield parent, child
+
+
+def _with_key(connection: Connection, keys: Sequence[Key], table: SourceTable) -> list[KeyedRow]:
+    return _matching(connection, keys, table.key, table)
+
+
+def _matching(
+    connection: Connection, wanted: Sequence[Key], columns: Sequence[str], table: SourceTable
+) -> list[KeyedRow]:
+    """Rows whose columns hold one of these."""
+    by_name = {column.name: column for column in table.columns}
+    lost = [name for name in columns if name not in by_name]
+    if lost or not columns:
+        raise MappingError(
+            f"table {table.name} has no column {', '.join(map(repr, lost))}" if lost else f"{table.name} has no key",
+            next_step=f"its columns: {', '.join(by_name)}",
+        )
+    conditions = [_equals([by_name[name] for name in columns], values) for values in wanted]
+    known = [condition for condition in conditions if condition]
+    return rows_where(connection, table, " OR ".join(known)) if known else []
+
+
+def _equals(columns: Sequence[Column], values: Sequence[Value]) -> str:
+    """As SQL; "" where a column can hold no such value, so that no row has it."""
+    try:
+        pairs = [
+            f"{quoted(column.name)} = {literal(column, value)}" for column, value in zip(columns, values, strict=True)
+        ]
+    except (ChangeUnreadable, ValueError):
+        return ""
+    return f"({' AND '.join(pairs)})"
+
+
+def _groups(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+    return (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))

@@ -1,0 +1,96 @@
+"""What a verify of rows was asked to do, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from crossfade.control.agent import LEASE_SECONDS
+from crossfade.core.rules import ALL_RULES, Rules
+from crossfade.errors import ConfigurationError
+from crossfade.verify.result import EXIT_DIFFERENCES, EXIT_EQUAL, EXIT_NO_VERDICT, DifferenceSample, VerifyStatus
+
+SEGMENTS: Final = 16  # of the target, and of the table of parts
+SEGMENTS_MAX: Final = 4_000  # the control table numbers 10,000, and a table of the source is one
+WORKERS: Final = 8
+WORKERS_MAX: Final = 64  # each reads by a connection of its own
+PAGE_ROWS: Final = 500  # with their children; one SELECT, and some bulk reads
+PAGE_ROWS_MAX: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class RowVerifyOptions:
+    """`repair` mends what differs. `rows_per_second`: of rows and items that are looked at, None for no limit.
+
+    `landing_seconds` None: the clients' timeouts. Raises ConfigurationError.
+    """
+
+    repair: bool = False
+    segments: int = SEGMENTS
+    workers: int = WORKERS
+    page_rows: int = PAGE_ROWS
+    rows_per_second: float | None = None
+    lease_seconds: float = LEASE_SECONDS
+    landing_seconds: float | None = None
+    rules: Rules = ALL_RULES
+
+    def __post_init__(self) -> None:
+        for name, value, most in (
+            ("segments", self.segments, SEGMENTS_MAX),
+            ("workers", self.workers, WORKERS_MAX),
+            ("page_rows", self.page_rows, PAGE_ROWS_MAX),
+        ):
+            if not 1 <= value <= most:
+                raise ConfigurationError(f"verify: {name} is {value:,}, and must be from 1 to {most:,}")
+        if self.rows_per_second is not None and not self.rows_per_second > 0:
+            raise ConfigurationError(f"verify: rows_per_second is {self.rows_per_second:g}, and must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class RowVerifyResult:
+    """`rows` were read, and make `items`; the target holds `target_items`, beside `tombstones`.
+
+    Missing, extra and mismatched are items of the target. `stale_parts` are rows that are kept for items of several
+    rows, otherwise than the source has them. `in_motion` were written between any two looks. A repaired difference
+    counts where it was found as well, and in `repaired`; `left_alone` and `not_repaired` are the rest, with `reasons`.
+    """
+
+    status: VerifyStatus
+    rows: int
+    items: int
+    target_items: int
+    tombstones: int
+    parts: int
+    missing: int
+    extra: int
+    mismatched: int
+    stale_parts: int
+    in_motion: int
+    repaired: int
+    left_alone: int
+    not_repaired: int
+    reasons: dict[str, int]
+    samples: tuple[DifferenceSample, ...]
+    segments: int
+    segments_done: int
+    seconds: float
+    observer_errors: int
+    next_step: str
+
+    @property
+    def differences(self) -> int:
+        return self.missing + self.extra + self.mismatched + self.stale_parts
+
+    @property
+    def matching(self) -> int:
+        """Items that rows make and that the target holds."""
+        return self.items - self.missing - self.mismatched
+
+    @property
+    def exit_status(self) -> int:
+        if self.status in ("clean", "repaired"):  # what was repaired was looked at again, and was equal
+            return EXIT_EQUAL
+        return EXIT_NO_VERDICT if self.status == "stopped" else EXIT_DIFFERENCES
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"matching": self.matching}

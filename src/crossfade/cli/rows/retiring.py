@@ -1,0 +1,91 @@
+"""`crossfade cleanup` of rows: what crossfade has put anywhere, taken away step by step."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+from rich.text import Text
+
+from crossfade.cdc.connecting import source_of_environment
+from crossfade.cdc.mysql.watermarks import Watermarks
+from crossfade.cdc.retiring import RetiringView, RowStep, StepView, look_at_retiring, take_away
+from crossfade.cleanup.ledger import Ledger
+from crossfade.cli.connect import COORDINATOR_CONNECTIONS
+from crossfade.cli.opened import OpenedRows
+from crossfade.cli.outcome import NOT_YET
+from crossfade.cli.plans import UNCHANGED, label_grid
+from crossfade.cli.rows.purging import purge_rows
+from crossfade.cli.rows.servers import pipeline_of
+
+NAMES = [step.value for step in RowStep]
+
+
+def cleanup_rows(
+    opened: OpenedRows, name: str | None, *, age_hours: float | None, rate: float | None, execute: bool
+) -> None:
+    """All steps; with `execute` the named one, or the next."""
+    if name is not None and name not in NAMES:
+        raise click.UsageError(f"--step {name} is none of a migration of rows, whose steps are {', '.join(NAMES)}")
+    _ = opened.state_of_this_file()
+    pipeline = pipeline_of(opened, calls_max=COORDINATOR_CONNECTIONS)
+    ledger = Ledger(opened.control, opened.caller, os.getpid())
+    view = opened.run(look_at_retiring(ledger, opened.migration))
+    step = RowStep(name) if name else view.next.step if view.next is not None else None
+    screen = opened.screen
+    if name == RowStep.TOMBSTONES or (step is RowStep.TOMBSTONES and execute and not view.closed):
+        purge_rows(opened, pipeline, age_hours=age_hours, rate=rate, execute=execute)
+        return
+    if step is None or not execute:
+        show(opened, view, step)
+        screen.document({"executed": False, **as_json(opened, view, step)})
+        if step is not None and view.closed:
+            raise click.exceptions.Exit(NOT_YET)
+        return
+
+    def drop_marks() -> None:
+        with source_of_environment().connect() as connection:
+            Watermarks(opened.migration.marks_schema).drop(connection)
+
+    record = take_away(ledger, pipeline, step, drop_marks)
+    screen.say(f"{step}: done", "bold green")
+    after = opened.run(look_at_retiring(ledger, opened.migration))
+    next_step = opened.command("crossfade cleanup --execute") if after.next is not None else ""
+    screen.say(f"Next: {next_step}" if next_step else "All steps are done: nothing of crossfade is left.")
+    screen.document({"executed": True, "step": step, "at": record.finished_at, "next_step": next_step})
+
+
+def show(opened: OpenedRows, view: RetiringView, step: RowStep | None) -> None:
+    screen = opened.screen
+    screen.say(f"What is left of migration {opened.migration.name} (stage {view.stage})", "bold")
+    grid = label_grid(indent=4)
+    for each in view.steps:
+        style = "green" if each.is_done else "dim"
+        grid.add_row(">" if each.step is step else "", Text(each.step.value), Text(status_of(each), style=style))
+    screen.show(grid)
+    if step is None:
+        screen.say("All steps are done: nothing of crossfade is left.", "bold green")
+    elif view.closed:
+        screen.say(f"Nothing was changed, and with --execute nothing would be: {view.closed}", "bold yellow")
+        screen.say(f"Next: {opened.command(view.next_step)}")
+    else:
+        screen.say(UNCHANGED)
+        screen.say(f"Next: {opened.command('crossfade cleanup --execute')}")
+
+
+def status_of(view: StepView) -> str:
+    if view.record is None or not view.is_done:
+        return f"to do: {view.does}"
+    return f"done {view.record.finished_at} by {view.record.who} on {view.record.host}"
+
+
+def as_json(opened: OpenedRows, view: RetiringView, step: RowStep | None) -> dict[str, Any]:
+    steps = [{"step": each.step, "done": each.is_done, "does": each.does} for each in view.steps]
+    return {
+        "migration": opened.migration.name,
+        "stage": view.stage,
+        "steps": steps,
+        "next": step,
+        "closed": view.closed,
+    }

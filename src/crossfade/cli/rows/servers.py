@@ -1,0 +1,14 @@
+"""A migration of rows with the servers that the environment names."""
+
+from __future__ import annotations
+
+from crossfade.cdc.connecting import kafka_of_environment
+from crossfade.cdc.running.pipeline import Pipeline
+from crossfade.cli.connect import client_of
+from crossfade.cli.opened import OpenedRows
+
+
+def pipeline_of(opened: OpenedRows, *, calls_max: int) -> Pipeline:
+    """Raises ConfigurationError where the environment does not name the brokers that are needed."""
+    brokers = None if opened.migration.topics is None else kafka_of_environment()
+    return Pipeline(opened.migration, client_of(opened.where, calls_max), opened.caller, opened.run, brokers)

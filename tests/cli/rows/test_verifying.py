@@ -1,0 +1,59 @@
+"""`verify` and the purge of tombstones of rows, by commands, while another process carries the log."""
+
+from __future__ import annotations
+
+from tests.cli.rows.background import running
+from tests.cli.rows.conftest import RowShell
+from tests.cli.rows.test_carrying import ROWS, at_dualwrite
+
+
+def damage(shell: RowShell) -> None:
+    """One name is lost, and one item is nobody's."""
+    table = shell.tables["target"]
+    item = next(each for each in shell.scan(table) if each["pk"]["S"] == "customer#1")
+    _ = shell.client.put_item(TableName=table, Item={**item, "name": {"S": "An"}})
+    _ = shell.client.put_item(TableName=table, Item={"pk": {"S": "nobody"}, "sk": {"S": "profile"}})
+
+
+def test_a_difference_is_found_and_repaired_by_commands(direct: RowShell) -> None:
+    """Found with exit status 1, shown as a plan, repaired with --execute, and clean after it; tombstones are purged."""
+    shell = at_dualwrite(direct)
+    assert shell.lines("backfill", "--execute")[-1]["status"] == "complete"
+    with running(shell, "replicate", "--execute"):
+        shell.sql("DELETE FROM {schema}.customers WHERE id = 2")
+        clean = shell.lines("verify", "--segments", "2")[-1]
+        assert (clean["status"], clean["rows"], clean["matching"]) == ("clean", 4, 2)
+        damage(shell)
+        found = shell("verify", "--segments", "2", status=1).output
+        assert "2 differences" in found
+        assert "+ name: 'An'" in found
+        assert "Next: crossfade verify --repair --execute, then crossfade verify" in found
+        before = shell.scan(shell.tables["target"])
+        assert "nothing was changed" in shell("verify", "--repair").output.lower()
+        assert shell.scan(shell.tables["target"]) == before
+        repaired = shell.lines("verify", "--segments", "2", "--repair", "--execute", status=1)[-1]
+        assert (repaired["repaired"], repaired["left_alone"]) == (1, 1)
+        assert repaired["reasons"] == {"not written by crossfade, left alone": 1}
+        _ = shell.client.delete_item(
+            TableName=shell.tables["target"], Key={"pk": {"S": "nobody"}, "sk": {"S": "profile"}}
+        )
+        assert shell.lines("verify", "--segments", "2")[-1]["status"] == "clean"
+        assert shell.items()["customer#1"] == {"name": {"S": "Ann"}}
+        _ = shell("advance", "--to", "shadow", "--execute")
+        gates = {each["gate"]: each["is_open"] for each in shell.json("status")["up"]["findings"]}
+        assert gates["verified"]
+        plan = shell("cleanup", "--step", "tombstones", "--age-hours", "1").output
+        assert "what tells of items that were deleted at least" in plan
+        young = shell.lines("cleanup", "--step", "tombstones", "--execute")[-1]
+        assert (young["status"], young["purged"], young["young"]) == ("done", 0, 1)
+
+
+def test_through_kafka_the_group_tells_how_far_the_log_is(through_kafka: RowShell) -> None:
+    """Verify waits for the workers, and has no verdict of its own while changes lie in the topics."""
+    shell = at_dualwrite(through_kafka)
+    assert shell.lines("backfill", "--execute")[-1]["status"] == "complete"
+    with running(shell, "replicate", "--execute"), running(shell, "etl", "--execute"):
+        result = shell.lines("verify", "--segments", "2")[-1]
+        assert (result["status"], result["matching"], result["rows"]) == ("clean", 3, len(ROWS) + 2)
+        damage(shell)
+        assert shell.lines("verify", "--segments", "2", status=1)[-1]["mismatched"] == 1
