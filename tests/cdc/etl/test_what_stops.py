@@ -16,6 +16,8 @@ from crossfade.cdc.changes import Change, Version
 from crossfade.cdc.etl import Retried, Retry, RowsRemoved, Settings, TooManySetAside, Worker, through
 from crossfade.cdc.etl.dead_letters import Letter
 from crossfade.cdc.etl.reading import debezium, own
+from crossfade.cdc.mysql.errors import RowsUntold
+from crossfade.cdc.mysql.positions import Position, reaches
 from crossfade.cdc.row import Row
 from crossfade.cdc.rows import Child, Rows
 from crossfade.core.effects import Routine
@@ -181,6 +183,36 @@ def test_rows_that_are_gone_untold_stop_it(setting: Setting) -> None:
     past = replace(setting.settings, past_removals=frozenset({where}))
     _ = work(setting, None, past, reading=debezium(0))
     assert sorted(setting.items()) == ["customer#1", "customer#3"]
+
+
+def captured(setting: Setting, **how: Any) -> None:
+    """All that the source's log holds now is in the topics, or the capture has ended with the reason."""
+    end = setting.end_of_log()
+
+    def there() -> bool:
+        kept = setting.captured().position
+        return bool(kept) and reaches(Position.of_text(kept), end)
+
+    _ = setting.capture(**how).run(there)
+
+
+def test_a_truncate_stops_the_capture(setting: Setting) -> None:
+    """However often it is started, until somebody says that it was dealt with: then what comes behind it arrives."""
+    setting.write(
+        "INSERT INTO shop.customers VALUES (1, 'Ann'), (2, 'Bert')",
+        "TRUNCATE TABLE shop.customers",
+        "INSERT INTO shop.customers VALUES (3, 'Cora')",
+    )
+    with pytest.raises(RowsUntold):
+        captured(setting)
+    with pytest.raises(RowsUntold, match=r"rows of shop\.customers are gone") as caught:
+        captured(setting)
+    captured(setting, past_removals=[caught.value.where])
+    assert work(setting).counts.set_aside == 0
+    items = setting.items()
+    assert items.pop("customer#3") == setting.wanted()["customer#3"]
+    assert sorted(items) == ["customer#1", "customer#2"]  # for a verify to find: no change tells of them
+    captured(setting)  # the name is not needed any more
 
 
 def test_a_topic_that_forgot_stops_it(setting: Setting) -> None:
