@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from crossfade.cdc import kafka, wire
-from crossfade.cdc.applying import Applied
+from crossfade.cdc.applying import Applied, Destination
 from crossfade.cdc.changes import Change, Version
 from crossfade.cdc.etl import Retried, Retry, RowsRemoved, Settings, TooManySetAside, Worker, through
 from crossfade.cdc.etl.dead_letters import Letter
@@ -20,7 +20,6 @@ from crossfade.cdc.mysql.errors import RowsUntold
 from crossfade.cdc.mysql.positions import Position, reaches
 from crossfade.cdc.row import Row
 from crossfade.cdc.rows import Child, Rows
-from crossfade.core.effects import Routine
 from crossfade.errors import Rejected, StreamGap
 from crossfade.migration import Table
 from tests.cdc.etl.setting import ARRIVAL_SECONDS, Setting
@@ -142,8 +141,7 @@ def test_a_missing_right_stops_it(setting: Setting) -> None:
     """No change is set aside for it, and each comes again when the right is there."""
     send_changes(setting, *(customer_change(key, "Ann", key) for key in range(1, 4)))
 
-    async def refused(routine: Routine[Applied]) -> Applied:
-        routine.close()
+    async def refused(_destination: Destination, _change: Change) -> Applied:
         raise Rejected("AccessDeniedException", "not authorized to perform dynamodb:PutItem")
 
     with pytest.raises(Rejected, match="not authorized"):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from crossfade.cdc.applying import Applied, Destination, apply
+from crossfade.cdc.applying import Applied, Destination, store
 from crossfade.cdc.changes import Change, ChangeUnreadable
 from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX, Lanes
-from crossfade.core.effects import Reply, Request, Routine
+from crossfade.cdc.etl.rebuilding import Rebuilding
+from crossfade.core.effects import Reply, Request
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError, MappingError, Rejected
@@ -18,7 +19,8 @@ from crossfade.errors import CrossfadeError, MappingError, Rejected
 # Refusals that are about the item and not about the table, the caller's rights or the load.
 ABOUT_THE_ITEM: Final = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 
-Run = Callable[[Routine[Applied]], Awaitable[Applied]]
+Run = Callable[[Destination, Change], Awaitable[Applied]]
+"""How a change is carried out; it may be asked to again."""
 PutAside = Callable[[CrossfadeError], Awaitable[None]]
 
 
@@ -34,7 +36,7 @@ class Counts:
 
 
 def through(client: Any) -> Run:
-    """Carry routines out by a client with `async call(operation, request)`, such as BulkClient, on this loop."""
+    """Carry changes out by a client with `async call(operation, request)`, such as BulkClient, on this loop."""
 
     async def call(_place: str, operation: str, request: Request) -> Reply:
         reply: Reply = await client.call(operation, request)
@@ -44,7 +46,15 @@ def through(client: Any) -> Run:
         """Nothing here notes anything."""
 
     driver = AioDriver(call, note)
-    return lambda routine: driver.run(routine, Scope())
+    rebuilding = Rebuilding(lambda routine: driver.run(routine, Scope()))
+
+    async def run(destination: Destination, change: Change) -> Applied:
+        stored = await driver.run(store(destination, change), Scope())
+        for part in stored.parts:
+            await rebuilding.rebuilt(destination, part)
+        return stored.applied
+
+    return run
 
 
 def cannot_be_applied(error: CrossfadeError) -> bool:
@@ -73,7 +83,7 @@ class Applier:
         counts = self.counts
         try:
             for change in changes:
-                applied = await self._run(apply(self._destination, change))
+                applied = await self._run(self._destination, change)
                 counts.written += applied.written
                 counts.late += applied.late
             counts.changes += len(changes)
