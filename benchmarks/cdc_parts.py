@@ -31,6 +31,7 @@ from crossfade.cdc.publishing import Capture, Publisher, Topics
 from crossfade.cdc.row import Row
 from crossfade.cdc.rows import Rows
 from crossfade.core.effects import Reply, Request
+from crossfade.jobs.loop import run_on_own_loop
 from crossfade.migration import Table
 
 SOURCE_TABLE: Final = "shop.orders"
@@ -218,9 +219,9 @@ def put(client: Any, message: bytes) -> int:
 def main() -> None:
     part, told = sys.argv[1], json.loads(sys.argv[2])
     if part == "capture":
-        capture(told)
+        run_on_own_loop(asyncio.to_thread(capture, told))  # as `crossfade replicate` does, and `crossfade etl`
     elif part == "worker":
-        asyncio.run(worker(told))
+        run_on_own_loop(worker(told))
     else:
         plain(told)
 
