@@ -57,6 +57,7 @@ P99_SECONDS_MAX: Final = 1.0
 GROWTH_MAX: Final = 1.1
 GROWTH_MIB: Final = 16.0
 PLAIN_SHARE: Final = 8  # a plain consumer gets so much less to do than ours: its rate does not depend on it
+WARM_SECONDS: Final = 2.0  # of latency that does not count: the first connections are opened
 TRANSACTIONS_A_SECOND: Final = 100
 ROWS_A_TRANSACTION: Final = 10
 
@@ -68,7 +69,7 @@ class Bench:
     """Servers that run, and numbers that were not used yet."""
 
     source: Source
-    kafka: dict[str, str]
+    kafka: kafka.Settings
     workers: int
     server_ids: Iterator[int]
     first: int = 0
@@ -185,19 +186,20 @@ def topic_rate(bench: Bench, part: str, topic: str, client: Clients, rows: int) 
 
 
 def latencies(bench: Bench, client: Clients, seconds: float) -> list[float]:
-    """Of each row that was written in this time, sorted."""
+    """Of each row that was written in this time, behind a moment to warm up; sorted."""
     topic, position = bench.topic(), position_now(bench.source)
-    rows = int(seconds * TRANSACTIONS_A_SECOND) * ROWS_A_TRANSACTION
+    rows = int((WARM_SECONDS + seconds) * TRANSACTIONS_A_SECOND) * ROWS_A_TRANSACTION
     wanted = bench.capture(topic, position, rows), *bench.consumers("worker", topic, client, timed=True)
     with parts(*wanted) as (capture, *workers):
         watched = [capture, *workers]
         wait_until(lambda: all(each.ready_at is not None for each in watched), watched, PATIENCE_SECONDS)
         capture.begin()
+        counted_from = time.monotonic() + WARM_SECONDS
         write_evenly(bench, rows)
         wait_until(lambda: sum(each.rows for each in workers) >= rows, watched, PATIENCE_SECONDS)
         _ = capture.wait()
         found = [each.end()["latencies"] for each in workers]
-    return sorted(seconds for each in found for seconds in each)
+    return sorted(seconds for each in found for written_at, seconds in each if written_at >= counted_from)
 
 
 def write_evenly(bench: Bench, rows: int) -> None:
@@ -324,7 +326,9 @@ def main() -> None:
     verdicts = Verdicts()
     with MariaDbServer.start() as server, KafkaServer.start() as broker, null_target() as null:
         source = Source(server.host, server.port, server.user, server.password)
-        bench = Bench(source, {"bootstrap.servers": broker.bootstrap_servers}, given.workers, count(7001))
+        bench = Bench(
+            source, {"bootstrap.servers": broker.bootstrap_servers, "log_level": 0}, given.workers, count(7001)
+        )
         with source.connect() as connection:
             for statement in ("CREATE DATABASE shop", TABLE):
                 _ = connection.rows(statement)

@@ -125,15 +125,16 @@ def capture(told: Told) -> None:
 
 
 class Timed:
-    """A client that tells how long before an item's acknowledgement its row was written: its note has the time."""
+    """A client that tells when an item's row was written, as its note says, and how long after it the answer came."""
 
     def __init__(self, client: BulkClient) -> None:
         self._client = client
-        self.seconds: list[float] = []
+        self.found: list[tuple[float, float]] = []
 
     async def call(self, operation: str, request: Request) -> Reply:
         reply = await self._client.call(operation, request)
-        self.seconds.append(time.monotonic() - float(request["Item"]["note"]["S"]))
+        written_at = float(request["Item"]["note"]["S"])
+        self.found.append((written_at, time.monotonic() - written_at))
         return reply
 
 
@@ -162,7 +163,7 @@ async def worker(told: Told) -> None:
             late=counts.late,
             set_aside=counts.set_aside,
             cpu_seconds_of_rows=cpu_seconds() - before,
-            latencies=timed.seconds,
+            latencies=timed.found,
         )
 
 
