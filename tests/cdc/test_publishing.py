@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any, Self, cast
 
 import pytest
@@ -22,6 +23,7 @@ from crossfade.cdc.mysql.source import Source
 from crossfade.cdc.publishing import Capture, Publisher, Topics
 
 pytest.importorskip("confluent_kafka")
+UNKNOWN_TOPIC = 3  # the error's number in Kafka's protocol
 GTIDS = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1"
 TOPICS = Topics("shop", ("shop.orders", "shop.lines"))
 
@@ -34,6 +36,7 @@ class Broker:
         self.waiting: list[Callable[[Any, Any], None]] = []
         self.polls: list[Callable[[], None]] = []
         self.away = 0  # so often nobody answers what is asked about a topic
+        self.forgetful = False  # it knows no topic
         self._room = room
         self._partitions = partitions
 
@@ -65,7 +68,7 @@ class Broker:
             raise library.KafkaException(library.KafkaError(library.KafkaError._TRANSPORT))
 
         class Found:
-            error = None
+            error = kafka.library().KafkaError(UNKNOWN_TOPIC) if self.forgetful else None
             partitions = dict.fromkeys(range(self._partitions))
 
         class All:
@@ -175,6 +178,17 @@ def test_brokers_that_are_away_at_the_beginning_are_told_the_next_position() -> 
     assert [read_own(None, value) for _, value, _ in broker.sent] == [
         NoChange(Kind.HEARTBEAT, text=str(at(2)), at=5.0)
     ] * 2
+
+
+def test_a_broker_that_has_just_come_ends_nothing() -> None:
+    """It knows no topic for a moment, and the partitions are those that were known; where none were, one is missing."""
+    broker, kept, hour = Broker(partitions=1), InMemory(), count(0.0, 3600.0)
+    broker.polls = [lambda: setattr(broker, "forgetful", True)]
+    with pytest.raises(KafkaFailed, match="not acknowledged"):
+        _ = publisher(broker, kept, clock=lambda: next(hour)).run([Commit(at(1), 5.0), Commit(at(2), 5.0)], never)
+    assert len(broker.sent) == 2
+    with pytest.raises(KafkaFailed, match="topic shop:"):
+        _ = publisher(broker, kept).run([Commit(at(1), 5.0)], never)
 
 
 class Answering:

@@ -134,7 +134,11 @@ def partitions_of(client: Any, topic: str) -> list[int]:
     except library().KafkaException as error:
         raise failed(f"topic {topic} cannot be asked for", error) from error
     if found.error is not None:
-        raise KafkaFailed(f"topic {topic}: {found.error}", next_step="create it, or allow this account to read it")
+        raise KafkaFailed(
+            f"topic {topic}: {found.error}",
+            next_step="create it, or allow this account to read it",
+            retryable=is_passing(found.error),
+        )
     return sorted(found.partitions)
 
 

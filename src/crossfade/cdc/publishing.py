@@ -25,7 +25,7 @@ from crossfade.cdc.kafka import KafkaFailed
 from crossfade.cdc.mysql.errors import SourceGone
 from crossfade.cdc.mysql.positions import Position
 from crossfade.cdc.mysql.reader import Commit, Heartbeat, LogReader, SchemaChange, Told
-from crossfade.cdc.mysql.resuming import resumed
+from crossfade.cdc.mysql.resuming import read_on_from
 from crossfade.cdc.mysql.snapshot import Progress
 from crossfade.cdc.mysql.source import Source
 
@@ -158,15 +158,16 @@ class Publisher:
             self.published.markers += 1
 
     def _all_partitions(self) -> list[tuple[str, int]]:
-        """As they are now, or as they were where the brokers are away for the moment; none where nobody has told yet.
+        """As they are now, or as they were where no broker tells for the moment; none where nobody has told yet.
 
-        Brokers that stay away are found by what is sent to them.
+        A broker that has just come knows no topic for a while. Brokers that stay away, and topics that are gone, are
+        found by what is sent to them.
         """
         try:
             names = self._topics.names
             return [(name, number) for name in names for number in kafka.partitions_of(self._producer, name)]
         except KafkaFailed as error:
-            if not error.retryable:
+            if not (error.retryable or self._partitions):
                 raise
             return self._partitions
 
@@ -287,14 +288,10 @@ class Capture:
     def _once(self, publisher: Publisher, stop: Callable[[], bool]) -> Published:
         kept = publisher.published.checkpoint
         position = Position.of_text(kept.position) if kept.position else self.beginning()
-        with self.source.connect() as connection:
-            resuming = resumed(connection, position)
-        if resuming != position:
-            publisher.keep(resuming)
         reader = LogReader(
             self.source,
             self.topics.tables,
-            resuming,
+            read_on_from(self.source, position, publisher.keep),
             server_id=self.server_id,
             watermarks=self.watermarks,
             past_removals=self.past_removals,

@@ -78,6 +78,29 @@ def test_so_many_lanes_go_on_at_once() -> None:
     assert max(at_once) == 3
 
 
+def test_work_that_comes_as_the_last_task_ends_is_done() -> None:
+    """The task has looked for more and found none, and the loop does not know yet that it has ended."""
+    done: list[str] = []
+
+    async def play() -> None:
+        lanes = Lanes(at_once_max=1)
+
+        async def second() -> None:
+            done.append("second")
+
+        async def first() -> None:
+            done.append("first")
+            _ = asyncio.get_running_loop().call_soon(lanes.put, "b", second)
+
+        lanes.put("a", first)
+        async with asyncio.timeout(30):
+            while lanes.in_flight or len(done) < 2:
+                await asyncio.sleep(0)
+
+    asyncio.run(play())
+    assert done == ["first", "second"]
+
+
 def test_a_failure_ends_them_all() -> None:
     """Nothing that waits is begun behind a failure, what is under way ends, and whoever waits is told."""
     done: list[str] = []

@@ -32,6 +32,7 @@ class Lanes:
         self._waiting: dict[Hashable, deque[Work]] = {}
         self._ready: deque[Hashable] = deque()  # lanes that nobody goes on with yet
         self._tasks: set[asyncio.Task[None]] = set()
+        self._going_on = 0  # of these, those that will look for another lane
         self._count = 0
         self._freed = asyncio.Event()
 
@@ -53,7 +54,8 @@ class Lanes:
             return
         self._waiting[lane] = deque([work])
         self._ready.append(lane)
-        if len(self._tasks) < self._at_once_max:
+        if self._going_on < self._at_once_max:
+            self._going_on += 1
             task = asyncio.get_running_loop().create_task(self._run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -98,6 +100,8 @@ class Lanes:
             if isinstance(error, asyncio.CancelledError):
                 raise
             self.fail(error)
+        finally:
+            self._going_on -= 1
 
     async def _go_on_with(self, lane: Hashable) -> None:
         waiting = self._waiting[lane]

@@ -108,7 +108,7 @@ class LogReader:
             if resumed(connection, position) != position:
                 raise SourceError(
                     f"the server {connection.server_name()} answers, and the position is one of {position.server}",
-                    next_step="keep the position that `resumed` gives, then read on from it",
+                    next_step="give it the position that `read_on_from` finds and keeps",
                 )
         self._chosen = self._followed | {watermarks}
         self._tables = Tables(self._chosen.__contains__, charsets, self._hints, mariadb=self._mariadb)

@@ -9,9 +9,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from crossfade.cdc.mysql.errors import SourceMoved
 from crossfade.cdc.mysql.positions import Counting, Position, mariadb_domains
-from crossfade.cdc.mysql.source import Connection
+from crossfade.cdc.mysql.source import Connection, Source
+
+
+def read_on_from(source: Source, position: Position, keep: Callable[[Position], None]) -> Position:
+    """The position to give to a reader of the log, kept where it is another one. Raises SourceMoved, SourceError."""
+    with source.connect() as connection:
+        found = resumed(connection, position)
+    if found != position:
+        keep(found)
+    return found
 
 
 def resumed(connection: Connection, position: Position) -> Position:
