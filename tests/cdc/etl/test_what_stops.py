@@ -239,3 +239,11 @@ def test_a_worker_without_partitions_ends_too(setting: Setting) -> None:
             return sum(each.messages for each in counts)
 
     assert asyncio.run(play()) == 0
+
+
+def test_a_message_beyond_what_is_fetched_at_once_comes(setting: Setting) -> None:
+    """Limits keep memory small where a worker has many partitions; a row of some megabytes passes them by itself."""
+    large = Change("shop.products", (1,), {"id": 1, "codes": [], "text": "x" * 5_000_000}, Version(0, 1))
+    send_changes(setting, large, customer_change(1, "Ann", 2))
+    _ = work(setting)
+    assert sorted(setting.items()) == ["customer#1", "product#1"]

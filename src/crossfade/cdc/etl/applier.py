@@ -38,9 +38,9 @@ class Counts:
 def through(client: Any) -> Run:
     """Carry changes out by a client with `async call(operation, request)`, such as BulkClient, on this loop."""
 
-    async def call(_place: str, operation: str, request: Request) -> Reply:
-        reply: Reply = await client.call(operation, request)
-        return reply
+    def call(_place: str, operation: str, request: Request) -> Awaitable[Reply]:
+        answer: Awaitable[Reply] = client.call(operation, request)
+        return answer
 
     def note(_name: str, _facts: dict[str, Any]) -> None:
         """Nothing here notes anything."""
