@@ -68,7 +68,7 @@ class Part:
         if self._process.wait(END_SECONDS):
             raise RuntimeError(f"a process of the benchmark ended with {self._process.returncode}")
         self._reading.join()
-        return self.lines[-1]
+        return next(line for line in reversed(self.lines) if "changes" in line)
 
     def raise_failure(self) -> None:
         if self._process.poll():
