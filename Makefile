@@ -3,7 +3,7 @@
 # compiled; it is kept in the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test proof contract faults histories clients lint types licences bench-router bench-backfill bench-verify constraints ready clean
+.PHONY: help demo examples test proof contract faults histories clients lint types licences bench-router bench-backfill bench-verify bench-cdc constraints ready clean
 BIN := .venv/bin
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make bench-router    what attaching costs, beside a plain boto3 client       [BENCH="--rounds 5"]'
 	@echo 'make bench-backfill  items a second of one core, beside a boto3 script       [BENCH="--items 100000"]'
 	@echo 'make bench-verify    the same of verify, and its memory with many items      [BENCH="--most 0"]'
+	@echo 'make bench-cdc       a row log through Kafka into the target, beside a plain one  [BENCH="--most 2000000"]'
 	@echo 'make lint            ruff and the import contract'
 	@echo 'make types           mypy and pyright, both strict'
 	@echo 'make licences        every Python and Rust part with its licence; fails on one that is not open source'
@@ -53,7 +54,7 @@ examples: ready
 clients: ready
 	@$(BIN)/python -m tests.clients.pynamodb_suite
 
-bench-router bench-backfill bench-verify: ready
+bench-router bench-backfill bench-verify bench-cdc: ready
 	@$(BIN)/python -m benchmarks.$(@:bench-%=%) $(BENCH)
 
 lint types licences: ready

@@ -31,10 +31,11 @@ price DECIMAL(10,2), placed_at DATETIME(6), state ENUM('new','paid','sent'), not
 CHARACTER SET utf8mb4"""
 
 
-def row(number: int) -> str:
+def row(number: int, note: str = "") -> str:
+    note = note or f"a note of the order that is a little longer {number}"
     return (
         f"({number}, 'customer {number}', {number % 100}, {number % 1000}.25, '2024-05-06 07:08:09.123456', 'paid', "
-        f"'a note of the order that is a little longer {number}', 1)"
+        f"'{note}', 1)"
     )
 
 

@@ -8,9 +8,13 @@ import sys
 
 import pytest
 
+from tests.sampling import ALL
 
-def output(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=120, check=False)
+
+def output(*arguments: str, seconds: float = 120) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=seconds, check=False
+    )
     assert done.returncode in (0, 1), done.stderr  # 1: slower than it should be, on a machine that has other work
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
@@ -34,3 +38,10 @@ def test_router(stage: str) -> None:
 def test_row_log() -> None:
     found = json.loads(output("benchmarks.row_log", "--rows", "2000", "--rounds", "1"))
     assert all(each["crossfade"] > 0 for each in found["cpu_microseconds_per_row"].values())
+
+
+@pytest.mark.skipif(not ALL, reason="with EVERY=1 only: it takes minutes")
+def test_cdc() -> None:
+    options = ("--rows", "400", "--rounds", "1", "--most", "400", "--seconds", "1")
+    found = output("benchmarks.cdc", *options, seconds=900)
+    assert all(f"\n{line}" in found for line in ("end to end, null", "ours to plain", "latency, engine", "memory over"))

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from typing import Any, Self, cast
 
 import pytest
 
-from crossfade.cdc import wire
+from crossfade.cdc import kafka, publishing, wire
 from crossfade.cdc.changes import Change, Version
 from crossfade.cdc.checkpoints import Checkpoint, InMemory
 from crossfade.cdc.inputs import Kind, NoChange, read_own
 from crossfade.cdc.kafka import KafkaFailed
+from crossfade.cdc.mysql.errors import SourceGone
 from crossfade.cdc.mysql.positions import Counting, Position
 from crossfade.cdc.mysql.reader import Commit, Heartbeat, SchemaChange, Told
 from crossfade.cdc.mysql.snapshot import Progress
-from crossfade.cdc.publishing import Publisher, Topics
+from crossfade.cdc.mysql.source import Source
+from crossfade.cdc.publishing import Capture, Publisher, Topics
 
 pytest.importorskip("confluent_kafka")
+UNKNOWN_TOPIC = 3  # the error's number in Kafka's protocol
+GTIDS = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1"
 TOPICS = Topics("shop", ("shop.orders", "shop.lines"))
 
 
@@ -28,6 +35,8 @@ class Broker:
         self.sent: list[tuple[str, bytes, dict[str, Any]]] = []
         self.waiting: list[Callable[[Any, Any], None]] = []
         self.polls: list[Callable[[], None]] = []
+        self.away = 0  # so often nobody answers what is asked about a topic
+        self.forgetful = False  # it knows no topic
         self._room = room
         self._partitions = partitions
 
@@ -53,8 +62,13 @@ class Broker:
         return len(self.waiting)
 
     def list_topics(self, topic: str, **_how: Any) -> Any:
+        if self.away:
+            self.away -= 1
+            library = kafka.library()
+            raise library.KafkaException(library.KafkaError(library.KafkaError._TRANSPORT))
+
         class Found:
-            error = None
+            error = kafka.library().KafkaError(UNKNOWN_TOPIC) if self.forgetful else None
             partitions = dict.fromkeys(range(self._partitions))
 
         class All:
@@ -153,6 +167,84 @@ def test_every_partition_is_told_the_position() -> None:
     wanted = NoChange(Kind.HEARTBEAT, text=str(at(1)), at=5.0)
     assert markers == [(0, wanted), (1, wanted), (2, wanted)]
     assert broker.sent[0][2] == {"key": wire.encoded_key(change(1))}
+
+
+def test_brokers_that_are_away_at_the_beginning_are_told_the_next_position() -> None:
+    """Nobody knows the partitions yet: there is no marker this time, and no reason to end."""
+    broker, kept = Broker(partitions=2), InMemory()
+    broker.away = 1
+    with pytest.raises(KafkaFailed, match="not acknowledged"):
+        _ = publisher(broker, kept, mark_seconds=0).run([Commit(at(1), 5.0), Commit(at(2), 5.0)], never)
+    assert [read_own(None, value) for _, value, _ in broker.sent] == [
+        NoChange(Kind.HEARTBEAT, text=str(at(2)), at=5.0)
+    ] * 2
+
+
+def test_a_broker_that_has_just_come_ends_nothing() -> None:
+    """It knows no topic for a moment, and the partitions are those that were known; where none were, one is missing."""
+    broker, kept, hour = Broker(partitions=1), InMemory(), count(0.0, 3600.0)
+    broker.polls = [lambda: setattr(broker, "forgetful", True)]
+    with pytest.raises(KafkaFailed, match="not acknowledged"):
+        _ = publisher(broker, kept, clock=lambda: next(hour)).run([Commit(at(1), 5.0), Commit(at(2), 5.0)], never)
+    assert len(broker.sent) == 2
+    with pytest.raises(KafkaFailed, match="topic shop:"):
+        _ = publisher(broker, kept).run([Commit(at(1), 5.0)], never)
+
+
+class Answering:
+    """Stands in for a source of which only the name is asked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def connect(self) -> Answering:
+        return self
+
+    def server_name(self) -> str:
+        return self.name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+
+def broker_of(broker: Broker, _settings: kafka.Settings) -> Broker:
+    return broker
+
+
+def test_a_capture_goes_on_at_another_server_of_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MySQL's GTIDs: where it goes on is kept, in the next epoch, before anything is read; it never goes back."""
+    broker, kept, source = Broker(), InMemory(), Answering("one")
+    begun_with: list[tuple[Position, Checkpoint]] = []
+    position = Position(Counting.MYSQL, GTIDS, "binlog.000042", 1971, "one")
+    later = replace(position, gtids=f"{GTIDS}-4", offset=2000)
+
+    class Reader:
+        def __init__(self, _source: object, _tables: object, position: Position, **_how: object) -> None:
+            begun_with.append((position, kept.kept))
+            self._position = position
+
+        def __iter__(self) -> Iterator[Told]:
+            if source.name == "one":
+                source.name = "two"
+                yield Commit(later, 5.0)
+                raise SourceGone("killed")
+            yield Heartbeat(self._position, at_end=True)
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    monkeypatch.setattr(publishing, "LogReader", Reader)
+    monkeypatch.setattr(publishing, "AGAIN_SECONDS", 0)
+    monkeypatch.setattr(kafka, "producer", partial(broker_of, broker))
+    broker.flush = lambda _seconds: broker.acknowledge(*range(len(broker.waiting))) or 0  # type: ignore[func-returns-value,method-assign]
+    capture = Capture(cast("Source", source), 1, TOPICS, {}, kept, lambda: position)
+    published = capture.run(lambda: source.name == "two" and len(begun_with) == 2)
+    moved = replace(later, server="two", epoch=1)
+    assert begun_with == [(position, Checkpoint()), (moved, Checkpoint(str(moved)))]
+    assert published.checkpoint == kept.kept == Checkpoint(str(moved))
 
 
 def test_an_altered_table_is_told() -> None:

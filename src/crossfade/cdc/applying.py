@@ -66,6 +66,22 @@ class Destination:
 
 def apply(destination: Destination, change: Change) -> Routine[Applied]:
     """Carry one change out. May be repeated, at any time. Raises MappingError, ChangeUnreadable or Rejected."""
+    stored = yield from store(destination, change)
+    for part in stored.parts:
+        yield from rebuild(destination, part)
+    return stored.applied
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What came of a change, where the items of these parts have been rebuilt."""
+
+    applied: Applied
+    parts: tuple[Part, ...]
+
+
+def store(destination: Destination, change: Change) -> Routine[Stored]:
+    """As `apply`, but for the rebuilds: each of the parts is to be followed by one that begins behind this."""
     plan = planned(destination.rows, change)
     written = late = 0
     for entry in plan.written:
@@ -73,13 +89,13 @@ def apply(destination: Destination, change: Change) -> Routine[Applied]:
             written += 1
         else:
             late += 1
+    kept: list[Part] = []
     for part in plan.parts:
         if (yield from keep_part(destination, part, change.version)):
-            yield from rebuild(destination, part)
-            written += 1
+            kept.append(part)
         else:
             late += 1
-    return Applied(written, late)
+    return Stored(Applied(written + len(kept), late), tuple(kept))
 
 
 def pass_over(destination: Destination, change: Change) -> Routine[Applied]:

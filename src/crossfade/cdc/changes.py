@@ -34,7 +34,7 @@ Value = (
 
 EPOCH_DIGITS: Final = 8  # hexadecimal, as all of them: 32 bits
 POSITION_DIGITS: Final = 16  # 64 bits: the sequence number of a GTID, a file's number and an offset in it, or an offset
-ROW_DIGITS: Final = 8  # 32 bits: a transaction with more rows than that fits no log
+ROW_DIGITS: Final = 8  # 32 bits: a transaction with more rows, or more bytes of them, fits no log
 EPOCHS, POSITIONS, ROWS = 1 << 4 * EPOCH_DIGITS, 1 << 4 * POSITION_DIGITS, 1 << 4 * ROW_DIGITS
 WIDTH: Final = EPOCH_DIGITS + POSITION_DIGITS + ROW_DIGITS
 
@@ -45,11 +45,12 @@ class ChangeUnreadable(CrossfadeError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Version:
-    """Where a change stands among all changes of its row: of two, the greater one came later.
+    """Where a change stands among all changes of a source: of two, the greater one came later.
 
     `epoch` counts up whenever positions begin anew (another server without GTIDs, another topic). `position` is that of
-    the transaction, the same for all its rows. `row` counts the rows within it, so that a primary key's change, which
-    is a delete and an insert at one position, has an order too.
+    the transaction, the same for all its rows. `row` rises within it, over all of its tables, though not by one: so a
+    primary key's change, which is a delete and an insert at one position, has an order too, and so have rows of two
+    tables that make one item.
     """
 
     epoch: int

@@ -17,7 +17,12 @@ MESSAGE_BYTES_MAX: Final = 10_000_000  # a row before and after a change; what m
 BUFFER_MESSAGES_MAX: Final = 50_000  # sent and not acknowledged: half a second's work of a fast source
 BUFFER_KILOBYTES_MAX: Final = 64 * 1024
 DELIVERY_SECONDS: Final = 120.0  # for which a broker may be away before delivery is an error
-PREFETCH_KILOBYTES_MAX: Final = 32 * 1024  # of one partition, fetched and not looked at
+# Of one partition, fetched and not looked at: a worker may have hundreds. A fetch may go beyond by its own size, and by
+# one message that is larger, which comes whatever the limits are.
+PREFETCH_MESSAGES: Final = 2_000  # four times what is handed over at once
+PREFETCH_KILOBYTES_MAX: Final = 2 * 1024
+FETCH_BYTES_MAX: Final = 512 * 1024
+FETCH_AGAIN_MS: Final = 50  # where there is enough: so many messages are applied in less than the client's own second
 
 Settings = Mapping[str, Any]  # librdkafka's own, "bootstrap.servers" and what logs in
 
@@ -36,8 +41,10 @@ CONSUMER: Final[Settings] = {
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",  # what was to be read next and is gone may not be passed over
     "partition.assignment.strategy": "cooperative-sticky",
+    "queued.min.messages": PREFETCH_MESSAGES,
     "queued.max.messages.kbytes": PREFETCH_KILOBYTES_MAX,
-    "fetch.message.max.bytes": MESSAGE_BYTES_MAX,
+    "fetch.message.max.bytes": FETCH_BYTES_MAX,
+    "fetch.queue.backoff.ms": FETCH_AGAIN_MS,
 }
 
 # Of a broker that is away or has just come, by the client's names.
@@ -149,7 +156,11 @@ def partitions_of(client: Any, topic: str) -> list[int]:
     except library().KafkaException as error:
         raise failed(f"topic {topic} cannot be asked for", error) from error
     if found.error is not None:
-        raise KafkaFailed(f"topic {topic}: {found.error}", next_step="create it, or allow this account to read it")
+        raise KafkaFailed(
+            f"topic {topic}: {found.error}",
+            next_step="create it, or allow this account to read it",
+            retryable=is_passing(found.error),
+        )
     return sorted(found.partitions)
 
 

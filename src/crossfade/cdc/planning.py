@@ -22,6 +22,7 @@ from crossfade.errors import MappingError
 from crossfade.migration import Table
 
 RowData: TypeAlias = Mapping[str, Value]
+Name: TypeAlias = tuple[str | bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,12 @@ def of_single(single: Single, target: Table, change: Change) -> Iterable[Written
         yield Written(key, item, of)
 
 
-def items_made(single: Single, target: Table, row: RowData | None) -> dict[bytes, tuple[Item, Item]]:
+def items_made(single: Single, target: Table, row: RowData | None) -> dict[Name, tuple[Item, Item]]:
     """Of one row: by what names it, each item's key and the item."""
     if row is None:
         return {}
     what = f"table {single.table}"
-    found: dict[bytes, tuple[Item, Item]] = {}
+    found: dict[Name, tuple[Item, Item]] = {}
     for attributes in each(guarded(what, row, lambda: single.make(Row(single.table, row))), what):
         item = item_of(attributes)
         key = key_of(item, target, what)
@@ -133,6 +134,8 @@ def folded(fold: Fold, target: Table, parent: tuple[Value, ...], parts: Iterable
 
 def each(made: object, what: str) -> list[Mapping[str, Any]]:
     """One item, several or none, as a list. Raises MappingError for anything else."""
+    if type(made) is dict:  # nearly always
+        return [cast("dict[str, Any]", made)]
     if made is None:
         return []
     entries = list(cast("list[object]", made)) if isinstance(made, (list, tuple)) else [made]
@@ -155,9 +158,9 @@ def key_of(item: Item, target: Table, what: str) -> Item:
     return key
 
 
-def name_of(key: Item) -> bytes:
-    """What two keys have in common when they are the same."""
-    return repr(sorted((name, *value.items()) for name, value in key.items())).encode()
+def name_of(key: Item) -> Name:
+    """What two keys of one table have in common when they are the same: names and types are the table's."""
+    return tuple(held for value in key.values() for held in value.values())
 
 
 def packed_key(values: tuple[Value, ...]) -> str:

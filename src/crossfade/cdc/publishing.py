@@ -11,7 +11,7 @@ before it. The marker is true of a second capture at the same time as well, sinc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -25,6 +25,7 @@ from crossfade.cdc.kafka import KafkaFailed
 from crossfade.cdc.mysql.errors import SourceGone
 from crossfade.cdc.mysql.positions import Position
 from crossfade.cdc.mysql.reader import HEARTBEAT_SECONDS, Commit, Heartbeat, LogReader, SchemaChange, Told
+from crossfade.cdc.mysql.resuming import read_on_from
 from crossfade.cdc.mysql.snapshot import Progress
 from crossfade.cdc.mysql.source import Source
 
@@ -129,13 +130,17 @@ class Publisher:
         if now - self._marked_at >= self._mark_seconds:
             self._marked_at = now
             self._mark_all(position)
-        number = self._next()
-        self._sent.begin(number, Mark(position, self._at, self._snapshot))
-        self._sent.end(number)
+        self._count(position)
         if now - self._saved_at >= self._save_seconds:
             self._saved_at = now
             self._look()
             self._save()
+
+    def _count(self, position: str) -> None:
+        """As a part of what is sent, so that it is kept behind all that is."""
+        number = self._next()
+        self._sent.begin(number, Mark(position, self._at, self._snapshot))
+        self._sent.end(number)
 
     def _mark_all(self, position: str) -> None:
         """To every partition, behind what it was sent."""
@@ -146,19 +151,23 @@ class Publisher:
             )
         now = self._clock()
         if now - self._partitions_at >= PARTITIONS_SECONDS:
-            self._partitions_at = now
             self._partitions = self._all_partitions()
+            self._partitions_at = now if self._partitions else float("-inf")
         for topic, partition in self._partitions:
             self._send(topic, position_marker(position, self._at), partition=partition)
             self.published.markers += 1
 
     def _all_partitions(self) -> list[tuple[str, int]]:
-        """As they are now, or as they were where the brokers are away for the moment."""
+        """As they are now, or as they were where no broker tells for the moment; none where nobody has told yet.
+
+        A broker that has just come knows no topic for a while. Brokers that stay away, and topics that are gone, are
+        found by what is sent to them.
+        """
         try:
             names = self._topics.names
             return [(name, number) for name in names for number in kafka.partitions_of(self._producer, name)]
         except KafkaFailed as error:
-            if not (error.retryable and self._partitions):
+            if not (error.retryable or self._partitions):
                 raise
             return self._partitions
 
@@ -215,6 +224,11 @@ class Publisher:
             self._checkpoints.save(checkpoint)
             self.published.checkpoint = checkpoint
 
+    def keep(self, position: Position) -> None:
+        """Keep this one, before anything is read from it. Raises Fenced."""
+        self._count(str(position))
+        self._save()
+
     def finish(self) -> None:
         """All that was sent is acknowledged, or the capture ends with the reason."""
         left = self._producer.flush(kafka.DELIVERY_SECONDS)
@@ -231,7 +245,11 @@ def unchanged(log: Iterable[Told], _snapshot: str) -> Iterable[Told | Progress]:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A source's log into topics. `beside` puts a snapshot's rows into the log, from how far it was (a text)."""
+    """A source's log into topics. `beside` puts a snapshot's rows into the log, from how far it was (a text).
+
+    Where another server of the source's group answers, it goes on there by GTIDs. `past_removals`: transactions whose
+    rows went untold (RowsUntold named them) and that were dealt with.
+    """
 
     source: Source
     server_id: int
@@ -243,6 +261,7 @@ class Capture:
     beside: Callable[[Iterable[Told], str], Iterable[Told | Progress]] = unchanged
     patience_seconds: float = PATIENCE_SECONDS
     heartbeat_seconds: float = HEARTBEAT_SECONDS
+    past_removals: Collection[str] = ()
 
     def run(self, stop: Callable[[], bool], publish: Callable[..., Publisher] = Publisher) -> Published:
         """Publish until `stop` says so; where the source goes away, again from the position that was kept.
@@ -273,10 +292,11 @@ class Capture:
         reader = LogReader(
             self.source,
             self.topics.tables,
-            position,
+            read_on_from(self.source, position, publisher.keep),
             server_id=self.server_id,
             watermarks=self.watermarks,
             heartbeat_seconds=self.heartbeat_seconds,
+            past_removals=self.past_removals,
         )
         try:
             return publisher.run(self.beside(reader, kept.snapshot), stop)

@@ -23,10 +23,11 @@ from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from crossfade.core.items import AttributeValue, Item, ValidationError, format_number
+from crossfade.core.items import DIGITS_MAX, AttributeValue, Item, ValidationError, format_number
 from crossfade.errors import MappingError
 
 NULL: Final[AttributeValue] = {"NULL": True}
+INTEGERS: Final = 10**DIGITS_MAX  # below, each is as DynamoDB writes it
 SET_KINDS: Final = {"S": "SS", "N": "NS", "B": "BS"}
 
 
@@ -34,6 +35,9 @@ def item_of(attributes: Mapping[str, Any]) -> Item:
     """The item. Raises MappingError with the attribute's name."""
     item: Item = {}
     for name, value in attributes.items():
+        if type(value) is str:  # most of them
+            item[name] = {"S": value}
+            continue
         try:
             stored = attribute_of(value)
         except (ValueError, TypeError, ValidationError) as error:
@@ -77,6 +81,10 @@ def text_of_time(time: datetime.timedelta) -> str:
     return f"{'-' if microseconds < 0 else ''}{hour:02}:{minute:02}:{second:02}.{fraction:06}"
 
 
+def _number_of_int(value: int) -> str:
+    return str(value) if -INTEGERS < value < INTEGERS else format_number(Decimal(value))
+
+
 def _number_of_float(value: float) -> str:
     if not math.isfinite(value):
         raise ValueError("DynamoDB has finite numbers only")
@@ -107,7 +115,7 @@ def _set_of(values: AbstractSet[object]) -> AttributeValue | None:
 SCALARS: Final[dict[type, tuple[str, Callable[[Any], Any]]]] = {
     bool: ("BOOL", bool),
     str: ("S", str),
-    int: ("N", lambda value: format_number(Decimal(value))),
+    int: ("N", _number_of_int),
     Decimal: ("N", format_number),
     float: ("N", _number_of_float),
     bytes: ("B", bytes),

@@ -68,21 +68,25 @@ def decoded(message: bytes) -> Change:
 
 def packed_row(row: Mapping[str, Value] | None) -> dict[str, Any] | None:
     """A row as JSON has it."""
-    return None if row is None else {name: packed(value) for name, value in row.items()}
+    if row is None:
+        return None
+    return {name: value if type(value) in AS_IT_IS else packed(value) for name, value in row.items()}
 
 
 def unpacked_row(row: dict[str, Any] | None) -> dict[str, Value] | None:
     """The row again."""
-    return None if row is None else {name: unpacked(value) for name, value in row.items()}
+    if row is None:
+        return None
+    return {name: value if type(value) in AS_IT_IS else unpacked(value) for name, value in row.items()}
 
 
 def packed(value: Value) -> Any:
     """One column's value as JSON has it."""
     if isinstance(value, AS_IT_IS):
         return value
-    for tag, (kinds, pack, _) in TAGS.items():
-        if isinstance(value, kinds):
-            return [tag, pack(value)]
+    tag = TAG_OF.get(type(value))
+    if tag is not None:
+        return [tag, TAGS[tag][1](value)]
     raise ChangeUnreadable(f"a column cannot hold {value!r}, a {type(value).__name__}")
 
 
@@ -132,7 +136,7 @@ def _bytes_of_text(text: str) -> bytes:
 
 
 AS_IT_IS: Final = (str, int, float, bool, type(None))
-# By tag: the types, to JSON, and back. A datetime is a date too, so it is asked for first.
+# By tag: the types, to JSON, and back.
 TAGS: Final[dict[str, tuple[tuple[type, ...], Callable[[Any], Any], Callable[[Any], Value]]]] = {
     "n": ((Decimal,), str, Decimal),
     "b": ((bytes,), _text_of_bytes, _bytes_of_text),
@@ -142,3 +146,4 @@ TAGS: Final[dict[str, tuple[tuple[type, ...], Callable[[Any], Any], Callable[[An
     "s": ((frozenset,), sorted, frozenset),
     "j": ((list, dict), _packed_json, _unpacked_json),
 }
+TAG_OF: Final[dict[type, str]] = {kind: tag for tag, (kinds, _, _) in TAGS.items() for kind in kinds}

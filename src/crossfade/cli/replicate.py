@@ -30,6 +30,13 @@ SAY_AGAIN_SECONDS: Final = 30.0
 @click.option("--for", "seconds", metavar="SECONDS", type=float, help="Leave after so long; by default at Ctrl-C.")
 @click.option("--afresh", is_flag=True, help="From what the streams hold now, whatever was read before.")
 @click.option("--enable-streams", is_flag=True, help="Switch the streams of both tables on.")
+@click.option(
+    "--past-removal",
+    "past_removals",
+    metavar="PLACE",
+    multiple=True,
+    help="Of rows: a TRUNCATE or the like that was dealt with, as its error has named it.",
+)
 @click.option("--end", is_flag=True, help="Have no replication any more, and no gate for it.")
 @with_execute
 @with_json
@@ -42,6 +49,7 @@ def replicate(
     seconds: float | None,
     afresh: bool,
     enable_streams: bool,
+    past_removals: tuple[str, ...],
     end: bool,
     execute: bool,
 ) -> None:
@@ -53,8 +61,8 @@ def replicate(
     command goes on where it was.
 
     Of rows it carries the source's log on, from where the backfill has left it: into topics or, without Kafka, into the
-    target; of the options only --once and --for are for it. One process does it, and reports to `crossfade status` and
-    the gates.
+    target; of the options only --once, --for and --past-removal are for it. One process does it, and reports to
+    `crossfade status` and the gates.
 
     Exit status 0, 1 when keys could not be synced, 2 when it could not run or a stream
     has a gap.
@@ -75,8 +83,11 @@ def replicate(
         refuse_options(("workers", "afresh", "enable_streams", "end"), "a migration of rows")
         carrying = importlib.import_module("crossfade.cli.rows.carrying")
         with following(opened) as (stop, note):
-            carrying.replicate_rows(opened, stop, note, once=once, seconds=seconds, execute=execute)
+            carrying.replicate_rows(
+                opened, stop, note, once=once, seconds=seconds, past_removals=past_removals, execute=execute
+            )
         return
+    refuse_options(("past_removals",), "a migration of two tables")
     with following(opened) as (stop, note):
         state = opened.state_of_this_file()
         refuse_stage(state)

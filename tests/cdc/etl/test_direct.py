@@ -10,6 +10,7 @@ import pytest
 
 from crossfade.cdc.checkpoints import Checkpoint
 from crossfade.cdc.etl import Counts, carry, through
+from crossfade.cdc.mysql.errors import RowsUntold
 from crossfade.cdc.mysql.positions import Position, reaches
 from crossfade.cdc.mysql.reader import LogReader, Told
 from crossfade.errors import MappingError
@@ -34,12 +35,21 @@ class Kept:
         self.last = checkpoint
 
 
-def carried(setting: Setting, *, crash_after: int | None = None, rows: Any = None) -> Counts:
+def carried(
+    setting: Setting, *, crash_after: int | None = None, rows: Any = None, past_removals: Iterable[str] = ()
+) -> Counts:
     """From what was kept to where the log ends now."""
     kept = Kept(setting)
     found, end = kept.take(), setting.end_of_log()
     position = Position.of_text(found.position) if found.position else setting.beginning
-    reader = LogReader(setting.source, TABLES, position, server_id=next(setting.server_ids), heartbeat_seconds=0.2)
+    reader = LogReader(
+        setting.source,
+        TABLES,
+        position,
+        server_id=next(setting.server_ids),
+        past_removals=list(past_removals),
+        heartbeat_seconds=0.2,
+    )
     log: Iterable[Told | Any] = reader if crash_after is None else crashing(reader, crash_after)
 
     def there() -> bool:
@@ -77,3 +87,20 @@ def test_what_cannot_be_applied_stops_it(setting: Setting) -> None:
     _ = carried(setting)
     assert setting.items() == setting.wanted()
     assert len(setting.items()) == 2
+
+
+def test_a_truncate_stops_it(setting: Setting) -> None:
+    """However often it is started, until somebody says that it was dealt with; what came before it is applied."""
+    setting.write(
+        "INSERT INTO shop.customers VALUES (1, 'Ann')",
+        "TRUNCATE TABLE shop.customers",
+        "INSERT INTO shop.customers VALUES (3, 'Cora')",
+    )
+    with pytest.raises(RowsUntold):
+        _ = carried(setting)
+    with pytest.raises(RowsUntold, match=r"rows of shop\.customers are gone") as caught:
+        _ = carried(setting)
+    assert sorted(setting.items()) == ["customer#1"]
+    _ = carried(setting, past_removals=[caught.value.where])
+    assert sorted(setting.items()) == ["customer#1", "customer#3"]
+    _ = carried(setting)

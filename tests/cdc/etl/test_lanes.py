@@ -54,6 +54,53 @@ def test_room_is_waited_for() -> None:
     asyncio.run(play())
 
 
+def test_so_many_lanes_go_on_at_once() -> None:
+    """A lane beyond them is begun when another one is done, and none is forgotten."""
+    at_once: list[int] = []
+
+    async def play() -> None:
+        lanes, under_way = Lanes(at_once_max=3), 0
+
+        async def work() -> None:
+            nonlocal under_way
+            under_way += 1
+            at_once.append(under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+
+        for lane in range(20):
+            lanes.put(lane, work)
+        await lanes.settled()
+        assert lanes.in_flight == 0
+
+    asyncio.run(play())
+    assert len(at_once) == 20
+    assert max(at_once) == 3
+
+
+def test_work_that_comes_as_the_last_task_ends_is_done() -> None:
+    """The task has looked for more and found none, and the loop does not know yet that it has ended."""
+    done: list[str] = []
+
+    async def play() -> None:
+        lanes = Lanes(at_once_max=1)
+
+        async def second() -> None:
+            done.append("second")
+
+        async def first() -> None:
+            done.append("first")
+            _ = asyncio.get_running_loop().call_soon(lanes.put, "b", second)
+
+        lanes.put("a", first)
+        async with asyncio.timeout(30):
+            while lanes.in_flight or len(done) < 2:
+                await asyncio.sleep(0)
+
+    asyncio.run(play())
+    assert done == ["first", "second"]
+
+
 def test_a_failure_ends_them_all() -> None:
     """Nothing that waits is begun behind a failure, what is under way ends, and whoever waits is told."""
     done: list[str] = []

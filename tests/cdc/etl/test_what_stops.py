@@ -11,14 +11,15 @@ import orjson
 import pytest
 
 from crossfade.cdc import kafka, wire
-from crossfade.cdc.applying import Applied
+from crossfade.cdc.applying import Applied, Destination
 from crossfade.cdc.changes import Change, Version
 from crossfade.cdc.etl import Retried, Retry, RowsRemoved, Settings, TooManySetAside, Worker, through
 from crossfade.cdc.etl.dead_letters import Letter
 from crossfade.cdc.etl.reading import debezium, own
+from crossfade.cdc.mysql.errors import RowsUntold
+from crossfade.cdc.mysql.positions import Position, reaches
 from crossfade.cdc.row import Row
 from crossfade.cdc.rows import Child, Rows
-from crossfade.core.effects import Routine
 from crossfade.errors import Rejected, StreamGap
 from crossfade.migration import Table
 from tests.cdc.etl.setting import ARRIVAL_SECONDS, Setting
@@ -140,8 +141,7 @@ def test_a_missing_right_stops_it(setting: Setting) -> None:
     """No change is set aside for it, and each comes again when the right is there."""
     send_changes(setting, *(customer_change(key, "Ann", key) for key in range(1, 4)))
 
-    async def refused(routine: Routine[Applied]) -> Applied:
-        routine.close()
+    async def refused(_destination: Destination, _change: Change) -> Applied:
         raise Rejected("AccessDeniedException", "not authorized to perform dynamodb:PutItem")
 
     with pytest.raises(Rejected, match="not authorized"):
@@ -183,6 +183,36 @@ def test_rows_that_are_gone_untold_stop_it(setting: Setting) -> None:
     assert sorted(setting.items()) == ["customer#1", "customer#3"]
 
 
+def captured(setting: Setting, **how: Any) -> None:
+    """All that the source's log holds now is in the topics, or the capture has ended with the reason."""
+    end = setting.end_of_log()
+
+    def there() -> bool:
+        kept = setting.captured().position
+        return bool(kept) and reaches(Position.of_text(kept), end)
+
+    _ = setting.capture(**how).run(there)
+
+
+def test_a_truncate_stops_the_capture(setting: Setting) -> None:
+    """However often it is started, until somebody says that it was dealt with: then what comes behind it arrives."""
+    setting.write(
+        "INSERT INTO shop.customers VALUES (1, 'Ann'), (2, 'Bert')",
+        "TRUNCATE TABLE shop.customers",
+        "INSERT INTO shop.customers VALUES (3, 'Cora')",
+    )
+    with pytest.raises(RowsUntold):
+        captured(setting)
+    with pytest.raises(RowsUntold, match=r"rows of shop\.customers are gone") as caught:
+        captured(setting)
+    captured(setting, past_removals=[caught.value.where])
+    assert work(setting).counts.set_aside == 0
+    items = setting.items()
+    assert items.pop("customer#3") == setting.wanted()["customer#3"]
+    assert sorted(items) == ["customer#1", "customer#2"]  # for a verify to find: no change tells of them
+    captured(setting)  # the name is not needed any more
+
+
 def test_a_topic_that_forgot_stops_it(setting: Setting) -> None:
     """Messages behind the group's offset were removed by retention: what was in them is not passed over."""
     send_changes(setting, customer_change(1, "Ann", 1))
@@ -209,3 +239,11 @@ def test_a_worker_without_partitions_ends_too(setting: Setting) -> None:
             return sum(each.messages for each in counts)
 
     assert asyncio.run(play()) == 0
+
+
+def test_a_message_beyond_what_is_fetched_at_once_comes(setting: Setting) -> None:
+    """Limits keep memory small where a worker has many partitions; a row of some megabytes passes them by itself."""
+    large = Change("shop.products", (1,), {"id": 1, "codes": [], "text": "x" * 5_000_000}, Version(0, 1))
+    send_changes(setting, large, customer_change(1, "Ann", 2))
+    _ = work(setting)
+    assert sorted(setting.items()) == ["customer#1", "product#1"]

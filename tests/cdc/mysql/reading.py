@@ -12,10 +12,19 @@ from crossfade.cdc.mysql.source import Connection, Source
 from crossfade.cdc.mysql.text_values import SESSION, from_text, selected
 
 
-def read_to_end(source: Source, tables: Iterable[str], position: Position, server_id: int) -> list[Told]:
+def read_to_end(
+    source: Source, tables: Iterable[str], position: Position, server_id: int, *, past_removals: Iterable[str] = ()
+) -> list[Told]:
     """All that the log tells from the position on, up to the source's word that there is no more."""
     told: list[Told] = []
-    reader = LogReader(source, list(tables), position, server_id=server_id, heartbeat_seconds=0.2)
+    reader = LogReader(
+        source,
+        list(tables),
+        position,
+        server_id=server_id,
+        past_removals=list(past_removals),
+        heartbeat_seconds=0.2,
+    )
     try:
         for each in reader:
             told.append(each)

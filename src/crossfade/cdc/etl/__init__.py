@@ -3,6 +3,7 @@
     worker.py        a member of a consumer group that applies: any number of them
     membership.py    its partitions, messages and offsets; reading.py: which input the messages are of
     applier.py       changes in lanes (lanes.py), whoever read them; direct.py: without Kafka
+    rebuilding.py    one rebuild of an item for many of its parts
     dead_letters.py  what could not be applied, kept with its reason; retrying.py: once more
     progress.py      how far the whole group is, by partitions; carrying.py: what the coordinator is told of it
 

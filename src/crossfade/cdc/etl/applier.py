@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from crossfade.cdc.applying import Applied, Destination, apply
+from crossfade.cdc.applying import Applied, Destination, store
 from crossfade.cdc.changes import Change, ChangeUnreadable
 from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX, Lanes
+from crossfade.cdc.etl.rebuilding import Rebuilding
 from crossfade.core.effects import Reply, Request
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope
@@ -43,15 +44,23 @@ def through(client: Any) -> Run:
     """Carry changes out by a client with `async call(operation, request)`, such as BulkClient, on this loop, whatever
     the stage is."""
 
-    async def call(_place: str, operation: str, request: Request) -> Reply:
-        reply: Reply = await client.call(operation, request)
-        return reply
+    def call(_place: str, operation: str, request: Request) -> Awaitable[Reply]:
+        answer: Awaitable[Reply] = client.call(operation, request)
+        return answer
 
     def note(_name: str, _facts: dict[str, Any]) -> None:
         """Nothing here notes anything."""
 
     driver = AioDriver(call, note)
-    return lambda destination, change: driver.run(apply(destination, change), Scope())
+    rebuilding = Rebuilding(lambda routine: driver.run(routine, Scope()))
+
+    async def run(destination: Destination, change: Change) -> Applied:
+        stored = await driver.run(store(destination, change), Scope())
+        for part in stored.parts:
+            await rebuilding.rebuilt(destination, part)
+        return stored.applied
+
+    return run
 
 
 def cannot_be_applied(error: CrossfadeError) -> bool:

@@ -11,20 +11,28 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
-IN_FLIGHT_MAX: Final = 256  # what one core keeps under way against a store that answers in milliseconds
+IN_FLIGHT_MAX: Final = 256  # so that there is always something to begin while more is read
+AT_ONCE_MAX: Final = 64  # what one core keeps under way against a store that answers in milliseconds
 LOOK_SECONDS: Final = 0.005  # between two looks at whether something has settled
 
 Work = Callable[[], Awaitable[None]]
 
 
 class Lanes:
-    """For one loop. The first failure ends all of them: what waits is not begun, what is under way is left alone."""
+    """For one loop. The first failure ends all of them: what waits is not begun, what is under way is left alone.
 
-    def __init__(self, in_flight_max: int = IN_FLIGHT_MAX) -> None:
+    So many lanes at once are gone on with by as many tasks, each of which takes the next lane when one is done: a task
+    for each piece of work would cost as much as reading it.
+    """
+
+    def __init__(self, in_flight_max: int = IN_FLIGHT_MAX, at_once_max: int = AT_ONCE_MAX) -> None:
         self.failure: BaseException | None = None
         self._in_flight_max = in_flight_max
+        self._at_once_max = at_once_max
         self._waiting: dict[Hashable, deque[Work]] = {}
+        self._ready: deque[Hashable] = deque()  # lanes that nobody goes on with yet
         self._tasks: set[asyncio.Task[None]] = set()
+        self._going_on = 0  # of these, those that will look for another lane
         self._count = 0
         self._freed = asyncio.Event()
 
@@ -45,9 +53,12 @@ class Lanes:
             waiting.append(work)
             return
         self._waiting[lane] = deque([work])
-        task = asyncio.get_running_loop().create_task(self._run(lane))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._ready.append(lane)
+        if self._going_on < self._at_once_max:
+            self._going_on += 1
+            task = asyncio.get_running_loop().create_task(self._run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def fail(self, error: BaseException) -> None:
         """End them, for this reason unless there is one already."""
@@ -81,7 +92,18 @@ class Lanes:
             _ = task.cancel()
         _ = await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self, lane: Hashable) -> None:
+    async def _run(self) -> None:
+        try:
+            while self._ready and self.failure is None:
+                await self._go_on_with(self._ready.popleft())
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            self.fail(error)
+        finally:
+            self._going_on -= 1
+
+    async def _go_on_with(self, lane: Hashable) -> None:
         waiting = self._waiting[lane]
         try:
             while waiting and self.failure is None:
@@ -89,10 +111,5 @@ class Lanes:
                 self._count -= 1
                 if not self.full:
                     self._freed.set()
-        except BaseException as error:
-            if not isinstance(error, asyncio.CancelledError):
-                self.fail(error)
-            else:
-                raise
         finally:
             del self._waiting[lane]

@@ -162,8 +162,8 @@ class Worker:
             return True
         self._removal = RowsRemoved(
             f"{told.table}: {told.text or told.kind.value} ({where}) removes rows of which no change tells",
-            next_step="run the backfill again, then `crossfade verify --repair --execute`; then add"
-            f" {where} to past_removals",
+            next_step=f"`crossfade etl work --past-removal '{where}' --execute` passes over it and reads on; then"
+            " `crossfade verify --repair --execute` finds the items of rows that are gone",
         )
         return False
 

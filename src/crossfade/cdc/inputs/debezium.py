@@ -8,6 +8,10 @@ transaction. A row read by a snapshot has 0, as the first change after it may ha
 are not used: those of two servers or two domains have no order. A connector that is pointed to another server, or to
 one whose log began anew, needs another epoch.
 
+Rows of two tables that make one item (a row that moves from one to the other keeps its item) have an order within a
+transaction only with `provide.transaction.metadata=true`: `total_order` counts over all tables, an offset says nothing
+of another topic's or partition's. Set it where the mapping has such items; transactions have an order without it.
+
 **Deletion.** A DELETE is told, and after it there may be a tombstone for Kafka's compaction. A topic that is compacted
 may have lost what was told, and must not be read. A change of the primary key is a DELETE and an INSERT.
 

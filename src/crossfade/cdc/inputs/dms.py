@@ -10,6 +10,11 @@ Control records have "control" in place of "data". https://docs.aws.amazon.com/d
 messages of a row must be in one partition and in the log's order: the partition key is the primary key
 (`partition-key-type` "primary-key"), BatchApply is off, and `ParallelApplyThreads` is 0. A new topic is a new epoch.
 
+So rows of two tables that make one item have an order only where one topic of one partition takes both: offsets of two
+partitions have none. `transaction-id` is no number of which the greater one came later, and what is told of the log's
+own position depends on the source, so neither is used. With more partitions, let no two tables make one item: fold
+them, or carry them by Debezium or by the own reader.
+
 **The key.** A data record does not say what the primary key is: the caller does. A change of it is seen only with
 BeforeImageSettings (`EnableBeforeImage`, with `ColumnFilter` "pk-only" or "all"), and is a DELETE and an INSERT then.
 

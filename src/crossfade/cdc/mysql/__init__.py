@@ -9,8 +9,8 @@
     events.py        the log's events, taken apart; rows.py: the rows in one; table_map.py: a table as it was when they
                      were written; statements.py: what a statement in the log is to a reader of rows
     wire.py          a connection as a replica
-    positions.py     where in the log, exactly resumable
-    reader.py        the log as changes and commits
+    positions.py     where in the log, exactly resumable; resuming.py: on the server that answers now
+    reader.py        the log as changes and commits; transactions.py: their order within one
     snapshot.py      what was there before, in chunks (keyset.py) between marks (watermarks.py) while the log flows
 
 The log's bytes are decoded here, not by a library: what a SELECT gives and what the log gives must be one value, and

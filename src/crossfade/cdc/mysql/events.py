@@ -114,6 +114,12 @@ def inflated(data: bytes) -> bytes:
     return zlib.decompress(data[1 + width :])
 
 
+def inflated_size(body: bytes, at: int) -> int:
+    """How many bytes `inflated` gives of what begins at this place."""
+    width = body[at] & 7
+    return int.from_bytes(body[at + 1 : at + 1 + width])
+
+
 def length_coded(data: bytes, at: int) -> tuple[int, int]:
     """A number of one to nine bytes, and the place behind it."""
     first = data[at]

@@ -17,18 +17,29 @@ from crossfade.cdc.mysql import events
 from crossfade.cdc.mysql.columns import Kind
 from crossfade.cdc.mysql.errors import RowsUntold, SourceError
 from crossfade.cdc.mysql.events import Event
-from crossfade.cdc.mysql.positions import Counting, GtidSet, Position, begins, mariadb_domains, mariadb_text
-from crossfade.cdc.mysql.rows import images, table_number
+from crossfade.cdc.mysql.positions import (
+    OFFSET_BITS,
+    Counting,
+    GtidSet,
+    Position,
+    begins,
+    mariadb_domains,
+    mariadb_text,
+)
+from crossfade.cdc.mysql.resuming import resumed
+from crossfade.cdc.mysql.rows import has_whole_rows, images, size_of_rows, table_number
 from crossfade.cdc.mysql.schema import read_charsets, read_hints
 from crossfade.cdc.mysql.source import Source
 from crossfade.cdc.mysql.statements import Meaning, meaning, names_any
 from crossfade.cdc.mysql.table_map import Table, Tables
+from crossfade.cdc.mysql.transactions import Transaction
 from crossfade.cdc.mysql.watermarks import Watermark
 from crossfade.cdc.mysql.wire import Wire
 
 HEARTBEAT_SECONDS: Final = 1.0  # how far behind an idle source's position is
 REFUSE_NEXT: Final = (
-    "run the backfill again, then `crossfade verify --repair --execute`; both find rows that went untold"
+    "begin anew behind it, run the backfill again, then `crossfade verify --repair --execute`; both find rows that went"
+    " untold"
 )
 
 
@@ -66,7 +77,8 @@ Told = Change | Commit | Heartbeat | SchemaChange | Watermark
 class LogReader:
     """Reads from `position` on. Iterate it once; it ends by an error, by `close()` from another thread, or never.
 
-    `server_id` has to be one that no other replica of the source has. Raises SourceGone (read on from the last
+    `server_id` has to be one that no other replica of the source has. `past_removals`: transactions that RowsUntold
+    named and that were dealt with; rows that they do not tell are passed over. Raises SourceGone (read on from the last
     position that was told), LogGone, RowsUntold, TableUnfit, ChangeUnreadable.
     """
 
@@ -78,6 +90,7 @@ class LogReader:
         *,
         server_id: int,
         watermarks: str = "",
+        past_removals: Collection[str] = (),
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -86,22 +99,26 @@ class LogReader:
         self._source = source
         self._followed = frozenset(tables)
         self._watermarks = watermarks
+        self._past_removals = frozenset(past_removals)
         self._heartbeat_seconds = heartbeat_seconds
         self._clock = clock
         with source.connect() as connection:
             charsets = read_charsets(connection)
             self._mariadb = connection.mariadb
-            if position.counting is not Counting.MARIADB:
-                _require_same(position, connection.server_name())
+            if resumed(connection, position) != position:
+                raise SourceError(
+                    f"the server {connection.server_name()} answers, and the position is one of {position.server}",
+                    next_step="give it the position that `read_on_from` finds and keeps",
+                )
         self._chosen = self._followed | {watermarks}
         self._tables = Tables(self._chosen.__contains__, charsets, self._hints, mariadb=self._mariadb)
         self._numbers: dict[int, Table | None] = {}
         self._file = position.file
         self._behind = position.file, position.offset
-        self._state = _Transaction(Version(position.epoch, 0))
+        self._state = Transaction(Version(position.epoch, 0))
         self._mysql_gtids = GtidSet(position.gtids) if position.counting is Counting.MYSQL else GtidSet()
         self._mysql_gtid: tuple[str, int] | None = None
-        self._domains = mariadb_domains(position.gtids) if position.counting is Counting.MARIADB else {}
+        self._domains = mariadb_domains(position.gtids) if self._mariadb else {}
         self._domain: tuple[int, int, int] | None = None
         self._said_at = clock()
         self._wire = Wire(source, position, server_id=server_id, heartbeat_seconds=heartbeat_seconds)
@@ -111,7 +128,7 @@ class LogReader:
         """Behind the last transaction that was read whole."""
         if self._position is None:
             gtids = ""
-            if self._counting is Counting.MARIADB:
+            if self._mariadb:
                 gtids = mariadb_text(self._domains)
             elif self._counting is Counting.MYSQL:
                 gtids = str(self._mysql_gtids)
@@ -129,9 +146,10 @@ class LogReader:
             if event.kind == events.TABLE_MAP:
                 self._numbers[table_number(event)] = self._tables.of_map(event.body)
             elif event.kind in events.ROWS:
+                place = self._state.next_place(size_of_rows(event))
                 table = self._numbers.get(table_number(event))
                 if table is not None:
-                    yield from self._rows(event, table)
+                    yield from self._rows(event, table, place)
             elif event.kind == events.XID:
                 yield from self._ended(event)
             else:
@@ -150,31 +168,39 @@ class LogReader:
 
     # --- rows
 
-    def _rows(self, event: Event, table: Table) -> Iterator[Told]:
+    def _rows(self, event: Event, table: Table, place: int) -> Iterator[Told]:
         state = self._state
         if not state.open:
             raise ChangeUnreadable(f"rows of {table.name} stand outside of any transaction in the log")
+        if not has_whole_rows(event):
+            self._refuse(
+                f"the log has only parts of rows of {table.name}",
+                "SET GLOBAL binlog_row_image = FULL (and in sessions that set it)",
+            )
+            return
         if table.name == self._watermarks:
             yield from self._marks(event, table)
             return
         state.told = True
-        for before, after in images(event, table):
+        epoch, position = state.begun.epoch, state.begun.position
+        for before, after, at in images(event, table):
+            version = Version(epoch, position, place + at)
             if before is None:
                 assert after is not None  # noqa: S101  an insert
-                yield Change(table.name, table.key_of(after), after, state.version(table.name), None, event.at)
+                yield Change(table.name, table.key_of(after), after, version, None, event.at)
                 continue
             key = table.key_of(before)
             if after is None:
-                yield Change(table.name, key, None, state.version(table.name), before, event.at)
+                yield Change(table.name, key, None, version, before, event.at)
                 continue
             new_key = table.key_of(after)
             if new_key != key:
-                yield Change(table.name, key, None, state.version(table.name), before, event.at)
-                before = None
-            yield Change(table.name, new_key, after, state.version(table.name), before, event.at)
+                yield Change(table.name, key, None, version, before, event.at)
+                version, before = Version(epoch, position, place + at + 1), None
+            yield Change(table.name, new_key, after, version, before, event.at)
 
     def _marks(self, event: Event, table: Table) -> Iterator[Watermark]:
-        for _, after in images(event, table):
+        for _, after, _ in images(event, table):
             if after is not None:
                 yield Watermark(str(after["name"]), str(after["mark"]), self._state.begun)
 
@@ -223,7 +249,7 @@ class LogReader:
 
     def _begin(self, event: Event, sequence: int) -> None:
         begun = begins(self._counting, self._epoch, sequence, self._file, event.end - event.size)
-        self._state = _Transaction(begun, open=True)
+        self._state = Transaction(begun, open=True)
 
     def _statement(self, event: Event) -> Iterator[Told]:
         query = events.query(event.body, event.kind == events.QUERY_COMPRESSED)
@@ -248,29 +274,40 @@ class LogReader:
     def _refuse_rolled_back(self) -> None:
         """Rows were told that are not there, or not yet, or never will be."""
         if self._state.told:
-            raise RowsUntold(
+            self._refuse(
                 "the log has rows of followed tables in a transaction that was rolled back or only prepared (XA)",
-                next_step="keep the followed tables in InnoDB and out of XA transactions; " + REFUSE_NEXT,
+                "keep the followed tables in InnoDB and out of XA transactions",
             )
+
+    def _refuse(self, what: str, first: str = "") -> None:
+        """Raises RowsUntold, unless somebody says that this transaction was dealt with."""
+        where = self._where()
+        if where not in self._past_removals:
+            raise RowsUntold(what, where=where, first=first)
+
+    def _where(self) -> str:
+        """The transaction under way, as `past_removals` names it: by its GTID, or by its place in its file."""
+        if self._domain:
+            return "-".join(map(str, self._domain))
+        if self._mysql_gtid:
+            return ":".join(map(str, self._mysql_gtid))
+        return f"{self._file}:{self._state.begun.position % (1 << OFFSET_BITS)}"
 
     def _change_of_schema(self, query: events.Query, means: Meaning) -> Iterator[Told]:
         if means not in {Meaning.ROWS, Meaning.REMOVAL, Meaning.SCHEMA}:
             return
         table = names_any(query.text, query.schema, self._followed)
-        if means is Meaning.SCHEMA:
+        if table and means is Meaning.ROWS:
+            self._refuse(
+                f"a session wrote {table} as a statement, not as rows: {query.text[:200]}",
+                "SET GLOBAL binlog_format = ROW, take the right to change it from applications",
+            )
+        if table and means is Meaning.REMOVAL:
+            self._refuse(f"rows of {table} are gone and the log does not name them: {query.text[:200]}")
+        if means is not Meaning.ROWS:
             self._tables.forget()
             if table:
                 yield SchemaChange(table, query.text, self.position)
-        elif table and means is Meaning.ROWS:
-            raise RowsUntold(
-                f"a session wrote {table} as a statement, not as rows: {query.text[:200]}",
-                next_step="SET GLOBAL binlog_format = ROW, take the right to change it from applications; "
-                + REFUSE_NEXT,
-            )
-        elif table:
-            raise RowsUntold(
-                f"rows of {table} are gone and the log does not name them: {query.text[:200]}", next_step=REFUSE_NEXT
-            )
 
     def _commit(self, event: Event) -> Commit | None:
         """The transaction is behind us, its GTID and its place in the file too. None where nothing of it was told."""
@@ -282,7 +319,7 @@ class LogReader:
             self._mysql_gtids.add(*self._mysql_gtid)
         self._behind = self._file, event.end
         self._position = self._domain = self._mysql_gtid = None
-        self._state = _Transaction(state.begun)
+        self._state = Transaction(state.begun)
         return Commit(self.position, event.at) if state.told else None
 
     def _hints(self, table: str) -> dict[str, Kind]:
@@ -298,42 +335,6 @@ _UNREADABLE: Final = {
     ),
     events.GTID_TAGGED: ("GTIDs with tags", "set gtid_next without a tag; " + REFUSE_NEXT),
 }
-
-
-class _Transaction:
-    """The one under way: where it begins, and how many rows of each table were told.
-
-    Rows are counted for each table by itself, so that following one table more changes no number of another's rows.
-    """
-
-    __slots__ = ("_counts", "begun", "explicit", "open", "standalone", "told")
-
-    def __init__(self, begun: Version, *, open: bool = False) -> None:  # noqa: A002
-        self.begun = begun
-        self.open = open
-        self.explicit = False
-        self.standalone = False
-        self.told = False
-        self._counts: dict[str, int] = {}
-
-    def version(self, table: str) -> Version:
-        """The next row's."""
-        count = self._counts.get(table, 0)
-        self._counts[table] = count + 1
-        return Version(self.begun.epoch, self.begun.position, count)
-
-
-def _require_same(position: Position, server: str) -> None:
-    """Files and offsets mean something on one server only. Raises SourceError."""
-    if server == position.server:
-        return
-    by_gtid = position.counting is Counting.MYSQL
-    raise SourceError(
-        f"the server {server} answers, and the position is one of the server {position.server}",
-        next_step="keep `position.moved(server)` first, then read on from it"
-        if by_gtid
-        else "connect to that server, or run the backfill again from now on in a new epoch",
-    )
 
 
 def position_now(source: Source, *, epoch: int = 0, file_only: bool = False) -> Position:

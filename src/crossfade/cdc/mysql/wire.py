@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pymysql
 
-from crossfade.cdc.mysql.errors import LogGone, SourceError, SourceGone
+from crossfade.cdc.mysql.errors import LogGone, SourceError, SourceGone, SourceMoved
 from crossfade.cdc.mysql.events import Event, event_of, says_checksums
 from crossfade.cdc.mysql.positions import Counting, GtidSet, Position
 from crossfade.cdc.mysql.source import ACCESS_DENIED, Connection, Source, refusal
@@ -114,15 +114,27 @@ class Wire:
             raise SourceError(f"the source sent a packet that begins with {packet[0]}")
         code = int.from_bytes(packet[1:3], "little")
         words = packet[3:].decode("utf-8", "backslashreplace")
-        if code == CANNOT_READ_LOG and "server_id" not in words and "server_uuid" not in words:
-            raise LogGone(
-                f"the source cannot send its log from where it was to be read on: {words}",
-                next_step="run the backfill again from now on, and keep the log longer "
-                "(binlog_expire_logs_seconds, on Amazon RDS 'binlog retention hours')",
-            )
         if code == CANNOT_READ_LOG:
-            raise SourceGone(f"another reader has the same server id: {words}", next_step="give each its own")
+            raise not_sent(words)
         raise refusal(pymysql.OperationalError(code, words), "reading the source's log")
+
+
+def not_sent(words: str) -> SourceError | LogGone:
+    """Why the source does not send its log from a position, by its own words: there is one number for all of it."""
+    if "server_id" in words or "server_uuid" in words:
+        return SourceGone(f"another reader has the same server id: {words}", next_step="give each its own")
+    if "diverged" in words or "more GTIDs than" in words:
+        return SourceMoved(f"the server that answers went on without transactions that were read: {words}")
+    if "which is not in the master's binlog" in words:  # MariaDB's, of one that has nothing beyond it either
+        return SourceGone(
+            f"the server that answers has not come as far as what was read: {words}",
+            next_step="wait until it has, or go back to the server that was read",
+        )
+    return LogGone(
+        f"the source cannot send its log from where it was to be read on: {words}",
+        next_step="run the backfill again from now on, and keep the log longer "
+        "(binlog_expire_logs_seconds, on Amazon RDS 'binlog retention hours')",
+    )
 
 
 def _prepare(connection: Connection, position: Position, heartbeat_seconds: float) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from crossfade.cdc.mysql.errors import SourceGone
 from crossfade.cdc.mysql.positions import Counting, Position, reaches
 from crossfade.cdc.mysql.preflight import lacks, require
 from crossfade.cdc.mysql.reader import LogReader, Told, position_now
+from crossfade.cdc.mysql.resuming import read_on_from
 from crossfade.cdc.mysql.snapshot import Progress, Snapshot
 from crossfade.cdc.mysql.source import Source, text_literal
 from crossfade.cdc.mysql.watermarks import Watermarks
@@ -105,12 +106,13 @@ def run_capture(
     from_now: bool = False,
     once: bool = False,
     seconds: float | None = None,
+    past_removals: Collection[str] = (),
 ) -> Captured:
     """Until it is done, or `stop` is set, or so many seconds are over, or `once` at the log's present end.
 
     `from_now`: a backfill begins anew, and reads the log from where it ends now. Raises what reading, publishing and
     applying raise, Refused where this means nothing, and Fenced where another process has taken over."""
-    run = _Run(pipeline, source, stop, on_look, backfill=backfill, once=once, seconds=seconds)
+    run = _Run(pipeline, source, stop, on_look, past_removals, backfill=backfill, once=once, seconds=seconds)
     return run_on_own_loop(run.work(note, again=again or from_now, from_now=from_now))
 
 
@@ -133,11 +135,13 @@ class _Run:
         source: Source,
         stop: threading.Event,
         on_look: Callable[[Look], None],
+        past_removals: Collection[str],
         *,
         backfill: bool,
         once: bool,
         seconds: float | None,
     ) -> None:
+        self._past_removals = past_removals
         self._once = once
         self._end: Position | None = None  # of the log when it began, where that is far enough
         self._pipeline = pipeline
@@ -272,6 +276,7 @@ class _Run:
             self._marks.name if self._backfill else "",
             self._beside if self._backfill else unchanged,
             heartbeat_seconds=HEARTBEAT_SECONDS,
+            past_removals=self._past_removals,
         )
         _ = capture.run(self._stop, publish)
 
@@ -294,7 +299,7 @@ class _Run:
 
     async def _into_target_once(self, leased: Leased) -> None:
         kept, migration = self._tracked.last, self._pipeline.migration
-        position = Position.of_text(kept.position) if kept.position else await asyncio.to_thread(self._now)
+        position = await asyncio.to_thread(self._position_to_read, kept)
         reader = await asyncio.to_thread(
             lambda: LogReader(
                 self._source,
@@ -303,6 +308,7 @@ class _Run:
                 server_id=migration.source.server_id,
                 watermarks=self._marks.name if self._backfill else "",
                 heartbeat_seconds=HEARTBEAT_SECONDS,
+                past_removals=self._past_removals,
             )
         )
         try:
@@ -311,13 +317,23 @@ class _Run:
                 self._pipeline.destination(),
                 leased.carry,
                 self._tracked,
-                kept,
+                self._tracked.last,
                 stop=self._stop,
                 carried=self._carried,
                 counts=self._look.counts,
             )
         finally:
             reader.close()
+
+    def _position_to_read(self, kept: Checkpoint) -> Position:
+        """On the server that answers now, which may be another one."""
+        if not kept.position:
+            return self._now()
+        return read_on_from(
+            self._source,
+            Position.of_text(kept.position),
+            lambda moved: self._tracked.save(replace(kept, position=str(moved))),
+        )
 
     def _now(self) -> Position:
         return position_now(self._source)

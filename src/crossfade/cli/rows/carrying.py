@@ -75,7 +75,14 @@ def backfill_rows(
 
 
 def replicate_rows(
-    opened: OpenedRows, stop: threading.Event, note: Note, *, once: bool, seconds: float | None, execute: bool
+    opened: OpenedRows,
+    stop: threading.Event,
+    note: Note,
+    *,
+    once: bool,
+    seconds: float | None,
+    past_removals: tuple[str, ...],
+    execute: bool,
 ) -> None:
     """Raises what `run_capture` does; ends with an exit status."""
     state = opened.state_of_this_file()
@@ -94,6 +101,7 @@ def replicate_rows(
         note=note,
         once=once,
         seconds=seconds,
+        past_removals=past_removals,
     )
     opened.screen.say(f"Replication: {changes_text(captured.look)} ({duration(captured.seconds)})", "bold green")
     if captured.status == "over":
