@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -74,9 +74,12 @@ def traffic(*switches: Switch, threads: int = 2, pause_seconds: float = 0.002) -
             worker.join()
 
 
+SETTLED_SECONDS: Final = 120.0  # pauses between repairs grow, and a key may fail some times in a row
+
+
 def settled(operator: Operator, old: Shop, new: Shop) -> None:
     """At rest nothing waits, and both stores hold the same."""
-    until(lambda: not operator.repairs())
+    until(lambda: not operator.repairs(), SETTLED_SECONDS)
     for key in KEYS:
         assert old.read(key) == new.read(key)
 
