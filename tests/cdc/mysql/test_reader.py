@@ -269,7 +269,7 @@ def test_what_the_log_does_not_tell_row_by_row_is_refused(
     with pytest.raises(RowsUntold) as caught:
         _ = read_to_end(server, ["shop.orders"], here, server_id)
     where = caught.value.where
-    assert f"start again with {where} in past_removals" in caught.value.next_step
+    assert f"`crossfade replicate --past-removal {where} --execute`" in caught.value.next_step
     told = changes(read_to_end(server, ["shop.orders"], here, server_id, past_removals=[where]))
     assert (told[0].key, told[-1].key) == ((1,), (9,))
 
