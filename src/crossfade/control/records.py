@@ -57,6 +57,7 @@ class Role(StrEnum):
     BACKFILL = "backfill"
     VERIFY = "verify"
     REPLICATION = "replication"
+    ETL = "etl"
     WATCH = "watch"
 
 

@@ -112,8 +112,8 @@ def explain(lease: Lease, state: State, sightings: Sightings, now: float) -> Wai
 def count_out(control: Control, caller: Caller, state: State, lease: Lease) -> Routine[bool]:
     """Delete the lease of a client that is gone, and leave the mark, in one transaction. False: something moved on."""
     marks = not ALL_LADDERS[state.strategy][state.stage].is_single  # there nothing is mirrored, or copied
-    if state.strategy == FREEZE_STRATEGY and lease.role is Role.APP:
-        marks = False  # what it had begun is in the repair queue
+    if state.strategy == FREEZE_STRATEGY and lease.role in (Role.APP, Role.ETL):
+        marks = False  # what it had begun is in the repair queue, or in the log behind what was kept of it
     deletion: Request = control.delete(client_record(lease.client)) | {
         "ConditionExpression": "#beat = :beat",
         "ExpressionAttributeNames": {"#beat": "beat"},
