@@ -87,6 +87,7 @@ class Worker:
             self._topic.join(self)
 
     def take(self, partition: int, kept: Kept) -> None:
+        _ = self._giving.pop(partition, None)
         self._partitions[partition] = Partition(kept.offset, kept.offset, unpacked_mark(kept.metadata))
 
     def give_up(self, partition: int, then: Callable[[], None]) -> None:

@@ -60,9 +60,10 @@ class Operator:
         state = yield from coordinator.control.state()
         if state.stage is Stage.COMPLETE:
             return True
+        if state.stage is Stage.OFF:
+            self.emptied()
         if ORDER.index(goal.stage) > ORDER.index(Stage.DUALWRITE):
             if state.stage is Stage.OFF:
-                self.emptied()
                 _ = yield from coordinator.walk(Stage.DUALWRITE)
             if not FREEZE[state.stage].holds and FREEZE[state.stage].authority == "source":
                 while not self.filled():
