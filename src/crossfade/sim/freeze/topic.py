@@ -79,7 +79,8 @@ class Topic:
     # --- the group
 
     def join(self, member: Member) -> None:
-        self.members.append(member)
+        if member not in self.members:
+            self.members.append(member)
         self.balance()
 
     def leave(self, member: Member) -> None:
