@@ -14,7 +14,7 @@ import boto3
 import pytest
 from boto3.dynamodb.conditions import Attr, Key
 
-from crossfade.cdc.hiding import hide_versions
+from crossfade.cdc import hide_versions
 from crossfade.core.items import canonical
 from crossfade.errors import Refused
 from tests.conftest import Database, client_for

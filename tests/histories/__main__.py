@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, get_args
 
-from crossfade.core.rules import RULE_NAMES, RULES_OF
+from crossfade.core.rules import RULES_OF, RULES_OF_TABLES
 from crossfade.errors import CrossfadeError
 from crossfade.local import LocalEngine
 from crossfade.migration import Strategy
@@ -135,7 +135,9 @@ def parser() -> argparse.ArgumentParser:
     _ = this.add_argument("--strategy", choices=get_args(Strategy), help="one strategy alone")
     _ = this.add_argument("--seed", type=int, metavar="S", help="the first one (any)")
     _ = this.add_argument("--seconds", type=float, default=25.0, metavar="T", help="how long to go up and down (25)")
-    _ = this.add_argument("--drop", choices=RULE_NAMES, help="switch one rule off: a bad history must then be found")
+    _ = this.add_argument(
+        "--drop", choices=RULES_OF_TABLES, help="leave one rule out: a bad history must then be found"
+    )
     _ = this.add_argument("--without", nargs="+", choices=CALLS, default=[], help="leave calls of these kinds out")
     _ = this.add_argument("--verbose", action="store_true", help="tell what happens")
     return this

@@ -2,6 +2,7 @@
 
     migration.py the migration file's value; connecting.py: where the servers are, from the environment
     changes.py   what is known of one change of one row, and its version
+    hiding.py    a client that sees the target without tombstones and versions
     publishing.py  the log into topics of our own (kafka.py: the client; checkpoints.py: where to go on)
     etl/         topics, or the log itself, into the target
     mysql/       MySQL and MariaDB: their row log, their rows in chunks, what has to be set for both
@@ -12,8 +13,9 @@ DynamoDB's own change streams (`streams/`), whose changes have no order and need
 
 from __future__ import annotations
 
+from crossfade.cdc.hiding import hide_versions
 from crossfade.cdc.migration import Kafka, MySQL, RowMigration
 from crossfade.cdc.mysql.values import date_or
 from crossfade.cdc.rows import Child, key
 
-__all__ = ["Child", "Kafka", "MySQL", "RowMigration", "date_or", "key"]
+__all__ = ["Child", "Kafka", "MySQL", "RowMigration", "date_or", "hide_versions", "key"]

@@ -102,18 +102,22 @@ class Publisher:
     def run(self, told: Iterable[Told | Progress], stop: Callable[[], bool]) -> Published:
         """Publish until the log ends or `stop` says so, which is asked behind transactions and heart-beats."""
         for each in told:
-            if isinstance(each, Change):
-                self._publish(each)
-            elif isinstance(each, (Commit, Heartbeat)):
-                self._reached(each)
-                if stop():
-                    break
-            elif isinstance(each, Progress):
-                self._snapshot = str(each)
-            elif isinstance(each, SchemaChange):
-                self._tell_schema(each)
+            self.tell(each)
+            if isinstance(each, (Commit, Heartbeat)) and stop():
+                break
         self.finish()
         return self.published
+
+    def tell(self, each: Told | Progress) -> None:
+        """Publish the next thing that the log tells."""
+        if isinstance(each, Change):
+            self._publish(each)
+        elif isinstance(each, (Commit, Heartbeat)):
+            self._reached(each)
+        elif isinstance(each, Progress):
+            self._snapshot = str(each)
+        elif isinstance(each, SchemaChange):
+            self._tell_schema(each)
 
     def _publish(self, change: Change) -> None:
         self._send(self._topics.of(change.table), wire.encoded(change), key=wire.encoded_key(change))

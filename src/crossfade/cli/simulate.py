@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from crossfade.core.rules import RULE_NAMES, RULES_OF, Rules
-from crossfade.core.stages import LADDERS
-from crossfade.sim.campaign import Tally, campaign
-from crossfade.sim.run import Outcome, run_seed
+from crossfade.core.stages import ALL_LADDERS
+from crossfade.sim.campaign import Tally, campaign, played
+from crossfade.sim.outcome import Outcome
 
 PROGRESS_SECONDS = 0.5
 
@@ -23,7 +23,7 @@ PROGRESS_SECONDS = 0.5
 @click.option("--seed", type=int, help="Play this one alone and print what happened.")
 @click.option("--everything", is_flag=True, help="With --seed: every item and the control table too.")
 @click.option("--drop", type=click.Choice(RULE_NAMES), help="Leave one rule of the protocol out: it must be noticed.")
-@click.option("--strategy", default="dual-write", show_default=True, type=click.Choice(list(LADDERS)),
+@click.option("--strategy", default="dual-write", show_default=True, type=click.Choice(list(ALL_LADDERS)),
               help="Whose stages and rules are played.")  # fmt: skip
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processors to use.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
@@ -69,13 +69,13 @@ def simulate(
 
 def replay(seed: int, rules: Rules, strategy: str, *, everything: bool, quiet: bool) -> Tally:
     """Play the seed once to see which items are concerned, and once more to show what happened to them."""
-    outcome = run_seed(seed, rules, strategy=strategy)
+    outcome = played(seed, rules, strategy)
     tally = Tally()
     tally.add(outcome)
     if not quiet:
         keys = frozenset(key for violation in outcome.violations for key in violation.keys)
         shown = None if everything or not keys else keys
-        _ = run_seed(seed, rules, strategy=strategy, trace=click.echo, keys=shown)
+        _ = played(seed, rules, strategy, trace=click.echo, keys=shown)
     return tally
 
 

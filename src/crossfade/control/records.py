@@ -57,8 +57,8 @@ class Role(StrEnum):
     BACKFILL = "backfill"
     VERIFY = "verify"
     REPLICATION = "replication"
-    WATCH = "watch"
     ETL = "etl"
+    WATCH = "watch"
 
 
 class Job(StrEnum):

@@ -17,7 +17,17 @@ class Rules:
     prepare: bool = True  # nobody copies an item while somebody knows the source alone
     delete_both: bool = True  # a delete takes both sides in one transaction
     source_check: bool = True  # the backfill copies an item only while the source still is what was read
-    fence: bool = True  # a repair is carried out only while nobody may have entered complete
+    # Of copy-on-write: a repair is carried out only while nobody may have entered complete. Of freeze: the authority
+    # moves only when all that the source's log held is in the target.
+    fence: bool = True
+    second_freeze: bool = True  # writes go on only when everybody reads from the side that they go to
+    repair_queue: bool = True  # a key is recorded before it is written, until both stores hold it alike
+    carrier_lease: bool = True  # what carries the log writes under a lease, and only where the source is the authority
+    version: bool = True  # a change is applied only where nothing newer is
+    tombstone: bool = True  # what is deleted leaves its version
+    rebuild_lock: bool = True  # an item of several rows is written only over what was there before they were read
+    offsets: bool = True  # an offset is kept after all below it is applied
+    low_mark: bool = True  # a snapshot's rows lose against what came since the mark before them
 
     @classmethod
     def without(cls, dropped: str | None) -> Rules:
@@ -33,6 +43,20 @@ class Rules:
 RULES_OF = {
     "dual-write": ("check-read", "stamp", "barrier", "lockstep"),
     "copy-on-write": ("stamp", "barrier", "prepare", "delete-both", "source-check", "fence"),
+    "freeze": (
+        "check-read",
+        "barrier",
+        "fence",
+        "second-freeze",
+        "repair-queue",
+        "carrier-lease",
+        "version",
+        "tombstone",
+        "rebuild-lock",
+        "offsets",
+        "low-mark",
+    ),
 }
+RULES_OF_TABLES = tuple(dict.fromkeys([*RULES_OF["dual-write"], *RULES_OF["copy-on-write"]]))
 RULE_NAMES = tuple(field.name.replace("_", "-") for field in fields(Rules))
 ALL_RULES = Rules()

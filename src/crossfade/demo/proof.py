@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
-from crossfade.core.rules import RULE_NAMES
+from crossfade.core.rules import RULES_OF_TABLES
 from crossfade.demo.console import Console
 from crossfade.demo.fleet import ApplicationError
 from crossfade.demo.performance import Outcome, Settings, perform, work_folder
@@ -136,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
     _ = this.add_argument("--runs", type=int, default=20, metavar="N", help="seeds to run (20)")
     _ = this.add_argument("--seed", type=int, default=1, metavar="S", help="the first one (1)")
     _ = this.add_argument("--items", type=int, default=2_000, metavar="N", help="documents in the old table (2000)")
-    _ = this.add_argument("--drop", choices=RULE_NAMES, help="switch one rule off: the proof must then fail")
+    _ = this.add_argument("--drop", choices=RULES_OF_TABLES, help="switch one rule off: the proof must then fail")
     _ = this.add_argument("--side-by-side", type=int, default=2, metavar="N", help="runs at the same time (2)")
     _ = this.add_argument("--verbose", action="store_true", help="tell each run's story")
     return this

@@ -16,7 +16,8 @@ WORKERS: Final = 4
 
 
 class Background:
-    def __init__(self, world: World, process: Process, agent: Agent) -> None:
+    def __init__(self, world: World, process: Process, agent: Agent, scope_of: type[TicketScope] = TicketScope) -> None:
+        self._scope_of = scope_of
         self._world = world
         self._process = process
         self._agent = agent
@@ -50,7 +51,7 @@ class Background:
             self._backlog.finished(job, error)
             self._work()
 
-        scope = TicketScope(self._agent, job.ticket, self.put, lambda: self._world.now)
+        scope = self._scope_of(self._agent, job.ticket, self.put, lambda: self._world.now)
         self._world.start(
             Task(self._process, job.routine, f"{job.kind} {short(job.key)}", done, scope, job.kind, (short(job.key),))
         )

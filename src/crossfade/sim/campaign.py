@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from crossfade.core.rules import Rules
+from crossfade.core.stages import FREEZE_STRATEGY
 from crossfade.sim.faults import Fault
-from crossfade.sim.run import Outcome, run_seed
+from crossfade.sim.freeze import run as freeze
+from crossfade.sim.outcome import Outcome
+from crossfade.sim.run import run_seed
 
 BATCH_SEEDS = 20  # what one processor is given at once
 
@@ -56,7 +59,7 @@ def campaign(
 
 def alone(seeds: Iterable[int], rules: Rules, strategy: str) -> Iterator[Outcome]:
     for seed in seeds:
-        yield run_seed(seed, rules, strategy=strategy)
+        yield played(seed, rules, strategy)
 
 
 def together(seeds: Iterator[int], rules: Rules, jobs: int, strategy: str) -> Iterator[Outcome]:
@@ -78,4 +81,18 @@ def batches(seeds: Iterator[int]) -> Iterator[list[int]]:
 
 
 def play(seeds: list[int], rules: Rules, strategy: str) -> list[Outcome]:
-    return [run_seed(seed, rules, strategy=strategy) for seed in seeds]
+    return [played(seed, rules, strategy) for seed in seeds]
+
+
+def played(
+    seed: int,
+    rules: Rules,
+    strategy: str,
+    *,
+    trace: Callable[[str], None] | None = None,
+    keys: frozenset[str] | None = None,
+) -> Outcome:
+    """One seed of a strategy; `trace` is given lines for people, on the items in `keys` (None: everything)."""
+    if strategy == FREEZE_STRATEGY:
+        return freeze.run_seed(seed, rules, trace=trace, keys=keys)
+    return run_seed(seed, rules, strategy=strategy, trace=trace, keys=keys)

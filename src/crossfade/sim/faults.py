@@ -26,6 +26,20 @@ class Fault(StrEnum):
     PAUSE = "pause"
     SLOW_CLIENT = "slow client"
     LEASE_LOSS = "lease loss"  # every control call of a process fails for a while
+    REBALANCE = "rebalance"  # partitions go to other members of the group
+    OFFSETS_BACK = "offsets back"  # the group reads some messages once more
+    REPLAY = "replay"  # the group reads everything once more
+    SENT_AGAIN = "sent again"  # a capture goes on from what was kept, beside one that only stood still
+
+
+OF_A_LOG: Final = frozenset({Fault.REBALANCE, Fault.OFFSETS_BACK, Fault.REPLAY, Fault.SENT_AGAIN})
+OF_AN_SDK: Final = frozenset({Fault.CLIENT_RETRY})
+FAULTS_OF: Final = {
+    "dual-write": frozenset(Fault) - OF_A_LOG,
+    "copy-on-write": frozenset(Fault) - OF_A_LOG,
+    "freeze": frozenset(Fault) - OF_AN_SDK,
+}
+"""What can happen in the worlds of each strategy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ from crossfade.sim.linearizability import TooLong
 from crossfade.sim.model import item_of, seen
 from crossfade.sim.network import STALE_SECONDS_MAX
 from crossfade.sim.operator import Operator
+from crossfade.sim.outcome import Outcome
 from crossfade.sim.processes import Process, Task
 from crossfade.sim.scenario import Scenario, draw, migration
 from crossfade.sim.tables import Database
@@ -51,17 +52,6 @@ QUIET_POLLS: Final = 3
 PARTINGS: Final = 4
 FOREVER: Final = float("inf")  # a mirror may be late by any time: what it has not brought yet is read from long ago
 PAUSE_LEASES: Final = (0.2, 2.5)  # how long a process stands still, in leases
-
-
-@dataclass(slots=True)
-class Outcome:
-    seed: int
-    violations: list[Violation]
-    operations: int = 0
-    moves: int = 0
-    virtual_seconds: float = 0.0
-    injected: Counter[Fault] = field(default_factory=Counter[Fault])
-    undecided: bool = False  # a history was too entangled to be decided
 
 
 class Run:

@@ -72,11 +72,10 @@ class SimTable:
         else:
             self.items[key] = item
 
-    def ordered(self) -> list[tuple[int, Key, Item]]:
-        """Every item in scan order: by the hash of its partition, then by sort key."""
-        return sorted(
-            ((partition_hash(key), key, item) for key, item in self.items.items()), key=lambda row: (row[0], row[1])
-        )
+    def ordered(self, partition: Any = None) -> list[tuple[int, Key, Item]]:
+        """Every item, or those of a partition, in scan order: by the hash of its partition, then by sort key."""
+        found = [(key, item) for key, item in self.items.items() if partition is None or key[0] == partition]
+        return sorted(((partition_hash(key), key, item) for key, item in found), key=lambda row: (row[0], row[1]))
 
 
 def partition_hash(key: Key) -> int:
@@ -165,7 +164,8 @@ class Database:
         except ExpressionError as error:
             raise Rejected(error.code, error.message) from None
         partition = value_key(keyed.partition[1])
-        rows = [row for row in table.ordered() if row[1][0] == partition and keyed.holds(row[2])]
+        rows = table.ordered(partition)
+        rows = [row for row in rows if keyed.holds(row[2])]
         if request.get("ScanIndexForward") is False:
             rows.reverse()
         return self._page(table, rows, request, None if request.get("ConsistentRead") else as_of)

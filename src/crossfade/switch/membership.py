@@ -13,19 +13,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from crossfade.aws.bulk import BulkClient
 from crossfade.control.agent import Ticket
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.freezing import poll_seconds, way_out
-from crossfade.control.records import RepairRecord
-from crossfade.control.repairs import forget_repair
-from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller
-from crossfade.core.effects import Later, Place, Reply, Request, Routine
-from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Row, Stage
+from crossfade.core.effects import Later, Place, Reply, Request
+from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError, DatabaseError, StageUncertain, TurnedBack
@@ -33,14 +29,12 @@ from crossfade.observe import Watch
 from crossfade.switch.driving import SwitchBackground, SwitchTaskDriver
 from crossfade.switch.flags import Flag, Wish
 from crossfade.switch.invoking import Repositories
-from crossfade.switch.keys import key_of
-from crossfade.switch.repairing import orphans
+from crossfade.switch.repairing import Repairs
 from crossfade.switch.switchboard import Switchboard
 
 BLOCKING_MAX: Final = 8  # mirrors and comparisons that block, at once: a small share of a usual pool of connections
 REPAIR_SECONDS: Final = 5.0  # between two rounds: one query of a part of the control table that is mostly empty
 REPAIR_FROZEN_SECONDS: Final = 0.2  # while writes wait for it
-REPAIRS_AT_ONCE: Final = 50  # a round's; as many clients as there are do the same
 LEAVE_SECONDS_MIN: Final = 5.0  # for giving the lease back; longer, and it runs out by itself
 LOOK_SECONDS: Final = 0.01  # how often one that leaves looks whether the last operation has ended
 
@@ -76,7 +70,7 @@ class Membership:
         self.driver: SwitchTaskDriver = SwitchTaskDriver(repositories, self._executor, self._send, watch.note)
         self.board: Switchboard = make_board(self._put)
         self.background: SwitchBackground = SwitchBackground(self.driver, self.board.agent, watch.note)
-        self._sightings = Sightings()
+        self._repairs = Repairs(self.board, caller, random.sample)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -150,33 +144,13 @@ class Membership:
 
     async def _repair(self) -> None:
         """One round. Never raises: the next one comes."""
-        board, agent = self.board, self.board.agent
+        agent = self.board.agent
         try:
-            for intent in board.intents.due(self.clock(), agent.client_id, REPAIRS_AT_ONCE):
-                self._under_a_ticket(intent.text, partial(board.mirrored, intent))
-            knows = board.intents.knows
-            looking = orphans(agent.control, self._caller, agent.client_id, knows, self._sightings)
-            found = await self._own.run(looking, Scope())
-            for record in random.sample(found, min(len(found), REPAIRS_AT_ONCE)):
-                name = f"{record.client}#{record.digest}"
-                self._under_a_ticket(name, partial(self._orphan, record))
+            await self._own.run(self._repairs.round(), Scope())
         except StageUncertain:
             pass  # without a lease nothing is repaired; the agent has said so
         except Exception as error:  # noqa: BLE001 - see above
             self._watch.note("agent_error", {"client": agent.client_id, "error": str(error)})
-
-    def _orphan(self, record: RepairRecord, row: Row) -> Routine[None]:
-        if (yield from self.board.repaired(record.key, key_of(record.key), row)):
-            yield from forget_repair(self.board.agent.control, record)
-
-    def _under_a_ticket(self, key: str, routine_of: Callable[[Row], Routine[None]]) -> None:
-        """Put it as work of the present stage. Raises StageUncertain."""
-        agent = self.board.agent
-        ticket = agent.begin(True, self.clock())
-        try:
-            self._put(Later("mirror", key, routine_of(FREEZE[ticket.stage])), ticket)
-        finally:
-            agent.release(ticket)
 
     # --- moving
 

@@ -1,15 +1,58 @@
-"""Which records of the repair queue are ours to deal with."""
+"""Which records of the repair queue are ours to deal with, and a round of dealing with them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Final
 
 from crossfade.control.records import RepairRecord
-from crossfade.control.repairs import list_repairs
+from crossfade.control.repairs import forget_repair, list_repairs
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Control
 from crossfade.control.waiting import count_out
-from crossfade.core.effects import Now, Routine
+from crossfade.core.effects import Later, Now, Routine
+from crossfade.core.stages import FREEZE, Row
+from crossfade.switch.keys import key_of
+from crossfade.switch.switchboard import Switchboard
+
+REPAIRS_AT_ONCE: Final = 50  # a round's; as many clients as there are do the same
+
+Choose = Callable[[list[RepairRecord], int], list[RepairRecord]]
+
+
+class Repairs:
+    """What one process does about the queue: the keys of its own whose mirror failed, and what clients that are gone
+    have left behind. `choose` takes some of many by chance, so that not everybody does the same."""
+
+    def __init__(self, board: Switchboard, caller: Caller, choose: Choose) -> None:
+        self._board = board
+        self._caller = caller
+        self._choose = choose
+        self._sightings = Sightings()
+
+    def round(self) -> Routine[None]:
+        """Put the work of one round into the background. Raises StageUncertain without a lease; DatabaseError."""
+        board, agent = self._board, self._board.agent
+        for intent in board.intents.due((yield from Now()), agent.client_id, REPAIRS_AT_ONCE):
+            yield from self._under_a_ticket(intent.text, partial(board.mirrored, intent))
+        knows = board.intents.knows
+        found = yield from orphans(agent.control, self._caller, agent.client_id, knows, self._sightings)
+        for record in self._choose(found, min(len(found), REPAIRS_AT_ONCE)):
+            yield from self._under_a_ticket(f"{record.client}#{record.digest}", partial(self._orphan, record))
+
+    def _orphan(self, record: RepairRecord, row: Row) -> Routine[None]:
+        if (yield from self._board.repaired(record.key, key_of(record.key), row)):
+            yield from forget_repair(self._board.agent.control, record)
+
+    def _under_a_ticket(self, key: str, routine_of: Callable[[Row], Routine[None]]) -> Routine[None]:
+        """Put it as work of the present stage."""
+        agent = self._board.agent
+        ticket = agent.begin(True, (yield from Now()))
+        try:
+            self._board.put(Later("mirror", key, routine_of(FREEZE[ticket.stage])), ticket)
+        finally:
+            agent.release(ticket)
 
 
 def orphans(

@@ -201,7 +201,7 @@ class Switchboard:
         try:
             if self.mirrors(row):
                 yield from self._record(intent)
-                yield from sync(self.mirror, row.authority, intent.key, lambda: self.intents.look(intent.text) != ended)
+                yield from sync(self.mirror, row.authority, intent.key, lambda: self._is_followed(intent.text, ended))
         except CrossfadeError as error:
             now = yield from Now()
             self.intents.failed(intent.text, error.message, now, self._lands_until(error))
@@ -210,6 +210,10 @@ class Switchboard:
         record = self.intents.settled(intent.text, ended, (yield from Now()))
         if record is not None:
             yield from forget_repair(self.agent.control, record)
+
+    def _is_followed(self, text: str, ended: int) -> bool:
+        """Whether a write has ended since, which brings a mirror of its own."""
+        return not self.agent.rules.check_read or self.intents.look(text) != ended
 
     def _lands_until(self, error: CrossfadeError) -> float:
         return error.sent + self.landing_seconds if isinstance(error, SaveFailed) else float("-inf")

@@ -12,6 +12,7 @@ import pytest
 from crossfade.cdc.applying import Applied, Destination
 from crossfade.cdc.changes import Change, Version
 from crossfade.cdc.etl.applier import Applier
+from crossfade.cdc.etl.standing import Resting
 from crossfade.cdc.migration import MySQL, RowMigration
 from crossfade.cdc.rows import Child
 from crossfade.cdc.running.leased import Leased
@@ -78,6 +79,15 @@ def world(dynamodb: Database) -> Iterator[World]:
     made.operator.close()
 
 
+def never() -> bool:
+    return False
+
+
+def forgotten() -> Routine[None]:
+    """In place of a poll."""
+    yield from ()
+
+
 def customer(name: str, position: int) -> Change:
     return Change("shop.customers", (1,), {"id": 1, "name": name}, Version(0, position))
 
@@ -92,13 +102,14 @@ def test_hazard_7_what_comes_back_is_not_put_over_what_applications_wrote(world:
 
     async def play() -> None:
         async with world.leased() as leased:
-            assert await leased.carry(world.destination, customer("Ann", 1)) == Applied(written=1)
+            carry = await leased.begun(never)
+            assert await carry(world.destination, customer("Ann", 1)) == Applied(written=1)
             assert world.item("customer#1") == {"name": {"S": "Ann"}}
             _ = await asyncio.to_thread(world.operator.walk, Stage.LIVE)
             item = {"pk": {"S": "customer#1"}, "sk": {"S": "profile"}, "name": {"S": "of the application"}}
             world.client.put_item(TableName=world.migration.target.name, Item=item)
             for change in (customer("Ann", 1), customer("an echo", 2)):
-                assert await leased.carry(world.destination, change) == Applied(passed=1)
+                assert await carry(world.destination, change) == Applied(passed=1)
             assert world.item("customer#1") == {"name": {"S": "of the application"}}
 
     asyncio.run(play())
@@ -109,15 +120,18 @@ def test_the_way_back_finds_every_row_of_an_item(world: World) -> None:
 
     async def play() -> None:
         async with world.leased() as leased:
+            carry = await leased.begun(never)
             order_row = Change("shop.orders", (7,), {"id": 7, "total": 5}, Version(0, 1))
             for change in (order_row, line(1, 1, 2), line(2, 1, 3)):
-                _ = await leased.carry(world.destination, change)
+                _ = await carry(world.destination, change)
             _ = await asyncio.to_thread(world.operator.walk, Stage.LIVE)
             before = world.item("order#7")
-            assert await leased.carry(world.destination, line(1, 10, 4)) == Applied(passed=1)
+            assert await carry(world.destination, line(1, 10, 4)) == Applied(passed=1)
             assert world.item("order#7") == before
             _ = await asyncio.to_thread(world.operator.walk, Stage.SHADOW)
-            _ = await leased.carry(world.destination, line(2, 20, 5))
+            with pytest.raises(Resting):  # it was read while the target decided, or before
+                _ = await carry(world.destination, line(2, 20, 5))
+            _ = await (await leased.begun(never))(world.destination, line(2, 20, 5))
         lines = world.item("order#7")["lines"]["L"]
         assert [entry["L"] for entry in lines] == [[{"N": "1"}, {"N": "10"}], [{"N": "2"}, {"N": "20"}]]
 
@@ -144,15 +158,13 @@ def test_without_a_lease_nothing_is_sent(world: World) -> None:
 
     async def play() -> None:
         async with world.leased() as leased:
+            carry = await leased.begun(never)
             leased.agent.poll = forgotten  # type: ignore[method-assign]
             while asyncio.get_running_loop().time() < leased.agent.deadline:
                 await asyncio.sleep(0.05)
             with pytest.raises(StageUncertain):
-                _ = await leased.carry(world.destination, customer("late", 1))
+                _ = await carry(world.destination, customer("late", 1))
         assert world.item("customer#1") == {}
-
-    def forgotten() -> Routine[None]:
-        yield from ()
 
     asyncio.run(play())
 
@@ -165,13 +177,55 @@ def test_a_migration_that_was_cancelled_ends_it(world: World) -> None:
 
     async def play() -> None:
         async with world.leased() as leased:
+            carry = await leased.begun(never)
             _ = await asyncio.to_thread(lambda: world.operator.run(world.operator.coordinator().cancel()))
             assert await asyncio.to_thread(lambda: world.operator.run(captures.found())) is None
             async with asyncio.timeout(30):
                 while leased.failure is None:
                     await asyncio.sleep(0.05)
             with pytest.raises(Refused, match="was cancelled"):
-                _ = await leased.carry(world.destination, customer("late", 1))
+                _ = await carry(world.destination, customer("late", 1))
+
+    asyncio.run(play())
+
+
+def test_what_was_read_under_a_lease_that_has_ended_is_not_applied(world: World) -> None:
+    """It may be older than what applications have written since: whoever has read it reads again from what was kept."""
+
+    async def play() -> None:
+        async with world.leased() as leased:
+            carry = await leased.begun(never)
+            poll, leased.agent.poll = leased.agent.poll, forgotten  # type: ignore[method-assign]
+            while asyncio.get_running_loop().time() < leased.agent.deadline:
+                await asyncio.sleep(0.05)
+            _ = await asyncio.to_thread(world.operator.walk, Stage.LIVE)  # without it
+            _ = await asyncio.to_thread(world.operator.walk, Stage.SHADOW)
+            leased.agent.poll = poll  # type: ignore[method-assign]
+            anew = await leased.begun(never)
+            with pytest.raises(Resting, match="lost its lease"):
+                _ = await carry(world.destination, customer("of before", 1))
+            assert world.item("customer#1") == {}
+            assert await anew(world.destination, customer("Ann", 2)) == Applied(written=1)
+
+    asyncio.run(play())
+
+
+def test_nobody_begins_while_writes_are_held(world: World) -> None:
+    """On the way back somebody may still read from the target then: it is waited for the stage behind."""
+
+    async def play() -> None:
+        async with world.leased(lease_seconds=20.0) as leased:
+            _ = await asyncio.to_thread(world.operator.walk, Stage.LIVE)
+            stages: list[Stage] = []
+            walking = asyncio.create_task(asyncio.to_thread(world.operator.walk, Stage.SHADOW))
+            while not walking.done():
+                _ = await leased.begun(never)
+                stages.append(leased.stage)
+                await asyncio.sleep(0.01)
+            await walking
+            assert Stage.FREEZE_SOURCE not in stages
+            carry = await leased.begun(never)
+            assert await carry(world.destination, customer("Ann", 1)) == Applied(written=1)
 
     asyncio.run(play())
 

@@ -73,8 +73,10 @@ def cannot_be_applied(error: CrossfadeError) -> bool:
 class Applier:
     """Changes into a destination, for one loop."""
 
-    def __init__(self, destination: Destination, run: Run, in_flight_max: int = IN_FLIGHT_MAX) -> None:
-        self.counts = Counts()
+    def __init__(
+        self, destination: Destination, run: Run, in_flight_max: int = IN_FLIGHT_MAX, counts: Counts | None = None
+    ) -> None:
+        self.counts = Counts() if counts is None else counts
         self.lanes = Lanes(in_flight_max)
         self._destination = destination
         self._run = run

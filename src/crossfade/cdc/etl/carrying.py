@@ -7,7 +7,7 @@ last applied marker has reached it and no dead letter is left.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from crossfade.cdc.etl.progress import Progress
 from crossfade.cdc.mysql.positions import Position
@@ -16,9 +16,25 @@ from crossfade.control.records import CarrierRecord
 from crossfade.control.store import Control
 from crossfade.core.effects import Routine
 
+T = TypeVar("T")
+Asked = Callable[[], Routine[T]]
+
+
+def at_once(ask: Callable[[], T]) -> Asked[T]:
+    """What is asked for here and now, as a routine."""
+
+    def routine() -> Routine[T]:
+        yield from ()
+        return ask()
+
+    return routine
+
 
 class Carrying:
-    """Beats from time to time, in one process of those that carry. Raises Fenced where another one reports."""
+    """Beats from time to time, in one process of those that carry. Raises Fenced where another one reports.
+
+    `end_of_log`, `progress` and `letters_left` are asked on the thread that beats.
+    """
 
     def __init__(
         self,
@@ -45,22 +61,34 @@ class Carrying:
 
     def begin(self) -> None:
         """Take the report over from whoever made it before."""
-        found: CarrierRecord | None = self._run(read_carrier(self._control))
-        self._serial = (found or NO_CARRIER).serial
-        self._report(-1.0, takes_over=True)
+        self._run(self.beginning())
 
     def beat(self) -> None:
         """Look for a fence, at what is applied, and tell."""
-        fence = self._run(read_fence(self._control))
-        if fence is not None and fence.token != self._seen:
-            self._seen, self._end = fence.token, self._end_of_log()
-        progress = self._progress()
-        letters = self._letters_left()
-        if self._end is not None and progress.has_reached(self._end) and not letters:
-            self._passed = self._seen
-        self._report(progress.lag_seconds, progress.lag_events, letters)
+        self._run(self.beating(at_once(self._end_of_log), at_once(self._progress), at_once(self._letters_left)))
 
-    def _report(self, seconds: float, events: int = -1, letters: int = 0, *, takes_over: bool = False) -> None:
+    # --- the same as routines
+
+    def beginning(self) -> Routine[None]:
+        """`begin`."""
+        found: CarrierRecord | None = yield from read_carrier(self._control)
+        self._serial = (found or NO_CARRIER).serial
+        yield from self._report(-1.0, takes_over=True)
+
+    def beating(
+        self, end_of_log: Asked[Position], progress: Asked[Progress], letters_left: Asked[int]
+    ) -> Routine[None]:
+        """`beat`. The end is asked for after the fence was seen, and the progress after both."""
+        fence = yield from read_fence(self._control)
+        if fence is not None and fence.token != self._seen:
+            end = yield from end_of_log()
+            self._seen, self._end = fence.token, end
+        reached, letters = (yield from progress()), (yield from letters_left())
+        if self._end is not None and reached.has_reached(self._end) and not letters:
+            self._passed = self._seen
+        yield from self._report(reached.lag_seconds, reached.lag_events, letters)
+
+    def _report(self, seconds: float, events: int = -1, letters: int = 0, *, takes_over: bool = False) -> Routine[None]:
         self._serial += 1
         record = CarrierRecord(self._owner, self._serial, "", self._passed, seconds, self._clock(), events, letters)
-        self._run(report(self._control, record, takes_over=takes_over))
+        yield from report(self._control, record, takes_over=takes_over)

@@ -63,12 +63,14 @@ class Worker:
         run: Run,
         reading: Reading,
         *,
+        counts: Counts | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`counts` are gone on with."""
         self._settings = settings
         self._reading = reading
         self._clock = clock
-        self._applier = Applier(destination, run, settings.in_flight_max)
+        self._applier = Applier(destination, run, settings.in_flight_max, counts)
         self._dead = DeadLetters(settings.kafka, settings.dead_letters)
         self._membership: Membership | None = None
         self._set_aside = 0

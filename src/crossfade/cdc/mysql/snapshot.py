@@ -57,7 +57,7 @@ class Progress:
 
 
 @dataclass(slots=True)
-class _Chunk:
+class Chunk:
     """One between its marks. `version` is None until its low mark was seen in the log."""
 
     low: str
@@ -93,7 +93,7 @@ class Snapshot:
         self._name = name
         self._new_mark = new_mark
         self._chunk_rows = chunk_rows
-        self._chunk: _Chunk | None = None
+        self._chunk: Chunk | None = None
         prepare(connection)
 
     def beside(self, log: Iterable[Told]) -> Iterator[Told | Progress]:
@@ -132,7 +132,7 @@ class Snapshot:
         done = (*progress.done, table) if whole else progress.done
         finished = whole and len(left) == 1
         ahead = Progress(done, "" if whole else table, None if whole else last, finished)
-        self._chunk = _Chunk(low, high, table, rows, ahead)
+        self._chunk = Chunk(low, high, table, rows, ahead)
 
     def _mark(self, told: Watermark) -> Iterator[Change | Progress]:
         chunk = self._chunk

@@ -20,6 +20,7 @@ from crossfade.cdc.checkpoints import Checkpoint, Checkpoints
 from crossfade.cdc.etl.applier import Counts
 from crossfade.cdc.etl.direct import Carried, carry
 from crossfade.cdc.etl.progress import Progress as EtlProgress
+from crossfade.cdc.etl.standing import Resting
 from crossfade.cdc.mysql.errors import SourceGone
 from crossfade.cdc.mysql.positions import Counting, Position, reaches
 from crossfade.cdc.mysql.preflight import lacks, require
@@ -287,6 +288,8 @@ class _Run:
             before = self._tracked.last
             try:
                 await self._into_target_once(leased)
+            except Resting:
+                continue  # anew, from the position that is kept
             except SourceGone:
                 now = time.monotonic()
                 if gone_since is None or before != self._tracked.last:
@@ -298,6 +301,7 @@ class _Run:
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _into_target_once(self, leased: Leased) -> None:
+        run = await leased.begun(self._stop)
         kept, migration = self._tracked.last, self._pipeline.migration
         position = await asyncio.to_thread(self._position_to_read, kept)
         reader = await asyncio.to_thread(
@@ -315,7 +319,7 @@ class _Run:
             _ = await carry(
                 self._beside(reader, kept.snapshot) if self._backfill else reader,
                 self._pipeline.destination(),
-                leased.carry,
+                run,
                 self._tracked,
                 self._tracked.last,
                 stop=self._stop,

@@ -7,6 +7,8 @@ have written to the target, whose items need carry no version, either would undo
 So each change is applied under a ticket of the stage in which it was begun, as every operation of an application is.
 The coordinator moves the authority only when all such work of the stage before has ended; a process that has stood
 still for longer than its lease sends nothing any more. In a stage in which the target decides a change is passed over.
+What was read under a lease that has ended since, or before the target has decided, is not applied any more either:
+whoever applies begins anew then, from the offsets or the position that were kept (`etl/standing.py`).
 """
 
 from __future__ import annotations
@@ -16,28 +18,34 @@ import contextlib
 import os
 import socket
 import uuid
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from crossfade.aws.bulk import BulkClient
 from crossfade.cdc.applying import Applied, Destination, apply, pass_over
 from crossfade.cdc.changes import Change
+from crossfade.cdc.etl.applier import Run
+from crossfade.cdc.etl.standing import Resting, Standing, carries
 from crossfade.cdc.migration import RowMigration
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Agent, Ticket
 from crossfade.control.freezing import poll_seconds
 from crossfade.control.records import Role
 from crossfade.control.store import Caller
 from crossfade.core.effects import Later, Reply, Request, Routine
-from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
+from crossfade.core.stages import FREEZE_STRATEGY, Stage
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope, TicketScope
-from crossfade.errors import DatabaseError, Refused
+from crossfade.errors import DatabaseError, Refused, StageUncertain
 from crossfade.jobs.connecting import CONTROL_CONNECTIONS, landing_seconds_of
 from crossfade.jobs.session import NoteFunction
 
 T = TypeVar("T")
 
 LEAVE_SECONDS: Final = 5.0
+WAIT_SECONDS: Final = 0.1
+PASSING: Final = -1  # a session in which nothing is applied
 
 
 class Leased:
@@ -76,6 +84,7 @@ class Leased:
         self._note = note
         self._client = BulkClient.like(client, connections_max=calls_max + CONTROL_CONNECTIONS, attempts_max=1)
         self._driver = AioDriver(self._call, self._heard)
+        self._standing = Standing(self.agent, self._driver.clock)
         self._ending = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
 
@@ -87,29 +96,40 @@ class Leased:
         """A routine of the control plane."""
         return await self._driver.run(routine, Scope())
 
-    async def carry(self, destination: Destination, change: Change) -> Applied:
-        """Apply a change, or pass it over where the target decides. Raises StageUncertain without a lease."""
+    async def begun(self, over: Callable[[], bool]) -> Run:
+        """How to carry out what is read from now on. Waits for a stage in which one may begin, or for `over`.
+
+        A change is applied, or passed over where the target decides. Raises StageUncertain without a lease, and Resting
+        once nothing of what was read may be applied any more: begin again, and read again from what was kept.
+        """
+        session: int | None = None
+        while session is None and not over():
+            self.raise_failure()
+            try:
+                session = self._standing.begin() if carries(self.agent.stage) else PASSING
+            except (Resting, StageUncertain):
+                await asyncio.sleep(WAIT_SECONDS)
+        return partial(self._carry, PASSING if session is None else session)
+
+    async def _carry(self, session: int, destination: Destination, change: Change) -> Applied:
         self.raise_failure()
         ticket = self.agent.begin(True, self._driver.clock())
-        decides = FREEZE[ticket.stage].authority
-        routine = apply(destination, change) if decides == "source" else pass_over(destination, change)
+        if carries(ticket.stage):
+            self.agent.release(ticket)
+            ticket = self._standing.take(session)
+            routine = apply(destination, change)
+        else:
+            routine = pass_over(destination, change)
         scope = TicketScope(self.agent, ticket, _no_background, self._driver.clock)
         try:
             applied = await self._driver.run(routine, scope)
         except BaseException as error:
             if scope.sent and not isinstance(error, Exception):  # cancelled
                 self.agent.lost("a change", "cancelled with a write under way")
-            self._given_back(ticket, scope)
             raise
-        self._given_back(ticket, scope)
+        finally:
+            self._standing.give_back(ticket, may_land=scope.may_land)
         return applied
-
-    def _given_back(self, ticket: Ticket, scope: TicketScope) -> None:
-        """At once, or when what was sent and not answered can land no more."""
-        if scope.may_land:
-            _ = asyncio.get_running_loop().call_later(self.landing_seconds, self.agent.release, ticket)
-        else:
-            self.agent.release(ticket)
 
     def raise_failure(self) -> None:
         if self.failure is not None:
@@ -154,6 +174,7 @@ class Leased:
                     _ = await self._ending.wait()
             except TimeoutError:
                 try:
+                    self._standing.look_after()
                     await self.run(self.agent.poll())
                 except Exception as error:  # noqa: BLE001 - raised by whoever applies
                     self.failure = error

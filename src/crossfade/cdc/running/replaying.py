@@ -110,7 +110,8 @@ async def _replay(
                 next_step="replay into another table with --into, or go back first: crossfade rollback --to shadow"
                 " --execute",
             )
-        return await Replay(pipeline, pipeline.destination(), leased.carry, on_look).run(start)
+        run = await leased.begun(lambda: False)
+        return await Replay(pipeline, pipeline.destination(), run, on_look).run(start)
 
 
 class Replay:

@@ -15,6 +15,7 @@ from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX
 from crossfade.cdc.etl.progress import UNKNOWN
 from crossfade.cdc.etl.reading import own
 from crossfade.cdc.etl.retrying import Retried, Retry
+from crossfade.cdc.etl.standing import Resting
 from crossfade.cdc.etl.worker import Worker
 from crossfade.cdc.running.leased import Leased
 from crossfade.cdc.running.pipeline import Pipeline
@@ -73,21 +74,27 @@ async def _work(
 ) -> Worked:
     await asyncio.to_thread(pipeline.refuse_without_topics)
     async with _leased(pipeline, note) as leased:
-        worker = Worker(pipeline.etl(past_removals), pipeline.destination(), leased.carry, own())
-        look, began = Look(worker.counts), time.monotonic()
+        look, began = Look(), time.monotonic()
+        worker: Worker | None = None
 
         def over() -> bool:
             return stop.is_set() or leased.failure is not None or leased.stage is Stage.COMPLETE
 
         async def show() -> None:
             while True:
-                look.partitions, look.seconds = len(worker.partitions), time.monotonic() - began
+                look.partitions = len(worker.partitions) if worker is not None else 0
+                look.seconds = time.monotonic() - began
                 on_look(look)
                 await asyncio.sleep(LOOK_SECONDS)
 
         showing = asyncio.create_task(show(), name="crossfade-show")
         try:
-            _ = await worker.work(over, quiet_seconds=quiet_seconds)
+            while True:
+                run = await leased.begun(over)
+                worker = Worker(pipeline.etl(past_removals), pipeline.destination(), run, own(), counts=look.counts)
+                with contextlib.suppress(Resting):  # then anew, from the offsets that are kept
+                    _ = await worker.work(over, quiet_seconds=quiet_seconds)
+                    break
         finally:
             _ = showing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -110,7 +117,8 @@ def run_retry(pipeline: Pipeline, *, note: NoteFunction) -> Retried:
 async def _retry(pipeline: Pipeline, note: NoteFunction) -> Retried:
     await asyncio.to_thread(pipeline.refuse_without_topics)
     async with _leased(pipeline, note) as leased:
-        return await Retry(pipeline.etl(), pipeline.destination(), leased.carry, own()).run()
+        run = await leased.begun(lambda: False)
+        return await Retry(pipeline.etl(), pipeline.destination(), run, own()).run()
 
 
 def _leased(pipeline: Pipeline, note: NoteFunction) -> Leased:
