@@ -634,3 +634,19 @@ def as_refused(op: Op, answer: Answer) -> Answer:
     if answer.get("raised") != "Refused" or not concerned(op):
         return answer
     return REFUSED if "nothing was" in answer.get("text", "") else answer
+
+
+BETWEEN_PAGES: Final = {
+    "a parallel Scan (`Segment`, `TotalSegments`) whose segments begin on two sides of the move where the order"
+    " changes": "a segment is a part of one table's own order, and where its first page is asked for decides which"
+    " table's: with dual-write the source's up to `live` and the target's from `rampdown` on, of a strongly consistent"
+    " Scan the source's up to `lockstep_source` and the target's from `lockstep_target` on; with copy-on-write the"
+    " source's up to `drain` and the target's from `rampdown` on. Each segment goes on as it began, in whatever stage;"
+    " but where the mapping changes the partition key or its form, segments of both tables together miss items and"
+    " repeat others (and DynamoDB promises of no two tables that they are divided alike). So let all segments of a Scan"
+    " begin before the move, or after it",
+    "an item that is deleted and put anew between two pages of a Scan, or of a Query of an index, in `prepare` or"
+    " `drain`": "it is another item, which may be in the other table, and so at another place: the pages may show it a"
+    " second time, or not at all. In a Query of the table it is where it was",
+}
+"""What the comparison, which plays each case in one stage, does not meet."""

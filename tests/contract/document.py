@@ -14,7 +14,7 @@ from typing import Final
 
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.migration import Strategy
-from tests.contract.differences import DIFFERENCES, OPERATIONS, PARTIQL, REFUSALS, Difference, Refusal
+from tests.contract.differences import BETWEEN_PAGES, DIFFERENCES, OPERATIONS, PARTIQL, REFUSALS, Difference, Refusal
 from tests.contract.engine_facts import FACTS, MORE_FACTS
 from tests.contract.shapes import KINDS, View
 from tests.contract.stricter import OF_PROJECTIONS, STRICTER
@@ -79,7 +79,7 @@ CAPACITY: Final = "consumed capacity"  # nearly everywhere, so it is told once
 
 
 def page() -> str:
-    return "\n".join([HEAD, *refused(), *tables(), *named(), *of_limits(), COMPARED])
+    return "\n".join([HEAD, *refused(), *tables(), *named(), *between_pages(), *of_limits(), COMPARED])
 
 
 def entries() -> list[Refusal | Difference]:
@@ -292,6 +292,16 @@ def holds_in(entry: Refusal | Difference) -> str:
     if held in ({*ALONE}, {*ALONE} - own_key):  # what is not where the target has its own key says so by its stages
         return ""
     return f" (mappings like {' and '.join(sorted(held))})"
+
+
+def between_pages() -> Iterator[str]:
+    yield "## Between two pages\n"
+    yield "Pages together are the plain table's also where the stage moves between two of them. What cannot be had:\n"
+    for what, why in BETWEEN_PAGES.items():
+        yield f"- {what}: {why}."
+    yield ""
+    yield "What cursors cost that lack a part of the `LastEvaluatedKey` is told [where tokens are"
+    yield "explained](attach.md#scans-index-queries-and-their-tokens).\n"
 
 
 LIMITS = {

@@ -14,7 +14,7 @@ from crossfade.core.pair import key_name
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.migration import Strategy
 from tests.conftest import Database
-from tests.contract.shapes import KINDS, Shape
+from tests.contract.shapes import KINDS, Shape, number
 from tests.contract.worlds import Combination, Sides, low_level_client, new_token
 from tests.migrations import put_in_stage
 from tests.sampling import one_in
@@ -73,7 +73,7 @@ def test_pages_by_two_clients_in_turn(
     placed_by = PLACED_BY[one, two] if strategy == "copy-on-write" else Stage.SHADOW
     sides = Sides(low_level_client(options), Combination(mapping, "source", placed_by, "boto3", strategy), new_token())
     shape = Shape(KINDS[mapping].form("source"), sides.token, "case")
-    items = [shape.rich(n, p) for p in range(2) for n in range(5)]
+    items = [{**shape.rich(n, p), "score": number(n % 2)} for p in range(2) for n in range(6)]
     sides.given(items)
     clients, routers = list[Any](), list[Any]()
     for stage in (one, two):

@@ -34,7 +34,7 @@ class Unordered(Database):
     def create_table(self, **request: Any) -> None:
         name: str = request["TableName"]
         self.tables[name] = SimTable(name, names_of(request["KeySchema"]))
-        self.described[name] = {"Table": request}
+        self.described[name] = {"Table": {**request, "TableArn": f"table/{name}"}}
 
     def batch_write_item(self, **request: Any) -> Reply:
         return self.perform("BatchWriteItem", request, 0.0)

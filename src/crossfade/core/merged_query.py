@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from crossfade.core.effects import Call, Gather, Reply, Request, Routine
 from crossfade.core.items import Item, size_bytes
+from crossfade.core.page_ends import Answered
 from crossfade.core.pages import Asked, page, understood
 from crossfade.core.pair import Pair
 from crossfade.core.query import (
@@ -94,7 +95,7 @@ class Merge:
         for stream, reply in zip(hungry, replies, strict=True):
             found = with_counterpart(self._pair, side, reply["Items"])
             images = (self._pair.image(side, self._pair.stored(side, item)) for item in found)
-            stream.take(self._asked, images, reply.get("LastEvaluatedKey"))
+            stream.take(self._asked, images, Answered(side, "Query", stream.request, reply))
             self.sent.append(reply)
 
     def _take(self, waiting: list[Stream]) -> bool:

@@ -20,11 +20,20 @@ from crossfade.core.indexing import check_alike, index_schema, own_schema, shape
 from crossfade.core.items import AttributeValue, Item, parse_number, same, size_bytes
 from crossfade.core.lanes import from_sort_value, lane_of
 from crossfade.core.legacy import modern
-from crossfade.core.marks import INVALID, marked, without_mark
+from crossfade.core.marks import INVALID, MARK, marked, token_in, with_token, without_mark
 from crossfade.core.mirroring import shadow_compare
 from crossfade.core.ordering import declared_names, in_its_order, order_of
+from crossfade.core.page_ends import ANEW_MAX, Answered, ChangedError, says_more, token_behind, too_busy
 from crossfade.core.page_looks import ITEMS_MAX, is_looked_behind, look_at_page_later
-from crossfade.core.pages import COMPARED_MAX, Asked, key_condition_in, note_matching, page, understood, without_stamps
+from crossfade.core.pages import (
+    COMPARED_MAX,
+    Asked,
+    key_condition_in,
+    note_matching,
+    page,
+    understood,
+    without_stamps,
+)
 from crossfade.core.pair import WHOLE, Image, IndexSchema, Pair, TableShape, key_name
 from crossfade.core.prefixes import NO_MATCH, bounds_there, is_prefixed
 from crossfade.core.reads import serving_side
@@ -48,8 +57,8 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
             return (yield from in_its_order(pair, row, "Query", request))
         reply = yield from query_spread(pair, row, without_mark(request), index, side, course)
         last: Item | None = reply.get("LastEvaluatedKey")
-        if marks and last is not None:  # the other table has items with one sort value in another order
-            reply = {**reply, "LastEvaluatedKey": marked(last, side)}
+        if last is not None:  # the other table may have items with one sort value in another order
+            reply = {**reply, "LastEvaluatedKey": marked(last, side if marks else "")}
         return reply
     side = row.authority
     asked = None if side == pair.view and not row.compare else asked_of(pair, request, side)
@@ -111,7 +120,7 @@ def query_spread(pair: Pair, row: Row, request: Request, index: str, side: Side,
     course = replace(course, schema=(yield from index_schema(pair, side, index)))
     check_alike(pair, side, index, own.names, course.schema.names, "Query")
     asked = understood("Query", request, course.keys, shape_of(index, own))
-    return (yield from query_other(pair, asked, request, side, course))
+    return (yield from query_other(pair, asked, request, side, course, may_say_more=row.is_single))
 
 
 def asked_of(pair: Pair, request: Request, authority: Side) -> Asked | None:
@@ -184,9 +193,11 @@ class Stream:
     goes_beyond: bool = False
     held: list[Item] = field(default_factory=list[Item])  # images, the next one last
     ended: bool = False
+    answered: Answered | None = None  # the page that they are of
 
-    def take(self, asked: Asked, images: Iterable[Image], token: Item | None) -> None:
+    def take(self, asked: Asked, images: Iterable[Image], answered: Answered) -> None:
         """A page. A partition may hold items of other partitions of the caller's table too."""
+        self.answered, token = answered, answered.token
         name, value = asked.of_query.partition
         found = [image for image in images if image is not None and same(image[name], value)]
         within = [image for image in found if asked.of_query.holds(image)]
@@ -203,6 +214,7 @@ class Stream:
 def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Course, size: int | None) -> list[Stream]:
     """Of one side: a stream for every partition, each starting behind the caller's token."""
     start = checked_start(pair, asked, request, course)
+    there = token_in(request.get("ExclusiveStartKey", {}))  # of the partition where it lies
     keep = ("ConsistentRead", "ScanIndexForward")
     base: Request = {name: request[name] for name in keep if name in request} | capacity_asked(request)
     base["TableName"] = pair.table(side).name
@@ -231,16 +243,19 @@ def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Cour
             sort, begin = bounds
             part = replace(part, where=replace(part.of_query, sort=sort))
         one = narrowed(pair, part, pair.table(side), course, value, begin)
+        if there is not None and n == at:
+            one["ExclusiveStartKey"] = there
         made.append(Stream({**base, **one}, goes_beyond=at is not None and n != at))
     return made
 
 
 def checked_start(pair: Pair, asked: Asked, request: Request, course: Course) -> Item | None:
     """The caller's token. Raises Rejected for one that does not belong to the Query."""
-    start: Item | None = request.get("ExclusiveStartKey")
+    given: Item | None = request.get("ExclusiveStartKey")
     name, value = asked.of_query.partition
-    if start is None:
+    if given is None:
         return None
+    start = given if token_in(given) is None else {name: part for name, part in given.items() if name != MARK}
     if start.keys() != {*pair.caller.key_names, *course.keys.sort}:
         raise Rejected("ValidationException", INVALID)
     if not same(start.get(name), value):
@@ -283,9 +298,40 @@ def narrowed(
 # --- the merge ----------------------------------------------------------------------------------------------
 
 
-def query_other(pair: Pair, asked: Asked, request: Request, side: Side, course: Course | None = None) -> Routine[Reply]:
-    """One page, merged from every partition of `side` that may hold items of the one asked for."""
+def query_other(
+    pair: Pair,
+    asked: Asked,
+    request: Request,
+    side: Side,
+    course: Course | None = None,
+    *,
+    may_say_more: bool = False,
+) -> Routine[Reply]:
+    """One page, merged from every partition of `side` that may hold items of the one asked for.
+
+    `may_say_more`: whether that table may be the source of a later migration, whose tokens then say more. What has
+    changed before such a token was asked for is read anew. Raises Rejected where that does not end."""
     course = course or own_course(pair, side)
+    sent = list[Reply]()
+    for _ in range(ANEW_MAX):
+        try:
+            return (yield from merged_page(pair, asked, request, side, course, sent, may_say_more=may_say_more))
+        except ChangedError:
+            continue
+    raise too_busy()
+
+
+def merged_page(
+    pair: Pair,
+    asked: Asked,
+    request: Request,
+    side: Side,
+    course: Course,
+    sent: list[Reply],
+    *,
+    may_say_more: bool,
+) -> Routine[Reply]:
+    """The same, once. Raises ChangedError."""
     limit: int | None = request.get("Limit")
     count = len(partitions(pair, asked, side))
     size = None if limit is None else min(limit, limit // count + 2) if count > 1 else limit
@@ -293,7 +339,7 @@ def query_other(pair: Pair, asked: Asked, request: Request, side: Side, course: 
     backwards = request.get("ScanIndexForward") is False
     rank = rank_by(course.keys.sort)
     items: list[Item] = []
-    looked_at, page_bytes, sent = 0, 0, list[Reply]()
+    looked_at, page_bytes = 0, 0
     last: Item | None = None
     while True:
         hungry = [stream for stream in fan if stream.needs_more]
@@ -304,22 +350,45 @@ def query_other(pair: Pair, asked: Asked, request: Request, side: Side, course: 
                 counted = capacity_asked(request)
                 entries = with_counterpart(pair, side, reply["Items"])
                 images = yield from of_entries(pair, side, course.schema, asked, entries, sent, counted)
-                stream.take(asked, images, reply.get("LastEvaluatedKey"))
+                stream.take(asked, images, Answered(side, "Query", stream.request, reply))
             continue
         waiting = [stream for stream in fan if stream.held]
         if not waiting:
             last = None
             break
         choose = max if backwards else min
-        image = choose(waiting, key=lambda stream: rank(stream.held[-1])).held.pop()
+        stream = choose(waiting, key=lambda stream: rank(stream.held[-1]))
+        image = stream.held.pop()
         looked_at += 1
         page_bytes += size_bytes(asked.entry(image))
         if asked.keep(image):
             items.append(image)
         if looked_at == limit or page_bytes >= PAGE_BYTES_MAX:
             last = token_of(pair, course, image)
+            if may_say_more:
+                more = yield from more_of(pair, course, stream, image, sent)
+                last = last if more is None else with_token(last, more)
             break
     return page(pair, asked, request, items, looked_at, last, sent)
+
+
+def more_of(pair: Pair, course: Course, stream: Stream, image: Item, sent: list[Reply]) -> Routine[Item | None]:
+    """The token of the partition where a page ends, at this image, if a later migration has more to say of the place.
+
+    A partition that ended within the page has given none. Then other tokens tell whether there is such a migration; or
+    it is asked for, where that matters: among items with one sort value. Raises ChangedError."""
+    answered = stream.answered
+    if answered is None:
+        raise AssertionError("an image is of a page")
+    key, there = pair.key(answered.side, pair.callers_key(image)), answered.token
+    if there is None:
+        known = says_more(sent) or MARK in answered.request.get("ExclusiveStartKey", ())
+        asks = known or (course.sort_there is not None and answered.equals_of(key, course.sort_there) > 1)
+    else:
+        asks = MARK in there and bool(stream.held)
+    if asks:
+        there = yield from token_behind(answered, key, sent)
+    return None if there is None or MARK not in there else there
 
 
 def callers_token(pair: Pair, image: Item) -> Item:

@@ -7,6 +7,8 @@ target is the source itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crossfade.core.accounting import capacity_asked
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.entries import of_entries
@@ -15,6 +17,7 @@ from crossfade.core.indexing import MergedIndex, merged_index
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
 from crossfade.core.marks import token_in, with_token
+from crossfade.core.page_ends import ANEW_MAX, Answered, ChangedError, is_of, token_behind, too_busy
 from crossfade.core.pages import PAGING, Asked, key_condition_in, page, understood
 from crossfade.core.pair import WHOLE, Pair
 from crossfade.core.stages import Row, Side
@@ -42,23 +45,52 @@ def page_of_other(
         asked = understood(operation, request, index.names, index.shape)
         names, schema = index.key_names, index.sides[side]
     moved = moved_page(pair, side, operation, request, asked, index)
-    call: Call | Forward = Forward(moved)
+    there, changes = moved, 0
+    call: Call | Forward = Forward(there)
     while True:
-        reply = yield call
+        reply = yield from call
         sent.append(reply)
-        last: Item | None = reply.get("LastEvaluatedKey")
-        images = yield from of_entries(pair, side, schema, asked, reply["Items"], sent, counted)
-        if images or last is None:
-            break
-        call = Call(side, operation, {**moved, "ExclusiveStartKey": last})
+        answered = Answered(side, operation, there, reply)
+        images = yield from of_entries(pair, side, schema, asked, answered.entries, sent, counted)
+        there = moved
+        if not images and answered.token is not None:
+            there = {**moved, "ExclusiveStartKey": answered.token}
+        else:
+            try:
+                token = yield from callers_token(pair, answered, images, names, sent)
+                break
+            except ChangedError:
+                changes += 1
+                if changes == ANEW_MAX:
+                    raise too_busy() from None
+        call = Call(side, operation, there)
     kept = [image for image in images if asked.keep(image)]
-    token: Item | None = None
-    if last is not None:
-        token = token_of(pair, images[-1], names)
-        if any(reply["Items"][-1].get(name) != last[name] for name in last):
-            token = with_token(token, last)  # of a later migration, whose pages may end elsewhere than at an item
     metadata = {name: reply[name] for name in ("ResponseMetadata",) if name in reply}
     return {**metadata, **page(pair, asked, request, kept, len(images), token, sent)}
+
+
+def callers_token(
+    pair: Pair, answered: Answered, images: Sequence[Item], names: Sequence[str], sent: list[Reply]
+) -> Routine[Item | None]:
+    """The caller's token for what follows a page of these items; None where nothing does. Raises ChangedError.
+
+    A later migration's pages may end elsewhere than at an item, so its token goes into ours. And an item that has moved
+    in the index may have been found at another place than it shows, so this place is what our own token tells: whoever
+    keeps the key attributes alone goes on from there."""
+    side, last = answered.side, answered.token
+    if last is None:
+        return None
+    token = token_of(pair, images[-1], names)
+    if all(answered.entries[-1].get(name) == value for name, value in last.items()):
+        return token
+    key = pair.key(side, pair.callers_key(images[-1]))
+    there = {name: name_there(pair, side, name) for name in names}
+    place: Item | None = last
+    if not is_of(last, key) or any(name not in last for name in there.values()):
+        place = yield from token_behind(answered, key, sent)
+    if place is not None and is_of(place, key):
+        token |= {name: place[other] for name, other in there.items() if other in place}
+    return with_token(token, last)
 
 
 def moved_page(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from crossfade.core.effects import Call, Reply, Request, Routine
 from crossfade.core.items import Item
+from crossfade.core.marks import MARK
 from crossfade.core.pair import Pair
 from crossfade.core.stages import Side
 from crossfade.errors import MappingError
@@ -40,7 +41,7 @@ def known_page(
 ) -> Routine[tuple[list[Item], Item | None]]:
     """The items of a page without strangers, and that side's token of what follows; `first` is the reply to `asked`.
     The page goes on where strangers have taken the places of items, and does not end at one, whose key would be no
-    token."""
+    token; nor before one, where a later migration's token alone tells the place."""
     limit: int | None = asked.get("Limit")
     found: list[Item] = []
     reply, left = first, limit
@@ -52,7 +53,7 @@ def known_page(
         found += known
         if last is None or len(known) == len(items):
             return found, last
-        if found and len(items) != left:  # as large as a page may be
+        if found and len(items) != left and MARK not in last:  # as large as a page may be
             return found, {name: found[-1][name] for name in last}
         left = None if limit is None else limit - len(found)
         more = {**asked, "ExclusiveStartKey": last} | ({} if left is None else {"Limit": left})
