@@ -304,8 +304,8 @@ class Walking:
         self.plain.put_item(TableName=self.migration.source.name, Item=item)
 
     def _write(self) -> None:
-        """Where nobody walks: some items are touched (and so copied in `drain`), some move in the indexes, one comes, one
-        goes."""
+        """Where nobody walks: some items are touched (and so copied in `drain`), some move in the indexes, one comes and
+        one goes."""
         client = self.random.choice(self.clients)
         there = self.plain.scan(TableName=self.oracle.name, ConsistentRead=True)["Items"]
         keys = [{name: item[name] for name in KEY} for item in there]
