@@ -30,7 +30,7 @@ from crossfade.mapping import Piece, derive_key, rename, suffix
 from crossfade.migration import Strategy
 from tests.conftest import Database
 from tests.core.wording import without_preamble
-from tests.migrations import schema
+from tests.migrations import put_in_stage, schema
 
 CLIENTS: Final = 3
 PAGES_MAX: Final = 60  # of 24 items: a walk that takes more does not end
@@ -59,6 +59,7 @@ class Model:
     local_stay_local: bool = True
     further: tuple[tuple[str, tuple[str, ...]], ...] = ()  # indexes of the target alone
     strategies: tuple[Strategy, ...] = ("dual-write", "copy-on-write")
+    earlier: str = ""  # of a chain: the model of the migration to the source, which is complete
 
 
 MODELS: Final[dict[str, Model]] = {
@@ -75,7 +76,23 @@ MODELS: Final[dict[str, Model]] = {
         further=(("by_old_key_all", ("pk", "sk")),),
         strategies=("copy-on-write",),
     ),
+    "chain": Model(
+        (rename("n", "rank"), rename("note", "remark")), names=(("n", "rank"), ("note", "remark")), earlier="suffix"
+    ),
+    "chain-key": Model(
+        (rename("n", "rank"), rename("note", "remark")),
+        ("id",),
+        (("n", "rank"), ("note", "remark")),
+        local_stay_local=False,
+        further=(("by_old_key_all", ("pk", "sk")),),
+        strategies=("copy-on-write",),
+        earlier="rekeyed",
+    ),
 }
+
+
+def called(key: Mapping[str, Kind], names: Mapping[str, str]) -> dict[str, Kind]:
+    return {names.get(each, each): kind for each, kind in key.items()}
 
 
 def projection(index: str, names: dict[str, str]) -> dict[str, Any]:
@@ -129,11 +146,12 @@ class Walk:
 
 
 class Walking:
-    """One migration with its plain table, and the walks through both. `seed` decides everything."""
+    """One migration, or a chain, with its plain table, and the walks through both. `seed` decides everything."""
 
     def __init__(self, dynamodb: Database, strategy: Strategy, name: str, seed: int) -> None:
         self.random = random.Random(f"{strategy} {name} {seed}")
-        self.strategy, self.model = strategy, MODELS[name]
+        self.strategy: Strategy = strategy
+        self.model = MODELS[name]
         self.ladder = tuple(LADDERS[strategy])
         self.stage = Stage.OFF
         self.copied = False
@@ -141,37 +159,50 @@ class Walking:
         self.faults: list[str] = []
         self.walked = 0
         self.plain = dynamodb.client()
-        unique = f"walks-{uuid.uuid4().hex[:8]}"
-        names = dict(self.model.names)
-
-        def called(key: Mapping[str, Kind]) -> dict[str, Kind]:
-            return {names.get(each, each): kind for each, kind in key.items()}
-
-        there: dict[str, dict[str, Kind] | Index] = {
-            index: Index(called(key.partition), called(key.sort)) if isinstance(key, Index) else called(key)
-            for index, key in INDEXES.items()
-        }
-        there |= {index: dict[str, Kind].fromkeys(key, "S") for index, key in self.model.further}
-        self.oracle = Table(f"{unique}-oracle", key=KEY, indexes=INDEXES)
-        self.migration = Migration(
-            unique,
-            Table(f"{unique}-source", key=KEY, indexes=INDEXES),
-            Table(f"{unique}-target", key=dict[str, Kind].fromkeys(self.model.key, "S"), indexes=there),
-            list(self.model.pieces),
-            strategy,
-        )
-        for table in (self.oracle, self.migration.source):
-            make(self.plain, table, {}, local=True)
-        make(self.plain, self.migration.target, names, local=self.model.local_stay_local)
+        self.oracle = Table(f"walks-{uuid.uuid4().hex[:8]}-oracle", key=KEY, indexes=INDEXES)
+        make(self.plain, self.oracle, {}, local=True)
+        self.migrations = self._migrations()
+        self.migration = self.migrations[-1]
+        self.table = self.migrations[0].source.name  # that the clients name
         self.numbers = iter(range(1000))
         for _ in range(18):
-            self._put(self.plain)
+            self._put(None)
         self.steering = Steering(dynamodb.server, self.migration, Console(quiet=True), lambda _: None)
         self.steering.start()
+        for each in self.migrations[:-1]:
+            put_in_stage(self.plain, each, Stage.COMPLETE)
         self.clients = [dynamodb.client() for _ in range(CLIENTS)]
         self.routers: list[Router] = [
-            attach(client, self.migration, poll_seconds=0.05, landing_seconds=2.0) for client in self.clients
+            attach(client, each, poll_seconds=0.05, landing_seconds=2.0)
+            for client in self.clients
+            for each in self.migrations
         ]
+
+    def _migrations(self) -> list[Migration]:
+        """That of the model, behind that of the earlier one; with their tables."""
+        models = [MODELS[self.model.earlier]] if self.model.earlier else []
+        unique = self.oracle.name.removesuffix("-oracle")
+        table = Table(f"{unique}-source", key=KEY, indexes=INDEXES)
+        make(self.plain, table, {}, local=True)
+        made: list[Migration] = []
+        for model in (*models, self.model):
+            names = dict(model.names)
+            there: dict[str, dict[str, Kind] | Index] = {
+                index: Index(called(key.partition, names), called(key.sort, names))
+                if isinstance(key, Index)
+                else called(key, names)
+                for index, key in INDEXES.items()
+            }
+            there |= {index: dict[str, Kind].fromkeys(key, "S") for index, key in model.further}
+            target = Table(f"{unique}-target-{len(made)}", key=dict[str, Kind].fromkeys(model.key, "S"), indexes=there)
+            make(self.plain, target, names, local=model.local_stay_local)
+            strategy = self._strategy_of(model)
+            made.append(Migration(f"{unique}-{len(made)}", table, target, list(model.pieces), strategy))
+            table = target
+        return made
+
+    def _strategy_of(self, model: Model) -> Strategy:
+        return self.strategy if model is self.model else "copy-on-write"
 
     @property
     def row(self) -> Row:
@@ -247,7 +278,8 @@ class Walking:
 
     # --- writes: of the plain table too
 
-    def _put(self, client: Any) -> None:
+    def _put(self, client: Any | None) -> None:
+        """By one of the clients; None: into the source itself."""
         number = next(self.numbers)
         choice = self.random.choice
         item: Item = {"pk": {"S": choice(PARTITIONS)}, "sk": {"S": f"{choice('xyz')}{number:03}"}}
@@ -257,20 +289,31 @@ class Walking:
             item["kind"] = {"S": choice(KINDS)}
         item |= {"lot": {"S": choice(("1", "2"))}, "day": {"N": choice("12")}}
         item |= {"note": {"S": f"note {number}"}, "more": {"S": f"more {number}"}}
-        for each, table in ((self.plain, self.oracle), (client, self.migration.source)):
-            each.put_item(TableName=table.name, Item=item)
+        self.plain.put_item(TableName=self.oracle.name, Item=item)
+        if client is not None:
+            client.put_item(TableName=self.table, Item=item)
+            return
+        for each in self.migrations[:-1]:
+            item = each.compiled.forward(item)
+        self.plain.put_item(TableName=self.migration.source.name, Item=item)
 
     def _write(self) -> None:
-        """Where nobody walks: some items are touched (and so copied in `drain`), one comes and one goes."""
+        """Where nobody walks: some items are touched (copied, in `drain`), some move in the indexes, one comes and one
+        goes."""
         client = self.random.choice(self.clients)
         there = self.plain.scan(TableName=self.oracle.name, ConsistentRead=True)["Items"]
         keys = [{name: item[name] for name in KEY} for item in there]
         for key in self.random.sample(keys, 3):
             touch = {"Key": key, "UpdateExpression": "SET note = note"}
-            client.update_item(TableName=self.migration.source.name, **touch)
+            client.update_item(TableName=self.table, **touch)
+        for key in self.random.sample(keys, 3):
+            values = {":n": {"N": self.random.choice(("1", "2", "10"))}, ":kind": {"S": self.random.choice(KINDS)}}
+            move = {"UpdateExpression": "SET n = :n, kind = :kind", "ExpressionAttributeValues": values}
+            for each, table in ((self.plain, self.oracle.name), (client, self.table)):
+                each.update_item(TableName=table, Key=key, **move)
         self._put(client)
         gone = self.random.choice(keys)
-        client.delete_item(TableName=self.migration.source.name, Key=gone)
+        client.delete_item(TableName=self.table, Key=gone)
         self.plain.delete_item(TableName=self.oracle.name, Key=gone)
         self._settle()
 
@@ -337,7 +380,7 @@ class Walking:
         walk.stages.append(self.stage)
         walk.pages += 1
         client = self.random.choice(self.clients)
-        reply = self._asked(walk, client, self.migration.source.name)
+        reply = self._asked(walk, client, self.table)
         if isinstance(reply, str):
             wanted = self._asked(walk, self.plain, self.oracle.name) if walk.pages == 1 else ""
             self._ended(walk, None if reply == wanted or self._may_be_refused(walk, reply) else f"told {reply!r}")
