@@ -150,7 +150,8 @@ class Walking:
 
     def __init__(self, dynamodb: Database, strategy: Strategy, name: str, seed: int) -> None:
         self.random = random.Random(f"{strategy} {name} {seed}")
-        self.strategy, self.model = strategy, MODELS[name]
+        self.strategy: Strategy = strategy
+        self.model = MODELS[name]
         self.ladder = tuple(LADDERS[strategy])
         self.stage = Stage.OFF
         self.copied = False
@@ -195,15 +196,8 @@ class Walking:
             there |= {index: dict[str, Kind].fromkeys(key, "S") for index, key in model.further}
             target = Table(f"{unique}-target-{len(made)}", key=dict[str, Kind].fromkeys(model.key, "S"), indexes=there)
             make(self.plain, target, names, local=model.local_stay_local)
-            made.append(
-                Migration(
-                    f"{unique}-{len(made)}",
-                    table,
-                    target,
-                    list(model.pieces),
-                    self._strategy_of(model),
-                )
-            )
+            strategy = self._strategy_of(model)
+            made.append(Migration(f"{unique}-{len(made)}", table, target, list(model.pieces), strategy))
             table = target
         return made
 
@@ -304,8 +298,8 @@ class Walking:
         self.plain.put_item(TableName=self.migration.source.name, Item=item)
 
     def _write(self) -> None:
-        """Where nobody walks: some items are touched (and so copied in `drain`), some move in the indexes, one comes and
-        one goes."""
+        """Where nobody walks: some items are touched (copied, in `drain`), some move in the indexes, one comes and one
+        goes."""
         client = self.random.choice(self.clients)
         there = self.plain.scan(TableName=self.oracle.name, ConsistentRead=True)["Items"]
         keys = [{name: item[name] for name in KEY} for item in there]
