@@ -105,7 +105,7 @@ def requests(table: str, key: Request, item: Request) -> list[tuple[str, Request
 
 MARKED: Final = "ExclusiveStartKey"
 # In a page's token, where crossfade keeps what it says to itself: from somebody else.
-MARKS: Final[tuple[Any, ...]] = (
+MARKS: Final[list[Any]] = [
     {"S": "bogus"},
     {"S": "elsewhere"},
     {"N": "1"},
@@ -116,7 +116,7 @@ MARKS: Final[tuple[Any, ...]] = (
     {"L": [{"S": "source"}, {"L": []}]},
     {"M": {}},
     {"M": {"_crossfade": {"B": b"1"}}},
-)
+]
 
 
 def deformed(request: Request) -> Iterator[tuple[str, Request]]:
