@@ -3,14 +3,15 @@
 # compiled; it is kept in the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test proof contract faults histories clients lint types licences bench-router bench-backfill bench-verify bench-cdc constraints ready clean
+.PHONY: help demo examples test proof proof-mysql contract faults histories clients lint types licences bench-router bench-backfill bench-verify bench-cdc constraints ready clean
 BIN := .venv/bin
 
 help:
 	@echo 'make demo            migrate a table under live traffic, there and back     [ITEMS=50000] [SEED=1]'
-	@echo 'make examples        two whole migrations to read, played and judged         [ITEMS=2000]'
+	@echo 'make examples        three whole migrations to read, played and judged       [ITEMS=2000]'
 	@echo 'make test            lint, types, import contract and every test             [PYTEST="-k name" EVERY=1]'
 	@echo 'make proof           the demo'"'"'s proof that nothing was lost, over seeds       [RUNS=20] [DROP=rule]'
+	@echo 'make proof-mysql     from MySQL, with kill -9 at random, over seeds          [RUNS=10] [SEED=n] [DROP=rule]'
 	@echo 'make contract        every answer in every stage beside a plain table'"'"'s       [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT=]'
 	@echo 'make faults          every request of every operation fails in every way          [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT= DROP=rule SINGLY=1]'
 	@echo 'make histories       recorded histories of real processes, judged by item    [RUNS=3] [STRATEGY=] [SEED=n] [DROP=rule]'
@@ -34,6 +35,9 @@ test: ready
 
 proof: ready
 	@$(BIN)/python -m crossfade.demo.proof --runs $(or $(RUNS),20) $(if $(DROP),--drop $(DROP))
+
+proof-mysql: ready
+	@$(BIN)/python -m examples.mysql_to_dynamodb.proof --runs $(or $(RUNS),10) $(if $(SEED),--seed $(SEED)) $(if $(DROP),--drop $(DROP))
 
 contract: export CASES := $(CASES)
 contract: ready

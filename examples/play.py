@@ -28,12 +28,13 @@ from click.testing import CliRunner
 from crossfade.cli.app import app
 from crossfade.demo.console import Console
 from crossfade.local import LocalDatabaseError, LocalEngine
+from crossfade.local.errors import JarsUnavailable, LocalServerError
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND_SECONDS = 120.0  # no command of an example takes that long on a machine that does anything else
 END_SECONDS = 45.0  # longer than a router waits for what is under way
-PROGRESS = ("waiting for ", "app ", "copying:", "comparing:", "reading:", "writing:")
-FAILED, COULD_NOT_RUN = 1, 2
+PROGRESS = ("waiting for ", "app ", "etl ", "replication ", "copying:", "comparing:", "reading:", "writing:")
+FAILED, COULD_NOT_RUN, SKIPPED, INTERRUPTED = 1, 2, 77, 130
 
 
 class PlayError(Exception):
@@ -66,6 +67,8 @@ class Play:
         typed = " ".join(["crossfade", *(word.replace(f"{self.folder}/", "") for word in words)])
         self.console.command(typed)
         done = CliRunner().invoke(app, words)
+        if done.exit_code == INTERRUPTED:
+            raise KeyboardInterrupt  # the command has taken it for itself
         if done.exit_code != status:
             said = "\n".join(done.output.splitlines()[-25:])
             raise PlayError(f"{typed}: exit status {done.exit_code}, not {status}\n{said}") from done.exception
@@ -95,8 +98,8 @@ class Play:
 
     def look_after(self) -> None:
         """Raises PlayError when a process has ended by itself."""
-        for name, process in self.processes.items():
-            if process.poll() is not None:
+        for name, process in tuple(self.processes.items()):
+            if process.poll() is not None and self.processes.get(name) is process:  # nobody has taken it away
                 raise PlayError(f"{name} ended by itself, with status {process.returncode}\n{self._said(process)}")
 
     def stop(self, *names: str) -> None:
@@ -123,7 +126,7 @@ class Play:
         said = self._said(process)
         if status:
             raise PlayError(f"{name} ended with status {status}\n{said}")
-        self.console.say(f"{name}: {said}")
+        self.console.say(f"{name}: {said.splitlines()[-1] if said else 'ended'}")
 
     def _said(self, process: subprocess.Popen[str]) -> str:
         stdout: IO[str] | None = process.stdout
@@ -149,7 +152,9 @@ class Play:
 
 
 @contextmanager
-def open_play(folder: Path, migration: str = "migration.py") -> Generator[Play, None, None]:
+def open_play(
+    folder: Path, migration: str = "migration.py", console: Console | None = None
+) -> Generator[Play, None, None]:
     """An embedded engine with no tables, and an environment in which every process and command finds it."""
     with tempfile.TemporaryDirectory(prefix="crossfade-example-") as made, LocalEngine.start() as server:
         options = server.client_options()
@@ -160,7 +165,7 @@ def open_play(folder: Path, migration: str = "migration.py") -> Generator[Play, 
             "AWS_SECRET_ACCESS_KEY": options["aws_secret_access_key"],
             "CROSSFADE_MIGRATION": str(folder / migration),
         }
-        play = Play(Console(), Path(made), dict(os.environ))
+        play = Play(console or Console(), Path(made), dict(os.environ))
         try:
             yield play
         finally:
@@ -178,7 +183,10 @@ def run(play: Callable[..., int], description: str, **flags: str) -> int:
     options = parser.parse_args()
     try:
         status = play(**vars(options))
-    except (PlayError, LocalDatabaseError) as error:
+    except JarsUnavailable as error:
+        print(f"skipped: the servers that it needs cannot be had here: {error}", file=sys.stderr)
+        return SKIPPED
+    except (PlayError, LocalDatabaseError, LocalServerError) as error:
         print(f"could not be carried out: {error}", file=sys.stderr)
         return COULD_NOT_RUN
     return status

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from crossfade.demo.console import Console
+from crossfade.local.errors import JarsUnavailable
 from crossfade.local.server import ENDPOINT_VARIABLE
 from examples.__main__ import main
-from examples.play import Play, PlayError, differences, last_written, run
+from examples.play import SKIPPED, Play, PlayError, differences, last_written, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -24,8 +25,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         (["examples.documents.run"], ["the index lists", "removed documents have not come back"]),
         (["examples.guid.run"], ["use_as_key: guid", "retracted articles have not come back", "the old table is gone"]),
         (["examples.guid.run", "--derived"], ["derive_key: guid = uuid5", "the old table is gone"]),
+        (
+            ["examples.mysql_to_dynamodb.run"],
+            ["of the rows equal those of the items", "cancelled orders have not come back", "no tombstone is left"],
+        ),
     ],
-    ids=["documents", "guid", "derived"],
+    ids=["documents", "guid", "derived", "mysql_to_dynamodb"],
 )
 def test_an_example_holds(command: list[str], shown: list[str]) -> None:
     """On a database of its own; its last line says what was found, and so does its exit status."""
@@ -38,6 +43,8 @@ def test_an_example_holds(command: list[str], shown: list[str]) -> None:
         text=True,
         check=False,
     )
+    if done.returncode == SKIPPED:
+        pytest.skip(done.stderr)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert done.stdout.splitlines()[-1].startswith("NOTHING LOST")
     assert "FAIL" not in done.stdout
@@ -85,6 +92,19 @@ def test_a_command_that_ends_with_another_status_ends_the_example(
         return 0
 
     assert run(play_nothing, "An example.") == 2
+
+
+def test_an_example_whose_servers_cannot_be_had_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so, and the others go on."""
+    monkeypatch.setattr(sys, "argv", ["example"])
+
+    def play_nothing(items: int) -> int:
+        raise JarsUnavailable(f"no registry for {items} items")
+
+    assert run(play_nothing, "An example.") == SKIPPED
+    assert "skipped: the servers that it needs cannot be had here: no registry" in capsys.readouterr().err
 
 
 def test_an_example_that_fails_fails_them_all() -> None:

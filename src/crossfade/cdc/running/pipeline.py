@@ -89,10 +89,10 @@ class Pipeline:
         )
 
     def missing_topics(self) -> list[str]:
-        """Raises KafkaFailed where the brokers cannot be asked."""
+        """Waits for brokers that are away for a moment. Raises KafkaFailed where they cannot be asked."""
         client = kafka.admin(self.kafka)
         try:
-            there = client.list_topics(timeout=kafka.ANSWER_SECONDS).topics
+            there = kafka.patiently(lambda: client.list_topics(timeout=kafka.ANSWER_SECONDS)).topics
         except kafka.library().KafkaException as error:
             raise kafka.failed("Kafka cannot be asked for its topics", error) from error
         return [name for name in (*self.topics.names, self.declared.dead_letters) if name not in there]
