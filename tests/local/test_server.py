@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ TABLE = {
     "BillingMode": "PAY_PER_REQUEST",
 }
 
+END_SECONDS_MAX = 60.0  # only a failing test waits so long
 STARTER = """
 import sys
 from crossfade.local import LocalEngine
@@ -45,6 +47,23 @@ def wait_until_refused(endpoint_url: str) -> None:
         except ConnectionError:
             return
     raise AssertionError(f"{endpoint_url} still listens")
+
+
+def wait_until_gone(process_id: int) -> None:
+    """Return when there is no such process any more. Its port may be another server's by then."""
+    end = time.monotonic() + END_SECONDS_MAX
+    while is_alive(process_id):
+        assert time.monotonic() < end, f"process {process_id} is still there"
+        time.sleep(0.02)
+
+
+def is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process_id}/stat")  # of one that has ended and is not waited for yet, Linux says so
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_answers_and_stops() -> None:
@@ -86,11 +105,11 @@ def test_ends_when_its_starter_is_killed(monkeypatch: pytest.MonkeyPatch) -> Non
         [sys.executable, "-c", STARTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as starter:
         assert starter.stdout is not None
-        endpoint_url = starter.stdout.readline().split()[1]
+        process_id, endpoint_url = starter.stdout.readline().split()
         check_answers(endpoint_url)
         starter.send_signal(signal.SIGKILL)
         assert starter.wait() == -signal.SIGKILL
-        wait_until_refused(endpoint_url)
+        wait_until_gone(int(process_id))
 
 
 def test_ends_although_a_forked_child_lives_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,10 +120,10 @@ def test_ends_although_a_forked_child_lives_on(monkeypatch: pytest.MonkeyPatch) 
         [sys.executable, "-c", forking], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as starter:
         assert starter.stdout is not None
-        endpoint_url = starter.stdout.readline().split()[1]
+        process_id = int(starter.stdout.readline().split()[0])
         starter.kill()
         _ = starter.wait()
-        wait_until_refused(endpoint_url)
+        wait_until_gone(process_id)
 
 
 @pytest.mark.parametrize("first_seen", [True, False], ids=["once it answers", "while it still speaks"])
