@@ -47,6 +47,13 @@ async def reached(setting: Setting) -> None:
     await asyncio.to_thread(wait_for, lambda: setting.progress().has_reached(end))
 
 
+async def with_partitions(*workers: Worker) -> None:
+    """Until each has some: so that none is late for all of the messages."""
+    async with asyncio.timeout(ARRIVAL_SECONDS):
+        while not all(worker.partitions for worker in workers):
+            await asyncio.sleep(0.01)
+
+
 async def changes_applied(worker: Worker, count: int) -> None:
     async with asyncio.timeout(ARRIVAL_SECONDS):
         while worker.counts.changes < count:
@@ -62,6 +69,7 @@ def test_rows_arrive_whoever_dies(setting: Setting) -> None:
         async with setting.bulk() as bulk:
             workers = [Worker(setting.settings, setting.destination(), through(bulk), own()) for _ in range(3)]
             dying, staying = (asyncio.create_task(worker.work()) for worker in workers[:2])
+            await with_partitions(*workers[:2])
             first.start()
             for writer in writers:
                 writer.start()
@@ -71,6 +79,7 @@ def test_rows_arrive_whoever_dies(setting: Setting) -> None:
                 _ = await dying
             coming = asyncio.create_task(workers[2].work())
             await asyncio.to_thread(first.join, ARRIVAL_SECONDS)
+            await with_partitions(workers[2])
             second = Capturing(setting.capture())
             second.start()
             for writer in writers:
