@@ -111,9 +111,13 @@ class JobClient:
             if self._polling is not None:
                 with contextlib.suppress(asyncio.CancelledError):  # together with us, by whoever ends the loop
                     await self._polling
-            await self.run(self.agent.leave())
+            await self.leave()
         finally:
             await self.close()
+
+    async def leave(self) -> None:
+        """Give the lease back."""
+        await self.run(self.agent.leave())
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -134,7 +138,7 @@ class JobClient:
     @contextmanager
     def holding(self, ticket: Ticket) -> Generator[TicketScope, None, None]:
         """A part of an operation. If it fails the ticket is given back, and what may land later is owned up to."""
-        scope = TicketScope(self.agent, ticket, _no_background, self._driver.clock)
+        scope = self.scope_of(ticket)
         try:
             yield scope
         except Exception as error:
@@ -147,6 +151,10 @@ class JobClient:
                 self.agent.lost("a page", "cancelled with a write under way")
             self.agent.release(ticket)
             raise
+
+    def scope_of(self, ticket: Ticket) -> TicketScope:
+        """In which nothing is sent that the lease does not cover."""
+        return TicketScope(self.agent, ticket, _no_background, self._driver.clock)
 
     async def count_approximately(self, place: Place, table: str) -> int:
         """What DescribeTable says; the service counts every six hours."""
@@ -164,10 +172,14 @@ class JobClient:
                     _ = await self._ending.wait()
             except TimeoutError:
                 try:
-                    await self.run(self.agent.poll())
+                    await self.look()
                 except Exception as error:  # noqa: BLE001 - raised by whoever looks at `failure`
                     self.failure = error
                     return
+
+    async def look(self) -> None:
+        """Renew the lease, and follow the stage."""
+        await self.run(self.agent.poll())
 
     async def close(self) -> None:
         """The connections; leaving does it too."""

@@ -26,6 +26,25 @@ EXIT_NO_VERDICT: Final = 2
 VerifyStatus = Literal["clean", "differences", "repaired", "stopped"]
 
 
+def exit_status_of(status: VerifyStatus) -> int:
+    if status in ("clean", "repaired"):  # what was repaired was looked at again, and was equal
+        return EXIT_EQUAL
+    return EXIT_NO_VERDICT if status == "stopped" else EXIT_DIFFERENCES
+
+
+def verdict(differences: int, repaired: int, *, whole: bool, repair: bool) -> tuple[VerifyStatus, str]:
+    """In a word, and what to do next."""
+    if not whole:
+        return "stopped", "run the same command again: these counts are of a part of the tables"
+    if not differences:
+        return "clean", "crossfade status"
+    if repaired == differences:
+        return "repaired", "run verify once more: only a run that finds nothing opens the gate"
+    if repair:
+        return "differences", "look at what was left alone or failed, correct it, and run verify again"
+    return "differences", "crossfade verify --repair --execute, then crossfade verify"
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
     """`repair` makes equal what differs. `landing_seconds` None: the clients' timeouts. Raises ConfigurationError."""
@@ -89,9 +108,7 @@ class VerifyResult:
 
     @property
     def exit_status(self) -> int:
-        if self.status in ("clean", "repaired"):  # each repaired key was looked at again, and was equal
-            return EXIT_EQUAL
-        return EXIT_NO_VERDICT if self.status == "stopped" else EXIT_DIFFERENCES
+        return exit_status_of(self.status)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -47,7 +47,7 @@ from crossfade.verify.compare import (
 )
 from crossfade.verify.diff import diff_lines, item_diff_lines
 from crossfade.verify.repair import repair_stray, repair_uncovered
-from crossfade.verify.result import SAMPLES_MAX, DifferenceSample, VerifyOptions, VerifyResult, VerifyStatus
+from crossfade.verify.result import SAMPLES_MAX, DifferenceSample, VerifyOptions, VerifyResult, verdict
 
 KINDS: Final = ("missing", "extra", "mismatched")
 REPAIRS: Final = {
@@ -192,18 +192,9 @@ class _Run:
         )
 
     def _result(self, counts: Counter[str], done: int, seconds: float) -> VerifyResult:
-        status: VerifyStatus
         differences = sum(counts[kind] for kind in KINDS)
-        if done < len(self.tasks):
-            status, step = "stopped", "run the same command again: these counts are of a part of the tables"
-        elif not differences:
-            status, step = "clean", "crossfade status"
-        elif counts["repaired"] == differences:
-            status, step = "repaired", "run verify once more: only a run that finds nothing opens the gate"
-        elif self.options.repair:
-            status, step = "differences", "look at what was left alone or failed, correct it, and run verify again"
-        else:
-            status, step = "differences", "crossfade verify --repair --execute, then crossfade verify"
+        whole = done == len(self.tasks)
+        status, step = verdict(differences, counts["repaired"], whole=whole, repair=self.options.repair)
         return VerifyResult(
             status=status,
             source_items=counts["source_items"],

@@ -14,32 +14,21 @@ whoever applies begins anew then, from the offsets or the position that were kep
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import socket
-import uuid
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
-from crossfade.aws.bulk import BulkClient
 from crossfade.cdc.applying import Applied, Destination, apply, pass_over
 from crossfade.cdc.changes import Change
 from crossfade.cdc.etl.applier import Run
 from crossfade.cdc.etl.standing import Resting, Standing, carries
 from crossfade.cdc.migration import RowMigration
-from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Agent, Ticket
-from crossfade.control.freezing import poll_seconds
+from crossfade.control.agent import LEASE_SECONDS
 from crossfade.control.records import Role
 from crossfade.control.store import Caller
-from crossfade.core.effects import Later, Reply, Request, Routine
-from crossfade.core.stages import FREEZE_STRATEGY, Stage
-from crossfade.drivers.aio import AioDriver
-from crossfade.drivers.scope import Scope, TicketScope
+from crossfade.core.stages import Stage
 from crossfade.errors import DatabaseError, Refused, StageUncertain
-from crossfade.jobs.connecting import CONTROL_CONNECTIONS, landing_seconds_of
-from crossfade.jobs.session import NoteFunction
+from crossfade.jobs.session import JobClient, NoteFunction
 
 T = TypeVar("T")
 
@@ -48,11 +37,8 @@ WAIT_SECONDS: Final = 0.1
 PASSING: Final = -1  # a session in which nothing is applied
 
 
-class Leased:
-    """`async with Leased(...) as leased`: joined, polling meanwhile, and left again at the end. For one loop.
-
-    Entering raises ConfigurationError or NotStarted.
-    """
+class Leased(JobClient):
+    """`async with Leased(...) as leased`: a client of the migration that applies. For one loop."""
 
     def __init__(
         self,
@@ -66,35 +52,24 @@ class Leased:
         lease_seconds: float = LEASE_SECONDS,
         landing_seconds: float | None = None,
     ) -> None:
-        self.migration = migration
-        self.landing_seconds = landing_seconds_of({"target": client}) if landing_seconds is None else landing_seconds
-        self.agent = Agent(
-            migration.name,
-            _new_id(role),
-            landing_seconds=self.landing_seconds,
-            host=caller.host,
-            pid=os.getpid(),
-            fingerprint=migration.fingerprint,
-            new_id=lambda: _new_id(role),
+        """As of JobClient, with one client for all that it asks."""
+        super().__init__(
+            migration,
+            {"target": client, "control": client},
+            role,
+            note=self._heard,
+            calls_max=calls_max,
             lease_seconds=lease_seconds,
-            role=role,
-            control_table=migration.control_table,
+            landing_seconds=landing_seconds,
+            caller=caller,
         )
-        self.failure: Exception | None = None  # the migration is not there any more, or is another one
+        self.migration = migration
         self._note = note
-        self._client = BulkClient.like(client, connections_max=calls_max + CONTROL_CONNECTIONS, attempts_max=1)
-        self._driver = AioDriver(self._call, self._heard)
-        self._standing = Standing(self.agent, self._driver.clock)
-        self._ending = asyncio.Event()
-        self._polling: asyncio.Task[None] | None = None
+        self._standing = Standing(self.agent, self.now)
 
     @property
     def stage(self) -> Stage:
         return self.agent.stage
-
-    async def run(self, routine: Routine[T]) -> T:
-        """A routine of the control plane."""
-        return await self._driver.run(routine, Scope())
 
     async def begun(self, over: Callable[[], bool]) -> Run:
         """How to carry out what is read from now on. Waits for a stage in which one may begin, or for `over`.
@@ -113,16 +88,16 @@ class Leased:
 
     async def _carry(self, session: int, destination: Destination, change: Change) -> Applied:
         self.raise_failure()
-        ticket = self.agent.begin(True, self._driver.clock())
+        ticket = self.agent.begin(True, self.now())
         if carries(ticket.stage):
             self.agent.release(ticket)
             ticket = self._standing.take(session)
             routine = apply(destination, change)
         else:
             routine = pass_over(destination, change)
-        scope = TicketScope(self.agent, ticket, _no_background, self._driver.clock)
+        scope = self.scope_of(ticket)
         try:
-            applied = await self._driver.run(routine, scope)
+            applied = await self.run(routine, scope)
         except BaseException as error:
             if scope.sent and not isinstance(error, Exception):  # cancelled
                 self.agent.lost("a change", "cancelled with a write under way")
@@ -137,51 +112,17 @@ class Leased:
 
     # --- coming and going
 
-    async def __aenter__(self) -> Self:
+    async def look(self) -> None:
+        self._standing.look_after()
+        await super().look()
+
+    async def leave(self) -> None:
+        """A database that does not answer does not keep us: the lease runs out by itself."""
         try:
-            await self.run(self.agent.join())
-        except BaseException:
-            await self.close()
-            raise
-        self._polling = asyncio.create_task(self._poll(), name="crossfade-etl-poll")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._ending.set()
-            if self._polling is not None:
-                with contextlib.suppress(asyncio.CancelledError):  # together with us, by whoever ends the loop
-                    await self._polling
-            try:
-                async with asyncio.timeout(LEAVE_SECONDS):
-                    await self.run(self.agent.leave())
-            except (DatabaseError, TimeoutError) as failed:  # the lease runs out by itself
-                self._note("leave_failed", {"client": self.agent.client_id, "error": str(failed) or "no answer"})
-        finally:
-            await self.close()
-
-    async def close(self) -> None:
-        """The connections; leaving does it too."""
-        await self._client.aclose()
-
-    async def _poll(self) -> None:
-        """Beside a freeze more often: writes of applications wait for this client as well."""
-        while not self._ending.is_set():
-            try:
-                async with asyncio.timeout(poll_seconds(FREEZE_STRATEGY, self.stage, POLL_SECONDS)):
-                    _ = await self._ending.wait()
-            except TimeoutError:
-                try:
-                    self._standing.look_after()
-                    await self.run(self.agent.poll())
-                except Exception as error:  # noqa: BLE001 - raised by whoever applies
-                    self.failure = error
-                    return
-
-    async def _call(self, _place: str, operation: str, request: Request) -> Reply:
-        return await self._client.call(operation, request)
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await super().leave()
+        except (DatabaseError, TimeoutError) as failed:
+            self._note("leave_failed", {"client": self.agent.client_id, "error": str(failed) or "no answer"})
 
     def _heard(self, name: str, facts: dict[str, Any]) -> None:
         if name == "migration_gone":
@@ -190,11 +131,3 @@ class Leased:
                 next_step="crossfade start, to begin it anew",
             )
         self._note(name, facts)
-
-
-def _new_id(role: Role) -> str:
-    return f"{role.value}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-
-
-def _no_background(later: Later, ticket: Ticket) -> None:
-    raise AssertionError(f"an ETL leaves nothing for later: {later.key} under {ticket}")

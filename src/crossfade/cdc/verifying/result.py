@@ -8,7 +8,7 @@ from typing import Any, Final
 from crossfade.control.agent import LEASE_SECONDS
 from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.errors import ConfigurationError
-from crossfade.verify.result import EXIT_DIFFERENCES, EXIT_EQUAL, EXIT_NO_VERDICT, DifferenceSample, VerifyStatus
+from crossfade.verify.result import DifferenceSample, VerifyStatus, exit_status_of
 
 SEGMENTS: Final = 16  # of the target, and of the table of parts
 SEGMENTS_MAX: Final = 4_000  # the control table numbers 10,000, and a table of the source is one
@@ -88,9 +88,7 @@ class RowVerifyResult:
 
     @property
     def exit_status(self) -> int:
-        if self.status in ("clean", "repaired"):  # what was repaired was looked at again, and was equal
-            return EXIT_EQUAL
-        return EXIT_NO_VERDICT if self.status == "stopped" else EXIT_DIFFERENCES
+        return exit_status_of(self.status)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"matching": self.matching}

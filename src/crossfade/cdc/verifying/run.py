@@ -38,7 +38,7 @@ from crossfade.jobs.session import JobClient
 from crossfade.jobs.workers import Workers
 from crossfade.migration import AnyMigration
 from crossfade.verify.diff import item_diff_lines
-from crossfade.verify.result import SAMPLES_MAX, DifferenceSample, VerifyStatus
+from crossfade.verify.result import SAMPLES_MAX, DifferenceSample, verdict
 
 KINDS_SHOWN: Final[dict[str, Literal["missing", "extra", "mismatched", "stale part"]]] = {
     "missing": "missing",
@@ -297,19 +297,6 @@ class _Run:
             observer_errors=self._observer.errors,
             next_step=step,
         )
-
-
-def verdict(differences: int, repaired: int, *, whole: bool, repair: bool) -> tuple[VerifyStatus, str]:
-    """In a word, and what to do next."""
-    if not whole:
-        return "stopped", "run the same command again: these counts are of a part of it"
-    if not differences:
-        return "clean", "crossfade status"
-    if repaired == differences:
-        return "repaired", "run verify once more: only a run that finds nothing opens the gate"
-    if repair:
-        return "differences", "look at what was left alone or failed, correct it, and run verify again"
-    return "differences", "crossfade verify --repair --execute, then crossfade verify"
 
 
 def sample_of(kind: str, seen: Seen) -> DifferenceSample:
