@@ -20,7 +20,7 @@ from crossfade.errors import (
     UnknownOutcome,
 )
 from crossfade.migration import Index, Migration, Table
-from crossfade.switch import Flag, Mirror, Read, Switch, Write
+from crossfade.switch import Flag, Mirror, Read, Switch, TableMirror, Write
 
 __all__ = [
     "ConfigurationError",
@@ -43,6 +43,7 @@ __all__ = [
     "StageUncertain",
     "Switch",
     "Table",
+    "TableMirror",
     "TurnedBack",
     "Undeclared",
     "UnknownOutcome",

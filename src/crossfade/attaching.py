@@ -10,7 +10,7 @@ from crossfade.aws.router import Router, Settings
 from crossfade.aws.sync_router import SyncRouter
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS
 from crossfade.core.rules import Rules
-from crossfade.core.stages import Side
+from crossfade.core.stages import FREEZE_STRATEGY, Side
 from crossfade.errors import ConfigurationError
 from crossfade.migration import Migration
 from crossfade.observe import Observer, Watch
@@ -67,6 +67,11 @@ def _check_arguments(migration: Any, view: str, lease_seconds: float, poll_secon
         raise ConfigurationError(
             f"attach(..., {migration!r}): no Migration",
             next_step='crossfade.migration.load("migration.py") makes it of a file; or import it from there',
+        )
+    if migration.strategy == FREEZE_STRATEGY:
+        raise ConfigurationError(
+            f"attach(..., {migration.name}): its tables are in two places, and one client reaches one of them",
+            next_step="a Switch stands before both: Switch(..., mirror=TableMirror(migration)), see docs/switch.md",
         )
     if view not in get_args(Side):
         raise ConfigurationError(

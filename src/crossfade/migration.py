@@ -23,99 +23,29 @@ from typing import Any, Literal, TypeVar, cast, overload
 
 import crossfade.mapping
 from crossfade.core.effects import Place
-from crossfade.core.expressions.keys import KeyNames
-from crossfade.core.mapping import CompiledMapping, Kind, Piece, compile_mapping
-from crossfade.core.stages import LADDERS
+from crossfade.core.mapping import CompiledMapping, Piece, compile_mapping
+from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY
 from crossfade.errors import ConfigurationError, CrossfadeError, MappingInvalid
+from crossfade.tables import TABLE_NAME, Index, Table, check_table_name
 
-Strategy = Literal["dual-write", "copy-on-write"]
+__all__ = [
+    "MIGRATION_NAME",
+    "TABLE_NAME",
+    "AnyMigration",
+    "Index",
+    "Migration",
+    "Strategy",
+    "Table",
+    "check_migration_name",
+    "check_table_name",
+    "load",
+    "template",
+]
+
+Strategy = Literal["dual-write", "copy-on-write", "freeze"]
 
 MIGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # it becomes a part of keys, file names and metrics
-TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB's own rule
-INDEX_ATTRIBUTES_MAX = 4  # DynamoDB's own limit, of the partition key and of the sort key each
-KEY_NAME_BYTES_MAX = 255  # DynamoDB's limit on the name of a key attribute
 FILE_BYTES_MAX = 1_000_000  # a migration file is a page of text
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """The key of an index, where it has several attributes: `Index(partition={"tenant": "S", "kind": "S"},
-    sort={"year": "N", "day": "N"})`. Of each there are up to four, in their order, with their types.
-
-    Raises ConfigurationError.
-    """
-
-    partition: Mapping[str, Kind] = field(hash=False)
-    sort: Mapping[str, Kind] = field(default_factory=dict[str, Kind], hash=False)
-
-    def __post_init__(self) -> None:
-        for role, given, least in (("partition", self.partition, 1), ("sort", self.sort, 0)):
-            entries = _entries(given)
-            if entries is None or not least <= len(entries) <= INDEX_ATTRIBUTES_MAX:
-                raise ConfigurationError(
-                    f"an index: {role}={given!r} is not {least} to {INDEX_ATTRIBUTES_MAX} attributes with their types",
-                    next_step='write Index(partition={"tenant": "S", "kind": "S"}, sort={"day": "N"})',
-                )
-            _check_key_attributes("an index", entries)
-            object.__setattr__(self, role, dict(entries))
-        if twice := self.partition.keys() & self.sort.keys():
-            raise ConfigurationError(f"an index: {', '.join(sorted(twice))} is of its partition and its sort key")
-
-    @property
-    def names(self) -> KeyNames:
-        return KeyNames(tuple(self.partition), tuple(self.sort))
-
-    @property
-    def kinds(self) -> dict[str, Kind]:
-        """The type of each attribute."""
-        return {**self.partition, **self.sort}
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table: `Table("orders", key={"customer": "S", "order_id": "S"})`.
-
-    `key` is the partition key and, where there is one, the sort key, in that order, each with its type: S, N or B.
-    Raises ConfigurationError.
-    """
-
-    name: str
-    key: Mapping[str, Kind] = field(hash=False)
-    indexes: Mapping[str, Mapping[str, Kind] | Index] = field(
-        default_factory=dict[str, Mapping[str, Kind] | Index], hash=False
-    )
-    """The key of each index: like `key`, or an Index. Needed for the local indexes of a table that the mapping spreads,
-    and for those that the target is to be made with."""
-
-    def __post_init__(self) -> None:
-        check_table_name(self.name, "table")
-        entries = _entries(self.key)
-        if entries is None or not 1 <= len(entries) <= 2:
-            raise ConfigurationError(
-                f"table {self.name}: key={self.key!r} is not one or two attributes with their types",
-                next_step='write key={"partition": "S"} or key={"partition": "S", "sort": "N"}',
-            )
-        _check_key_attributes(f"table {self.name}", entries)
-        object.__setattr__(self, "key", dict(self.key))
-        object.__setattr__(self, "indexes", _indexes(self.name, self.indexes))
-
-    def index(self, name: str) -> Index | None:
-        """What is declared of an index."""
-        found = self.indexes.get(name)
-        return found if isinstance(found, Index) else None  # each is one from the start on
-
-    @property
-    def key_names(self) -> tuple[str, ...]:
-        """The key attributes, partition first."""
-        return tuple(self.key)
-
-    @property
-    def partition_key(self) -> str:
-        return self.key_names[0]
-
-    @property
-    def sort_key(self) -> str | None:
-        return self.key_names[1] if len(self.key) > 1 else None
 
 
 class AnyMigration:
@@ -131,6 +61,11 @@ class AnyMigration:
     def source_name(self) -> str:
         """What the control table calls the source."""
         raise NotImplementedError
+
+    @property
+    def target_name(self) -> str:
+        """What it calls the target."""
+        return self.target.full_name
 
     @property
     def strategy_name(self) -> str:
@@ -171,12 +106,19 @@ class Migration(AnyMigration):
                     f"migration {self.name}: {place}={table!r} is no Table",
                     next_step=f'write {place}=Table("name", key={{"partition": "S"}})',
                 )
-        if self.source.name == self.target.name:
+        if self.source.full_name == self.target.full_name:
             raise ConfigurationError(
-                f"migration {self.name}: source and target are both {self.source.name!r}",
-                next_step="a migration goes to another table: create it under another name",
+                f"migration {self.name}: source and target are both {self.source.full_name!r}",
+                next_step="a migration goes to another table: create it under another name, or say region= or account="
+                " of each where it is elsewhere",
             )
         _check_strategy(self.name, self.strategy)
+        if self.strategy != FREEZE_STRATEGY and (self.source.is_placed or self.target.is_placed):
+            raise ConfigurationError(
+                f"migration {self.name}: region=, account= and client= of a table say that it is elsewhere, and no"
+                f" transaction spans two places, on which the strategy {self.strategy} rests",
+                next_step='take strategy="freeze", with a Switch in the application; or leave them out',
+            )
         check_table_name(self.control_table, "control_table")
         if self.control_table in (self.source.name, self.target.name):
             raise ConfigurationError(
@@ -193,15 +135,27 @@ class Migration(AnyMigration):
                 f" {self.strategy} rests on: it has to find the source's item of each target item",
                 next_step='take strategy="copy-on-write", or make the new key a form of the old one (join, split)',
             )
+        if compiled.held and self.strategy == FREEZE_STRATEGY:
+            raise MappingInvalid(
+                f"migration {self.name}: the source's key does not lead to the target's, so that a Switch, which knows"
+                " an item by the source's key, would not find it there",
+                next_step="make the new key a form of the old one (join, split)",
+            )
         object.__setattr__(self, "compiled", compiled)
 
     @property
     def source_name(self) -> str:
-        return self.source.name
+        return self.source.full_name
 
     @property
     def strategy_name(self) -> str:
         return self.strategy
+
+    @property
+    def stamps(self) -> bool:
+        """Whether what crossfade writes to the target carries a stamp: not where the application writes there itself,
+        since an update of its own would leave the stamp as it was."""
+        return self.strategy != FREEZE_STRATEGY
 
     @property
     def fingerprint(self) -> str:
@@ -216,43 +170,6 @@ class Migration(AnyMigration):
         return self.control_table if place == "control" else self.table(place).name
 
 
-def _entries(given: Any) -> list[tuple[Any, Any]] | None:
-    """Of a mapping; None for anything else, since migration files are not type-checked."""
-    return list(given.items()) if isinstance(given, Mapping) else None  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-
-
-def _check_key_attributes(what: str, entries: Sequence[tuple[Any, Any]]) -> None:
-    for name, kind in entries:
-        if not isinstance(name, str) or not 1 <= len(name.encode()) <= KEY_NAME_BYTES_MAX:
-            raise ConfigurationError(f"{what}: {name!r} is no name for a key attribute")
-        if kind not in ("S", "N", "B"):
-            raise ConfigurationError(f"{what}: key attribute {name!r} is {kind!r}; S, N or B is needed")
-
-
-def _indexes(table: str, given: Any) -> dict[str, Index]:
-    """What is declared of each index, in one form."""
-    entries = _entries(given)
-    if entries is None:
-        raise ConfigurationError(
-            f"table {table}: indexes={given!r} is no mapping", next_step='write indexes={"by-day": {"day": "S"}}'
-        )
-    found: dict[str, Index] = {}
-    for name, key in entries:
-        if isinstance(key, Index):
-            found[name] = key
-            continue
-        attributes = _entries(key)
-        if attributes is None or not 1 <= len(attributes) <= 2:
-            raise ConfigurationError(
-                f"table {table}: index {name}: {key!r} is not one or two attributes with their types",
-                next_step='write {"partition": "S", "sort": "N"}, or of several attributes'
-                ' Index(partition={"tenant": "S", "kind": "S"}, sort={"day": "N"})',
-            )
-        _check_key_attributes(f"table {table}: index {name}", attributes)
-        found[name] = Index(dict(attributes[:1]), dict(attributes[1:]))
-    return found
-
-
 def check_migration_name(name: Any) -> None:
     """Raises ConfigurationError; migration files are not type-checked."""
     if not isinstance(name, str) or not MIGRATION_NAME.fullmatch(name):
@@ -261,17 +178,12 @@ def check_migration_name(name: Any) -> None:
         )
 
 
-def check_table_name(name: Any, what: str) -> None:
-    """Raises ConfigurationError."""
-    if not isinstance(name, str) or not TABLE_NAME.fullmatch(name):
-        raise ConfigurationError(f"{what} {name!r}: a table name is 3 to 255 letters, digits, '-', '_' or '.'")
-
-
 def _check_strategy(name: str, strategy: Any) -> None:
-    if strategy not in LADDERS:
+    if strategy not in ALL_LADDERS:
         raise ConfigurationError(
             f"migration {name}: unknown strategy {strategy!r}",
-            next_step='use strategy="dual-write", which keeps both tables equal, or strategy="copy-on-write"',
+            next_step='use strategy="dual-write", which keeps both tables equal, or strategy="copy-on-write"; between'
+            ' two accounts or Regions strategy="freeze"',
         )
 
 

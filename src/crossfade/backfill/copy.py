@@ -78,7 +78,8 @@ def copy_images(pair: Pair, images: Sequence[Item], limits: Limits) -> Routine[C
         except MappingError as error:
             refused[n] = error.message
         else:
-            item[STAMP] = {"S": f"{stamp}-{n}"}
+            if pair.stamps_target:
+                item[STAMP] = {"S": f"{stamp}-{n}"}
             mapped.append(item)
             wanted.append(n)
     written = yield from _put_paced(pair, mapped, limits)

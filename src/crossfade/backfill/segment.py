@@ -17,7 +17,7 @@ from crossfade.control.records import SegmentCheckpoint
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.pair import Pair
-from crossfade.core.stages import LADDERS, Stage, Writes
+from crossfade.core.stages import ALL_LADDERS, Stage, Writes
 from crossfade.errors import Refused
 from crossfade.jobs.bulk import Segment, scan_page
 
@@ -36,7 +36,7 @@ class PageCopy:
 
 def check_stage(strategy: str, stage: Stage) -> None:
     """Raises Refused where the source is not the authority that clients mirror to the target."""
-    row = LADDERS[strategy][stage]
+    row = ALL_LADDERS[strategy][stage]
     if row.writes is Writes.DRAINED or (row.writes is Writes.MIRRORED and row.authority == "source"):
         return
     if strategy == "copy-on-write":

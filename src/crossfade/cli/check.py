@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from crossfade.check import CheckReport, Finding, run_check
-from crossfade.cli.connect import connect, place_of
+from crossfade.cli.connect import connect_to, place_of
 from crossfade.cli.opened import OpenedRows, open_migration
 from crossfade.cli.options import Where, with_json, with_where
 from crossfade.cli.outcome import NOT_YET
@@ -49,8 +49,9 @@ def check(screen: Screen, where: Where, sample: int) -> None:
         report: CheckReport = rows.check_rows(opened, sample)
         client = opened.client
     else:
-        client = connect(where, opened.migration.source.name, patient=True)
-        report = run_check(client, client, opened.migration, sample_items=sample)
+        tables = (opened.migration.source, opened.migration.target)
+        client, other = (connect_to(where, table, patient=True) for table in tables)
+        report = run_check(client, other, opened.migration, sample_items=sample)
     show(screen, migration, report, place_of(client))
     screen.document(report.to_json())
     if not report.ok:
@@ -58,7 +59,7 @@ def check(screen: Screen, where: Where, sample: int) -> None:
 
 
 def show(screen: Screen, migration: AnyMigration, report: CheckReport, place: str) -> None:
-    screen.say(f"{report.migration}: {migration.source_name} -> {migration.target.name}, at {place}", "bold")
+    screen.say(f"{report.migration}: {migration.source_name} -> {migration.target_name}, at {place}", "bold")
     whole = "all that the source holds" if report.whole_table else "a sample of the source"
     tried = counted(report.sampled_items, "item" if isinstance(migration, Migration) else "row")
     screen.say(f"{tried} tried ({whole}); mapping {report.fingerprint}:")

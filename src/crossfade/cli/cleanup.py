@@ -139,7 +139,7 @@ def cleanup(
             opened.clients,
             step,
             options,
-            service=lambda service: service_client(where, service),
+            service=lambda service: service_client(where, service, opened.migration.source.region),
             on_progress=shown.progress,
             on_note=shown.note,
             stop_event=stop,
@@ -225,8 +225,10 @@ def remarks_of(opened: OpenedTables, view: CleanupView, step: Step, options: Cle
             f" --service-namespace dynamodb --resource-id table/{source} --scalable-dimension"
             " dynamodb:table:ReadCapacityUnits (and WriteCapacityUnits; each index likewise)."
         )
-    if step is Step.QUIET and options.metrics and is_elsewhere(str(opened.client.meta.endpoint_url)):
-        remarks.append(f"CloudWatch is asked, and hardly knows the tables at {place_of(opened.client)}: --no-metrics.")
+    if step is Step.QUIET and options.metrics and is_elsewhere(str(opened.clients["source"].meta.endpoint_url)):
+        remarks.append(
+            f"CloudWatch is asked, and hardly knows the tables at {place_of(opened.clients['source'])}: --no-metrics."
+        )
     if step is Step.QUIET and not options.metrics:
         remarks.append("Without metrics reads cannot be seen; writes only by comparing table and snapshot at the end.")
     if step is Step.STAMPS and view.attached:

@@ -6,6 +6,8 @@ once, where the routines, which take a silent database for one that will come ba
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import botocore.session
@@ -23,9 +25,12 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from crossfade.aws.clients import client_of as client_beneath
+from crossfade.aws.clients import is_asynchronous
 from crossfade.cli.options import Where
 from crossfade.errors import ConfigurationError
 from crossfade.jobs.connecting import job_config
+from crossfade.tables import REGION, Table
 
 COORDINATOR_CONNECTIONS: Final = 16
 REFUSED_CREDENTIALS: Final = frozenset(
@@ -47,9 +52,59 @@ def connect(where: Where, table: str, *, workers: int = COORDINATOR_CONNECTIONS,
 
     `patient`: botocore itself tries again after a throttle; for what runs without routines.
     """
-    client = _client(where, Config(retries={"mode": "standard"}) if patient else job_config(workers))
-    _see_that_it_answers(client, table)
+    client = _client(where, _config(workers, patient=patient))
+    _ = _see_that_it_answers(client, table)
     return client
+
+
+def connect_to(where: Where, table: Table, *, workers: int = COORDINATOR_CONNECTIONS, patient: bool = False) -> Any:
+    """The same for a table of which it is said where it is. Raises ConfigurationError where the one that answers is
+    elsewhere, too."""
+    if table.client is None:
+        client = _client(replace(where, region=table.region or where.region), _config(workers, patient=patient))
+    else:
+        client = _made(table)
+    _check_place(client, table, _see_that_it_answers(client, table.name))
+    return client
+
+
+def _config(workers: int, *, patient: bool) -> Config:
+    return Config(retries={"mode": "standard"}) if patient else job_config(workers)
+
+
+def _made(table: Table) -> Any:
+    """What the function of the migration file makes."""
+    assert table.client is not None  # noqa: S101 - see `connect_to`
+    try:
+        client = client_beneath(table.client())
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"client= of table {table.full_name} made none: {type(error).__name__}: {_first_line(error)}",
+            next_step="it is a function without arguments that makes a boto3 client of DynamoDB",
+        ) from error
+    if is_asynchronous(client):
+        raise ConfigurationError(
+            f"client= of table {table.full_name} makes one of aiobotocore", next_step="make a client of boto3"
+        )
+    return client
+
+
+def _check_place(client: Any, table: Table, description: Mapping[str, Any]) -> None:
+    """An ARN is arn:aws:dynamodb:REGION:ACCOUNT:table/NAME; emulators have no Region's name there."""
+    arn = str(description.get("TableArn", "")).split(":")
+    region, account = (arn[3], arn[4]) if len(arn) > 5 else ("", "")
+    regions = [name for name in (str(client.meta.region_name), region) if REGION.fullmatch(name)]
+    wrong = next((name for name in regions if table.region and name != table.region), "")
+    if not wrong and table.account and account and account != table.account:
+        wrong = f"account {account}"
+    if wrong:
+        raise ConfigurationError(
+            f"table {table.full_name}: what answers at {place_of(client)} is in {wrong}; nothing was changed",
+            next_step="correct region= and account= of it in the migration file, or give it a client= with the right"
+            " credentials and Region",
+        )
 
 
 def client_of(where: Where, workers: int) -> Any:
@@ -57,12 +112,15 @@ def client_of(where: Where, workers: int) -> Any:
     return _client(where, job_config(workers))
 
 
-def service_client(where: Where, service: str) -> Any:
-    """A botocore client of another service, with the same profile and Region; it tries again by itself."""
+def service_client(where: Where, service: str, region: str | None = None) -> Any:
+    """A botocore client of another service, with the same profile and Region, or in another one; it tries again by
+    itself."""
     session: Any = botocore.session.Session(profile=where.profile)
     try:
         client: Any = session.create_client(
-            service, region_name=where.region, config=Config(retries={"mode": "standard", "total_max_attempts": 8})
+            service,
+            region_name=region or where.region,
+            config=Config(retries={"mode": "standard", "total_max_attempts": 8}),
         )
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
@@ -102,9 +160,10 @@ def _client(where: Where, config: Config) -> Any:
     return client
 
 
-def _see_that_it_answers(client: Any, table: str) -> None:
+def _see_that_it_answers(client: Any, table: str) -> Mapping[str, Any]:
+    """What it says of the table; nothing where it refuses, which is an answer too."""
     try:
-        _ = client.describe_table(TableName=table)
+        found: Mapping[str, Any] = client.describe_table(TableName=table)["Table"]
     except (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionError, HTTPClientError) as error:
         raise ConfigurationError(
             f"no answer from DynamoDB at {place_of(client)}: {_first_line(error)}",
@@ -117,6 +176,9 @@ def _see_that_it_answers(client: Any, table: str) -> None:
             f"DynamoDB at {place_of(client)} could not be asked: {_first_line(error)}",
             next_step="check the credentials, --endpoint-url and --region",
         ) from error
+    else:
+        return found
+    return {}
 
 
 def _look_at(client: Any, error: ClientError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -11,12 +11,13 @@ from crossfade.cdc.checking.tables import target_findings
 from crossfade.cdc.migration import RowMigration
 from crossfade.check import Finding
 from crossfade.check.tables import table_findings
-from crossfade.cli.connect import COORDINATOR_CONNECTIONS, connect, place_of
+from crossfade.cli.connect import COORDINATOR_CONNECTIONS, connect, connect_to, place_of
 from crossfade.cli.options import Where
 from crossfade.cli.screen import Screen
 from crossfade.control.records import State
 from crossfade.control.store import Caller, Control
-from crossfade.core.effects import Place, Routine
+from crossfade.core.effects import Place, Reply, Request, Routine
+from crossfade.core.stages import Side
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import ConfigurationError, Rejected
@@ -24,18 +25,25 @@ from crossfade.jobs.session import here
 from crossfade.migration import AnyMigration, Migration, load
 
 T = TypeVar("T")
+SIDES: Final[tuple[Side, ...]] = ("source", "target")
 Note = Callable[[str, dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """One migration of either kind, one client for all of its tables, and whoever sits at the keyboard."""
+    """One migration of either kind, the clients for its tables, mostly one and the same, and whoever sits at the
+    keyboard."""
 
     screen: Screen
     where: Where
     migration: AnyMigration
-    client: Any
+    clients: Mapping[Place, Any]
     caller: Caller
+
+    @property
+    def client(self) -> Any:
+        """That of the control table."""
+        return self.clients["control"]
 
     @property
     def control(self) -> Control:
@@ -43,11 +51,14 @@ class Opened:
 
     def run(self, routine: Routine[T], note: Note | None = None) -> T:
         """Carry out a routine of the control plane."""
-        driver = SyncDriver(lambda _place, operation, request: call(self.client, operation, request), note or _unheard)
+        driver = SyncDriver(self._call, note or _unheard)
         try:
             return driver.run(routine, Scope())
         finally:
             driver.close()
+
+    def _call(self, place: Place, operation: str, request: Request) -> Reply:
+        return call(self.clients[place], operation, request)
 
     def command(self, text: str) -> str:
         """Commands within a text as they must be typed here: with the file and the options that were given."""
@@ -72,10 +83,10 @@ class Opened:
         """The tables are there, as the file declares them. Raises ConfigurationError."""
         raise NotImplementedError
 
-    def description(self, table: str) -> dict[str, Any] | None:
+    def description(self, table: str, place: Place = "target") -> dict[str, Any] | None:
         """What DynamoDB says of a table; None where there is none."""
         try:
-            found: dict[str, Any] = call(self.client, "DescribeTable", {"TableName": table})["Table"]
+            found: dict[str, Any] = call(self.clients[place], "DescribeTable", {"TableName": table})["Table"]
         except Rejected as error:
             if error.code != "ResourceNotFoundException":
                 raise
@@ -95,14 +106,11 @@ class OpenedTables(Opened):
 
     migration: Migration
 
-    @property
-    def clients(self) -> dict[Place, Any]:
-        return {"source": self.client, "target": self.client, "control": self.client}
-
     def look_at_tables(self) -> None:
         """Both tables are there, with the keys and indexes that the file declares. Raises ConfigurationError."""
-        found = {place: self.description(self.migration.table_name(place)) for place in ("source", "target")}
-        self.refuse(table_findings(self.migration, found["source"], found["target"]))
+        source = self.description(self.migration.source.name, "source")
+        target = self.description(self.migration.target.name)
+        self.refuse(table_findings(self.migration, source, target))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +138,14 @@ def open_migration(
     """Of either kind. Raises ConfigurationError for a file that is wrong, or a database that cannot be asked."""
     migration = load(where.file, AnyMigration)
     client = connect(where, migration.control_table, workers=workers)
+    clients: dict[Place, Any] = {"source": client, "target": client, "control": client}
     if isinstance(migration, RowMigration):
-        return OpenedRows(screen, where, migration, client, here())
+        return OpenedRows(screen, where, migration, clients, here())
     assert isinstance(migration, Migration)  # noqa: S101 - there is no third kind
-    return OpenedTables(screen, where, migration, client, here())
+    for place in SIDES:
+        if migration.table(place).is_placed:
+            clients[place] = connect_to(where, migration.table(place), workers=workers)
+    return OpenedTables(screen, where, migration, clients, here())
 
 
 def open_tables(screen: Screen, where: Where, meant: str, *, workers: int = COORDINATOR_CONNECTIONS) -> OpenedTables:
@@ -156,7 +168,7 @@ def strangeness(migration: AnyMigration, state: State) -> str:
     """How a file differs from what its migration was started with; empty when it does not."""
     for what, started, here_ in (
         ("source", state.source, migration.source_name),
-        ("target", state.target, migration.target.name),
+        ("target", state.target, migration.target_name),
         ("strategy", state.strategy, migration.strategy_name),
     ):
         if started != here_:

@@ -15,7 +15,7 @@ from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
 from crossfade.control.jobs import means_nothing
 from crossfade.control.records import State
-from crossfade.core.stages import LADDERS, Side
+from crossfade.core.stages import ALL_LADDERS, Side
 from crossfade.streams.replicate import end_replication, run_replicate
 from crossfade.streams.result import WORKERS, ReplicateOptions, ReplicateResult
 
@@ -116,13 +116,13 @@ def replicate(
 
 
 def refuse_stage(state: State) -> None:
-    if LADDERS[state.strategy][state.stage].is_single:
+    if ALL_LADDERS[state.strategy][state.stage].is_single:
         raise means_nothing("replication", state.strategy, state.stage)
 
 
 def plan_of(opened: OpenedTables, state: State, off: tuple[str, ...]) -> Plan:
     migration = opened.migration
-    first = migration.table_name(LADDERS[state.strategy][state.stage].authority)
+    first = migration.table_name(ALL_LADDERS[state.strategy][state.stage].authority)
     follow = Step(
         f"follow the streams of {migration.source.name} and {migration.target.name}",
         f"every key that changes in the table that decides ({first} now) is compared, and synced where the other"

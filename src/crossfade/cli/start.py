@@ -10,6 +10,7 @@ from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen
 from crossfade.control.starting import StartPlan, already_started
+from crossfade.core.stages import FREEZE_STRATEGY
 from crossfade.errors import NotStarted
 
 
@@ -35,18 +36,23 @@ def start(screen: Screen, where: Where, execute: bool) -> None:
     migration = opened.migration
     carried = isinstance(opened, OpenedRows)
     wanted = StartPlan(
-        migration.strategy_name, migration.source_name, migration.target.name, migration.fingerprint, carried
+        migration.strategy_name, migration.source_name, migration.target_name, migration.fingerprint, carried
     )
     if not go_on(opened, plan_of(opened, wanted), execute=execute):
         return
     state = opened.run(coordinator(opened).start(wanted))
     step = opened.command("crossfade status")
     screen.say(f"Migration {migration.name} is started, in stage {state.stage}.", "bold green")
-    how = f'Switch("{migration.name}", ...)' if carried else "crossfade.attach(...) and this file"
+    how = f'Switch("{migration.name}", ...)' if switched(opened) else "crossfade.attach(...) and this file"
     screen.say(f"Now deploy the applications with {how}; then they show up here:")
     screen.say(f"Next: {step}")
     facts = {"migration": migration.name, "stage": state.stage, "epoch": state.epoch, "next_command": step}
     screen.document({"executed": True, **facts})
+
+
+def switched(opened: Opened) -> bool:
+    """Whether the applications take part by a Switch."""
+    return opened.migration.strategy_name == FREEZE_STRATEGY
 
 
 def refuse_second_start(opened: Opened) -> None:

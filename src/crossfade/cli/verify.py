@@ -14,7 +14,7 @@ from crossfade.cli.options import Where, refuse_options, with_execute, with_json
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.control.records import State
-from crossfade.core.stages import LADDERS
+from crossfade.core.stages import ALL_LADDERS
 from crossfade.verify.result import SEGMENTS, WORKERS, DifferenceSample, VerifyOptions, VerifyResult
 from crossfade.verify.run import check_stage, run_verify
 
@@ -87,7 +87,7 @@ def verify(
 
 
 def plan_of(opened: OpenedTables, state: State) -> Plan:
-    row = LADDERS[state.strategy][state.stage]
+    row = ALL_LADDERS[state.strategy][state.stage]
     if row.drains:
         copy = Step(
             f"look for items of {opened.migration.source.name} that {opened.migration.target.name} does not have",

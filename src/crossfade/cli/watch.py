@@ -12,7 +12,7 @@ from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
 from crossfade.control.records import State
-from crossfade.core.stages import LADDERS, Writes
+from crossfade.core.stages import ALL_LADDERS, Writes
 from crossfade.streams.finding import VIEW_TYPES, view_type
 from crossfade.streams.result import SeenWrite, WatchOptions, WatchResult
 from crossfade.streams.watch import run_watch
@@ -109,7 +109,7 @@ def plan_of(opened: OpenedTables, state: State, off: tuple[str, ...], *, repair:
     migration = opened.migration
     steps = [enabling_step(table, migration.strategy) for table in off]
     if repair:
-        row = LADDERS[state.strategy][state.stage]
+        row = ALL_LADDERS[state.strategy][state.stage]
         if row.is_single:
             effect = "nothing in this stage, where only one table is written"
         elif row.writes is Writes.PREPARED:

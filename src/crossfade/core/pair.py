@@ -132,6 +132,7 @@ class Pair:
         default_factory=dict[Side, tuple[IndexKey, ...]], compare=False, repr=False
     )  # of tables that were asked
     stamps_source: bool = False  # in this stage writes to the source leave stamps too
+    stamps_target: bool = True  # not where applications write there past crossfade, whose updates would keep a stamp
 
     @property
     def caller(self) -> TableShape:
@@ -317,7 +318,11 @@ class Pair:
 
     def stamps(self, side: Side) -> bool:
         """Whether writes to this side leave a fresh stamp."""
-        return side == "target" or self.stamps_source
+        return self.stamps_target if side == "target" else self.stamps_source
+
+    def is_ours(self, stored: Stored) -> bool:
+        """Whether crossfade has put what the target holds there, as far as that can be told."""
+        return stored.stamp is not None or not self.stamps_target
 
     def put_or_delete(self, side: Side, source_key: Item, image: Image, guard: Guard | None = None) -> Routine[Request]:
         """The request that makes `side` hold this image. As a transaction's action it is a Put or a Delete."""
@@ -331,10 +336,10 @@ class Pair:
     def unchanged(self, side: Side, before: Stored, named: frozenset[str] = frozenset()) -> Guard:
         """The optimistic lock: this side still holds what was read.
 
-        On the target the stamp tells, which is fresh with every write. The source has none, so there the attributes do,
-        and those `named` are still absent where they were.
+        On the target the stamp tells, which is fresh with every write. Where there are none, as on the source, the
+        attributes do, and those `named` are still absent where they were.
         """
-        if side == "source":
+        if side == "source" or not self.stamps_target:
             return self.as_it_was(side, before.item, named)
         if before.item is None:
             return Guard("attribute_not_exists(#xf_key)", {"#xf_key": self.target.partition_key}, {})

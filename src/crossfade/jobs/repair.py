@@ -3,7 +3,8 @@
 A repair is the same routine as a mirror (`sync`), so it cannot overwrite a newer write: its own is locked on what it
 read, and the authority is read again after it. Three things it leaves alone, because it could destroy the only copy:
 
-- an item of the target without crossfade's stamp: somebody else put it there, before the migration or beside it;
+- an item of the target without crossfade's stamp, where it leaves one: somebody else put it there, before the
+  migration or beside it;
 - an item that only the source has, while the target decides and the backfill was never complete (somebody forced the
   gate): it may never have been copied;
 - an item of the target that stands under the key of another item of the source (see use_as_key): one of the two is to
@@ -38,7 +39,7 @@ def repair_key(pair: Pair, row: Row, source_key: Item, *, backfilled: bool) -> R
     try:
         target = yield from read_patiently(pair, "target", source_key)
         source = yield from read_patiently(pair, "source", source_key)
-        if row.authority == "source" and source.item is None and target.item is not None and target.stamp is None:
+        if row.authority == "source" and source.item is None and target.item is not None and not pair.is_ours(target):
             return Repair.NOT_OURS
         if row.authority == "target" and target.item is None and source.item is not None and not backfilled:
             return Repair.MAYBE_NEVER_COPIED

@@ -201,6 +201,7 @@ class Session(JobClient):
             how.get("rules", ALL_RULES),
             self.landing_seconds,
             ledger=Ledger(migration.control_table, migration.name),
+            stamps_target=migration.stamps,
         )
 
     async def items_approximately(self, *places: Place) -> int:

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from crossfade.core.effects import Call, Request, Routine, Sleep
 from crossfade.core.mirroring import patiently, read_again
-from crossfade.core.stages import Side
+from crossfade.core.stages import FREEZE_STRATEGY, Side
 from crossfade.errors import ConfigurationError
 
 # Where writes are told by what follows them, keys are all that is needed: images are read from the tables themselves.
 # Where they are told by their stamps, both images are.
-VIEW_TYPES: Final = {"dual-write": "KEYS_ONLY", "copy-on-write": "NEW_AND_OLD_IMAGES"}
+VIEW_TYPES: Final = {"dual-write": "KEYS_ONLY", FREEZE_STRATEGY: "KEYS_ONLY", "copy-on-write": "NEW_AND_OLD_IMAGES"}
 LOOK_SECONDS: Final = 0.5
 LOOKS_MAX: Final = 240  # two minutes; the service takes some seconds
 

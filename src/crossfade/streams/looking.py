@@ -9,7 +9,7 @@ from typing import Final
 from crossfade.control.records import Job, JobStatus, JournalEntry, State
 from crossfade.control.store import Control
 from crossfade.core.effects import Routine
-from crossfade.core.stages import LADDERS, Stage
+from crossfade.core.stages import ALL_LADDERS, Stage
 from crossfade.streams.meaning import MEANINGS, Look, Meaning
 
 LOOK_SECONDS: Final = 0.5
@@ -46,7 +46,7 @@ class Onlooker:
         return Look(
             stage=state.stage,
             epoch=state.epoch,
-            authority=LADDERS[state.strategy][state.stage].authority,
+            authority=ALL_LADDERS[state.strategy][state.stage].authority,
             meaning=meaning,
             settled_at=self._settled(now),
             backfilled=backfill is not None and backfill.status is JobStatus.COMPLETE,

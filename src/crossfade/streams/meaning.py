@@ -1,9 +1,10 @@
 """What a write of the source means in a stage: the one table of it, and how it is applied to one record.
 
-In dual-write what crossfade writes to the source carries no mark, so in most stages a write is told by what follows it:
-crossfade's own reach both tables, and so both agree within moments; a stray write leaves a difference behind. In
-copy-on-write the two differ anyway, but there crossfade's writes leave a fresh stamp in the source, from `prepare` on;
-after it there are none but deletions. Where the source is no longer written at all, each write is a stray one.
+In dual-write and freeze what is written to the source carries no mark, so in most stages a write is told by what
+follows it: crossfade's own reach both tables, and so both agree within moments; a stray write leaves a difference
+behind. In copy-on-write the two differ anyway, but there crossfade's writes leave a fresh stamp in the source, from
+`prepare` on; after it there are none but deletions. Where the source is no longer written at all, each write is a stray
+one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from crossfade.core.stages import Side, Stage
+from crossfade.core.stages import FREEZE_STRATEGY, Side, Stage
 from crossfade.streams.changes import Change
 
 
@@ -31,6 +32,16 @@ MEANINGS: Final[dict[str, dict[Stage, Meaning]]] = {
         Stage.SHADOW: Meaning.COMPARED,
         Stage.LOCKSTEP_SOURCE: Meaning.COMPARED,
         Stage.LOCKSTEP_TARGET: Meaning.COMPARED,
+        Stage.LIVE: Meaning.COMPARED,
+        Stage.RAMPDOWN: Meaning.COMPARED,
+        Stage.COMPLETE: Meaning.STRAY,
+    },
+    FREEZE_STRATEGY: {
+        Stage.OFF: Meaning.UNTOLD,
+        Stage.DUALWRITE: Meaning.COMPARED,
+        Stage.SHADOW: Meaning.COMPARED,
+        Stage.FREEZE_SOURCE: Meaning.COMPARED,
+        Stage.FREEZE_TARGET: Meaning.COMPARED,
         Stage.LIVE: Meaning.COMPARED,
         Stage.RAMPDOWN: Meaning.COMPARED,
         Stage.COMPLETE: Meaning.STRAY,

@@ -19,7 +19,7 @@ from crossfade.control.store import Caller
 from crossfade.control.streams import forget_reader
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
-from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.stages import ALL_LADDERS, Side, Stage
 from crossfade.errors import Fenced
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
@@ -253,7 +253,7 @@ class _Run:
         self._failed(applied.failures)
 
     def _decides(self, stream: Stream, stage: Stage) -> bool:
-        row = LADDERS[self._session.migration.strategy][stage]
+        row = ALL_LADDERS[self._session.migration.strategy][stage]
         return not row.is_single and row.authority == stream.side
 
     def _failed(self, failures: Sequence[Failure]) -> None:

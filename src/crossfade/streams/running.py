@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from crossfade.core.stages import LADDERS, Side
+from crossfade.core.stages import ALL_LADDERS, Side
 from crossfade.errors import ConfigurationError, Refused, StageUncertain
 from crossfade.jobs.session import Session
 from crossfade.jobs.workers import UNCERTAIN_RETRY_SECONDS, UNCERTAIN_SECONDS_MAX
@@ -28,7 +28,7 @@ REPLICATE_ADVICE: Final = (
 
 def refuse_without_mirrors(migration: Migration) -> None:
     """Raises Refused for a strategy in which the two tables are not kept equal."""
-    if not any(row.keeps_equal for row in LADDERS[migration.strategy].values()):
+    if not any(row.keeps_equal for row in ALL_LADDERS[migration.strategy].values()):
         raise Refused(
             f"migration {migration.name} goes by the strategy {migration.strategy}, in which nothing is mirrored, so"
             " there is nothing to replicate",

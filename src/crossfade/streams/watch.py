@@ -21,7 +21,7 @@ from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.pair import key_name
-from crossfade.core.stages import LADDERS, Row
+from crossfade.core.stages import ALL_LADDERS, Row
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
@@ -253,7 +253,7 @@ class _Watch:
 
         async def once() -> str:
             with session.ticket() as scope:
-                row = LADDERS[session.migration.strategy][scope.ticket.stage]
+                row = ALL_LADDERS[session.migration.strategy][scope.ticket.stage]
                 if row.is_single:
                     return ONE_TABLE
                 return await session.run(repairing(row), scope)

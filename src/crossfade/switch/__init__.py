@@ -8,5 +8,6 @@ through the freeze are in `control/`. What carries a database's log to the targe
 from crossfade.switch.declaring import Mirror, Read, Write
 from crossfade.switch.flags import Flag
 from crossfade.switch.switch import Switch
+from crossfade.switch.tables import TableMirror
 
-__all__ = ["Flag", "Mirror", "Read", "Switch", "Write"]
+__all__ = ["Flag", "Mirror", "Read", "Switch", "TableMirror", "Write"]

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -52,7 +52,7 @@ class Membership:
 
     def __init__(
         self,
-        bulk: BulkClient,
+        connections: Mapping[Place, BulkClient],
         repositories: Repositories,
         make_board: Callable[[Callable[[Later, Ticket], None]], Switchboard],
         caller: Caller,
@@ -61,7 +61,7 @@ class Membership:
         flag: Flag | None = None,
     ) -> None:
         self._flag = flag
-        self._bulk = bulk
+        self._connections = connections
         self._watch = watch
         self._timing = timing
         self._caller = caller
@@ -77,8 +77,8 @@ class Membership:
     def _put(self, later: Later, ticket: Ticket) -> None:
         self.background.put(later, ticket)
 
-    async def _send(self, _place: Place, operation: str, request: Request) -> Reply:
-        return await self._bulk.call(operation, request)
+    async def _send(self, place: Place, operation: str, request: Request) -> Reply:
+        return await self._connections[place].call(operation, request)
 
     # --- coming and going
 
@@ -113,7 +113,8 @@ class Membership:
 
     async def close(self) -> None:
         self._executor.shutdown(wait=False)
-        await self._bulk.aclose()
+        for connection in self._connections.values():
+            await connection.aclose()
 
     def _begin(self, name: str, coroutine: Any) -> None:
         """One at a time of each name."""

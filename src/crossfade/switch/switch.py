@@ -37,6 +37,7 @@ from crossfade.switch.intents import Intents
 from crossfade.switch.invoking import Invoke, Raised, Repositories
 from crossfade.switch.membership import Membership, Timing
 from crossfade.switch.switchboard import Call, SwitchAgent, Switchboard, SwitchScope
+from crossfade.switch.tables import TableMirror
 
 HELD_LOOK_SECONDS: Final = 0.01  # how often a held write looks whether it may begin; a poll of the stage takes longer
 LANDING_SECONDS: Final = 30.0  # as long as most drivers wait for an answer
@@ -47,7 +48,8 @@ class Switch:
     coroutines, `async with` and `await orders.find(17)`.
 
     `operations`: of each method that may be called, whether it is a Read or a Write. `control`: a DynamoDB client of
-    boto3 or aiobotocore, for the control table. `landing_seconds`: how long after it was begun a write that raised or
+    boto3 or aiobotocore, for the control table (`control_table`: "crossfade" unless said, or what a migration file
+    says). `landing_seconds`: how long after it was begun a write that raised or
     was cancelled may still be carried out; `refusals`: exceptions that say that nothing was written, or will be.
     `hold_seconds`: how long a write may wait while the authority moves. `observer`: called with the name and the facts
     of every event. `flag`: where the stage is wished for by a feature flag.
@@ -63,8 +65,8 @@ class Switch:
         operations: Mapping[str, Read | Write],
         *,
         control: Any,
-        mirror: Mirror = Mirror(),  # noqa: B008 - frozen
-        control_table: str = TABLE_DEFAULT,
+        mirror: Mirror | TableMirror = Mirror(),  # noqa: B008 - frozen
+        control_table: str = "",
         landing_seconds: float = LANDING_SECONDS,
         lease_seconds: float = LEASE_SECONDS,
         poll_seconds: float = POLL_SECONDS,
@@ -82,7 +84,7 @@ class Switch:
         self._mirror = mirror
         self._repositories = Repositories(old, new)
         self._operations = {method: _declared(method, what, old, new) for method, what in operations.items()}
-        mirrored = (mirror.load, mirror.save)
+        mirrored = () if isinstance(mirror, TableMirror) else (mirror.load, mirror.save)
         for repository, place in ((old, "old"), (new, "new")):
             for method in mirrored:
                 _ = method_of(repository, method, place)
@@ -94,6 +96,9 @@ class Switch:
         self._asynchronous = any(kinds.values())
         self._watch = Watch(observer)
         self._client = client_of(control)
+        control_table = _control_table(name, control_table, mirror)
+        if isinstance(mirror, TableMirror):
+            landing_seconds = max(landing_seconds, mirror.landing_seconds)
         caller = Caller(f"switch {name}", socket.gethostname(), _clock)
         self._timing = timing or Timing(poll_seconds)
         self._pid = os.getpid()
@@ -114,8 +119,15 @@ class Switch:
             note, chance = self._watch.note, random.random
             return Switchboard(agent, mirror, intents, put, note, chance, landing_seconds, hold_seconds, refusals)
 
-        bulk = BulkClient.like(self._client, attempts_max=1)
-        self._membership = Membership(bulk, self._repositories, make_board, caller, self._timing, self._watch, flag)
+        clients: dict[Place, Any] = {"control": self._client}
+        if isinstance(mirror, TableMirror):
+            clients |= mirror.clients
+        connections: dict[Place, BulkClient] = {
+            place: BulkClient.like(client, attempts_max=1) for place, client in clients.items()
+        }
+        self._membership = Membership(
+            connections, self._repositories, make_board, caller, self._timing, self._watch, flag
+        )
         self._driver = SwitchThreadDriver(self._repositories, self._send, self._watch.note)
         self._thread: LoopThread | None = None
         self._started = False
@@ -145,11 +157,16 @@ class Switch:
 
     def plan(self) -> StartPlan:
         """What the migration of this switch begins with."""
+        if isinstance(self._mirror, TableMirror):
+            migration = self._mirror.migration
+            return StartPlan(FREEZE_STRATEGY, migration.source_name, migration.target_name, self._fingerprint)
         carried = self._mirror.carried == "log"
         return StartPlan(FREEZE_STRATEGY, f"{self._name} (old)", f"{self._name} (new)", self._fingerprint, carried)
 
     @property
     def _fingerprint(self) -> str:
+        if isinstance(self._mirror, TableMirror):
+            return self._mirror.migration.fingerprint
         return fingerprint_of_switch(self._mirror.carried)
 
     # --- calls
@@ -305,6 +322,20 @@ class Switch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _ = await self.aclose()
+
+
+def _control_table(name: str, given: str, mirror: Mirror | TableMirror) -> str:
+    """Raises ConfigurationError where a migration file says something else than the switch."""
+    if not isinstance(mirror, TableMirror):
+        return given or TABLE_DEFAULT
+    migration = mirror.migration
+    if name != migration.name or given not in ("", migration.control_table):
+        raise ConfigurationError(
+            f"the switch is of migration {name}, control table {given or migration.control_table}, and its mirror of"
+            f" {migration.name}, {migration.control_table}",
+            next_step="give both the same name, and leave control_table to the migration file",
+        )
+    return migration.control_table
 
 
 def _declared(name: str, what: Read | Write, old: object, new: object) -> Operation:

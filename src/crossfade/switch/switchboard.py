@@ -22,6 +22,7 @@ from crossfade.switch.declaring import Mirror, Operation, Read
 from crossfade.switch.intents import Intent, Intents
 from crossfade.switch.invoking import Invoke, Raised
 from crossfade.switch.syncing import SaveFailed, sync
+from crossfade.switch.tables import TableMirror
 
 LANDING: Final = "landing#"  # no key's text begins so: what is only waited for takes no mirror's place
 NO_KEY: Final = ""  # of a comparison about no entity in particular
@@ -71,7 +72,7 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Switchboard:
     agent: SwitchAgent
-    mirror: Mirror
+    mirror: Mirror | TableMirror
     intents: Intents
     put: Callable[[Later, Ticket], None]
     note: Callable[[str, dict[str, Any]], None]
@@ -84,6 +85,9 @@ class Switchboard:
         """None: writes are held; ask again in a moment. Raises Held when that goes on since too long, Refused for a
         key that cannot be one, StageUncertain without a lease."""
         keys = operation.texts(invoke.arguments, dict(invoke.named))
+        if isinstance(self.mirror, TableMirror) and operation.writes:
+            for key, _ in keys:
+                _ = self.mirror.item_key(key)
         what = operation.what
         ticket = self.agent.begin(not (isinstance(what, Read) and what.eventual), now)
         if operation.writes and FREEZE[ticket.stage].holds:
@@ -201,7 +205,7 @@ class Switchboard:
         try:
             if self.mirrors(row):
                 yield from self._record(intent)
-                yield from sync(self.mirror, row.authority, intent.key, lambda: self._is_followed(intent.text, ended))
+                yield from self._sync(row, intent.key, lambda: self._is_followed(intent.text, ended))
         except CrossfadeError as error:
             now = yield from Now()
             self.intents.failed(intent.text, error.message, now, self._lands_until(error))
@@ -210,6 +214,11 @@ class Switchboard:
         record = self.intents.settled(intent.text, ended, (yield from Now()))
         if record is not None:
             yield from forget_repair(self.agent.control, record)
+
+    def _sync(self, row: Row, key: Any, is_followed: Callable[[], bool]) -> Routine[None]:
+        if isinstance(self.mirror, TableMirror):
+            return self.mirror.sync(row.authority, key)
+        return sync(self.mirror, row.authority, key, is_followed)
 
     def _is_followed(self, text: str, ended: int) -> bool:
         """Whether a write has ended since, which brings a mirror of its own."""
@@ -222,7 +231,7 @@ class Switchboard:
         """The same for a key that another client has left; whether its record may go."""
         try:
             if self.mirrors(row):
-                yield from sync(self.mirror, row.authority, key, lambda: False)
+                yield from self._sync(row, key, lambda: False)
         except CrossfadeError as error:
             yield from Note("repair_failed", {"key": text, "error": error.message})
             if isinstance(error, SaveFailed):  # its ticket is held until that can no longer land

@@ -30,7 +30,7 @@ def repair_stray(pair: Pair, row: Row, stray: Stray) -> Routine[Repair]:
     stored = yield from read_stray(pair, stray)
     if stored.item is None:
         return Repair.REPAIRED
-    if stored.stamp is None:
+    if not pair.is_ours(stored):
         return Repair.NOT_OURS
     if row.authority == "target":
         return Repair.FAILED  # the target decides that it is there, and the source cannot hold it

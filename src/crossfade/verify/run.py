@@ -23,7 +23,7 @@ from crossfade.control.store import Caller
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.mirroring import Difference
-from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.stages import ALL_LADDERS, Side, Stage
 from crossfade.errors import Refused
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.connecting import Clients, Connect, lean
@@ -115,7 +115,7 @@ def sides_of(strategy: str) -> tuple[Side, ...]:
 
 def check_stage(strategy: str, stage: Stage) -> None:
     """Raises Refused where there is nothing to compare."""
-    row = LADDERS[strategy][stage]
+    row = ALL_LADDERS[strategy][stage]
     if row.keeps_equal or row.drains:
         return
     raise means_nothing("verify", strategy, stage, "new items are written to the source" if row.merges else ONE_SIDED)
@@ -321,7 +321,7 @@ class _SegmentTask:
         session = self._run.session
         with session.ticket() as scope:
             stage = scope.ticket.stage
-            row = LADDERS[session.migration.strategy][stage]
+            row = ALL_LADDERS[session.migration.strategy][stage]
             if not (row.keeps_equal or row.drains):
                 raise Refused(f"the migration is in {stage} by now, where one table is written: nothing to repair")
             if self._covers and not isinstance(what, Stray):

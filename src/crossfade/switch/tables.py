@@ -1,0 +1,114 @@
+"""The two tables of a migration as what a switch keeps equal: each entity is an item, and its key is the source's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import botocore.session
+from botocore.exceptions import BotoCoreError
+
+from crossfade.aws.clients import client_of, is_asynchronous
+from crossfade.core import mirroring
+from crossfade.core.effects import Now, Place, Routine
+from crossfade.core.items import Item
+from crossfade.core.mapping import Kind
+from crossfade.core.pair import Pair
+from crossfade.core.stages import FREEZE_STRATEGY, Side
+from crossfade.errors import ConfigurationError, CrossfadeError, Refused
+from crossfade.jobs.connecting import landing_seconds_of
+from crossfade.migration import Migration, Table
+from crossfade.switch.syncing import SaveFailed
+
+TYPES: Final[dict[str, tuple[type, ...]]] = {"S": (str,), "N": (int, Decimal), "B": (bytes,)}
+
+
+class TableMirror:
+    """`Switch(name, old, new, {...}, control=client, mirror=TableMirror(migration))`: of a migration with the strategy
+    `freeze`. Then the repositories need no methods of their own for it.
+
+    The key of an entity is the key of an item of the source: a text, a number (int or Decimal) or bytes, as the table
+    declares it; with a sort key, a tuple of both. `source`, `target`: clients of boto3 for crossfade's own requests; by
+    default what the migration file makes, or one of the Region that it says.
+
+    Raises ConfigurationError.
+    """
+
+    carried: Final = ""
+
+    def __init__(self, migration: Migration, *, source: Any = None, target: Any = None) -> None:
+        if migration.strategy != FREEZE_STRATEGY:
+            raise ConfigurationError(
+                f"TableMirror of migration {migration.name}: its strategy {migration.strategy} needs no Switch",
+                next_step='crossfade.attach(client, migration), or strategy="freeze"',
+            )
+        self.migration = migration
+        self.clients: Mapping[Place, Any] = {
+            "source": _client(migration.source, source),
+            "target": _client(migration.target, target),
+        }
+        self.landing_seconds = landing_seconds_of(self.clients)
+        self._pair = Pair(
+            migration.source,
+            migration.target,
+            migration.compiled,
+            landing_seconds=self.landing_seconds,
+            stamps_target=migration.stamps,
+        )
+
+    def item_key(self, key: Any) -> Item:
+        """The source's key of an entity. Raises Refused for what cannot be one."""
+        declared = self.migration.source.key
+        parts: tuple[Any, ...] = (*key,) if isinstance(key, tuple) else (key,)
+        if len(parts) != len(declared):
+            names = ", ".join(declared)
+            raise Refused(
+                f"{key!r} is no key of {self.migration.source.name}: {len(declared)} values are needed, {names}",
+                next_step="key= gives a value, or of a table with a sort key a tuple of both",
+            )
+        return {name: self._value(name, kind, part) for (name, kind), part in zip(declared.items(), parts, strict=True)}
+
+    def _value(self, name: str, kind: Kind, part: Any) -> dict[str, Any]:
+        if isinstance(part, bool) or not isinstance(part, TYPES[kind]):
+            wanted = " or ".join(each.__name__ for each in TYPES[kind])
+            raise Refused(
+                f"{part!r} is no {name} of {self.migration.source.name}: its type is {kind}, so {wanted} is needed",
+                next_step="key=lambda ...: gives it in that type",
+            )
+        return {kind: str(part) if kind == "N" else part}
+
+    def sync(self, authority: Side, key: Any) -> Routine[None]:
+        """Make the other table hold what the authority holds. Raises SaveFailed: where one has been sent, it may land
+        until then."""
+        try:
+            yield from mirroring.sync(self._pair, authority, self.item_key(key))
+        except CrossfadeError as error:
+            raise SaveFailed(error.message, (yield from Now())) from error
+
+
+def _client(table: Table, given: Any) -> Any:
+    made = given
+    if made is None and table.client is not None:
+        made = table.client()
+    elif made is None:
+        made = _of_region(table)
+    client = client_of(made)
+    if is_asynchronous(client):
+        raise ConfigurationError(
+            f"the client of table {table.full_name} is one of aiobotocore",
+            next_step="give one of boto3: crossfade's own requests do not block the loop whatever it is",
+        )
+    return client
+
+
+def _of_region(table: Table) -> Any:
+    session: Any = botocore.session.Session()
+    try:
+        client: Any = session.create_client("dynamodb", region_name=table.region or None)
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(
+            f"no client of table {table.full_name} can be made: {error}",
+            next_step="give one, TableMirror(migration, source=client, target=client), or say region= of the table",
+        ) from error
+    return client
