@@ -60,7 +60,8 @@ class TableMirror:
     def item_key(self, key: Any) -> Item:
         """The source's key of an entity. Raises Refused for what cannot be one."""
         declared = self.migration.source.key
-        parts: tuple[Any, ...] = (*key,) if isinstance(key, tuple) else (key,)
+        given: Any = key if isinstance(key, tuple) else (key,)
+        parts: tuple[Any, ...] = tuple(given)
         if len(parts) != len(declared):
             names = ", ".join(declared)
             raise Refused(
