@@ -13,6 +13,7 @@ EXAMPLES = (
     ("documents", "examples.documents.run"),
     ("guid", "examples.guid.run"),
     ("guid, derived", "examples.guid.run", "--derived"),
+    ("another_region", "examples.another_region.run"),
     ("mysql_to_dynamodb", "examples.mysql_to_dynamodb.run"),
 )
 

@@ -98,11 +98,15 @@ class Orders:
         self._client.put_item(TableName=self._table, Item={**key, self._total: {self._kind: str(total)}})
 
 
+def key_of(customer: str, order_id: str, total: int) -> tuple[str, str]:  # noqa: ARG001 - the arguments of `place`
+    return customer, order_id
+
+
 def switch_of(two: Two) -> Switch:
     migration = load(two.shell.file)
     old = Orders(two.shell.client, two.table, "total", "S")
     new = Orders(two.there, two.table, "amount", "N", spread=migration.compiled.forward_key)
-    writes = {"place": Write(key=lambda customer, order_id, total: (customer, order_id))}  # noqa: ARG005
+    writes = {"place": Write(key=key_of)}
     mirror = TableMirror(migration, source=two.shell.client)
     return Switch(migration.name, old, new, writes, control=two.shell.client, mirror=mirror, poll_seconds=0.2)
 
@@ -154,6 +158,10 @@ def test_verify_finds_and_repairs_what_differs(two: Two) -> None:
     assert {kind: found[kind] for kind in ("missing", "extra", "mismatched")} == {
         "missing": 1, "extra": 1, "mismatched": 1,
     }  # fmt: skip
+    assert "holds items, and nothing in them tells" in shell("check").output
+    planned = shell("verify", "--repair").output
+    assert f"{two.table} decides: items of {two.table} (eu-west-1" in " ".join(planned.split())
+    assert "left alone" not in planned
     _ = shell("verify", "--segments", "2", "--repair", "--execute")
     assert "both tables are equal" in shell("verify", "--segments", "2").output
 

@@ -124,6 +124,11 @@ class RowMigration(AnyMigration):
             given: Any = getattr(self, what)
             if not isinstance(given, kind):
                 raise ConfigurationError(f"migration {self.name}: {what}={given!r} is not of that kind", next_step=how)
+        if self.target.is_placed:
+            raise ConfigurationError(
+                f"migration {self.name}: region=, account= and client= are for tables on both sides",
+                next_step="leave them out: the target is where the commands are pointed at (--region, --profile)",
+            )
         check_table_name(self.control_table, "control_table")
         parts = self.parts_table or f"{self.target.name}{PARTS_SUFFIX}"
         check_table_name(parts, "parts_table")

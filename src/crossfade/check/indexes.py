@@ -13,7 +13,7 @@ from crossfade.core.index_keys import IndexKey
 from crossfade.core.indexing import check_alike, schema_of
 from crossfade.core.mapping import Kind
 from crossfade.core.pair import IndexSchema, Pair
-from crossfade.core.stages import Side
+from crossfade.core.stages import FREEZE_STRATEGY, Side
 from crossfade.errors import Refused
 from crossfade.migration import Migration
 
@@ -39,7 +39,9 @@ def _add(found: dict[tuple[str, str], IndexKey], index: str, names: KeyNames, ki
 
 
 def index_findings(migration: Migration, source: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[Finding]:
-    """Which queries will have no index, or cannot be answered as the caller's own table does."""
+    """Which queries will have no index, or cannot be answered as the caller's own table does. Behind a Switch each
+    table is asked in its own terms, so there only what keeps items out of the target matters."""
+    routed = migration.strategy != FREEZE_STRATEGY
     yield from _declared(migration, "source", source)
     yield from _declared(migration, "target", target)
     there = {index["IndexName"]: index for index in all_indexes(target)}
@@ -49,8 +51,10 @@ def index_findings(migration: Migration, source: Mapping[str, Any], target: Mapp
         counterpart = there.get(migration.indexes.get(name, name))
         if counterpart is None:
             absent.append(name)
-        else:
+        elif routed:
             yield from _compared(migration, source, index, target, counterpart)
+        else:
+            yield from _other_kinds(migration, name, key_of(index), kinds_of(source), kinds_of(target))
     if absent:
         yield Finding(
             "warning",
@@ -68,7 +72,7 @@ def index_findings(migration: Migration, source: Mapping[str, Any], target: Mapp
         )
     if migration.compiled.kept:
         yield from _of_whole_keys(migration, target)
-    elif migration.compiled.sort == "other":
+    elif migration.compiled.sort == "other" and routed:
         yield _other_sort(migration)
 
 
@@ -186,7 +190,7 @@ def _compared(
         yield finding
     if not is_alike:
         return
-    yield from _other_kinds(migration, name, ours, kinds_of(source), kinds_of(target))
+    yield from _other_kinds(migration, name, ours.names, kinds_of(source), kinds_of(target))
     yield from _other_projection(migration, name, ours, theirs)
     if theirs.is_global and not ours.is_global:
         yield Finding(
@@ -199,9 +203,9 @@ def _compared(
 
 
 def _other_kinds(
-    migration: Migration, name: str, ours: IndexSchema, before: Mapping[str, Kind], after: Mapping[str, Kind]
+    migration: Migration, name: str, ours: KeyNames, before: Mapping[str, Kind], after: Mapping[str, Kind]
 ) -> Iterator[Finding]:
-    for attribute in ours.keys:
+    for attribute in ours.every:
         there = migration.compiled.arrives(attribute)
         if there is not None and there in after and before[attribute] != after[there]:
             yield Finding(

@@ -48,7 +48,7 @@ def run_check(
             if not taken.items:
                 findings.append(Finding("warning", "source-empty", f"source {migration.source.name} holds no items"))
         if target is not None:
-            findings += _already_there(client_target, migration.target)
+            findings += _already_there(client_target, migration)
             findings += expiry_findings(client_target, migration)
     except ClientError as error:
         raise ConfigurationError(
@@ -79,11 +79,19 @@ def _describe(client: Any, table: Table) -> Mapping[str, Any] | None:
     return description
 
 
-def _already_there(client: Any, table: Table) -> Iterator[Finding]:
+def _already_there(client: Any, migration: Migration) -> Iterator[Finding]:
     """Items of the target that crossfade did not write: a mirror may overwrite them, verify calls them extra."""
+    table = migration.target
     found = sample(client, table.name, TARGET_SAMPLE_ITEMS).items
     strange = [item for item in found if STAMP not in item]
-    if strange:
+    if strange and not migration.stamps:
+        yield Finding(
+            "warning",
+            "target-not-empty",
+            f"target {table.full_name} holds items, and nothing in them tells whether this migration has brought them",
+            next_step="start with an empty target: a repair deletes what the source does not have",
+        )
+    elif strange:
         names = table.key_names
         shown = [
             ", ".join(f"{name}={show_value(item[name])}" for name in names if name in item)

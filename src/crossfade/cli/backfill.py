@@ -114,14 +114,14 @@ def plan_of(opened: OpenedTables, state: State, options: BackfillOptions) -> Pla
     pace = f"at most {' and '.join(limits)} a second" if limits else "as fast as both tables take it (see --rate)"
     if migration.strategy == "copy-on-write":
         move = Step(
-            f"copy what only {migration.source.name} has into {migration.target.name}",
+            f"copy what only {migration.source.full_name} has into {migration.target.full_name}",
             f"{counted(options.segments, 'segment')}, {counted(options.workers, 'worker')}, {pace}; in transactions of"
             " many items, each written once, and only while the source still is what was read",
             f"every client to have entered {state.stage}",
         )
         return Plan(f"Backfill of migration {migration.name}, in stage {state.stage}", (move,), "")
     copy = Step(
-        f"copy {migration.source.name} into {migration.target.name}",
+        f"copy {migration.source.full_name} into {migration.target.full_name}",
         f"{counted(options.segments, 'segment')}, {counted(options.workers, 'worker')}, {pace}; reads the source twice,"
         " writes each item of the target once; newer writes are never overwritten",
         f"every client to have entered {state.stage}",

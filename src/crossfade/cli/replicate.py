@@ -122,9 +122,9 @@ def refuse_stage(state: State) -> None:
 
 def plan_of(opened: OpenedTables, state: State, off: tuple[str, ...]) -> Plan:
     migration = opened.migration
-    first = migration.table_name(ALL_LADDERS[state.strategy][state.stage].authority)
+    first = migration.table(ALL_LADDERS[state.strategy][state.stage].authority).full_name
     follow = Step(
-        f"follow the streams of {migration.source.name} and {migration.target.name}",
+        f"follow the streams of {migration.source.full_name} and {migration.target.full_name}",
         f"every key that changes in the table that decides ({first} now) is compared, and synced where the other"
         " differs; newer writes are never overwritten; the steps that need a verify then need this to be caught up too",
         f"every client to have entered {state.stage}",

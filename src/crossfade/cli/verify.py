@@ -14,7 +14,7 @@ from crossfade.cli.options import Where, refuse_options, with_execute, with_json
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.control.records import State
-from crossfade.core.stages import ALL_LADDERS
+from crossfade.core.stages import ALL_LADDERS, other_side
 from crossfade.verify.result import SEGMENTS, WORKERS, DifferenceSample, VerifyOptions, VerifyResult
 from crossfade.verify.run import check_stage, run_verify
 
@@ -96,12 +96,13 @@ def plan_of(opened: OpenedTables, state: State) -> Plan:
         )
         return Plan(f"Repair of migration {opened.migration.name}, in stage {state.stage}", (copy,), "")
     authority = row.authority
-    first = opened.migration.table_name(authority)
-    other = opened.migration.table_name("target" if authority == "source" else "source")
+    first = opened.migration.table(authority).full_name
+    other = opened.migration.table(other_side(authority)).full_name
+    spared = "what crossfade did not write is left alone, and " if opened.migration.stamps else ""
     step = Step(
         "compare both tables and make equal what differs",
         f"{first} decides: items of {other} that differ are written anew, items that {first} does not have are deleted;"
-        " what crossfade did not write is left alone, and a newer write is never overwritten",
+        f" {spared}a newer write is never overwritten",
         f"every client to have entered {state.stage}",
     )
     return Plan(f"Repair of migration {opened.migration.name}, in stage {state.stage}", (step,), "")

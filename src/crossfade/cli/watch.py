@@ -75,7 +75,7 @@ def watch(
             return
         if without_images(opened, off):
             screen.say(f"Note: {WITHOUT_IMAGES}", "yellow")
-        screen.say(f"Watching {opened.migration.source.name} in stage {state.stage} (Ctrl-C leaves)", "dim")
+        screen.say(f"Watching {opened.migration.source.full_name} in stage {state.stage} (Ctrl-C leaves)", "dim")
         result = run_watch(
             opened.migration,
             opened.clients,
@@ -110,17 +110,18 @@ def plan_of(opened: OpenedTables, state: State, off: tuple[str, ...], *, repair:
     steps = [enabling_step(table, migration.strategy) for table in off]
     if repair:
         row = ALL_LADDERS[state.strategy][state.stage]
+        source, target = migration.source.full_name, migration.target.full_name
         if row.is_single:
             effect = "nothing in this stage, where only one table is written"
         elif row.writes is Writes.PREPARED:
             effect = "nothing in this stage, where applications see what the source holds"
         elif row.drains:
-            what = f"what a stray write left in {migration.source.name} is copied to {migration.target.name}"
+            what = f"what a stray write left in {source} is copied to {target}"
             effect = f"{what}, if that has no such item"
         elif row.authority == "source":
-            effect = f"what a stray write left in {migration.source.name} is carried over to {migration.target.name}"
+            effect = f"what a stray write left in {source} is carried over to {target}"
         else:
-            effect = f"a stray write is undone: {migration.source.name} gets what {migration.target.name} holds"
+            effect = f"a stray write is undone: {source} gets what {target} holds"
         steps.append(Step("sync the keys of stray writes", effect))
     return Plan(f"Watch of migration {migration.name}, in stage {state.stage}", tuple(steps), "")
 
