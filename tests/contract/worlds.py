@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, get_args
+from typing import Any, Final, cast
 
 import botocore
 from botocore.config import Config
@@ -44,7 +44,7 @@ SETTLE_SECONDS_MAX: Final = 30.0
 RAMP_PERCENT: Final = 50  # so that in the stages with a ramp either side serves reads
 WRONG_SHOWN_MAX: Final = 5
 
-STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
+STRATEGIES: Final[tuple[Strategy, ...]] = cast("tuple[Strategy, ...]", tuple(LADDERS))
 
 _numbers = itertools.count()
 
