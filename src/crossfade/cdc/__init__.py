@@ -1,6 +1,6 @@
 """From a relational database to DynamoDB: its row log as changes, rows as items, and the versions that order them.
 
-    migration.py the migration file's value; connecting.py: where the servers are, from the environment
+    migration.py the migration file's value; topics.py: who fills its topics; connecting.py: where the servers are
     changes.py   what is known of one change of one row, and its version
     hiding.py    a client that sees the target without tombstones and versions
     publishing.py  the log into topics of our own (kafka.py: the client; checkpoints.py: where to go on)
@@ -14,8 +14,9 @@ DynamoDB's own change streams (`streams/`), whose changes have no order and need
 from __future__ import annotations
 
 from crossfade.cdc.hiding import hide_versions
-from crossfade.cdc.migration import Kafka, MySQL, RowMigration
+from crossfade.cdc.migration import MySQL, RowMigration
 from crossfade.cdc.mysql.values import date_or
 from crossfade.cdc.rows import Child, key
+from crossfade.cdc.topics import DMS, Debezium, Kafka
 
-__all__ = ["Child", "Kafka", "MySQL", "RowMigration", "date_or", "hide_versions", "key"]
+__all__ = ["DMS", "Child", "Debezium", "Kafka", "MySQL", "RowMigration", "date_or", "hide_versions", "key"]

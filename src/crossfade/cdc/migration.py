@@ -20,22 +20,19 @@ secret. Loading it takes neither a driver of MySQL nor one of Kafka.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from crossfade.cdc.rows import Attributes, Child, Function, Rows
+from crossfade.cdc.topics import DMS, AnyTopics, Debezium, Kafka
 from crossfade.control.freezing import fingerprint_of_switch
 from crossfade.core.stages import FREEZE_STRATEGY
 from crossfade.errors import ConfigurationError
 from crossfade.migration import AnyMigration, Table, check_migration_name, check_table_name
 
 SERVER_IDS: Final = 2**32
-TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,150}")  # Kafka's own rule, with room for a schema and a table
 SCHEMA_CHARACTERS_MAX: Final = 64
-PARTITIONS: Final = 12
-PARTITIONS_MAX: Final = 10_000
 PARTS_SUFFIX: Final = "-parts"
 
 
@@ -62,54 +59,19 @@ class MySQL:
             raise ConfigurationError(f"MySQL: marks={marks!r} is no name of a schema")
 
 
-@dataclass(frozen=True, slots=True)
-class Kafka:
-    """Topics between the source's log and the target. Raises ConfigurationError.
-
-    Changes go to the topic `name`, or with `one_a_table` each table's to `name.schema.table`; what cannot be applied
-    goes to `name.dead`. The rest is for topics that are missing when they are needed: how many partitions, how many
-    copies of each (-1: as the broker is set), and how long messages are kept (-1: for ever).
-    """
-
-    name: str
-    one_a_table: bool = False
-    partitions: int = PARTITIONS
-    replication: int = -1
-    retention_seconds: int = -1
-
-    def __post_init__(self) -> None:
-        name: Any = self.name
-        if not isinstance(name, str) or not TOPIC_NAME.fullmatch(name):
-            raise ConfigurationError(
-                f"Kafka: {name!r} is no name of a topic: up to 150 letters, digits, '.', '_' or '-'"
-            )
-        partitions: Any = self.partitions
-        if type(partitions) is not int or not 1 <= partitions <= PARTITIONS_MAX:
-            raise ConfigurationError(f"Kafka: partitions={partitions!r} is no number from 1 to {PARTITIONS_MAX}")
-        for what in ("replication", "retention_seconds"):
-            given: Any = getattr(self, what)
-            if type(given) is not int or not (given == -1 or given > 0):
-                raise ConfigurationError(f"Kafka: {what}={given!r} is neither -1 nor a number above 0")
-
-    @property
-    def dead_letters(self) -> str:
-        """The topic of what could not be applied."""
-        return f"{self.name}.dead"
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RowMigration(AnyMigration):
     """What a migration file for rows makes. Raises ConfigurationError.
 
-    `topics` None: without Kafka, one process carries the log to the target. `parts_table`: where the rows are kept of
-    items that are made from several (`fold`); by default the target's name and "-parts". The application's
-    `Switch(name, ...)` has the same name.
+    `topics` None: without Kafka, one process carries the log to the target; else `Kafka`, `Debezium` or `DMS`, by who
+    fills them. `parts_table`: where the rows are kept of items that are made from several (`fold`); by default the
+    target's name and "-parts". The application's `Switch(name, ...)` has the same name.
     """
 
     name: str
     source: MySQL
     target: Table
-    topics: Kafka | None = None
+    topics: AnyTopics | None = None
     control_table: str = "crossfade"
     parts_table: str = ""
     rows: Rows = field(init=False, repr=False)
@@ -119,7 +81,7 @@ class RowMigration(AnyMigration):
         for what, kind, how in (
             ("source", MySQL, "source=MySQL(server_id=7001)"),
             ("target", Table, 'target=Table("name", key={"pk": "S", "sk": "S"})'),
-            ("topics", (Kafka, type(None)), 'topics=Kafka("name"), or topics=None'),
+            ("topics", (Kafka, Debezium, DMS, type(None)), 'topics=Kafka("name"), Debezium(...), DMS(...) or None'),
         ):
             given: Any = getattr(self, what)
             if not isinstance(given, kind):
@@ -186,6 +148,11 @@ class RowMigration(AnyMigration):
     def marks_schema(self) -> str:
         """Where the table of marks is."""
         return self.source.marks or self.tables[0].partition(".")[0]
+
+    @property
+    def topic_names(self) -> tuple[str, ...]:
+        """Those that are read; none without Kafka."""
+        return () if self.topics is None else self.topics.names(self.tables, self.marks_schema)
 
     @property
     def group(self) -> str:

@@ -47,7 +47,7 @@ STEPS: Final[dict[RowStep, Row]] = {
         "purge what tells of deleted items; before `complete` too, those of some age", lambda _: True
     ),
     RowStep.GROUPS: Row(
-        "delete the consumer groups with their offsets; the topics stay, for as long as they are kept",
+        "delete the consumer groups with their offsets; the topics stay, whoever fills them",
         lambda migration: migration.topics is not None,
     ),
     RowStep.MARKS: Row("drop the table of marks on the source", lambda _: True),

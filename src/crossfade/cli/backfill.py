@@ -27,6 +27,7 @@ from crossfade.errors import Refused
 @click.option("--write-units", metavar="N", type=float, help="At most so many write units of the target a second.")
 @click.option("--again", is_flag=True, help="Copy everything once more although it is complete.")
 @click.option("--from-now", is_flag=True, help="Of rows: anew, with the log from its present end on.")
+@click.option("--loaded", is_flag=True, help="Of rows in topics of AWS DMS: its full load is complete.")
 @click.option("--stop-at-first-error", is_flag=True, help="End after the first page with an item that fails.")
 @with_execute
 @with_json
@@ -40,6 +41,7 @@ def backfill(
     write_units: float | None,
     again: bool,
     from_now: bool,
+    loaded: bool,
     stop_at_first_error: bool,
     execute: bool,
 ) -> None:
@@ -49,7 +51,8 @@ def backfill(
     Of rows it reads the source's log with a snapshot of its tables beside it, into topics or, without Kafka, into the
     target; then `crossfade replicate` carries the log on. Of the options only --again and --from-now are for it; the
     latter where the log was removed before it was read, or did not tell rows (TRUNCATE): items of rows that are gone
-    since stay in the target.
+    since stay in the target. Where Debezium or AWS DMS fill the topics, theirs is the snapshot too: this waits until it
+    is in the target, with `crossfade etl` beside it; of AWS DMS --loaded says that its full load is complete.
 
     Ctrl-C, or a kill, at any time: the same command goes on from the last page. Exit status 0 when complete, 1 when
     stopped before the end or when items could not be copied, 2 when it could not run.
@@ -59,6 +62,7 @@ def backfill(
       crossfade backfill                              print what would be done
       crossfade backfill --execute --rate 2000
       crossfade backfill --execute --json > progress.jsonl
+      crossfade backfill --loaded --execute           of AWS DMS
     """
     options = BackfillOptions(
         segments=segments,
@@ -74,9 +78,11 @@ def backfill(
         with running(opened) as (stop, shown):
             carrying = importlib.import_module("crossfade.cli.rows.carrying")
             refuse_repetition(opened, again=again or from_now)
-            carrying.backfill_rows(opened, stop, shown.note, again=again, from_now=from_now, execute=execute)
+            carrying.backfill_rows(
+                opened, stop, shown.note, again=again, from_now=from_now, loaded=loaded, execute=execute
+            )
         return
-    refuse_options(("from_now",), "a migration of two tables")
+    refuse_options(("from_now", "loaded"), "a migration of two tables")
     with running(opened) as (stop, shown):
         state = opened.state_of_this_file()
         check_stage(state.strategy, state.stage)

@@ -38,7 +38,8 @@ class WithDefault(click.Group):
 
 @click.group(cls=WithDefault, short_help="Bring a row log from its topics to the target.")
 def etl() -> None:
-    """Bring what `crossfade backfill` and `crossfade replicate` have put into topics to the target.
+    """Bring what `crossfade backfill` and `crossfade replicate`, or Debezium or AWS DMS, have put into topics to the
+    target.
 
     `crossfade etl` alone is `crossfade etl work`: a worker. Any number of them, on any number of machines, share the
     work. Without Kafka there is none: there `crossfade replicate` writes to the target itself.
@@ -204,7 +205,7 @@ def work_plan(opened: OpenedRows) -> Plan:
     migration = opened.migration
     assert migration.topics is not None  # noqa: S101 - `pipeline_of` has looked
     step = Step(
-        f"take part in the group {migration.group}, and apply what the topic {migration.topics.name} holds",
+        f"take part in the group {migration.group}, and apply what {migration.topics.shown} holds",
         f"items of {migration.target.name} are written under the versions of their rows; what cannot be applied goes to"
         f" {migration.topics.dead_letters}",
     )

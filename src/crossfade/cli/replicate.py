@@ -62,7 +62,8 @@ def replicate(
 
     Of rows it carries the source's log on, from where the backfill has left it: into topics or, without Kafka, into the
     target; of the options only --once, --for and --past-removal are for it. One process does it, and reports to
-    `crossfade status` and the gates.
+    `crossfade status` and the gates. Where Debezium or AWS DMS fill the topics, it only reports: by marks that it
+    writes to the source, and that come round.
 
     Exit status 0, 1 when keys could not be synced, 2 when it could not run or a stream
     has a gap.

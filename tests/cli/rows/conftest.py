@@ -47,6 +47,7 @@ class RowShell(Shell):
 
     source: Source
     with_kafka: bool
+    theirs: str = ""  # in the file, where others fill the topics
 
     @property
     def schema(self) -> str:
@@ -64,10 +65,10 @@ class RowShell(Shell):
     def write_rows(self, mapping: str = MAPPING) -> None:
         """The migration file."""
         names = self.tables
-        topics = f'Kafka("shop-{self.mark}", partitions=2)' if self.with_kafka else "None"
+        topics = self.theirs or (f'Kafka("shop-{self.mark}", partitions=2)' if self.with_kafka else "None")
         _ = self.file.write_text(
             "from crossfade import Table\n"
-            "from crossfade.cdc import Child, Kafka, MySQL, RowMigration\n\n"
+            "from crossfade.cdc import DMS, Child, Debezium, Kafka, MySQL, RowMigration\n\n"
             f'migration = RowMigration("{self.mark}", MySQL(server_id={next(SERVER_IDS)}),\n'
             f'    Table("{names["target"]}", key={{"pk": "S", "sk": "S"}}),\n'
             f'    topics={topics}, control_table="{names["control"]}")\n' + mapping.format(schema=self.schema)

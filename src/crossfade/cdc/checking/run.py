@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from crossfade.cdc import kafka
 from crossfade.cdc.checking.sample import RowExamination
 from crossfade.cdc.checking.tables import Describe, target_findings
+from crossfade.cdc.checking.theirs import theirs_findings
+from crossfade.cdc.checking.topics import topic_findings
 from crossfade.cdc.connecting import KafkaSettings
-from crossfade.cdc.kafka import KafkaFailed
 from crossfade.cdc.migration import RowMigration
 from crossfade.cdc.mysql.errors import TableUnfit
 from crossfade.cdc.mysql.keyset import prepare
@@ -19,7 +19,7 @@ from crossfade.cdc.mysql.schema import SourceTable, read_table
 from crossfade.cdc.mysql.source import Connection, Source
 from crossfade.cdc.mysql.watermarks import Watermarks
 from crossfade.cdc.mysql.wire import may_replicate
-from crossfade.cdc.publishing import Topics
+from crossfade.cdc.topics import Kafka
 from crossfade.check.report import CheckReport, Finding, ordered
 
 
@@ -39,7 +39,7 @@ def run_row_check(
             connection,
             migration.tables,
             watermarks=Watermarks(migration.marks_schema),
-            may_replicate=lambda: may_replicate(source, migration.source.server_id),
+            may_replicate=(lambda: may_replicate(source, migration.source.server_id)) if ours(migration) else None,
         )
         findings += [
             Finding("error" if each.serious else "warning", "source", each.what, 0, (), each.mend) for each in found
@@ -50,9 +50,10 @@ def run_row_check(
         findings += [*child_findings(migration, tables)]
         for name in wholly(migration, tables):
             examination.examine(name, sample_rows)
+        if brokers is not None:
+            findings += topic_findings(migration, brokers)
+            findings += theirs_findings(migration, brokers, connection, tables)
     findings += examination.findings()
-    if brokers is not None:
-        findings += topic_findings(migration, brokers)
     return CheckReport(
         migration=migration.name,
         fingerprint=migration.fingerprint,
@@ -61,6 +62,11 @@ def run_row_check(
         whole_table=examination.whole,
         findings=ordered(findings),
     )
+
+
+def ours(migration: RowMigration) -> bool:
+    """Whether our own capture reads the log."""
+    return isinstance(migration.topics, Kafka | None)
 
 
 def readable(connection: Connection, migration: RowMigration) -> dict[str, SourceTable]:
@@ -106,48 +112,6 @@ def child_findings(migration: RowMigration, tables: dict[str, SourceTable]) -> I
                     f" {', '.join(parent)}",
                     next_step="name the columns in parent= that hold it, in its order",
                 )
-
-
-def topic_findings(migration: RowMigration, brokers: KafkaSettings) -> Iterator[Finding]:
-    """Which topics there are, with how many partitions."""
-    declared = migration.topics
-    assert declared is not None  # noqa: S101 - there are brokers for them
-    topics = Topics(declared.name, migration.tables, declared.one_a_table)
-    admin = kafka.admin(brokers)
-    try:
-        there: dict[str, Any] = admin.list_topics(timeout=kafka.ANSWER_SECONDS).topics
-    except kafka.library().KafkaException as error:
-        failed: KafkaFailed = kafka.failed("Kafka cannot be asked for its topics", error)
-        step = "look at CROSSFADE_KAFKA_BOOTSTRAP and CROSSFADE_KAFKA_CONFIG"
-        yield Finding("error", "kafka", failed.message, next_step=step)
-        return
-    for name in (*topics.names, declared.dead_letters):
-        if name not in there:
-            what = "1 partition" if name == declared.dead_letters else f"{declared.partitions} partitions"
-            yield Finding("info", "topic", f"topic {name}: there is none yet; backfill makes it, with {what}")
-            continue
-        count = len(there[name].partitions)
-        yield Finding("info", "topic", f"topic {name}: {count} partitions, so up to {count} workers share its work")
-        policy = policy_of(admin, name)
-        if "compact" in policy:
-            yield Finding(
-                "error",
-                "topic-compacted",
-                f"topic {name} is compacted (cleanup.policy={policy}): of a row only its last change would stay, and"
-                " that is not the whole of it",
-                next_step=f"kafka-configs.sh --alter --entity-type topics --entity-name {name}"
-                " --add-config cleanup.policy=delete",
-            )
-
-
-def policy_of(admin: Any, topic: str) -> str:
-    """The topic's cleanup.policy; "" where this account may not ask."""
-    resource = kafka.library("confluent_kafka.admin").ConfigResource("topic", topic)
-    try:
-        config: dict[str, Any] = admin.describe_configs([resource])[resource].result(kafka.ANSWER_SECONDS)
-    except kafka.library().KafkaException:
-        return ""
-    return str(config["cleanup.policy"].value)
 
 
 def described(migration: RowMigration) -> Iterator[str]:

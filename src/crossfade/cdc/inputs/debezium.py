@@ -38,7 +38,7 @@ may have lost what was told, and must not be read. A change of the primary key i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from crossfade.cdc.changes import Change, ChangeUnreadable, Value, Version
@@ -53,8 +53,11 @@ OFFSET_BITS: Final = 32  # of a position: what a log file can hold, by its own f
 MILLISECONDS: Final = 1_000
 
 
-def read_debezium(key: bytes | None, value: bytes | None, *, epoch: int, offset: int) -> list[Change] | NoChange:
-    """The change that a message tells, or what else it is; `offset` is the message's in its partition.
+def read_debezium(
+    key: bytes | None, value: bytes | None, *, epoch: int, offset: int, only: Collection[str] | None = None
+) -> list[Change] | NoChange:
+    """The change that a message tells, or what else it is; `offset` is the message's in its partition. `only`: of
+    tables that are not among these nothing is wanted.
 
     Raises ChangeUnreadable with the reason.
     """
@@ -66,13 +69,15 @@ def read_debezium(key: bytes | None, value: bytes | None, *, epoch: int, offset:
         raise _unknown(message.payload)
     try:
         if "op" in payload:
-            return _change(key, message, epoch, offset)
+            return _change(key, message, epoch, offset, only)
         return _other(payload, epoch)
     except (KeyError, TypeError, ValueError) as error:
         raise ChangeUnreadable(f"a change event of another form: {error!r}", next_step=_NEXT_STEP) from error
 
 
-def _change(key: bytes | None, message: Opened, epoch: int, offset: int) -> list[Change] | NoChange:
+def _change(
+    key: bytes | None, message: Opened, epoch: int, offset: int, only: Collection[str] | None
+) -> list[Change] | NoChange:
     payload: Mapping[str, Any] = message.payload
     source, operation = payload["source"], payload["op"]
     if source["connector"] not in CONNECTORS:
@@ -80,6 +85,8 @@ def _change(key: bytes | None, message: Opened, epoch: int, offset: int) -> list
     if operation not in OPERATIONS:
         raise ChangeUnreadable(f"the operation {operation!r} is not known")
     table = f"{source['db']}.{source['table']}"
+    if only is not None and table not in only:
+        return NoChange(Kind.NOTICE, table, "another table")
     version = Version(epoch, _position(source), _row(payload, offset))
     at = source["ts_ms"] / MILLISECONDS
     if operation == TRUNCATE:

@@ -17,6 +17,7 @@ them, or carry them by Debezium or by the own reader.
 
 **The key.** A data record does not say what the primary key is: the caller does. A change of it is seen only with
 BeforeImageSettings (`EnableBeforeImage`, with `ColumnFilter` "pk-only" or "all"), and is a DELETE and an INSERT then.
+An update without an image says that the row before it is not known; which items that had made can be told by "all".
 
 **Values** stay as they are (numbers with a point or an exponent are Decimal, true and false 1 and 0): DECIMAL is a
 number or text, dates are text, binary is hexadecimal text, by the task's settings. A column that is NULL is not there
@@ -26,7 +27,7 @@ at all unless `IncludeNullAndEmpty` is true.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from crossfade.cdc.changes import Change, ChangeUnreadable, Value, Version
@@ -47,10 +48,12 @@ def read_dms(
     epoch: int,
     offset: int,
     primary_keys: Mapping[str, Sequence[str]],
+    only: Collection[str] | None = None,
 ) -> list[Change] | NoChange:
     """The changes that a message tells, or what else it is; `offset` is the message's in its partition.
 
-    `primary_keys` has the columns of each table's, by "schema.table". Raises ChangeUnreadable with the reason.
+    `primary_keys` has the columns of each table's, by "schema.table". `only`: of tables that are not among these
+    nothing is wanted. Raises ChangeUnreadable with the reason.
     """
     if value is None:
         return NoChange(Kind.TOMBSTONE)
@@ -64,6 +67,8 @@ def read_dms(
             f"no message of AWS DMS: {error!r}",
             next_step="MessageFormat must be json or json-unformatted, and the rule map-record-to-record",
         ) from error
+    if only is not None and table not in only:
+        return NoChange(Kind.NOTICE, table, "another table")
     if record_type == "control":
         kind = Kind.TRUNCATE if operation in EMPTIED else Kind.SCHEMA_CHANGE
         return NoChange(kind, table, operation, Version(epoch, offset), _committed_at(metadata))
@@ -92,7 +97,8 @@ def _changes(
         return [Change(table, key, None, Version(epoch, offset), before or told, at)]
     moved = before is not None and _moved(before, primary_key, told)
     origin: Any = "snapshot" if operation in LOADED else "log"
-    changes = [Change(table, key, told, Version(epoch, offset, int(moved)), before, at, origin)]
+    unknown = operation == "update" and before is None
+    changes = [Change(table, key, told, Version(epoch, offset, int(moved)), before, at, origin, unknown)]
     if moved and before is not None:
         old = {**told, **before}  # of an image with the key alone, the rest is what was not changed
         changes.insert(0, Change(table, _key(old, primary_key, table), None, Version(epoch, offset), before, at))

@@ -28,11 +28,16 @@ class Counting(StrEnum):
     MARIADB = "mariadb"  # GTIDs of one domain: both
     MYSQL = "mysql"  # resumed by GTIDs, counted by file and offset
     FILE = "file"  # both by file and offset
+    MARKS = "marks"  # of topics that others fill: no place of the log itself, but a mark that came through it
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Behind a transaction. `server` is the one whose files these are; `epoch` counts up whenever files begin anew."""
+    """Behind a transaction. `server` is the one whose files these are; `epoch` counts up whenever files begin anew.
+
+    Of MARKS `offset` is the mark's number, `file` the name of its row in the table of marks, and `gtids` the version of
+    that row's change.
+    """
 
     counting: Counting
     gtids: str = ""
@@ -90,6 +95,8 @@ def reaches(position: Position, other: Position) -> bool:
             domain in have and have[domain][1] >= sequence
             for domain, (_, sequence) in mariadb_domains(other.gtids).items()
         )
+    if position.counting is Counting.MARKS:
+        return position.offset >= other.offset
     if (position.server, position.epoch) != (other.server, other.epoch):
         return False
     return (file_number(position.file), position.offset) >= (file_number(other.file), other.offset)

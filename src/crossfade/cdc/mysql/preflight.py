@@ -6,7 +6,7 @@ read from SHOW GRANTS, where roles and wildcards hide it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +32,7 @@ SETTINGS: Final = (
     ("binlog_order_commits", "ON", "SET GLOBAL binlog_order_commits = ON"),
     ("mysql56_temporal_format", "ON", "SET GLOBAL mysql56_temporal_format = ON, then ALTER TABLE ... FORCE each table"),
 )
+OUR_READER_S: Final = frozenset({"binlog_row_metadata", "binlog_transaction_compression"})
 RETENTION: Final = ("binlog_expire_logs_seconds", f"SET GLOBAL binlog_expire_logs_seconds = {7 * DAY_SECONDS}")
 NEW_CONNECTIONS: Final = "; sessions that are open keep the old value until they connect again"
 WAITING_RULES: Final = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
@@ -57,11 +58,14 @@ def lacks(
     tables: Collection[str],
     *,
     watermarks: Watermarks,
-    may_replicate: Callable[[], bool],
+    may_replicate: Callable[[], bool] | None,
     position: Position | None = None,
 ) -> list[Lack]:
-    """All that is missing. `may_replicate` tries to read the log (`wire.may_replicate`). Raises SourceError."""
-    found = [*_settings(connection), *_rights(connection, watermarks, may_replicate), *_filters(connection, tables)]
+    """All that is missing. `may_replicate` tries to read the log (`wire.may_replicate`); None: others read it, and have
+    that right and need no names of columns. Raises SourceError."""
+    settings = SETTINGS if may_replicate is not None else [each for each in SETTINGS if each[0] not in OUR_READER_S]
+    found = [*_settings(connection, settings), *_rights(connection, watermarks, may_replicate)]
+    found += _filters(connection, tables)
     for name in tables:
         found += _table(connection, name)
     if position is not None:
@@ -89,8 +93,8 @@ def variable(connection: Connection, name: str) -> str | None:
 # --- the server
 
 
-def _settings(connection: Connection) -> Iterator[Lack]:
-    for name, wanted, mend in SETTINGS:
+def _settings(connection: Connection, settings: Iterable[tuple[str, str, str]]) -> Iterator[Lack]:
+    for name, wanted, mend in settings:
         value = variable(connection, name)
         if value is None and name == "binlog_row_metadata":
             yield Lack(
@@ -108,11 +112,11 @@ def _settings(connection: Connection) -> Iterator[Lack]:
         )
 
 
-def _rights(connection: Connection, watermarks: Watermarks, may_replicate: Callable[[], bool]) -> Iterator[Lack]:
+def _rights(connection: Connection, watermarks: Watermarks, may_replicate: Callable[[], bool] | None) -> Iterator[Lack]:
     account = _account(connection)
-    if not may_replicate():
+    if may_replicate is not None and not may_replicate():
         yield Lack("this account may not read the log", f"GRANT REPLICATION SLAVE ON *.* TO {account}")
-    if _status(connection) is None:
+    if may_replicate is not None and _status(connection) is None:
         right = "BINLOG MONITOR" if connection.mariadb else "REPLICATION CLIENT"
         yield Lack("this account may not ask where the log ends", f"GRANT {right} ON *.* TO {account}")
     try:

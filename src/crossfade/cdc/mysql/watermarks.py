@@ -6,14 +6,16 @@ mark's own commit is behind all that was committed before it, in the log as for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from crossfade.cdc.changes import Version
 from crossfade.cdc.mysql.source import Connection, text_literal
 from crossfade.cdc.mysql.text_values import quoted
+from crossfade.cdc.topics import MARKS
 
-TABLE: Final = "crossfade_watermarks"
+TABLE: Final = MARKS
 NAME_CHARACTERS_MAX: Final = 190  # what a key of utf8mb4 may have in the oldest row format
 
 
@@ -54,3 +56,26 @@ class Watermarks:
         """Write a mark; it has been committed when this returns. Raises SourceError."""
         values = f"{text_literal(of)}, {text_literal(mark)}"
         _ = connection.rows(f"REPLACE INTO {self._quoted} (name, mark) VALUES ({values})")  # noqa: S608  literals
+
+    def count(self, connection: Connection, names: Sequence[str], at: float) -> int:
+        """Write the next number of a count, and the time, to all of these names in one transaction; the number.
+
+        A number is committed before the next one is given, so the log has them in their order. Raises SourceError.
+        """
+        _ = connection.rows("START TRANSACTION")
+        try:
+            first = text_literal(names[0])
+            _ = connection.rows(
+                f"INSERT INTO {self._quoted} (name, mark) VALUES ({first}, '0 0')"  # noqa: S608  literals
+                " ON DUPLICATE KEY UPDATE mark = mark"  # locks the row at once: two that count do not meet
+            )
+            found = connection.texts(f"SELECT mark FROM {self._quoted} WHERE name = {first} FOR UPDATE")  # noqa: S608
+            number = int(found[0][0].split()[0]) + 1
+            mark = text_literal(f"{number} {at:.3f}")
+            rows = ", ".join(f"({text_literal(name)}, {mark})" for name in names)
+            _ = connection.rows(f"REPLACE INTO {self._quoted} (name, mark) VALUES {rows}")  # noqa: S608  literals
+            _ = connection.rows("COMMIT")
+        except BaseException:
+            connection.close()  # and with it the transaction
+            raise
+        return number

@@ -3,6 +3,10 @@
 `backfill` reads the log with a snapshot beside it, and ends when the snapshot is told completely. `replicate` goes on
 from there. Both keep one checkpoint, a position with the snapshot's progress, in the control table: whoever takes it
 over goes on where the one before was, and has that one end (Fenced).
+
+Where others capture the log into topics of theirs, both only report: marks are sent round (`rounds.py`), and the last
+one up to which all is applied is the position. Theirs is the snapshot as well: a backfill is complete when a mark has
+come round that was sent after it was loaded.
 """
 
 from __future__ import annotations
@@ -30,10 +34,19 @@ from crossfade.cdc.mysql.snapshot import Progress, Snapshot
 from crossfade.cdc.mysql.source import Source, text_literal
 from crossfade.cdc.mysql.watermarks import Watermarks
 from crossfade.cdc.mysql.wire import may_replicate
-from crossfade.cdc.publishing import AGAIN_SECONDS, PATIENCE_SECONDS, Capture, Published, Publisher, unchanged
+from crossfade.cdc.publishing import (
+    AGAIN_SECONDS,
+    PATIENCE_SECONDS,
+    SAVE_SECONDS,
+    Capture,
+    Published,
+    Publisher,
+    unchanged,
+)
 from crossfade.cdc.running.leased import Leased
 from crossfade.cdc.running.pipeline import HEARTBEAT_SECONDS, MARK_SECONDS, Pipeline
 from crossfade.cdc.running.reporting import Reporting
+from crossfade.cdc.running.rounds import Rounds, reached_by_all
 from crossfade.control.jobs import claim_job, finish_job, load_checkpoints, means_nothing, save_checkpoint
 from crossfade.control.records import Job, Role
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
@@ -158,6 +171,8 @@ class _Run:
         self._published: Published | None = None  # with Kafka
         self._leased: Leased | None = None
         self._reporting: Reporting | None = None
+        self._rounds = Rounds(pipeline, source) if pipeline.theirs else None
+        self._reached: Position | None = None  # the last mark up to which all is applied, of those that went round
 
     async def work(self, note: NoteFunction, *, again: bool, from_now: bool) -> Captured:
         pipeline = self._pipeline
@@ -171,7 +186,7 @@ class _Run:
             if self._backfill:
                 claim = await leased.run(claim_job(leased.agent, pipeline.caller, Job.BACKFILL, 1, again=again))
             found = await asyncio.to_thread(self._tracked.take)
-            if from_now:
+            if from_now and self._rounds is None:
                 found = Checkpoint(str(await asyncio.to_thread(self._end_after, found.position)))
             await asyncio.to_thread(self._prepare, found)
             if claim is not None:
@@ -179,7 +194,7 @@ class _Run:
                 if from_now or not segment.counts.get(BEGUN):
                     await asyncio.to_thread(self._tracked.save, Checkpoint(found.position, ""))
                     segment = await leased.run(save_checkpoint(claim, replace(segment, counts={BEGUN: 1})))
-            if self._once:
+            if self._once or (self._backfill and self._rounds is not None):
                 self._end = await asyncio.to_thread(self._now)
             await self._carry(leased)
             if claim is not None and segment is not None and self._tracked.is_told:
@@ -206,8 +221,10 @@ class _Run:
                     connection,
                     migration.tables,
                     watermarks=self._marks,
-                    may_replicate=lambda: may_replicate(self._source, migration.source.server_id),
-                    position=position,
+                    may_replicate=None
+                    if self._rounds is not None
+                    else lambda: may_replicate(self._source, migration.source.server_id),
+                    position=position if self._rounds is None else None,
                 )
             )
             if self._backfill:
@@ -215,7 +232,7 @@ class _Run:
         if migration.topics is not None:
             if self._backfill:
                 self._pipeline.create_topics()
-            else:
+            if not self._backfill or self._rounds is not None:
                 self._pipeline.refuse_without_topics()
 
     # --- carrying
@@ -226,8 +243,8 @@ class _Run:
         self._reporting = Reporting(
             pipeline,
             leased,
-            end_of_log=lambda: position_now(self._source),
-            progress=self._carried.progress if direct else pipeline.progress,
+            end_of_log=self._now,
+            progress=self._carried.progress if direct else self._come_round if self._rounds else pipeline.progress,
             letters_left=(lambda: 0) if direct else pipeline.letters_left,
             on_beat=self._beat,
         )
@@ -236,11 +253,15 @@ class _Run:
         try:
             if direct:
                 await self._into_target(leased)
+            elif self._rounds is not None:
+                await asyncio.to_thread(self._beside_their_capture)
             else:
                 await asyncio.to_thread(self._into_topics)
         finally:
             _ = showing.cancel()
             await asyncio.to_thread(self._reporting.end)
+            if self._rounds is not None:
+                self._rounds.close()
         leased.raise_failure()
         if self._reporting.failure is not None:
             raise self._reporting.failure
@@ -280,6 +301,24 @@ class _Run:
             past_removals=self._past_removals,
         )
         _ = capture.run(self._stop, publish)
+
+    def _beside_their_capture(self) -> None:
+        """Keep the last mark that came round, as our own capture keeps its position."""
+        while True:
+            reached, snapshot = self._reached, self._tracked.last.snapshot
+            if reached is not None:
+                if self._backfill and self._end is not None and reaches(reached, self._end):
+                    snapshot = str(Progress(self._pipeline.migration.tables, finished=True))
+                self._tracked.save(Checkpoint(str(reached), snapshot))
+            if self._stop():
+                return
+            _ = self._stop_event.wait(SAVE_SECONDS)
+
+    def _come_round(self) -> EtlProgress:
+        assert self._rounds is not None  # noqa: S101 - see `_carry`
+        found = self._rounds.progress()
+        self._reached = reached_by_all(found) or self._reached
+        return found
 
     async def _into_target(self, leased: Leased) -> None:
         """Where the source goes away, again from the position that was kept."""
@@ -340,7 +379,8 @@ class _Run:
         )
 
     def _now(self) -> Position:
-        return position_now(self._source)
+        """Where the log ends, as a position that what is applied can reach."""
+        return position_now(self._source) if self._rounds is None else self._rounds.send()
 
     def _end_after(self, kept: str) -> Position:
         """Where the log ends; on a server whose files count anew, all its versions are to be greater."""

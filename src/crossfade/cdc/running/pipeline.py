@@ -11,14 +11,19 @@ from crossfade.cdc import kafka
 from crossfade.cdc.applying import Destination
 from crossfade.cdc.checkpoints import InControlTable
 from crossfade.cdc.connecting import KafkaSettings
-from crossfade.cdc.etl.progress import Progress, progress_of
+from crossfade.cdc.etl.progress import UNKNOWN, Progress, progress_of
+from crossfade.cdc.etl.reading import Reading, reading_of
 from crossfade.cdc.etl.retrying import retry_group
 from crossfade.cdc.etl.worker import Settings
 from crossfade.cdc.kafka import KafkaFailed
-from crossfade.cdc.migration import PARTS_SUFFIX, Kafka, RowMigration
+from crossfade.cdc.migration import PARTS_SUFFIX, RowMigration
+from crossfade.cdc.mysql.schema import SourceTable, read_table
+from crossfade.cdc.mysql.source import Source
 from crossfade.cdc.publishing import Topics
 from crossfade.cdc.rows import Rows
+from crossfade.cdc.topics import AnyTopics, Debezium, Kafka
 from crossfade.control.capturing import Captures
+from crossfade.control.carrying import Carriage
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Routine
 
@@ -34,13 +39,15 @@ Run = Callable[[Routine[Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """`client`: a DynamoDB client of botocore. `brokers`: None without Kafka."""
+    """`client`: a DynamoDB client of botocore. `brokers`: None without Kafka. `source`: for topics of AWS DMS, whose
+    messages tell neither a table's primary key nor what its columns are."""
 
     migration: RowMigration
     client: Any
     caller: Caller
     run: Run
     brokers: KafkaSettings | None = None
+    source: Source | None = None
 
     @property
     def control(self) -> Control:
@@ -65,7 +72,7 @@ class Pipeline:
     # --- with Kafka
 
     @property
-    def declared(self) -> Kafka:
+    def declared(self) -> AnyTopics:
         assert self.migration.topics is not None  # noqa: S101 - the caller has looked
         return self.migration.topics
 
@@ -75,14 +82,42 @@ class Pipeline:
         return self.brokers
 
     @property
+    def debezium(self) -> Debezium | None:
+        return self.declared if isinstance(self.declared, Debezium) else None
+
+    @property
+    def theirs(self) -> bool:
+        """Whether others fill the topics."""
+        return self.migration.topics is not None and not isinstance(self.migration.topics, Kafka)
+
+    @property
     def topics(self) -> Topics:
+        """Where our own capture writes to."""
+        assert isinstance(self.declared, Kafka)  # noqa: S101 - it runs for no others
         return Topics(self.declared.name, self.migration.tables, self.declared.one_a_table)
+
+    @property
+    def topic_names(self) -> tuple[str, ...]:
+        """Those that are read."""
+        return self.migration.topic_names
+
+    def reading(self) -> Reading:
+        """What their messages tell. It asks the source for tables where messages do not tell enough.
+
+        Raises SourceError.
+        """
+        return reading_of(self.migration, self._tables_of_source)
+
+    def _tables_of_source(self) -> list[SourceTable]:
+        assert self.source is not None  # noqa: S101 - whoever made this has looked
+        with self.source.connect() as connection:
+            return [read_table(connection, name) for name in self.migration.tables]
 
     def etl(self, past_removals: frozenset[str] = frozenset()) -> Settings:
         return Settings(
             self.kafka,
             self.migration.group,
-            self.topics.names,
+            self.topic_names,
             self.declared.dead_letters,
             commit_seconds=COMMIT_SECONDS,
             past_removals=past_removals,
@@ -95,30 +130,40 @@ class Pipeline:
             there = kafka.patiently(lambda: client.list_topics(timeout=kafka.ANSWER_SECONDS)).topics
         except kafka.library().KafkaException as error:
             raise kafka.failed("Kafka cannot be asked for its topics", error) from error
-        return [name for name in (*self.topics.names, self.declared.dead_letters) if name not in there]
+        return [name for name in (*self.topic_names, self.declared.dead_letters) if name not in there]
 
     def create_topics(self) -> None:
-        """Those that are missing. Raises KafkaFailed."""
+        """Those of ours that are missing. Raises KafkaFailed."""
         declared = self.declared
         how: dict[str, int] = {
             "replication": declared.replication,
             "retention_seconds": declared.retention_seconds,
         }
-        kafka.create_topics(self.kafka, self.topics.names, partitions=declared.partitions, **how)
+        if isinstance(declared, Kafka):
+            kafka.create_topics(self.kafka, self.topics.names, partitions=declared.partitions, **how)
         kafka.create_topics(self.kafka, [declared.dead_letters], partitions=1, **how)
 
     def refuse_without_topics(self) -> None:
         """Raises KafkaFailed."""
         missing = self.missing_topics()
         if missing:
-            raise KafkaFailed(
-                f"there is no topic {', '.join(missing)}",
-                next_step="crossfade backfill --execute, which makes them; or make them yourself, never compacted",
-            )
+            raise KafkaFailed(f"there is no topic {', '.join(missing)}", next_step=self._making(missing))
+
+    def _making(self, missing: list[str]) -> str:
+        if self.theirs and missing != [self.declared.dead_letters]:
+            return f"see to it that {self.declared.shown} is filled: `crossfade check` tells what is missing"
+        return "crossfade backfill --execute, which makes them; or make them yourself, never compacted"
 
     def progress(self) -> Progress:
         """Of the group that applies. Raises KafkaFailed."""
-        return progress_of(self.kafka, self.migration.group, self.topics.names, wall=time.time)
+        return progress_of(self.kafka, self.migration.group, self.topic_names, wall=time.time)
+
+    def lag_seconds(self) -> float:
+        """How far behind the group is, for whoever asks once; -1 where nobody knows. Raises KafkaFailed."""
+        if self.debezium is None or not self.debezium.offsets:
+            return self.progress().lag_seconds
+        carriage: Carriage | None = self.run(Carriage.read(self.control))  # else it takes more than one look
+        return carriage.carrier.lag_seconds if carriage is not None and carriage.runs else UNKNOWN
 
     def letters_left(self) -> int:
         """Dead letters that nobody has dealt with. Raises KafkaFailed."""

@@ -20,7 +20,6 @@ from crossfade.cdc.changes import Change, ChangeUnreadable, Version
 from crossfade.cdc.etl.applier import Applier, Counts, Run, through
 from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX
 from crossfade.cdc.etl.membership import Place, place_of
-from crossfade.cdc.etl.reading import own
 from crossfade.cdc.inputs import NoChange
 from crossfade.cdc.kafka import KafkaFailed
 from crossfade.cdc.mysql.positions import OFFSET_BITS, file_number
@@ -96,6 +95,7 @@ async def _replay(
     pipeline: Pipeline, start: From, into: str, on_look: Callable[[Replayed], None], note: NoteFunction
 ) -> Replayed:
     await asyncio.to_thread(pipeline.refuse_without_topics)
+    refuse_start(pipeline, start)
     if into:  # nobody but this writes there
         client = lean(pipeline.client, IN_FLIGHT_MAX)
         try:
@@ -114,6 +114,17 @@ async def _replay(
         return await Replay(pipeline, pipeline.destination(), run, on_look).run(start)
 
 
+def refuse_start(pipeline: Pipeline, start: From) -> None:
+    """Raises ConfigurationError for a position that the changes of these topics do not have."""
+    if not start.position or not pipeline.theirs or (pipeline.debezium and ":" in start.text):
+        return
+    place = "a position FILE:OFFSET as its messages have it, " if pipeline.debezium else ""
+    raise ConfigurationError(
+        f"{start.text!r} is no place in {pipeline.declared.shown}",
+        next_step=f"give {place}a time or {BEGINNING}",
+    )
+
+
 class Replay:
     """One run. For one loop."""
 
@@ -123,7 +134,7 @@ class Replay:
         self._pipeline = pipeline
         self._applier = Applier(destination, run)
         self._on_look = on_look
-        self._reading = own()
+        self._reading = pipeline.reading()
         self._replayed = Replayed(self._applier.counts)
 
     async def run(self, start: From) -> Replayed:
@@ -151,7 +162,7 @@ class Replay:
     def _assign(self, consumer: Any, start: From) -> dict[Place, int]:
         """Begin reading; where each partition that holds anything ends now."""
         place_class = kafka.library().TopicPartition
-        names = self._pipeline.topics.names
+        names = self._pipeline.topic_names
         places = [place_class(name, number) for name in names for number in kafka.partitions_of(consumer, name)]
         if start.at is not None:
             asked = [place_class(each.topic, each.partition, int(start.at * 1000)) for each in places]

@@ -13,7 +13,6 @@ from typing import Final
 from crossfade.cdc.etl.applier import Counts
 from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX
 from crossfade.cdc.etl.progress import UNKNOWN
-from crossfade.cdc.etl.reading import own
 from crossfade.cdc.etl.retrying import Retried, Retry
 from crossfade.cdc.etl.standing import Resting
 from crossfade.cdc.etl.worker import Worker
@@ -40,7 +39,7 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class Worked:
     """How it ended: `stopped`, `quiet` (as long as asked), or `over` (the migration is complete). `lag_seconds` tells
-    of a quiet source whether it is known to be: without the capture's markers nobody would know."""
+    of a quiet source whether it is known to be: without markers nobody would know."""
 
     status: str
     look: Look
@@ -75,6 +74,7 @@ async def _work(
     await asyncio.to_thread(pipeline.refuse_without_topics)
     async with _leased(pipeline, note) as leased:
         look, began = Look(), time.monotonic()
+        reading = await asyncio.to_thread(pipeline.reading)
         worker: Worker | None = None
 
         def over() -> bool:
@@ -91,7 +91,7 @@ async def _work(
         try:
             while True:
                 run = await leased.begun(over)
-                worker = Worker(pipeline.etl(past_removals), pipeline.destination(), run, own(), counts=look.counts)
+                worker = Worker(pipeline.etl(past_removals), pipeline.destination(), run, reading, counts=look.counts)
                 with contextlib.suppress(Resting):  # then anew, from the offsets that are kept
                     _ = await worker.work(over, quiet_seconds=quiet_seconds)
                     break
@@ -105,8 +105,7 @@ async def _work(
             return Worked("over", look)
         if stop.is_set():
             return Worked("stopped", look)
-        found = await asyncio.to_thread(pipeline.progress)
-        return Worked("quiet", look, found.lag_seconds)
+        return Worked("quiet", look, await asyncio.to_thread(pipeline.lag_seconds))
 
 
 def run_retry(pipeline: Pipeline, *, note: NoteFunction) -> Retried:
@@ -117,8 +116,9 @@ def run_retry(pipeline: Pipeline, *, note: NoteFunction) -> Retried:
 async def _retry(pipeline: Pipeline, note: NoteFunction) -> Retried:
     await asyncio.to_thread(pipeline.refuse_without_topics)
     async with _leased(pipeline, note) as leased:
+        reading = await asyncio.to_thread(pipeline.reading)
         run = await leased.begun(lambda: False)
-        return await Retry(pipeline.etl(), pipeline.destination(), run, own()).run()
+        return await Retry(pipeline.etl(), pipeline.destination(), run, reading).run()
 
 
 def _leased(pipeline: Pipeline, note: NoteFunction) -> Leased:

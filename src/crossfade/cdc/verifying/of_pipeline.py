@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +13,7 @@ from crossfade.cdc.mysql.snapshot import Progress
 from crossfade.cdc.mysql.source import Source
 from crossfade.cdc.mysql.watermarks import Watermarks
 from crossfade.cdc.running.pipeline import Pipeline
+from crossfade.cdc.running.rounds import Rounds
 from crossfade.cdc.verifying.repairing import Marking
 from crossfade.cdc.verifying.run import RowSides
 from crossfade.cdc.verifying.settling import LogApplied, Pause, Settling, applied_by_capture, applied_by_group
@@ -27,25 +29,45 @@ def sides_of(pipeline: Pipeline, source: Source, stage: Stage) -> RowSides:
     rows_decide = FREEZE[stage].authority == "source"
     settling: Settling = Pause(MIRROR_SECONDS)
     if rows_decide:
-        settling = LogApplied(lambda: position_now(source), applied(pipeline))
-    marks = Watermarks(pipeline.migration.marks_schema)
-    mark = Marking(source, marks, lambda: kept(pipeline), lambda: secrets.token_hex(12))
+        settling = LogApplied(*end_and_reached(pipeline, source))
+    mark = None  # the places of topics that others fill are none of the source's: the target's versions are kept
+    if not pipeline.theirs:
+        marks = Watermarks(pipeline.migration.marks_schema)
+        mark = Marking(source, marks, lambda: kept(pipeline), lambda: secrets.token_hex(12))
     return RowSides(pipeline.migration, source, pipeline.destination(), settling, mark, rows_decide)
+
+
+def end_and_reached(pipeline: Pipeline, source: Source) -> tuple[Callable[[], Position], Callable[[Position], bool]]:
+    """Where the log ends now, and whether all up to a position is in the target. Both block."""
+    if not pipeline.theirs:
+        return lambda: position_now(source), applied(pipeline)
+    rounds, lock = Rounds(pipeline, source), threading.Lock()
+
+    def end() -> Position:
+        with lock:
+            return rounds.send()
+
+    def has_reached(position: Position) -> bool:
+        with lock:
+            return rounds.has_reached(position)
+
+    return end, has_reached
 
 
 def applied(pipeline: Pipeline) -> Callable[[Position], bool]:
     """Whether all up to a position is in the target. It blocks; raises KafkaFailed."""
     if pipeline.migration.topics is None:
         return applied_by_capture(pipeline.captures, pipeline.run)
-    return applied_by_group(pipeline.kafka, pipeline.migration.group, pipeline.topics.names)
+    return applied_by_group(pipeline.kafka, pipeline.migration.group, pipeline.topic_names)
 
 
 def settled_for_good(pipeline: Pipeline, source: Source, stage: Stage) -> Settling:
     """For a purge: what is applied is not read once more either, by a capture that goes on from what it kept."""
     if stage is Stage.COMPLETE:
         return Pause(0.0)
-    group, capture = applied(pipeline), applied_by_capture(pipeline.captures, pipeline.run)
-    return LogApplied(lambda: position_now(source), lambda position: group(position) and capture(position))
+    end, group = end_and_reached(pipeline, source)
+    capture = applied_by_capture(pipeline.captures, pipeline.run)
+    return LogApplied(end, lambda position: group(position) and capture(position))
 
 
 def late(pipeline: Pipeline, stage: Stage) -> str:
@@ -56,7 +78,8 @@ def late(pipeline: Pipeline, stage: Stage) -> str:
     if letters:
         return f"{letters:,} dead letters may still be applied (crossfade etl retry --execute)"
     found: CaptureRecord | None = pipeline.run(pipeline.captures.found())
-    if found is not None and found.snapshot and not Progress.of_text(found.snapshot).finished:
+    loaded = found is not None and found.snapshot and Progress.of_text(found.snapshot).finished
+    if not loaded and (pipeline.theirs or (found is not None and found.snapshot)):
         return "a backfill is under way, whose rows may be told behind their delete"
     return ""
 

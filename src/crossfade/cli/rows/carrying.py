@@ -12,14 +12,21 @@ import click
 from crossfade.cdc.connecting import source_of_environment
 from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX
 from crossfade.cdc.running.capturing import Captured, Look, check_stage, run_capture
+from crossfade.cdc.topics import DMS, MARKS, Debezium, Kafka
 from crossfade.cli.opened import Note, OpenedRows
 from crossfade.cli.outcome import DONE, NOT_YET
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.rows.servers import pipeline_of
 from crossfade.cli.screen import counted, duration
+from crossfade.errors import Refused
 
 SAY_SECONDS: Final = 10.0
 JSON_SECONDS: Final = 1.0
+
+
+DMS_LOADED: Final = (
+    "aws dms describe-table-statistics: once every table is 'Table completed', crossfade backfill --loaded --execute"
+)
 
 
 class Shown:
@@ -28,6 +35,7 @@ class Shown:
     def __init__(self, opened: OpenedRows, *, backfill: bool) -> None:
         self._screen = opened.screen
         self._backfill = backfill
+        self._theirs = is_theirs(opened)
         self._said_at = float("-inf")
 
     def look(self, look: Look) -> None:
@@ -37,11 +45,23 @@ class Shown:
         self._said_at = now
         self._screen.line({"event": "progress", **asdict(look)})
         if not self._screen.as_json:
-            self._screen.say(f"  {rows_text(look)}; {lag_text(look)}" if self._backfill else f"  {changes_text(look)}")
+            self._screen.say(f"  {self._text(look)}")
+
+    def _text(self, look: Look) -> str:
+        if self._theirs:
+            return lag_text(look)
+        return f"{rows_text(look)}; {lag_text(look)}" if self._backfill else changes_text(look)
 
 
 def backfill_rows(
-    opened: OpenedRows, stop: threading.Event, note: Note, *, again: bool, from_now: bool, execute: bool
+    opened: OpenedRows,
+    stop: threading.Event,
+    note: Note,
+    *,
+    again: bool,
+    from_now: bool,
+    loaded: bool,
+    execute: bool,
 ) -> None:
     """Raises what `run_capture` does; ends with an exit status."""
     state = opened.state_of_this_file()
@@ -49,6 +69,7 @@ def backfill_rows(
     opened.look_at_tables()
     source = source_of_environment()
     pipeline = pipeline_of(opened, calls_max=IN_FLIGHT_MAX)
+    refuse_snapshot_of_theirs(opened, from_now=from_now, loaded=loaded)
     if not go_on(opened, backfill_plan(opened), execute=execute):
         return
     captured = run_capture(
@@ -63,12 +84,13 @@ def backfill_rows(
     )
     screen, done = opened.screen, captured.status == "complete"
     screen.say(
-        f"Backfill {captured.status}: {rows_text(captured.look)}"
+        f"Backfill {captured.status}: {lag_text(captured.look) if pipeline.theirs else rows_text(captured.look)}"
         f" ({'resumed, ' if captured.resumed else ''}{duration(captured.seconds)})",
         "bold green" if done else "bold yellow",
     )
     next_step = "crossfade replicate --execute" if done else "crossfade backfill --execute"
-    why = ", and let it run: it carries the log on from here" if done else " (it goes on from here)"
+    carries = "reports how far the target is behind" if pipeline.theirs else "carries the log on from here"
+    why = f", and let it run: it {carries}" if done else " (it goes on from here)"
     screen.say(f"Next: {opened.command(next_step)}{why}")
     screen.line({"event": "result", **as_json(captured), "next_step": opened.command(next_step)})
     raise click.exceptions.Exit(DONE if done else NOT_YET)
@@ -103,7 +125,8 @@ def replicate_rows(
         seconds=seconds,
         past_removals=past_removals,
     )
-    opened.screen.say(f"Replication: {changes_text(captured.look)} ({duration(captured.seconds)})", "bold green")
+    done = lag_text(captured.look) if pipeline.theirs else changes_text(captured.look)
+    opened.screen.say(f"Replication: {done} ({duration(captured.seconds)})", "bold green")
     if captured.status == "over":
         opened.screen.say("The migration is complete: there is nothing to carry any more.")
     else:
@@ -113,8 +136,26 @@ def replicate_rows(
     raise click.exceptions.Exit(DONE)
 
 
+def is_theirs(opened: OpenedRows) -> bool:
+    """Whether others fill the topics."""
+    return not isinstance(opened.migration.topics, Kafka | None)
+
+
+def refuse_snapshot_of_theirs(opened: OpenedRows, *, from_now: bool, loaded: bool) -> None:
+    """Raises UsageError, and Refused where nothing but its operator knows that the source was loaded."""
+    topics = opened.migration.topics
+    if loaded and not isinstance(topics, DMS):
+        raise click.UsageError("--loaded is for topics of AWS DMS: nothing else needs to be told")
+    if from_now and is_theirs(opened):
+        raise click.UsageError("--from-now is for our own capture: let theirs read the rows anew, then --again")
+    if isinstance(topics, DMS) and not loaded:
+        raise Refused("AWS DMS does not tell in its topic when its full load is complete", next_step=DMS_LOADED)
+
+
 def backfill_plan(opened: OpenedRows) -> Plan:
     migration = opened.migration
+    if is_theirs(opened):
+        return waiting_plan(opened)
     tables = counted(len(migration.tables), "table")
     steps: tuple[Step, ...]
     if migration.topics is None:
@@ -127,6 +168,7 @@ def backfill_plan(opened: OpenedRows) -> Plan:
         )
     else:
         topics = migration.topics
+        assert isinstance(topics, Kafka)  # noqa: S101 - see above
         steps = (
             Step(
                 f"create the topics {topics.name}{'.TABLE' if topics.one_a_table else ''} and {topics.dead_letters}"
@@ -142,9 +184,38 @@ def backfill_plan(opened: OpenedRows) -> Plan:
     return Plan(f"Backfill of migration {migration.name}", steps, "crossfade rollback --to off --execute")
 
 
+def waiting_plan(opened: OpenedRows) -> Plan:
+    """Of a backfill whose rows are read by others."""
+    migration = opened.migration
+    assert isinstance(migration.topics, DMS | Debezium)  # noqa: S101 - see `backfill_plan`
+    over = (
+        "the full load is complete, as --loaded says" if isinstance(migration.topics, DMS) else "the snapshot is over"
+    )
+    steps = (
+        Step(f"create the topic {migration.topics.dead_letters} where it is missing", "for what cannot be applied"),
+        Step(
+            f"write marks to {migration.marks_schema}.{MARKS}, and wait for one to come round through"
+            f" {migration.topics.shown}",
+            f"the rows are read by whoever fills it, not by this: a mark that comes through the log tells that {over},"
+            " and that all of it is in the target",
+            "every client to have entered the stage, and `crossfade etl --execute` to run beside it",
+        ),
+    )
+    return Plan(f"Backfill of migration {migration.name}", steps, "crossfade rollback --to off --execute")
+
+
 def replicate_plan(opened: OpenedRows) -> Plan:
     migration = opened.migration
-    where = migration.target.name if migration.topics is None else f"the topic {migration.topics.name}"
+    if is_theirs(opened):
+        assert migration.topics is not None  # noqa: S101 - see `is_theirs`
+        report = Step(
+            f"write marks to {migration.marks_schema}.{MARKS} every second, and report how far they have come through"
+            f" {migration.topics.shown}",
+            "the log is carried by whoever fills it, and applied by `crossfade etl`; the gates ask for the report, and"
+            " a freeze for the mark behind its fence",
+        )
+        return Plan(f"Replication of migration {migration.name}", (report,), "")
+    where = migration.target.name if migration.topics is None else migration.topics.shown
     step = Step(
         f"carry the source's log on, into {where}",
         "from the position that was kept; reports how far behind the target is, which the gates ask for; where the"

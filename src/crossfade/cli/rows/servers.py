@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from crossfade.cdc.connecting import kafka_of_environment
+from crossfade.cdc.connecting import kafka_of_environment, source_of_environment
 from crossfade.cdc.running.pipeline import Pipeline
+from crossfade.cdc.topics import DMS
 from crossfade.cli.connect import client_of
 from crossfade.cli.opened import OpenedRows
 
 
 def pipeline_of(opened: OpenedRows, *, calls_max: int) -> Pipeline:
     """Raises ConfigurationError where the environment does not name the brokers that are needed."""
-    brokers = None if opened.migration.topics is None else kafka_of_environment()
-    return Pipeline(opened.migration, client_of(opened.where, calls_max), opened.caller, opened.run, brokers)
+    topics = opened.migration.topics
+    brokers = None if topics is None else kafka_of_environment()
+    source = source_of_environment() if isinstance(topics, DMS) else None
+    return Pipeline(opened.migration, client_of(opened.where, calls_max), opened.caller, opened.run, brokers, source)
