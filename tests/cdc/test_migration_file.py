@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from crossfade import Mirror, Switch, Table, Write
-from crossfade.cdc import Kafka, MySQL, RowMigration, kafka
+from crossfade.cdc import DMS, Debezium, Kafka, MySQL, RowMigration, kafka
 from crossfade.cdc.connecting import kafka_of_environment, source_of_environment
+from crossfade.cdc.topics import AnyTopics
 from crossfade.errors import ConfigurationError
 from crossfade.migration import AnyMigration, Migration, load
 from tests.conftest import Database
@@ -99,6 +100,11 @@ def made(**changes: Any) -> RowMigration:
         (lambda: MySQL(server_id=1, marks="a.b"), "no name of a schema"),
         (lambda: Kafka("a topic"), "no name of a topic"),
         (lambda: Kafka("a", partitions=0), "partitions=0"),
+        (lambda: Debezium("a"), "one of topic= and offsets= is needed"),
+        (lambda: Debezium("a", topic="b", offsets="c"), "one of topic= and offsets= is needed"),
+        (lambda: Debezium("a prefix", topic="b"), "no name of a topic"),
+        (lambda: DMS("a", epoch=-1), "epoch=-1"),
+        (lambda: DMS("a", dead_letters="a topic"), "no name of a topic"),
         (lambda: Kafka("a", retention_seconds=0), "retention_seconds=0"),
         (lambda: made().table("customers"), "'customers' is no table"),
         (lambda: made().fold("shop.orders", into=dict), "1 to 20 children"),
@@ -187,3 +193,22 @@ def test_brokers_that_are_not_named_right_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="line 1 is not of the form") as raised:
         _ = kafka_of_environment({"CROSSFADE_KAFKA_CONFIG": str(file)})
     assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "names", "dead"),
+    [
+        (Kafka("shop"), ("shop",), "shop.dead"),
+        (Kafka("shop", one_a_table=True), ("shop.s.a", "shop.s.b"), "shop.dead"),
+        (
+            Debezium("dbz", offsets="connect-offsets"),
+            ("dbz.s.a", "dbz.s.b", "dbz.s.crossfade_watermarks"),
+            "dbz.dead",
+        ),
+        (Debezium("dbz", topic="all", dead_letters="letters"), ("all",), "letters"),
+        (DMS("dms"), ("dms",), "dms.dead"),
+    ],
+)
+def test_the_topics_that_are_read(declared: AnyTopics, names: tuple[str, ...], dead: str) -> None:
+    """By the tools' own names; the table of marks is among them where each table has its own."""
+    assert (declared.names(("s.a", "s.b"), "s"), declared.dead_letters) == (names, dead)

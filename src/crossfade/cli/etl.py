@@ -164,6 +164,7 @@ def replay(screen: Screen, where: Where, start: str, into: str, execute: bool) -
     pipeline = pipeline_of(opened)
     replaying: Any = importlib.import_module("crossfade.cdc.running.replaying")
     begin = replaying.From.of_text(start)
+    replaying.refuse_start(pipeline, begin)
     _ = opened.state_of_this_file()
     if into:
         opened.look_at_another(into)

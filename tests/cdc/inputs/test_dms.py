@@ -79,6 +79,21 @@ def test_hazard_15_a_changed_primary_key_is_a_delete_before_an_insert(image: dic
     assert deleted.version.position == written.version.position
 
 
+def test_an_update_without_an_image_does_not_know_the_row_before() -> None:
+    """So that nothing is applied that would leave items of the row before behind."""
+    assert changes(message("update", ROW))[0].tells_too_little
+    assert not changes(message("update", ROW, image=ROW))[0].tells_too_little
+    assert not changes(message("insert", ROW))[0].tells_too_little
+
+
+def test_of_other_tables_nothing_is_wanted() -> None:
+    """A task that carries more than is mapped stops nobody, whatever it says of the rest."""
+    for value in (message("insert", {"x": 1}), message("truncate-table", None, record_type="control")):
+        found = read_dms(None, value, epoch=0, offset=1, primary_keys={}, only={"shop.lines"})
+        assert isinstance(found, NoChange)
+        assert (found.kind, found.removes_rows) == (Kind.NOTICE, False)
+
+
 def test_an_image_with_the_same_key_is_one_change() -> None:
     """The image before an ordinary update is told with it."""
     (change,) = changes(message("update", ROW, image={"customer": "anna", "number": 7}))

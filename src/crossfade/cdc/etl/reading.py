@@ -7,8 +7,10 @@ from typing import Final, Protocol
 
 from crossfade.cdc.changes import Change, ChangeUnreadable
 from crossfade.cdc.inputs import Kind, NoChange, read_debezium, read_dms, read_own
+from crossfade.cdc.inputs.debezium import NONE
 from crossfade.cdc.inputs.dms_values import values_as_selected
 from crossfade.cdc.migration import RowMigration
+from crossfade.cdc.mysql.columns import Kind as ColumnKind
 from crossfade.cdc.mysql.positions import Counting, Position
 from crossfade.cdc.mysql.schema import SourceTable
 from crossfade.cdc.topics import DMS, MARKS, Debezium
@@ -23,11 +25,13 @@ class Reading(Protocol):
 
 
 def reading_of(migration: RowMigration, tables: Callable[[], Collection[SourceTable]]) -> Reading:
-    """What messages of its topics tell. `tables` asks the source, where messages tell neither keys nor types."""
+    """What messages of its topics tell. `tables` asks the source, where others fill them: messages of AWS DMS tell
+    neither keys nor types, and to Debezium's connector for MariaDB JSON is text."""
     declared, marks = migration.topics, f"{migration.marks_schema}.{MARKS}"
     only = frozenset({*migration.tables, marks})
     if isinstance(declared, Debezium):
-        return marked(debezium(declared.epoch, only), marks, migration.name)
+        json = {table.name: [each.name for each in table.columns if each.kind is ColumnKind.JSON] for table in tables()}
+        return marked(debezium(declared.epoch, only, json), marks, migration.name)
     if isinstance(declared, DMS):
         known = tables()
         keys = {table.name: table.key for table in known} | {marks: ("name",)}
@@ -40,12 +44,13 @@ def own() -> Reading:
     return read_own
 
 
-def debezium(epoch: int, only: Collection[str] | None = None) -> Reading:
-    """Of Debezium's connectors; another server or a log that began anew is another epoch. `only`: of other tables
-    nothing is wanted."""
+def debezium(
+    epoch: int, only: Collection[str] | None = None, json_columns: Mapping[str, Collection[str]] = NONE
+) -> Reading:
+    """Of Debezium's connectors; another server or a log that began anew is another epoch. The rest: `read_debezium`."""
 
     def read(key: bytes | None, value: bytes | None, *, offset: int) -> list[Change] | NoChange:
-        return read_debezium(key, value, epoch=epoch, offset=offset, only=only)
+        return read_debezium(key, value, epoch=epoch, offset=offset, only=only, json_columns=json_columns)
 
     return read
 

@@ -3,7 +3,7 @@
     outcome.py          what a message is that is no change of a row, by name
     connect_values.py   values as Kafka Connect writes them into JSON, with its schemas or without
     debezium.py         Debezium's connectors for MySQL and MariaDB
-    dms.py              AWS Database Migration Service
+    dms.py              AWS Database Migration Service; dms_values.py: its values, as a SELECT would give them
     own.py              what our own capture writes (`publishing.py`)
 
 What lives elsewhere: who reads the topics, and what is done with what cannot be read.

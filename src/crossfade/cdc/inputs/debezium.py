@@ -39,12 +39,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from crossfade.cdc.changes import Change, ChangeUnreadable, Value, Version
 from crossfade.cdc.inputs.connect_values import Opened, as_object, opened
 from crossfade.cdc.inputs.outcome import Kind, NoChange
+from crossfade.cdc.mysql.values import json_value
 
+NONE: Final[Mapping[str, Collection[str]]] = {}
+NO_JSON: Final = "mariadb"  # the connector to which it is LONGTEXT
 CONNECTORS: Final = frozenset({"mysql", "mariadb"})
 SNAPSHOT, TRUNCATE, DELETE = "r", "t", "d"
 OPERATIONS: Final = frozenset({SNAPSHOT, "c", "u", DELETE, TRUNCATE})
@@ -54,10 +58,18 @@ MILLISECONDS: Final = 1_000
 
 
 def read_debezium(
-    key: bytes | None, value: bytes | None, *, epoch: int, offset: int, only: Collection[str] | None = None
+    key: bytes | None,
+    value: bytes | None,
+    *,
+    epoch: int,
+    offset: int,
+    only: Collection[str] | None = None,
+    json_columns: Mapping[str, Collection[str]] = NONE,
 ) -> list[Change] | NoChange:
-    """The change that a message tells, or what else it is; `offset` is the message's in its partition. `only`: of
-    tables that are not among these nothing is wanted.
+    """The change that a message tells, or what else it is; `offset` is the message's in its partition.
+
+    `only`: of tables that are not among these nothing is wanted. `json_columns`: by table, those that are JSON, since
+    to the connector for MariaDB they are text.
 
     Raises ChangeUnreadable with the reason.
     """
@@ -69,7 +81,8 @@ def read_debezium(
         raise _unknown(message.payload)
     try:
         if "op" in payload:
-            return _change(key, message, epoch, offset, only)
+            told = _change(key, message, epoch, offset, only)
+            return told if isinstance(told, NoChange) else _with_json(told, payload["source"], json_columns)
         return _other(payload, epoch)
     except (KeyError, TypeError, ValueError) as error:
         raise ChangeUnreadable(f"a change event of another form: {error!r}", next_step=_NEXT_STEP) from error
@@ -102,6 +115,26 @@ def _change(
             origin="snapshot" if operation == SNAPSHOT else "log",
         )
     ]
+
+
+def _with_json(
+    told: list[Change], source: Mapping[str, Any], json_columns: Mapping[str, Collection[str]]
+) -> list[Change]:
+    """With JSON in place of its text, where the connector knows no JSON."""
+    (change,) = told
+    names = json_columns.get(change.table) if source["connector"] == NO_JSON else None
+    if not names:
+        return told
+
+    def parsed(row: Mapping[str, Value] | None) -> dict[str, Value] | None:
+        if row is None:
+            return None
+        return {
+            name: json_value(value) if name in names and isinstance(value, str) else value
+            for name, value in row.items()
+        }
+
+    return [replace(change, row=parsed(change.row), before=parsed(change.before))]
 
 
 def _position(source: Mapping[str, Any]) -> int:

@@ -39,8 +39,8 @@ Run = Callable[[Routine[Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """`client`: a DynamoDB client of botocore. `brokers`: None without Kafka. `source`: for topics of AWS DMS, whose
-    messages tell neither a table's primary key nor what its columns are."""
+    """`client`: a DynamoDB client of botocore. `brokers`: None without Kafka. `source`: for
+    topics that others fill, whose messages do not tell all of a table."""
 
     migration: RowMigration
     client: Any
