@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 from crossfade.cdc import kafka
 from crossfade.cdc.changes import Change, Value, Version
 from crossfade.cdc.mysql.columns import Column, Kind
+from crossfade.cdc.mysql.errors import RowsUntold
 from crossfade.cdc.mysql.keyset import prepare, rows_after
 from crossfade.cdc.mysql.positions import OFFSET_BITS
 from crossfade.cdc.mysql.reader import Commit, LogReader, position_now
@@ -104,6 +105,8 @@ class Filling:
                     break
             reader.close()
             self._producer.flush(kafka.DELIVERY_SECONDS)
+        except RowsUntold:
+            self._producer.flush(kafka.DELIVERY_SECONDS)  # the table of marks was dropped: `cleanup`
         except BaseException as error:  # noqa: BLE001  the test has it
             self.failure = error
 

@@ -66,7 +66,8 @@ class Debezium:
     """Topics that Debezium's connector for MySQL or MariaDB fills, as JSON. Raises ConfigurationError.
 
     `prefix` is the connector's `topic.prefix`: each table has the topic `prefix.schema.table`, and `offsets` names
-    Kafka Connect's `offset.storage.topic`, which tells what of the log is in all of them. Or a router (RegexRouter)
+    Kafka Connect's `offset.storage.topic`, which tells what of the log is in all of them (not with
+    `exactly.once.source.support`, whose markers nobody applies). Or a router (RegexRouter)
     brings all tables into one `topic`. The connector follows the table of marks too (`table.include.list`). `epoch`
     counts up whenever it is pointed to another server, or its server's log begins anew. `dead_letters`: the topic of
     what cannot be applied, by default `prefix.dead`; `replication` and `retention_seconds` are that one's.

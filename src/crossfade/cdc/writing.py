@@ -76,7 +76,10 @@ def file_text(
 
 
 def _head(name: str, target: str, server_id: int, topic: str, file: str) -> str:
-    topics = f"Kafka({_text(topic)}),  # None: without Kafka" if topic else 'None,  # or Kafka("shop"), through topics'
+    theirs = "Debezium(...) or DMS(...) where others fill them"
+    topics = (
+        f"Kafka({_text(topic)}),  # None: without Kafka; {theirs}" if topic else f'None,  # Kafka("shop"); {theirs}'
+    )
     return f'''"""What becomes of each row. Edit it, then check it against the real source: crossfade check {file}"""
 
 from crossfade import Table

@@ -35,7 +35,8 @@ def check(screen: Screen, where: Where, sample: int) -> None:
 
     Of rows it tries so many of each table, and looks at the source's settings and rights too, each with the statement
     that mends it, at tables without a primary key, and at the topics. The one thing it writes is a mark, into the table
-    crossfade_watermarks on the source, which it makes.
+    crossfade_watermarks on the source, which it makes. Where Debezium or AWS DMS fill the topics, it looks at
+    their last messages, names the settings that lose something, and waits for a mark to come round through them.
 
     \b
     Examples:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -46,13 +47,21 @@ ORDERS: Final = SourceTable(
 )
 
 
+def mapped(row: Any) -> dict[str, str]:
+    return {"pk": str(row)}
+
+
+def answered(rows: Sequence[tuple[str, ...]], _statement: str) -> Sequence[tuple[str, ...]]:
+    return rows
+
+
 def found_in(declared: Theirs, messages: Iterable[Any], *, partitions: int = 2) -> dict[tuple[str, str], Finding]:
     """By the code and what it is about."""
     migration = RowMigration("shop", MySQL(server_id=7), Table("shop", key={"pk": "S"}), topics=declared)
     for name in ("shop.types", "shop.orders"):
-        _ = migration.table(name)(lambda row: {"pk": str(row)})
+        _ = migration.table(name)(mapped)
     bigints = [("shop", "types", "c_big_u"), ("shop", "orders", "number")]
-    connection: Any = SimpleNamespace(texts=lambda _: bigints)
+    connection: Any = SimpleNamespace(texts=partial(answered, bigints))
     tables = {"shop.types": TYPES, "shop.orders": ORDERS}
     examination = MessageExamination(migration, declared, connection, tables, {"all": partitions})
     for each in messages:
@@ -75,17 +84,17 @@ def told(key: bytes | None, value: bytes | None, offset: int = 0) -> Any:
 @pytest.mark.parametrize(
     ("connector", "columns", "step"),
     [
-        ("on", set(), ""),
-        ("off", {"c_decimal", "c_blob", "c_datetime6", "c_set"}, "schemas.enable=true"),
-        ("text", {"c_decimal", "c_blob"}, "decimal.handling.mode=precise"),
-        ("connect", {"c_decimal", "c_blob"}, "decimal.handling.mode=precise"),
+        ("on", "", ""),
+        ("off", "c_decimal c_blob c_datetime6 c_set", "schemas.enable=true"),
+        ("text", "c_decimal c_blob", "decimal.handling.mode=precise"),
+        ("connect", "c_decimal c_blob", "decimal.handling.mode=precise"),
     ],
 )
-def test_values_that_no_select_gives_are_found(connector: str, columns: set[str], step: str) -> None:
+def test_values_that_no_select_gives_are_found(connector: str, columns: str, step: str) -> None:
     """Column by column, with the setting that mends it."""
     found = found_in(Debezium("on", topic="all"), recorded(connector))
     others = {about for code, about in found if code == "other-value" and ".types." in about}
-    assert others == {f"shop.types.{name}" for name in columns}
+    assert others == {f"shop.types.{name}" for name in columns.split()}
     if columns:
         assert step in found["other-value", "shop.types.c_decimal"].next_step
 

@@ -9,6 +9,7 @@ import pytest
 
 from crossfade.cdc.changes import Change, ChangeUnreadable, Version
 from crossfade.cdc.inputs import Kind, NoChange, read_debezium
+from crossfade.cdc.mysql.values import json_value
 from tests.cdc.inputs.recordings import EPOCH, Message, of_topic
 
 BOTH: Final = ("on", "off")
@@ -164,6 +165,27 @@ def test_hazard_27_a_table_without_a_primary_key_is_refused() -> None:
     for message in of_topic("on.shop.keyless")[:4]:
         with pytest.raises(ChangeUnreadable, match=r"shop.keyless, which has no primary key(?s:.)*message.key.columns"):
             _ = message.read()
+
+
+def test_of_other_tables_nothing_is_wanted() -> None:
+    """Not even a reason to stop: they may be of no interest, without a primary key, or emptied."""
+    for message in of_topic("on.shop.keyless"):
+        found = read_debezium(message.key, message.value, epoch=0, offset=0, only={"shop.orders"})
+        assert isinstance(found, NoChange)
+        assert not found.removes_rows
+
+
+def test_json_of_mariadb_is_what_it_says_where_its_columns_are_known() -> None:
+    """The connector sees LONGTEXT; told which columns are JSON, its text is read, as a SELECT's is."""
+    for message in of_topic("on.shop.types"):
+        plain, columns = message.change(), {"shop.types": ["c_json", "id"]}
+        found = read_debezium(message.key, message.value, epoch=EPOCH, offset=message.offset, json_columns=columns)
+        assert isinstance(found, list)
+        (known,) = found
+        assert plain.row is not None
+        text = plain.row["c_json"]
+        assert known.row == {**plain.row, "c_json": None if text is None else json_value(str(text))}
+        assert (known.key, known.version) == (plain.key, plain.version)
 
 
 def test_an_unsigned_bigint_is_right_where_the_type_is_told() -> None:

@@ -39,6 +39,17 @@ def test_a_source_as_it_should_be_lacks_nothing(server: Source, connection: Conn
     require(found)
 
 
+def test_where_others_read_the_log_less_is_needed(server: Source, connection: Connection) -> None:
+    """No names of columns in it; what it says of rows is needed all the same."""
+    for name, wrong, lacking in (("binlog_row_metadata", "MINIMAL", 0), ("binlog_row_image", "MINIMAL", 1)):
+        _ = connection.rows(f"SET GLOBAL {name} = '{wrong}'")
+        try:
+            assert len(lacks(connection, (), watermarks=Watermarks("shop"), may_replicate=None)) == lacking
+            assert len(_lacks(server, connection)) == 1
+        finally:
+            _ = connection.rows(f"SET GLOBAL {name} = 'FULL'")
+
+
 SETTINGS = {
     "binlog_format": ("STATEMENT", "ROW"),
     "binlog_row_image": ("MINIMAL", "FULL"),

@@ -62,13 +62,19 @@ def rounds_of(mariadb: MariaDbServer, partitions: int) -> Generator[tuple[Rounds
     rounds.close()
 
 
+def settled(rounds: Rounds) -> Progress:
+    """After so many looks that names have been added, and the ones needed are known."""
+    for _ in range(30):
+        _ = rounds.progress()
+    return rounds.progress()
+
+
 @pytest.mark.parametrize("partitions", [1, 12, 40])
 def test_every_partition_gets_a_mark(mariadb: MariaDbServer, partitions: int) -> None:
     """Names are added until it does; then there are no more than one for each."""
     with rounds_of(mariadb, partitions) as (rounds, topics):
         first = rounds.send()
-        for _ in range(30):
-            found = rounds.progress()
+        found = settled(rounds)
         assert found.has_reached(first)
         last = rounds.send()
         assert rounds.has_reached(last)
@@ -85,9 +91,7 @@ def test_a_partition_that_is_added_gets_one_too(mariadb: MariaDbServer) -> None:
         topics.partitions = 9
         end = rounds.send()
         assert not rounds.has_reached(end)
-        for _ in range(30):
-            found = rounds.progress()
-        assert found.has_reached(end)
+        assert settled(rounds).has_reached(end)
 
 
 def test_numbers_count_up_whoever_sends_them(mariadb: MariaDbServer) -> None:

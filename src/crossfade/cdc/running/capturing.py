@@ -230,9 +230,11 @@ class _Run:
             if self._backfill:
                 self._look.snapshot_rows_total = rows_estimated(connection, migration.tables)
         if migration.topics is not None:
-            if self._backfill:
+            if self._rounds is not None:
+                self._pipeline.see_to_topics()
+            elif self._backfill:
                 self._pipeline.create_topics()
-            if not self._backfill or self._rounds is not None:
+            else:
                 self._pipeline.refuse_without_topics()
 
     # --- carrying

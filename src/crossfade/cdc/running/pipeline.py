@@ -149,6 +149,13 @@ class Pipeline:
         if missing:
             raise KafkaFailed(f"there is no topic {', '.join(missing)}", next_step=self._making(missing))
 
+    def see_to_topics(self) -> None:
+        """Refuse where any is missing. Where others fill them, no backfill of ours makes the dead letters' own: it is
+        made here. Raises KafkaFailed."""
+        if self.theirs and self.missing_topics() == [self.declared.dead_letters]:
+            self.create_topics()
+        self.refuse_without_topics()
+
     def _making(self, missing: list[str]) -> str:
         if self.theirs and missing != [self.declared.dead_letters]:
             return f"see to it that {self.declared.shown} is filled: `crossfade check` tells what is missing"

@@ -71,7 +71,7 @@ async def _work(
     quiet_seconds: float | None,
     past_removals: frozenset[str],
 ) -> Worked:
-    await asyncio.to_thread(pipeline.refuse_without_topics)
+    await asyncio.to_thread(pipeline.see_to_topics)
     async with _leased(pipeline, note) as leased:
         look, began = Look(), time.monotonic()
         reading = await asyncio.to_thread(pipeline.reading)
