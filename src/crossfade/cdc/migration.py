@@ -147,7 +147,7 @@ class RowMigration(AnyMigration):
     @property
     def marks_schema(self) -> str:
         """Where the table of marks is."""
-        return self.source.marks or self.tables[0].partition(".")[0]
+        return self.source.marks or next(iter(self.tables), "").partition(".")[0]
 
     @property
     def topic_names(self) -> tuple[str, ...]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 from crossfade.cdc.bookkeeping import NO_MARK, Mark
 from crossfade.cdc.changes import Version
 from crossfade.cdc.etl.progress import UNKNOWN, PartitionProgress, Progress
 from crossfade.cdc.mysql.positions import Counting, Position
-from crossfade.cdc.running.vouching import Vouching, place_kept
+from crossfade.cdc.running.vouching import ConnectOffsets, Kept, Vouching, place_kept
+from crossfade.cdc.topics import Debezium
 
 HERE = 1 << 32  # in the first file of the log
 
@@ -29,9 +33,11 @@ def reached(found: Progress, number: int) -> bool:
 def test_a_mark_that_overtakes_rows_does_not_count() -> None:
     """It has come through its own topic while a row of before is not in the other one yet: nobody vouches."""
     vouching = Vouching({"marks"})
+    seen = vouching.of(progress(1, applied=5, end=5), HERE | 900)  # kept before the mark was seen: of another server?
     early = vouching.of(progress(1, applied=5, end=5), HERE | 100)  # at the mark, so the mark itself may not be safe
-    assert not reached(early, 1)
-    assert early.lag_seconds == UNKNOWN
+    for found in (seen, early):
+        assert not reached(found, 1)
+        assert found.lag_seconds == UNKNOWN
     late = vouching.of(progress(1, applied=5, end=6), HERE | 101)  # now the row has come, and is not applied
     assert not reached(late, 1)
     done = vouching.of(progress(1, applied=6, end=9), HERE | 101)
@@ -56,10 +62,31 @@ def test_marks_are_vouched_for_in_their_order() -> None:
 
 def test_what_connect_keeps_is_read() -> None:
     """Of the connector with this prefix alone; nothing while it reads its snapshot, and none once it is removed."""
-    key = b'["any-name",{"server":"shop"}]'
-    assert place_kept(key, b'{"file":"log.000002","pos":40,"gtids":"0-1-7"}', "shop", None) == 2 << 32 | 40
-    assert place_kept(key, b'{"file":"log.000002","pos":40,"snapshot":true}', "shop", 7) is None
-    assert place_kept(key, None, "shop", 7) is None
-    assert place_kept(b'["any-name",{"server":"other"}]', b'{"file":"log.000003","pos":4}', "shop", 7) == 7
+    key, name = b'["any-name",{"server":"shop"}]', "any-name"
+    place = Kept(name, 2 << 32 | 40)
+    assert place_kept(key, b'{"file":"log.000002","pos":40,"gtids":"0-1-7"}', "shop") == place
+    assert place_kept(key, b'{"file":"log.000002","pos":40,"snapshot":true}', "shop") == Kept(name, None)
+    assert place_kept(key, None, "shop") == Kept(name, None, removed=True)
+    assert place_kept(b'["any-name",{"server":"other"}]', b'{"file":"log.000003","pos":4}', "shop") is None
     for other in (b"", b"session-key", b'["sink",{"kafka_topic":"t"}]'):
-        assert place_kept(other, b'{"pos":1}', "shop", 7) == 7
+        assert place_kept(other, b'{"pos":1}', "shop") is None
+
+
+def test_of_several_connectors_the_one_that_is_least_far_counts() -> None:
+    """One that is gone and one that took its prefix over: nobody knows which, so neither vouches for the other."""
+    offsets = ConnectOffsets({}, Debezium("shop", offsets="offsets"))
+    told: list[Any] = []
+    consumer: Any = SimpleNamespace(consume=lambda *_: [told.pop(0)] if told else [])
+    offsets._consumer = consumer
+
+    def kept(name: str, value: bytes | None) -> int | None:
+        key = f'["{name}",{{"server":"shop"}}]'.encode()
+        told.append(SimpleNamespace(error=lambda: None, key=lambda: key, value=lambda: value))
+        return offsets.kept()
+
+    assert kept("old", b'{"file":"log.000009","pos":4}') == 9 << 32 | 4
+    assert kept("new", b'{"file":"log.000001","pos":4,"snapshot":true}') is None
+    assert kept("new", b'{"file":"log.000002","pos":4}') == 2 << 32 | 4
+    assert offsets.connectors == ["new", "old"]
+    assert kept("new", b'{"file":"log.000010","pos":4}') == 9 << 32 | 4
+    assert kept("old", None) == 10 << 32 | 4

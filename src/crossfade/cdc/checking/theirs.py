@@ -167,9 +167,11 @@ def _vouched(
             next_step="offsets= is Kafka Connect's offset.storage.topic",
         )
     elif kept <= came.version.position:
+        several = offsets.connectors if len(offsets.connectors) > 1 else []
+        gone = f"; it keeps {', '.join(several)}, of which those that are gone have to be removed" if several else ""
         yield Finding(
             "error",
             "connect-offsets",
-            f"Kafka Connect keeps how far it is less often than every {LAG_SECONDS_MAX:g} s: no gate would open",
+            f"Kafka Connect keeps how far it is less often than every {LAG_SECONDS_MAX:g} s: no gate would open{gone}",
             next_step="offset.flush.interval.ms=1000 in the settings of its workers",
         )

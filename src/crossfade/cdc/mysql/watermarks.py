@@ -17,6 +17,7 @@ from crossfade.cdc.topics import MARKS
 
 TABLE: Final = MARKS
 NAME_CHARACTERS_MAX: Final = 190  # what a key of utf8mb4 may have in the oldest row format
+NUMBERS_A_SECOND: Final = 1_000  # far more than are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ class Watermarks:
     def count(self, connection: Connection, names: Sequence[str], at: float) -> int:
         """Write the next number of a count, and the time, to all of these names in one transaction; the number.
 
-        A number is committed before the next one is given, so the log has them in their order. Raises SourceError.
+        A number is committed before the next one is given, so the log has them in their order. The source's clock tells
+        the least: a table that was dropped in between does not give numbers again that came through the log before.
+        Raises SourceError.
         """
         _ = connection.rows("START TRANSACTION")
         try:
@@ -69,8 +72,11 @@ class Watermarks:
                 f"INSERT INTO {self._quoted} (name, mark) VALUES ({first}, '0 0')"  # noqa: S608  literals
                 " ON DUPLICATE KEY UPDATE mark = mark"  # locks the row at once: two that count do not meet
             )
-            found = connection.texts(f"SELECT mark FROM {self._quoted} WHERE name = {first} FOR UPDATE")  # noqa: S608
-            number = int(found[0][0].split()[0]) + 1
+            found = connection.texts(
+                f"SELECT mark, UNIX_TIMESTAMP() FROM {self._quoted} WHERE name = {first} FOR UPDATE"  # noqa: S608
+            )
+            last, seconds = found[0]
+            number = max(int(last.split()[0]) + 1, int(seconds) * NUMBERS_A_SECOND)
             mark = text_literal(f"{number} {at:.3f}")
             rows = ", ".join(f"({text_literal(name)}, {mark})" for name in names)
             _ = connection.rows(f"REPLACE INTO {self._quoted} (name, mark) VALUES {rows}")  # noqa: S608  literals

@@ -51,7 +51,7 @@ class Rounds:
         )
         self._connection: Connection | None = None
         self._names: list[str] = []
-        self._names_since = 0  # the first number that was sent by these names
+        self._numbers: list[int] = []  # the first ones that were sent by these names
         self._sent_at = float("-inf")
         self._offsets = ConnectOffsets(pipeline.kafka, declared) if declared and declared.offsets else None
         self._vouching = Vouching(self._marks_topics)
@@ -68,7 +68,8 @@ class Rounds:
         except SourceError:
             self._disconnect()
             raise
-        self._names_since = self._names_since or number
+        if len(self._numbers) <= ROUNDS_WAITED:
+            self._numbers.append(number)
         self._sent_at = self._clock()
         return Position(Counting.MARKS, offset=number)
 
@@ -108,12 +109,12 @@ class Rounds:
         """Send only what is needed, once each partition has told a name; more, where one gets nothing."""
         marks = [mark_of(each) for each in partitions]
         newest = max((mark.offset for mark in marks if mark is not None), default=0)
-        if newest < self._names_since + ROUNDS_WAITED or not self._names_since:
+        if len(self._numbers) <= ROUNDS_WAITED or newest < self._numbers[-1]:
             return
         wanting = [
             each
             for each, mark in zip(partitions, marks, strict=True)
-            if not each.lag_events and (mark is None or mark.offset < self._names_since)
+            if not each.lag_events and (mark is None or mark.offset < self._numbers[0])
         ]
         if wanting:
             self._more_names(min(2 * len(self._names), NAMES_MAX * len(partitions)))
@@ -122,7 +123,7 @@ class Rounds:
 
     def _more_names(self, count: int) -> None:
         self._names = mark_names(self._pipeline.migration.name, max(1, count))
-        self._names_since = 0
+        self._numbers = []
 
 
 def mark_of(partition: PartitionProgress) -> Position | None:

@@ -50,14 +50,18 @@ class Vouching:
     _vouched: deque[Vouched] = field(default_factory=lambda: deque(maxlen=REMEMBERED_MAX))
 
     def of(self, found: Progress, kept: int | None) -> Progress:
-        """The same, with a mark for each partition. `kept`: how far the connector was before this was asked for."""
-        self._see(found)
+        """The same, with a mark for each partition. `kept`: how far the connector was before this was asked for.
+
+        It vouches for marks that were seen before it was asked for: of one that came since, it may be the place on
+        another server, from which the connector has been taken away in between.
+        """
         mark: Mark | None = None
         while kept is not None and self._waiting and kept > self._waiting[0][0].position:
             mark = self._waiting.popleft()[1]
         if mark is not None:
             ends = {(each.topic, each.partition): each.end for each in found.partitions}
             self._vouched.append(Vouched(mark, ends))
+        self._see(found)
         partitions = tuple(
             each if each.topic in self.marked else replace(each, mark=self._mark(each)) for each in found.partitions
         )
@@ -91,12 +95,18 @@ class ConnectOffsets:
         self._settings = settings
         self._consumer: Any = None
         self._reading: set[Place] = set()  # partitions whose end has not been reached
-        self._kept: int | None = None
+        self._kept: dict[str, int | None] = {}  # by connector
+
+    @property
+    def connectors(self) -> list[str]:
+        """Those with this prefix of which anything is kept."""
+        return sorted(self._kept)
 
     def kept(self) -> int | None:
         """The file's number and the offset in it, as versions count them; None where nothing is kept yet.
 
-        Raises KafkaFailed.
+        Of several connectors with this prefix, the one that is least far: nobody tells which of them is gone. Raises
+        KafkaFailed.
         """
         consumer = self._consumer = self._consumer or self._begun()
         until = time.monotonic() + kafka.ANSWER_SECONDS
@@ -108,7 +118,8 @@ class ConnectOffsets:
                     raise KafkaFailed(f"{self._topic} cannot be read to its end", retryable=True)
         except kafka.library().KafkaException as error:
             raise kafka.failed(f"{self._topic} cannot be read", error) from error
-        return self._kept
+        places = [place for place in self._kept.values() if place is not None]
+        return min(places) if places and len(places) == len(self._kept) else None
 
     def close(self) -> None:
         if self._consumer is not None:
@@ -129,23 +140,36 @@ class ConnectOffsets:
     def _take(self, record: Any) -> None:
         error = record.error()
         if error is None:
-            self._kept = place_kept(record.key(), record.value(), self._prefix, self._kept)
+            told = place_kept(record.key(), record.value(), self._prefix)
+            if told is not None and told.removed:
+                _ = self._kept.pop(told.connector, None)
+            elif told is not None:
+                self._kept[told.connector] = told.place
         elif error.code() == kafka.library().KafkaError._PARTITION_EOF:
             self._reading.discard(place_of(record))
         elif not kafka.is_passing(error):
             raise kafka.failed(f"{self._topic} cannot be read", error)
 
 
-def place_kept(key: bytes | None, value: bytes | None, prefix: str, before: int | None) -> int | None:
-    """What a record of Connect tells of the connector with this prefix, else what was known before; None where the
-    connector is to begin anew, or reads its snapshot."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a record of Connect tells: `place` is None while the connector reads its snapshot."""
+
+    connector: str
+    place: int | None
+    removed: bool = False
+
+
+def place_kept(key: bytes | None, value: bytes | None, prefix: str) -> Kept | None:
+    """What a record tells of a connector with this prefix; None for any other record."""
     try:
-        _, partition = json.loads(key or b"")
+        connector, partition = json.loads(key or b"")
         if partition.get("server") != prefix:
-            return before
-        told: dict[str, Any] = json.loads(value) if value else {}
-        if not told or told.get("snapshot"):
             return None
-        return file_number(told["file"]) << OFFSET_BITS | int(told["pos"])
+        told: dict[str, Any] | None = json.loads(value) if value else None
+        if told is None:
+            return Kept(connector, None, removed=True)
+        place = None if told.get("snapshot") else file_number(told["file"]) << OFFSET_BITS | int(told["pos"])
+        return Kept(connector, place)
     except (ValueError, TypeError, KeyError, AttributeError):
-        return before  # of another connector
+        return None  # of another connector
