@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from confluent_kafka import KafkaError
+
+from crossfade.cdc import kafka
 from crossfade.cdc.bookkeeping import NO_MARK, Mark
 from crossfade.cdc.changes import Version
 from crossfade.cdc.etl.progress import UNKNOWN, PartitionProgress, Progress
@@ -72,21 +77,49 @@ def test_what_connect_keeps_is_read() -> None:
         assert place_kept(other, b'{"pos":1}', "shop") is None
 
 
-def test_of_several_connectors_the_one_that_is_least_far_counts() -> None:
+class Records:
+    """Of the topic of offsets: its end, and then one record each time that one was put."""
+
+    def __init__(self) -> None:
+        end = KafkaError(KafkaError._PARTITION_EOF)
+        self._next: list[Any] = [record(error=end)]
+
+    def put(self, connector: str, value: bytes | None) -> None:
+        self._next.append(record(key=f'["{connector}",{{"server":"shop"}}]'.encode(), value=value))
+
+    def assign(self, places: list[Any]) -> None:
+        assert [each.topic for each in places] == ["offsets"]
+
+    def consume(self, count: int, timeout: float) -> list[Any]:
+        assert count > 1
+        assert timeout >= 0
+        found, self._next = self._next, []
+        return found
+
+
+def record(**parts: Any) -> Any:
+    told = {"topic": "offsets", "partition": 0, "error": None, "key": None, "value": None, **parts}
+    return SimpleNamespace(**{name: partial(_answer, each) for name, each in told.items()})
+
+
+def _answer(value: Any, *_: object) -> Any:
+    return value
+
+
+def test_of_several_connectors_the_one_that_is_least_far_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is gone and one that took its prefix over: nobody knows which, so neither vouches for the other."""
+    records = Records()
+    monkeypatch.setattr(kafka, "consumer", partial(_answer, records))
+    monkeypatch.setattr(kafka, "partitions_of", partial(_answer, [0]))
     offsets = ConnectOffsets({}, Debezium("shop", offsets="offsets"))
-    told: list[Any] = []
-    consumer: Any = SimpleNamespace(consume=lambda *_: [told.pop(0)] if told else [])
-    offsets._consumer = consumer
-
-    def kept(name: str, value: bytes | None) -> int | None:
-        key = f'["{name}",{{"server":"shop"}}]'.encode()
-        told.append(SimpleNamespace(error=lambda: None, key=lambda: key, value=lambda: value))
-        return offsets.kept()
-
-    assert kept("old", b'{"file":"log.000009","pos":4}') == 9 << 32 | 4
-    assert kept("new", b'{"file":"log.000001","pos":4,"snapshot":true}') is None
-    assert kept("new", b'{"file":"log.000002","pos":4}') == 2 << 32 | 4
-    assert offsets.connectors == ["new", "old"]
-    assert kept("new", b'{"file":"log.000010","pos":4}') == 9 << 32 | 4
-    assert kept("old", None) == 10 << 32 | 4
+    assert offsets.kept() is None
+    for name, value, kept in (
+        ("old", b'{"file":"log.000009","pos":4}', 9 << 32 | 4),
+        ("new", b'{"file":"log.000001","pos":4,"snapshot":true}', None),
+        ("new", b'{"file":"log.000002","pos":4}', 2 << 32 | 4),
+        ("new", b'{"file":"log.000010","pos":4}', 9 << 32 | 4),
+        ("old", None, 10 << 32 | 4),
+    ):
+        records.put(name, value)
+        assert offsets.kept() == kept
+    assert offsets.connectors == ["new"]
