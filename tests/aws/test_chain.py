@@ -10,11 +10,13 @@ from typing import Any, Final
 
 import pytest
 
-from crossfade import Migration, Table
+from crossfade import Migration, Table, attach
+from crossfade.aws.line import line_of
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.mapping import Piece, rename, suffix
 from crossfade.migration import Strategy
+from tests.aws.conftest import new_session
 from tests.aws.test_side_by_side import KEY, Ask, by_aiobotocore, by_boto3, item, key, order_of, plainly, tables
 from tests.conftest import Database
 from tests.migrations import put_in_stage
@@ -116,6 +118,29 @@ def test_a_chain_of_two_migrations(
         for (operation, answer), (_, wanted) in zip(found, expected, strict=True):
             assert answer == wanted, operation
         assert plain.scan(TableName=v1.name)["Count"] == 0
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_migration_knows_whether_a_later_one_answers_for_its_target(dynamodb: Database, turn: int) -> None:
+    """Whichever is attached first, and only while both are."""
+    plain, unique = dynamodb.client(), uuid.uuid4().hex[:8]
+    v1, v2, v3 = (Table(f"orders-{unique}-v{n}", key=KEY) for n in (1, 2, 3))
+    control = Table(f"control-{unique}", key={PARTITION_KEY: "S", SORT_KEY: "S"})
+    first = Migration(f"first-{unique}", v1, v2, MAPPINGS["suffix"], control_table=control.name)
+    second = Migration(f"second-{unique}", v2, v3, MAPPINGS["rename"], control_table=control.name)
+    with tables(plain, v1, v2, v3, control):
+        for each, its_stage in ((first, Stage.COMPLETE), (second, Stage.DUALWRITE)):
+            put_in_stage(plain, each, its_stage)
+        client = new_session().client("dynamodb", **dynamodb.client_options())
+        routers = {each.name: attach(client, each) for each in (first, second)[::turn]}
+        line = line_of(client.meta.events, asynchronous=False)
+        try:
+            assert {hooks.name: hooks.is_followed for hooks in line.hooks} == {first.name: True, second.name: False}
+            assert routers.pop(second.name).detach(10.0)
+            assert [hooks.is_followed for hooks in line.hooks] == [False]
+        finally:
+            ended = [router.detach(10.0) for router in routers.values()]
+        assert all(ended)
 
 
 @pytest.mark.parametrize("by", [by_boto3, by_aiobotocore])

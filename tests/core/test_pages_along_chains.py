@@ -88,7 +88,7 @@ class Chain(Equals):
         for name, form in (*forms, (earlier.source.name, kind.form("source"))):
             create(tables, name, form)
         self.earlier: Strategy = earlier.strategy
-        self.pair, self.later = pair_of(earlier), pair_of(later)
+        self.pair, self.later = replace(pair_of(earlier), is_followed=True), pair_of(later)
         bench.second = self.later
         self.items = [self.item(n, p) for n in range(ITEMS) for p in range(PARTITIONS)]
         middle = [self.pair.mapping.forward(item) for item in self.items]
@@ -195,18 +195,42 @@ def test_a_cut_cursor_of_an_item_that_has_moved_in_the_index_leads_on(stage: Sta
             assert chain.keys(given) == chain.keys([chain.item(n, 0) for n in range(len(groups))]), (groups, kept)
 
 
-def test_where_no_later_migration_goes_on_nothing_is_asked_twice() -> None:
-    """Nor are cursors marked; among equals of one partition it takes a question to know."""
+def test_where_no_later_migration_is_attached_nothing_is_asked_twice() -> None:
+    """Nor are cursors marked."""
     chain = Chain("chain", "copy-on-write", Stage.OFF, 0)
+    chain.pair = replace(chain.pair, is_followed=False)
     bench: Any = chain.bench
     request = chain.request(ASKED["Query of a local index"], Limit=2)
-    items = [{**item, "score": number(n)} for n, item in enumerate(chain.items)]
-    chain.put([chain.pair.mapping.forward(item) for item in items], [])
+    chain.put([chain.pair.mapping.forward(item) for item in chain.items], [])
     bench.asked.clear()
     reply = chain.ask(Stage.OFF, "Query", request)
     assert MARK not in reply["LastEvaluatedKey"]
     asked = [each for each in bench.asked if "IndexName" in each]
     assert len(asked) == len({repr(each) for each in asked})
+
+
+@pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.DRAIN])
+def test_a_cursor_is_whole_also_where_each_partition_ended_within_the_page(stage: Stage) -> None:
+    """So it leads on though its item, the only one with its sort value, is deleted then, and another has that value."""
+    chain = Chain("chain", "copy-on-write", stage, 0)
+    forward = chain.pair.mapping.forward
+    by_partition = {repr(forward(item)["customer"]): item for item in chain.items}
+    chain.items = [{**item, "score": number(n)} for n, item in enumerate(by_partition.values())]
+    chain.put([forward(item) for item in chain.items], [])
+    asked = ASKED["Query of a local index"]
+    count = len(chain.wanted(asked))
+    request = chain.request(asked, Limit=count - 1)
+    reply = chain.ask(stage, "Query", request)
+    last = reply["Items"][-1]
+    chain.delete(stage, last)
+    for n in range(ITEMS, 2 * ITEMS):
+        new = {**chain.item(n, 0), "score": last["score"]}
+        _ = chain.ask(stage, "PutItem", {"TableName": chain.pair.caller.name, "Item": new})
+    request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+    given = [*reply["Items"], *chain.pages(itertools.repeat(stage), "Query", request, KEPT["whole"])]
+    keys = chain.keys(given)
+    assert len(keys) == len({*keys})
+    assert {*keys} >= {*chain.keys(chain.wanted(asked))}
 
 
 @pytest.mark.parametrize("turn", [0, 3])

@@ -141,6 +141,7 @@ class Hooks:
         self.engine: Engine = engine
         self.taking = True  # False lets all new operations pass
         self.only = True  # no other migration is on this client
+        self.is_followed = False  # a later migration of a chain is, whose source is our target
         self._is_here = is_here
         self._tables = frozenset({engine.pair.source.name, engine.pair.target.name})
         self._claim_key = f"crossfade:{name}:{engine.pair.view}:claim"
@@ -228,7 +229,8 @@ class Hooks:
             if way is Way.STRAIGHT and not self._sent_straight(operation, ticket, params, context):
                 way = Way.OPEN
             if way is Way.OPEN:
-                return passages.open(operation, parameters, ticket, partial(from_wire, body))
+                own = partial(from_wire, body)
+                return passages.open(operation, parameters, ticket, own, is_followed=self.is_followed)
         except (Rejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
         changed = way is Way.STRAIGHT

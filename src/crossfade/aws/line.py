@@ -115,6 +115,10 @@ class Line:
         self._hooks, self._backwards = hooks, hooks[::-1]
         for each in hooks:
             each.only = len(hooks) == 1
+            target = each.engine.pair.target.name
+            each.is_followed = any(
+                other.engine.pair.view == "source" and other.engine.pair.source.name == target for other in hooks
+            )
 
     @property
     def hooks(self) -> tuple[Hooks, ...]:

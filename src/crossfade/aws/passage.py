@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -126,9 +126,10 @@ class Passages:
         own: Callable[[Request], Request] = fresh,
         *,
         sent: bool = False,
+        is_followed: bool = False,
     ) -> Passage:
         """`own` makes a copy of the request for a routine, which looks at it for longer than the call may last. `sent`:
-        it is on its way already, by itself.
+        it is on its way already, by itself. `is_followed`: a later migration answers what is asked of the target.
 
         Raises Refused, Rejected or StageUncertain; then nothing was sent and nothing is left open.
         """
@@ -139,7 +140,7 @@ class Passages:
             fault = fault_in(operation, request)
             row = LADDERS[self._strategy][ticket.stage]
             if fault is None:
-                routine = self._route(ticket, operation, request)
+                routine = self._route(ticket, operation, request, is_followed=is_followed)
             else:
                 routine = refused(self._pair, row, operation, request, fault, sent=sent)
         except BaseException:
@@ -162,8 +163,11 @@ class Passages:
             return error
         return None
 
-    def _route(self, ticket: Ticket, operation: str, request: Request) -> Routine[Reply] | None:
-        return route(self._pair, ticket.stage, ticket.ramp_percent, operation, request, strategy=self._strategy)
+    def _route(
+        self, ticket: Ticket, operation: str, request: Request, *, is_followed: bool = False
+    ) -> Routine[Reply] | None:
+        pair = replace(self._pair, is_followed=True) if is_followed else self._pair
+        return route(pair, ticket.stage, ticket.ramp_percent, operation, request, strategy=self._strategy)
 
     def _find_ways(self, ticket: Ticket) -> dict[str, Way]:
         any_request: Request = {"TableName": self._pair.caller.name, "Key": {}, "Item": {}}

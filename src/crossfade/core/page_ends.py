@@ -13,7 +13,6 @@ from typing import Final
 
 from crossfade.core.effects import Call, Reply, Request, Routine
 from crossfade.core.items import Item, same
-from crossfade.core.marks import MARK
 from crossfade.core.pages import TOO_FAST
 from crossfade.core.pair import key_name
 from crossfade.core.stages import Side
@@ -56,20 +55,10 @@ class Answered:
         has it under a key that it should not have."""
         return next((n for n, entry in enumerate(self.entries, 1) if is_of(entry, key)), 0)
 
-    def equals_of(self, key: Item, name: str) -> int:
-        """How many entries have the same value there as that one, itself among them."""
-        place = self.place_of(key)
-        return sum(same(entry[name], self.entries[place - 1][name]) for entry in self.entries) if place else 0
-
 
 def is_of(entry: Item, key: Item) -> bool:
     """Whether an entry, or a token, is of the item with this key."""
     return all(name in entry and same(entry[name], value) for name, value in key.items())
-
-
-def says_more(replies: Sequence[Reply]) -> bool:
-    """Whether a later migration had something to say."""
-    return any(MARK in reply.get("LastEvaluatedKey", ()) for reply in replies)
 
 
 def token_behind(answered: Answered, key: Item, sent: list[Reply]) -> Routine[Item | None]:

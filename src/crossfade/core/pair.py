@@ -133,6 +133,7 @@ class Pair:
     )  # of tables that were asked
     stamps_source: bool = False  # in this stage writes to the source leave stamps too
     stamps_target: bool = True  # not where applications write there past crossfade, whose updates would keep a stamp
+    is_followed: bool = False  # the target is the source of a later migration, which answers what is asked of it
 
     @property
     def caller(self) -> TableShape:

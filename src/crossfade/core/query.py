@@ -23,7 +23,7 @@ from crossfade.core.legacy import modern
 from crossfade.core.marks import INVALID, MARK, marked, token_in, with_token, without_mark
 from crossfade.core.mirroring import shadow_compare
 from crossfade.core.ordering import declared_names, in_its_order, order_of
-from crossfade.core.page_ends import ANEW_MAX, Answered, ChangedError, says_more, token_behind, too_busy
+from crossfade.core.page_ends import ANEW_MAX, Answered, ChangedError, token_behind, too_busy
 from crossfade.core.page_looks import ITEMS_MAX, is_looked_behind, look_at_page_later
 from crossfade.core.pages import (
     COMPARED_MAX,
@@ -120,7 +120,7 @@ def query_spread(pair: Pair, row: Row, request: Request, index: str, side: Side,
     course = replace(course, schema=(yield from index_schema(pair, side, index)))
     check_alike(pair, side, index, own.names, course.schema.names, "Query")
     asked = understood("Query", request, course.keys, shape_of(index, own))
-    return (yield from query_other(pair, asked, request, side, course, may_say_more=row.is_single))
+    return (yield from query_other(pair, asked, request, side, course))
 
 
 def asked_of(pair: Pair, request: Request, authority: Side) -> Asked | None:
@@ -304,18 +304,16 @@ def query_other(
     request: Request,
     side: Side,
     course: Course | None = None,
-    *,
-    may_say_more: bool = False,
 ) -> Routine[Reply]:
     """One page, merged from every partition of `side` that may hold items of the one asked for.
 
-    `may_say_more`: whether that table may be the source of a later migration, whose tokens then say more. What has
-    changed before such a token was asked for is read anew. Raises Rejected where that does not end."""
+    The tokens of a later migration say more; what has changed before one was asked for is read anew. Raises Rejected
+    where that does not end."""
     course = course or own_course(pair, side)
     sent = list[Reply]()
     for _ in range(ANEW_MAX):
         try:
-            return (yield from merged_page(pair, asked, request, side, course, sent, may_say_more=may_say_more))
+            return (yield from merged_page(pair, asked, request, side, course, sent))
         except ChangedError:
             continue
     raise too_busy()
@@ -328,8 +326,6 @@ def merged_page(
     side: Side,
     course: Course,
     sent: list[Reply],
-    *,
-    may_say_more: bool,
 ) -> Routine[Reply]:
     """The same, once. Raises ChangedError."""
     limit: int | None = request.get("Limit")
@@ -365,29 +361,22 @@ def merged_page(
             items.append(image)
         if looked_at == limit or page_bytes >= PAGE_BYTES_MAX:
             last = token_of(pair, course, image)
-            if may_say_more:
-                more = yield from more_of(pair, course, stream, image, sent)
+            if pair.is_followed and course.index is not None and side == "target":
+                more = yield from more_of(pair, stream, image, sent)
                 last = last if more is None else with_token(last, more)
             break
     return page(pair, asked, request, items, looked_at, last, sent)
 
 
-def more_of(pair: Pair, course: Course, stream: Stream, image: Item, sent: list[Reply]) -> Routine[Item | None]:
-    """The token of the partition where a page ends, at this image, if a later migration has more to say of the place.
-
-    A partition that ended within the page has given none. Then other tokens tell whether there is such a migration; or
-    it is asked for, where that matters: among items with one sort value. Raises ChangedError."""
+def more_of(pair: Pair, stream: Stream, image: Item, sent: list[Reply]) -> Routine[Item | None]:
+    """The token of the partition where a page ends, at this image, if the later migration has more to say of the place.
+    Where that partition ended within the page, or goes on behind it, it is asked for. Raises ChangedError."""
     answered = stream.answered
     if answered is None:
         raise AssertionError("an image is of a page")
-    key, there = pair.key(answered.side, pair.callers_key(image)), answered.token
-    if there is None:
-        known = says_more(sent) or MARK in answered.request.get("ExclusiveStartKey", ())
-        asks = known or (course.sort_there is not None and answered.equals_of(key, course.sort_there) > 1)
-    else:
-        asks = MARK in there and bool(stream.held)
-    if asks:
-        there = yield from token_behind(answered, key, sent)
+    there = answered.token
+    if there is None or (MARK in there and stream.held):
+        there = yield from token_behind(answered, pair.key(answered.side, pair.callers_key(image)), sent)
     return None if there is None or MARK not in there else there
 
 
