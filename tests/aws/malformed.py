@@ -114,6 +114,9 @@ MARKS: Final[list[Any]] = [
     {"L": [{"N": "1"}, {"N": "2"}]},
     {"L": [{"S": "elsewhere"}, {"S": "source"}]},
     {"L": [{"S": "source"}, {"L": []}]},
+    {"S": "source"},
+    {"L": [{"S": "v1"}, {"S": "v2"}, {"S": "both"}, {"S": "source"}]},
+    {"L": [{"S": "v1"}, {"S": "v2"}, {"S": "source"}, {"S": "bogus"}]},
     {"M": {}},
     {"M": {"_crossfade": {"B": b"1"}}},
 ]

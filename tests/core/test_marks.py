@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from crossfade.core.items import Item
-from crossfade.core.marks import at_place, is_marked, mark_of, marked, opened, token_in, with_token, without_mark
+from crossfade.core.marks import (
+    Seal,
+    at_place,
+    has_foreign_mark,
+    is_marked,
+    mark_of,
+    marked,
+    opened,
+    said_by,
+    seal_of,
+    sealed,
+    token_in,
+    with_token,
+    without_mark,
+)
 
 KEY: Item = {"customer": {"S": "c"}, "order": {"N": "1"}}
 
@@ -41,3 +55,17 @@ def test_a_place_within_a_cursor() -> None:
     for other in (KEY, place, marked(with_token(KEY, place), "target")):
         assert opened({"ExclusiveStartKey": other}) == {"ExclusiveStartKey": other}
     assert opened({"Limit": 1}) == {"Limit": 1}
+
+
+def test_a_seal_tells_whose_a_mark_is() -> None:
+    """Without one it is nobody's; and under a later migration's it says nothing to us."""
+    seal = Seal("orders", "orders-v2", "source")
+    for token in (marked(KEY, "rest"), marked(with_token(KEY, sealed(marked(KEY, "rest"), seal)), "target")):
+        request = {"ExclusiveStartKey": sealed(token, seal)}
+        assert seal_of(request) == seal
+        assert said_by(request) == {"ExclusiveStartKey": token}
+        assert not has_foreign_mark(request)
+        assert has_foreign_mark({"ExclusiveStartKey": token})
+        assert mark_of(request) == ""
+        assert without_mark(request) == request
+    assert seal_of({"ExclusiveStartKey": KEY}) is None

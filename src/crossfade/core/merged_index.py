@@ -44,6 +44,7 @@ from crossfade.core.query import (
     rank_by,
 )
 from crossfade.core.requests import check_key_value
+from crossfade.core.seals import handed_on
 from crossfade.core.stages import Row, Side
 from crossfade.core.strangers import with_counterpart
 from crossfade.core.unmarked import DROPPED_MAX, SIDES, dropped_max, is_whole, side_of, too_far, unknown
@@ -57,14 +58,16 @@ def query_index(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     mark = mark_of(request)
     name: str | None = request.get("IndexName")
     names = key_names(pair) if name is None else declared_names(pair, name)
-    whole = modern("Query", without_mark(request), names)
+    given = without_mark(request)
+    given = given if pair.mapping.kept else handed_on(pair, given, mark)
+    whole = modern("Query", given, names)
     asked = understood("Query", whole, names)
     sides = SIDES if name is not None or row.merges else (row.authority,)
     if names is not None and not pair.mapping.kept:
         _ = [names_in(pair, names, side) for side in sides]  # refused, if at all, before anything is sent
     try:
         index = yield from merged_index(pair, row, name, names, sides)
-        whole = modern("Query", without_mark(request), index.names)
+        whole = modern("Query", given, index.names)
         asked = understood("Query", whole, index.names, index.shape)
         index.check_alike("Query")
         if request.get("ConsistentRead"):

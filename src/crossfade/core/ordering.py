@@ -37,6 +37,7 @@ from crossfade.core.pages import (
 from crossfade.core.pair import WHOLE, Image, IndexSchema, Pair
 from crossfade.core.rekeyed_pages import page_of_other
 from crossfade.core.requests import used_by
+from crossfade.core.seals import handed_on
 from crossfade.core.stages import Order, Row, Side
 from crossfade.core.strangers import known_page
 from crossfade.errors import Refused, Rejected
@@ -52,7 +53,7 @@ def in_its_order(pair: Pair, row: Row, operation: str, request: Request) -> Rout
     side, marks = order_of(row, request)
     own = None
     if is_marked(request):
-        own = request = without_mark(request)
+        own = request = handed_on(pair, without_mark(request), mark_of(request))
     if side == pair.view and (side == row.authority or is_kept_equal(row, request)):
         reply = without_stamps((yield from Forward(own)))
         if row.compare:

@@ -20,7 +20,7 @@ from crossfade.core.indexing import check_alike, index_schema, own_schema, shape
 from crossfade.core.items import AttributeValue, Item, parse_number, same, size_bytes
 from crossfade.core.lanes import from_sort_value, lane_of
 from crossfade.core.legacy import modern
-from crossfade.core.marks import INVALID, MARK, marked, token_in, with_token, without_mark
+from crossfade.core.marks import INVALID, MARK, mark_of, marked, token_in, with_token, without_mark
 from crossfade.core.mirroring import shadow_compare
 from crossfade.core.ordering import declared_names, in_its_order, order_of
 from crossfade.core.page_ends import ANEW_MAX, Answered, ChangedError, token_behind, too_busy
@@ -37,6 +37,7 @@ from crossfade.core.pages import (
 from crossfade.core.pair import WHOLE, Image, IndexSchema, Pair, TableShape, key_name
 from crossfade.core.prefixes import NO_MATCH, bounds_there, is_prefixed
 from crossfade.core.reads import serving_side
+from crossfade.core.seals import handed_on
 from crossfade.core.stages import Fallback, Row, Side, other_side
 from crossfade.core.strangers import with_counterpart
 from crossfade.errors import MappingError, Refused, Rejected
@@ -55,7 +56,8 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
         course = None if index is None or side == pair.view else spread_course(pair, index, side)
         if index is None or course is None:
             return (yield from in_its_order(pair, row, "Query", request))
-        reply = yield from query_spread(pair, row, without_mark(request), index, side, course)
+        bare = handed_on(pair, without_mark(request), mark_of(request))
+        reply = yield from query_spread(pair, row, bare, index, side, course)
         last: Item | None = reply.get("LastEvaluatedKey")
         if last is not None:  # the other table may have items with one sort value in another order
             reply = {**reply, "LastEvaluatedKey": marked(last, side if marks else "")}
@@ -214,7 +216,8 @@ class Stream:
 def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Course, size: int | None) -> list[Stream]:
     """Of one side: a stream for every partition, each starting behind the caller's token."""
     start = checked_start(pair, asked, request, course)
-    there = token_in(request.get("ExclusiveStartKey", {}))  # of the partition where it lies
+    given: Item = request.get("ExclusiveStartKey", {})
+    there = token_in(given)  # of the partition where it lies
     keep = ("ConsistentRead", "ScanIndexForward")
     base: Request = {name: request[name] for name in keep if name in request} | capacity_asked(request)
     base["TableName"] = pair.table(side).name
@@ -243,8 +246,8 @@ def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Cour
             sort, begin = bounds
             part = replace(part, where=replace(part.of_query, sort=sort))
         one = narrowed(pair, part, pair.table(side), course, value, begin)
-        if there is not None and n == at:
-            one["ExclusiveStartKey"] = there
+        if n == at and MARK in given:
+            one["ExclusiveStartKey"] = there or {**one["ExclusiveStartKey"], MARK: given[MARK]}
         made.append(Stream({**base, **one}, goes_beyond=at is not None and n != at))
     return made
 
@@ -255,7 +258,7 @@ def checked_start(pair: Pair, asked: Asked, request: Request, course: Course) ->
     name, value = asked.of_query.partition
     if given is None:
         return None
-    start = given if token_in(given) is None else {name: part for name, part in given.items() if name != MARK}
+    start = given if course.index is None else {name: part for name, part in given.items() if name != MARK}
     if start.keys() != {*pair.caller.key_names, *course.keys.sort}:
         raise Rejected("ValidationException", INVALID)
     if not same(start.get(name), value):

@@ -16,7 +16,7 @@ from crossfade.core.expressions.keys import KeyNames
 from crossfade.core.indexing import MergedIndex, merged_index
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern
-from crossfade.core.marks import token_in, with_token
+from crossfade.core.marks import MARK, token_in, with_token
 from crossfade.core.page_ends import ANEW_MAX, Answered, ChangedError, is_of, token_behind, too_busy
 from crossfade.core.pages import PAGING, Asked, key_condition_in, page, understood
 from crossfade.core.pair import WHOLE, Pair
@@ -109,5 +109,7 @@ def moved_page(
     if "ExclusiveStartKey" in request:
         names = () if index is None else index.key_names
         token: Item = request["ExclusiveStartKey"]
-        moved["ExclusiveStartKey"] = token_in(token) or token_there(pair, token, side, names)
+        said = {name: token[name] for name in (MARK,) if name in token}
+        bare = {name: value for name, value in token.items() if name != MARK}
+        moved["ExclusiveStartKey"] = token_in(token) or {**token_there(pair, bare, side, names), **said}
     return moved

@@ -33,6 +33,7 @@ from crossfade.core.requests import (
     WRITES,
     names_any,
 )
+from crossfade.core.seals import PAGED, under_seal, without_seal
 from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
 from crossfade.core.tokens import keeps_token
 from crossfade.core.transactions import transact_get, transact_write
@@ -62,9 +63,11 @@ def route(
         return None  # operations on whole tables
     if names_any(operation, request, frozenset({pair.caller.name})):
         pair = replace(pair, stamps_source=True) if row.stamps_source else pair
+        if operation in PAGED:
+            return page_of(pair, stage, row, ramp_percent, operation, request, in_own_words=in_own_words)
         own = with_own_keys(pair, operation, request)
         given = request
-        if needs_no_counterpart(pair, row, operation):
+        if needs_no_counterpart(pair, row):
             pair, given = pair.of_caller_alone(), own
         routine = on_callers_table(pair, stage, row, ramp_percent, operation, given, own, in_own_words=in_own_words)
         return routine if own is request else in_own_keys(routine, request, own)
@@ -73,11 +76,37 @@ def route(
     return None
 
 
-def needs_no_counterpart(pair: Pair, row: Row, operation: str) -> bool:
-    """Whether the target serves its own callers alone: they may write by now what the mapping cannot take back. Pages
-    that were begun in an earlier stage still need it, and items that are to have the attributes of both keys."""
+def page_of(
+    pair: Pair,
+    stage: Stage,
+    row: Row,
+    ramp_percent: int,
+    operation: str,
+    request: Request,
+    *,
+    in_own_words: bool,
+) -> Routine[Reply] | None:
+    """The same for a page of a Query or a Scan, whose token is under seal."""
+    try:
+        own = without_seal(pair, operation, request)
+    except Rejected as refusal:
+        return refused(refusal)
+    routine = on_callers_table(pair, stage, row, ramp_percent, operation, own, own, in_own_words=in_own_words)
+    if own is not request:
+        routine = in_own_keys(routine, request, own)
+    return None if routine is None else under_seal(pair, routine)
+
+
+def refused(refusal: Rejected) -> Routine[Reply]:
+    yield from ()
+    raise refusal
+
+
+def needs_no_counterpart(pair: Pair, row: Row) -> bool:
+    """Whether the target serves its own callers alone: they may write by now what the mapping cannot take back. Items
+    that are to have the attributes of both keys still need it, and so do pages that were begun in an earlier stage."""
     alone = row.authority == pair.view == "target" and row.writes is Writes.PLAIN
-    return alone and operation not in ("Query", "Scan") and not pair.mapping.kept
+    return alone and not pair.mapping.kept
 
 
 def on_callers_table(

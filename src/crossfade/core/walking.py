@@ -25,6 +25,7 @@ from crossfade.core.ordering import declared_names, from_gone, translated
 from crossfade.core.pages import PAGING, Asked, look_up, page, understood
 from crossfade.core.pair import WHOLE, Image, IndexSchema, Pair, Stored, key_name
 from crossfade.core.query import PAGE_BYTES_MAX
+from crossfade.core.seals import handed_on
 from crossfade.core.stages import Row, Side
 from crossfade.core.strangers import with_counterpart
 from crossfade.core.unmarked import DROPPED_MAX, dropped_max, is_whole, side_of, too_far, unknown
@@ -47,7 +48,8 @@ def walk(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One page of a Scan by the caller."""
     request = opened(request)
     mark = mark_of(request)
-    whole = modern("Scan", without_mark(request))
+    given = without_mark(request)
+    whole = modern("Scan", given if pair.mapping.kept else handed_on(pair, given, mark))
     asked = understood("Scan", whole, None)
     name: str | None = request.get("IndexName")
     try:

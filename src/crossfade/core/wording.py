@@ -16,7 +16,7 @@ from crossfade.core.cancelling import NEVER, NO_REASON, cancellation, never, rea
 from crossfade.core.effects import Call, Effect, Forward, Gather, Reply, Request, Routine, relayed
 from crossfade.core.items import Item
 from crossfade.core.malformed import is_about_ours, never_done
-from crossfade.core.marks import has_foreign_mark, opened, without_mark
+from crossfade.core.marks import opened, without_mark
 from crossfade.core.pair import Pair
 from crossfade.core.requests import PLACEHOLDERS, READS, TRANSACTION_ACTIONS_MAX, used_by, uses_no_expression
 from crossfade.errors import CrossfadeError, Refused, Rejected
@@ -115,7 +115,7 @@ def harmless_form(pair: Pair, operation: str, request: Request, *, condition_is_
     """The request in a form that changes nothing whatever happens; None where there is none. A condition that is not
     what is wrong stays in it, for the sake of its values."""
     if operation in READS:
-        return request if has_foreign_mark(request) else without_mark(opened(request))
+        return without_mark(opened(request))
     if operation in SINGLE_WRITES and request.get("ConditionExpression") and not condition_is_wrong:
         return never_done(pair, operation, request)
     if operation in SINGLE_WRITES and not placeholders_alone(request):
