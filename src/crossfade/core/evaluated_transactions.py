@@ -18,6 +18,8 @@ from crossfade.core.draining import NOTHING, Held, moves_of
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
 from crossfade.core.evaluating import ActionName, Evaluated, Prepared, prepare
 from crossfade.core.fallback import look_later
+from crossfade.core.fitting import said_of_index_keys
+from crossfade.core.index_keys import as_of_update, is_of_form
 from crossfade.core.items import Item
 from crossfade.core.limits import transaction_explained, write_explained
 from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, too_busy
@@ -72,6 +74,7 @@ def evaluated_here(pair: Pair, row: Row, request: Request, actions: Sequence[Act
         if refused and "ClientRequestToken" in request and (yield from was_done(pair, request)):
             return {}  # since we asked: what was read is what this very transaction has written
         if refused:
+            refused |= yield from refused_by_indexes(pair, row, actions, results)
             return (yield from refused_with_others(pair, request, actions, refused))
         plan = Plan(list(request["TransactItems"]), [], [])
         for action, one, here, result in zip(actions, prepared, held, results, strict=True):
@@ -219,6 +222,26 @@ def plan_action(pair: Pair, row: Row, plan: Plan, decided: Decided) -> Routine[N
         return
     plan.items[action.place] = yield from deciding_action(pair, decided.prepared, held["source"], result, action.key)
     plan.add(action.place, target)
+
+
+def refused_by_indexes(
+    pair: Pair, row: Row, actions: Sequence[Action], results: Sequence[Evaluated | Rejected]
+) -> Routine[dict[int, Rejected]]:
+    """Beside an action that is refused, by their places those whose item an index does not take: of a put, whether its
+    own condition holds or not. Raises Rejected where the service looks at that before any condition."""
+    refused: dict[int, Rejected] = {}
+    for action, result in zip(actions, results, strict=True):
+        image = action.request["Item"] if action.operation == "PutItem" else None
+        if image is None and isinstance(result, Evaluated) and action.operation == "UpdateItem":
+            image = result.image
+        said = None if image is None else (yield from said_of_index_keys(pair, row, image))
+        if said is None:
+            continue
+        told = Rejected("ValidationException", as_of_update(said) if action.operation == "UpdateItem" else said)
+        if is_of_form(said):
+            raise told
+        refused[action.place] = told
+    return refused
 
 
 def refused_with_others(

@@ -9,16 +9,17 @@ when its turn comes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from crossfade.core.effects import Routine
-from crossfade.core.index_keys import KEY_ROLES, IndexKey, too_long, why_refused
+from crossfade.core.index_keys import KEY_ROLES, IndexKey, too_long, why_refused, wrong_kind
 from crossfade.core.indexing import DENIED, described
 from crossfade.core.items import ITEM_BYTES_MAX, Item, size_bytes, validate_item
 from crossfade.core.limits import STAMP_BYTES
 from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Pair
 from crossfade.core.stages import Row, Side, Writes, other_side
-from crossfade.errors import DatabaseError, Rejected
+from crossfade.errors import DatabaseError, MappingError, Rejected
 
 
 def check_fits(pair: Pair, row: Row, images: Sequence[Item], keys: Sequence[Item]) -> Routine[None]:
@@ -55,13 +56,29 @@ def check_key_sizes(pair: Pair, side: Side, source_key: Item) -> None:
 
 
 def check_item(pair: Pair, side: Side, image: Item, known: tuple[IndexKey, ...]) -> None:
-    form = image
-    if side != pair.view:
-        form = pair.mapping.forward(image) if side == "target" else pair.mapping.backward(image)
+    form = form_on(pair, side, image)
     if (size := size_bytes(form) + (STAMP_BYTES if pair.stamps(side) else 0)) > ITEM_BYTES_MAX:
         raise too_large(pair, side, size)
     if (said := why_refused(form, known)) is not None:
         raise refused(pair, side, said)
+
+
+def form_on(pair: Pair, side: Side, image: Item) -> Item:
+    """Raises MappingError."""
+    if side == pair.view:
+        return image
+    return pair.mapping.forward(image) if side == "target" else pair.mapping.backward(image)
+
+
+def said_of_index_keys(pair: Pair, row: Row, image: Item) -> Routine[str | None]:
+    """What the service says of one item because of what its index keys are, but for their length, even where it refuses
+    something else: by the caller's own table, or where that may be gone, by the one that serves. None: nothing, or it
+    is not known, or nothing there stands for the item."""
+    side = row.authority if row.is_single else pair.view
+    known = yield from known_index_keys(pair, side)
+    with suppress(MappingError):
+        return wrong_kind(form_on(pair, side, image), known)
+    return None
 
 
 def refused(pair: Pair, side: Side, said: str) -> Rejected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -53,7 +54,15 @@ def index_keys(description: Mapping[str, Any]) -> tuple[IndexKey, ...]:
 
 
 def why_refused(item: Item, keys: tuple[IndexKey, ...]) -> str | None:
-    """What the service says of an item because of its index keys; None where it takes it. What is empty comes first."""
+    """What the service says of an item because of its index keys; None where it takes it."""
+    if (said := wrong_kind(item, keys)) is not None:
+        return said
+    held = [(key, item[key.attribute]) for key in keys if key.attribute in item]
+    return next((said for key, value in held if (said := too_long(value, key.role)) is not None), None)
+
+
+def wrong_kind(item: Item, keys: tuple[IndexKey, ...]) -> str | None:
+    """The same, but for their length. What is empty comes first."""
     held = [(key, item[key.attribute]) for key in keys if key.attribute in item]
     for key, value in held:
         if key.kind != "N" and value.get(key.kind, "some") in ("", b""):
@@ -63,7 +72,26 @@ def why_refused(item: Item, keys: tuple[IndexKey, ...]) -> str | None:
         if key.kind not in value:
             found = next(iter(value))
             return MISMATCH.format(name=key.attribute, kind=key.kind, found=found, index=key.index)
-    return next((said for key, value in held if (said := too_long(value, key.role)) is not None), None)
+    return None
+
+
+def is_of_form(said: str) -> bool:
+    """Whether a transaction is refused as a whole for it, before any condition is looked at."""
+    return OF_PUT.search(said) is not None
+
+
+def as_of_update(text: str) -> str:
+    """In the words that the service has for an update that comes to such an item."""
+    return OF_PUT.sub(OF_UPDATE, text)
+
+
+OF_PUT: Final = re.compile(
+    r"A value specified for a secondary index key is not supported\. (The AttributeValue for a key attribute cannot"
+    r" contain an empty (?:string|binary) value\.) IndexName: .*, IndexKey: .*"
+)
+OF_UPDATE: Final = (
+    r"The update expression attempted to update a secondary index key to a value that is not supported. \1"
+)
 
 
 def too_long(value: AttributeValue, role: Role) -> str | None:

@@ -9,11 +9,11 @@ the table is gone.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from crossfade.core.cancelling import NEVER, NO_REASON, cancellation, never, reasons_of
 from crossfade.core.effects import Call, Effect, Forward, Gather, Reply, Request, Routine, relayed
+from crossfade.core.index_keys import as_of_update
 from crossfade.core.items import Item
 from crossfade.core.malformed import is_about_ours, never_done
 from crossfade.core.marks import opened, without_mark
@@ -66,19 +66,6 @@ def in_words_of(operation: str, request: Request, refusal: Rejected | Refused) -
         for reason, update in zip(told, updates, strict=False)
     ]
     return cancellation([*reasons, *told[len(reasons) :]]) if reasons != told[: len(reasons)] else refusal
-
-
-def as_of_update(text: str) -> str:
-    return OF_PUT.sub(OF_UPDATE, text)
-
-
-OF_PUT: Final = re.compile(
-    r"A value specified for a secondary index key is not supported\. (The AttributeValue for a key attribute cannot"
-    r" contain an empty (?:string|binary) value\.) IndexName: .*, IndexKey: .*"
-)
-OF_UPDATE: Final = (
-    r"The update expression attempted to update a secondary index key to a value that is not supported. \1"
-)
 
 
 def is_about_form(error: Rejected) -> bool:

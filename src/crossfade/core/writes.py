@@ -10,11 +10,13 @@ plain or mirrored    on the authority alone: the caller's own call goes out, rek
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from crossfade.core.draining import check_source, drained, is_blind
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.evaluating import WriteName
 from crossfade.core.fallback import look_later
+from crossfade.core.fitting import said_of_index_keys
 from crossfade.core.items import Item
 from crossfade.core.legacy import modern, reworded
 from crossfade.core.locked_writes import evaluated_here
@@ -23,7 +25,7 @@ from crossfade.core.lockstep import in_lockstep
 from crossfade.core.mirroring import mirrored
 from crossfade.core.own_keys import needs_whole_key
 from crossfade.core.pair import Pair
-from crossfade.core.rekeying import answered, in_callers_terms, rekeyed, server_evaluates
+from crossfade.core.rekeying import answered, in_callers_terms, of_callers_index, rekeyed, server_evaluates
 from crossfade.core.requests import checked_key, checked_keys
 from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.errors import Rejected
@@ -31,6 +33,22 @@ from crossfade.errors import Rejected
 
 def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
     """One write by the caller, in the stage that `row` describes."""
+    try:
+        return (yield from carried_out(pair, row, operation, request))
+    except Rejected as error:
+        forwarded = row.takes_as_it_is(pair.view) and row.writes is not Writes.LOCKSTEP
+        if operation == "PutItem" and error.code == CONDITION_FAILED and not forwarded:
+            # The service looks at the item of a put before it looks at the condition.
+            said = yield from said_of_index_keys(pair, row, request["Item"])
+            if said is not None:
+                raise of_callers_index(pair, Rejected("ValidationException", said)) from None
+        raise
+
+
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+
+
+def carried_out(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
     if row.writes is Writes.LOCKSTEP:
         return (yield from in_lockstep(pair, row.authority, operation, request))
     if row.merges and operation == "PutItem" and is_blind(pair, row, operation, modern(operation, request)):

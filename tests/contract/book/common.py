@@ -136,3 +136,13 @@ BROKEN_CONDITIONS: Final = {
     "a bare path": "n",
     "between with two types": "n BETWEEN :one AND :text",
 }
+
+# What an index does not take for a key.
+INDEX_KEYS: Final[dict[str, Callable[[Shape], Any]]] = {
+    "empty": lambda _: {"grp": text("")},
+    "of another type": lambda _: {"grp": number(1)},
+    "a sort key of another type": lambda _: {"score": text("high")},
+    "empty, renamed": lambda table: {table.form.note: text("")},
+    "of another type, renamed": lambda table: {table.form.note: number(1)},
+    "too long": lambda _: {"grp": text("x" * 2049)},
+}

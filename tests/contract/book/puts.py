@@ -9,6 +9,7 @@ from crossfade.core.items import Item
 from tests.contract.book.common import (
     BROKEN_CONDITIONS,
     CONDITIONS,
+    INDEX_KEYS,
     OVERSIZE_BYTES,
     WRONG_KEYS,
     WRONG_VALUES,
@@ -132,6 +133,13 @@ def conditional_put(table: Shape, condition: str) -> Iterable[Op]:
 
 put.each("if", CONDITIONS, conditional_put)
 put.each("broken condition", BROKEN_CONDITIONS, conditional_put)
+put.each(
+    "an index key, and a condition that fails",
+    INDEX_KEYS,
+    lambda table, wrong: [
+        table("PutItem", Item={**table.item(n), **wrong(table)}, ConditionExpression="n = :ten") for n in (1, 2)
+    ],
+)
 
 
 @put.case

@@ -8,7 +8,7 @@ from typing import Any, Final
 from crossfade.core.items import size_bytes
 from crossfade.core.limits import TRANSACTION_BYTES_MAX
 from tests.contract.book.batches import other_puts, others, put_others, read_others
-from tests.contract.book.common import BROKEN_CONDITIONS, CONDITIONS, WRONG_KEYS, five_rich
+from tests.contract.book.common import BROKEN_CONDITIONS, CONDITIONS, INDEX_KEYS, WRONG_KEYS, five_rich
 from tests.contract.book.puts import SOME_CONDITIONS
 from tests.contract.shapes import Shape, number, text
 from tests.contract.steps import Group, Op, Request, Steps
@@ -235,14 +235,6 @@ transact_write.each(
     lambda table, condition: [writes(check(table, 1, condition), delete(table, 2))],
 )
 
-# What an index does not take for a key: by a put, and by an update of an item that is there.
-INDEX_KEYS: Final[dict[str, Callable[[Shape], Any]]] = {
-    "empty": lambda _: {"grp": text("")},
-    "of another type": lambda _: {"grp": number(1)},
-    "a sort key of another type": lambda _: {"score": text("high")},
-    "empty, renamed": lambda table: {table.form.note: text("")},
-    "of another type, renamed": lambda table: {table.form.note: number(1)},
-}
 transact_write.each(
     "an index key",
     INDEX_KEYS,
@@ -251,13 +243,36 @@ transact_write.each(
         writes(setting(table, 1, wrong(table)), delete(table, 2)),
     ],
 )
+# Beside a condition that does not hold, in either order, and beside its own.
+transact_write.each(
+    "an index key, and a condition that fails",
+    INDEX_KEYS,
+    lambda table, wrong: [
+        writes(put(table, {**table.item(7), **wrong(table)}), delete(table, 2, "n = :ten")),
+        writes(check(table, 2, "n = :ten"), setting(table, 1, wrong(table)), delete(table, 3)),
+        writes(delete(table, 2, "n = :ten"), put(table, {**table.item(1), **wrong(table)}, "n = :ten")),
+        writes(setting(table, 1, wrong(table), "attribute_exists(absent)"), delete(table, 2)),
+        writes(
+            {
+                "Put": {
+                    "TableName": table.other,
+                    "Item": others(table, 1)[0],
+                    "ConditionExpression": "attribute_exists(id)",
+                }
+            },
+            put(table, {**table.item(7), **wrong(table)}),
+            setting(table, 1, wrong(table)),
+            update(table, 2, "ADD n :one", "n = :ten"),
+        ),
+    ],
+)
 
 
-def setting(table: Shape, n: int, attributes: Request) -> Request:
+def setting(table: Shape, n: int, attributes: Request, condition: str | None = None) -> Request:
     """An update with values of its own."""
     ((name, value),) = attributes.items()
     more = {"ExpressionAttributeNames": {"#a": name}, "ExpressionAttributeValues": {":a": value}}
-    return {"Update": table.request(Key=table.key(n), UpdateExpression="SET #a = :a", **more)}
+    return update(table, n, "SET #a = :a", condition, **more)
 
 
 # --- ClientRequestToken
