@@ -26,6 +26,7 @@ from crossfade.core.pair import Pair, key_name
 from crossfade.core.requests import WRITES, entries_of, is_strict, mapping_in
 from crossfade.core.routing import route, shows_nothing
 from crossfade.core.stages import LADDERS, Ramp, Stage, Writes
+from crossfade.core.stamp_names import names_stamp
 from crossfade.core.straight import Straight
 from crossfade.core.wellformed import fault_in
 from crossfade.drivers.local import LocalEffects
@@ -105,8 +106,8 @@ class Passages:
             return self._way_of_many(ticket, operation, request)
         if request["TableName"] != self._callers_name:
             return Way.OPEN
-        if self._may_show_stamps and not shows_nothing(operation, request):
-            return Way.OPEN  # its answer may show a stamp
+        if self._may_show_stamps and (not shows_nothing(operation, request) or names_stamp(request)):
+            return Way.OPEN  # its answer may show a stamp, or its condition may look at one
         if len(mapping_in(request.get("Key"))) > self._key_length:
             return Way.OPEN  # each side takes its own
         return way

@@ -15,9 +15,10 @@ from crossfade.core.locking import TRIES_MAX, as_action, lock, pause_seconds, re
 from crossfade.core.mapping import STAMP
 from crossfade.core.mirroring import TRANSIENT
 from crossfade.core.pair import Pair, Stored, joined, stamp_as_read, with_guard
-from crossfade.core.rekeying import names_stamp, of_callers_index, stamped_request
+from crossfade.core.rekeying import of_callers_index, stamped_request
 from crossfade.core.requests import checked_key
 from crossfade.core.stages import Side
+from crossfade.core.stamp_names import names_stamp
 from crossfade.errors import Rejected, UnknownOutcome
 
 

@@ -21,6 +21,7 @@ from crossfade.core.locking import calmly
 from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Pair, with_guard
 from crossfade.core.stages import Side
+from crossfade.core.stamp_names import names_stamp
 from crossfade.core.telling import (
     RETURNED_IF_REFUSED,
     answer_as_asked,
@@ -70,11 +71,6 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
 
 
 GUARD_BYTES: Final = 200  # more than Pair.own_guard takes: two attributes at most, by their placeholders
-
-
-def names_stamp(request: Request) -> bool:
-    """Whether its expressions speak of a stamp, as those of an earlier migration of a chain do."""
-    return STAMP in request.get("ExpressionAttributeNames", {}).values()
 
 
 def rekeyed(

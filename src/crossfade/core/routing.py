@@ -35,6 +35,7 @@ from crossfade.core.requests import (
 )
 from crossfade.core.seals import PAGED, under_seal, without_seal
 from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
+from crossfade.core.stamp_names import hidden, told
 from crossfade.core.tokens import keeps_token
 from crossfade.core.transactions import transact_get, transact_write
 from crossfade.core.walking import is_walked, walk
@@ -62,6 +63,10 @@ def route(
     if operation not in WRITES and operation not in READS and operation not in DESCRIBING:
         return None  # operations on whole tables
     if names_any(operation, request, frozenset({pair.caller.name})):
+        meant = hidden(pair, row, request)
+        if meant is not request:
+            routine = route(pair, stage, ramp_percent, operation, meant, strategy=strategy, in_own_words=in_own_words)
+            return told(in_own_keys(routine, request, meant))
         pair = replace(pair, stamps_source=True) if row.stamps_source else pair
         if operation in PAGED:
             return page_of(pair, stage, row, ramp_percent, operation, request, in_own_words=in_own_words)

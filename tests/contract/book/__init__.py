@@ -9,6 +9,7 @@ from tests.contract.book import (
     puts,
     queries,
     scans,
+    stamp_names,
     transactions,
     updates,
     whole,
@@ -16,7 +17,20 @@ from tests.contract.book import (
 from tests.contract.steps import EVERY_CASE, Case
 
 # Importing them fills the list.
-CHAPTERS = (gets, puts, updates, queries, scans, parts, projections, batches, transactions, legacy, whole)
+CHAPTERS = (
+    gets,
+    puts,
+    updates,
+    queries,
+    scans,
+    parts,
+    projections,
+    batches,
+    transactions,
+    legacy,
+    stamp_names,
+    whole,
+)
 
 
 def every_case() -> list[Case]:
