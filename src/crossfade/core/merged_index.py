@@ -47,7 +47,7 @@ from crossfade.core.requests import check_key_value
 from crossfade.core.seals import handed_on
 from crossfade.core.stages import Row, Side
 from crossfade.core.strangers import with_counterpart
-from crossfade.core.unmarked import DROPPED_MAX, SIDES, dropped_max, is_whole, side_of, too_far, unknown
+from crossfade.core.unmarked import DROPPED_MAX, SIDES, check_kinds, dropped_max, is_whole, side_of, too_far, unknown
 from crossfade.core.whole_keys import completed, token_there
 from crossfade.errors import Rejected
 
@@ -72,6 +72,7 @@ def query_index(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
         index.check_alike("Query")
         if request.get("ConsistentRead"):
             index.check_consistency("Query", sides)
+        check_kinds(pair, whole)
         merge = Merge(index, row, asked, whole, sides)
         yield from merge.begin(mark)
         while not (yield from merge.goes_on()):

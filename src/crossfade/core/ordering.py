@@ -36,6 +36,7 @@ from crossfade.core.pages import (
 )
 from crossfade.core.pair import WHOLE, Image, IndexSchema, Pair
 from crossfade.core.rekeyed_pages import page_of_other
+from crossfade.core.rekeying import of_callers_index
 from crossfade.core.requests import used_by
 from crossfade.core.seals import handed_on
 from crossfade.core.stages import Order, Row, Side
@@ -141,9 +142,9 @@ def sent(pair: Pair, row: Row, side: Side, operation: str, moved: Request) -> Ro
     try:
         return (yield from Forward(moved))
     except Rejected as error:
-        if side == row.authority:
-            raise
-        raise from_gone(pair, row, operation, error) from None
+        if side != pair.view:
+            error = of_callers_index(pair, error)
+        raise error if side == row.authority else from_gone(pair, row, operation, error) from None
 
 
 def from_gone(pair: Pair, row: Row, operation: str, error: Rejected) -> Rejected:

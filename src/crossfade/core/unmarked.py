@@ -14,6 +14,7 @@ from typing import Final
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.indexing import MergedIndex
 from crossfade.core.items import Item
+from crossfade.core.marks import INVALID
 from crossfade.core.pages import look_up
 from crossfade.core.pair import Pair, Stored
 from crossfade.core.stages import Side
@@ -39,6 +40,14 @@ def dropped_max(start: Item | None, mark: str) -> int:
 def is_whole(pair: Pair, index: MergedIndex | None, start: Item) -> bool:
     """Whether the cursor has all that it takes; what is wrong with another is DynamoDB's to say."""
     return start.keys() == {*pair.callers_names, *(() if index is None else index.key_names)}
+
+
+def check_kinds(pair: Pair, request: Request) -> None:
+    """Raises Rejected, before anything is read, for a cursor whose attributes are not of the types of its keys."""
+    kinds = dict(pair.callers_schema) | {key.attribute: key.kind for key in pair.index_keys.get(pair.view, ())}
+    start: Item = request.get("ExclusiveStartKey", {})
+    if any(name in kinds and kinds[name] not in value for name, value in start.items()):
+        raise Rejected("ValidationException", INVALID)
 
 
 def side_of(

@@ -28,7 +28,7 @@ from crossfade.core.query import PAGE_BYTES_MAX
 from crossfade.core.seals import handed_on
 from crossfade.core.stages import Row, Side
 from crossfade.core.strangers import with_counterpart
-from crossfade.core.unmarked import DROPPED_MAX, dropped_max, is_whole, side_of, too_far, unknown
+from crossfade.core.unmarked import DROPPED_MAX, check_kinds, dropped_max, is_whole, side_of, too_far, unknown
 from crossfade.core.whole_keys import completed, token_of, token_there
 from crossfade.errors import Rejected
 
@@ -60,6 +60,7 @@ def walk(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
             index.check_alike("Scan")
             if request.get("ConsistentRead"):
                 index.check_consistency("Scan", index.sides)
+        check_kinds(pair, whole)
         step = Step(pair, row, asked, whole, index)
         yield from step.goes(mark)
     except Rejected as error:

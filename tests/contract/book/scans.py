@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from crossfade import Index
+from crossfade.core.items import Item
 from tests.contract.book.common import BROKEN_CONDITIONS, CONDITIONS, five_rich, two_partitions
 from tests.contract.book.puts import SOME_CONDITIONS
 from tests.contract.shapes import Shape, number, text
@@ -232,6 +233,35 @@ def tokens_that_are_made_up(table: Shape) -> Iterable[Op]:
         table("Query", **asked, ExclusiveStartKey=start)
         for start in (token, token | {"score": number(96)}, table.key(3), {"grp": token["grp"]}, token | table.key(9))
     ]
+
+
+# What a token of an index is changed into.
+BROKEN_TOKENS: Final[dict[str, Callable[[Shape], Item]]] = {
+    "an index key of another type": lambda _: {"score": text("high")},
+    "an index key that is no number": lambda _: {"score": number("high")},
+    "a sort key of another type": lambda table: {table.form.sort: {"BOOL": True}},
+    "an attribute too many": lambda _: {"n": number(3)},
+}
+
+
+@index.case
+def broken_tokens_of_a_local_index(table: Shape) -> Iterable[Op]:
+    return tokens_changed(table, {"IndexName": table.form.score_index, "KeyConditionExpression": "{p} = :p0"})
+
+
+@index.case
+def broken_tokens_of_a_global_index(table: Shape) -> Iterable[Op]:
+    return tokens_changed(table, {"IndexName": table.form.group_index, "KeyConditionExpression": GROUP})
+
+
+def tokens_changed(table: Shape, asked: dict[str, Any]) -> Iterable[Op]:
+    token = table.key(3) | {"score": number(97)}
+    if asked["IndexName"] == table.form.group_index:
+        token["grp"] = table.group(1)
+    named = {"IndexName": asked["IndexName"]}
+    for change in BROKEN_TOKENS.values():
+        yield table("Query", **asked, ExclusiveStartKey=token | change(table))
+        yield table("Scan", **named, ExclusiveStartKey=token | change(table))
 
 
 @index_writes.case
