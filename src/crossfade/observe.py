@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from crossfade.core.fallback import FALLBACK
-from crossfade.core.foresight import REFUSED_LATER
+from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.mirroring import Difference
@@ -31,6 +31,7 @@ ALERTS: Final = {
     f"{FALLBACK}.copied": "the source alone had an item, which was copied to the target",
     f"{FALLBACK}.failed": "the source alone has an item, which the target does not take",
     f"{FALLBACK}.there": "the source alone had an item when a write made a new one in the target without it",
+    ORDER_CHANGES: "a parallel Scan that should not span the move to a later stage of the migration",
     REFUSED_LATER: "a call is served now and refused in a later stage of the migration",
     "compare.missing": "the target lacks an item that the source has, as is so until the backfill is complete",
     "compare.extra": "the target has an item that the source has not",

@@ -101,3 +101,21 @@ def test_complete_does_not_open_while_it_is_called(indexed: Shell, dynamodb: Dat
     entry = indexed.json("status")["journal"][-1]
     assert (entry["what"], entry["forced"]) == ("rampdown -> complete", False)
     assert "--refused-days 0: 1 call was seen that complete refuses" in entry["why"]
+
+
+def test_a_parallel_scan_is_told_before_the_move_that_changes_the_order(
+    indexed: Shell, dynamodb: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is counted and warned of; `complete` does not wait for that."""
+    client = dynamodb.client()
+    router = attach(client, load(indexed.file), poll_seconds=0.05, landing_seconds=1.0)
+    with caplog.at_level(logging.WARNING, "crossfade"):
+        for segment in range(3):
+            _ = client.scan(TableName=indexed.tables["source"], Segment=segment, TotalSegments=3)
+    assert router.detach(10.0)
+    assert "a parallel Scan that should not span the move to a later stage" in caplog.text
+    (kind,) = indexed.json("status")["refusals"]
+    assert (kind["operation"], kind["stages"], kind["count"], kind["is_served"]) == ("Scan", ["rampdown"], 3, True)
+    assert f"Scan of {indexed.tables['source']}: should not span the move to rampdown" in " ".join(
+        indexed("status").output.split()
+    )

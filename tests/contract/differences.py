@@ -644,7 +644,7 @@ BETWEEN_PAGES: Final = {
     " source's up to `drain` and the target's from `rampdown` on. Each segment goes on as it began, in whatever stage;"
     " but where the mapping changes the partition key or its form, segments of both tables together miss items and"
     " repeat others (and DynamoDB promises of no two tables that they are divided alike). So let all segments of a Scan"
-    " begin before the move, or after it",
+    " begin before the move, or after it: those that are seen before it are told by `crossfade status`",
     "an item that is deleted and put anew between two pages of a Scan, or of a Query of an index, in `prepare` or"
     " `drain`": "it is another item, which may be in the other table, and so at another place: the pages may show it a"
     " second time, or not at all. In a Query of the table it is where it was",

@@ -224,3 +224,32 @@ def test_a_transaction_that_lockstep_has_no_room_for_is_known_before(
         for stage in LADDERS["dual-write"]
         if refused(bench, pair, "dual-write", stage, "TransactWriteItems", request)
     ] == list(later)
+
+
+@pytest.mark.parametrize(("strategy", "consistent", "move"), [
+    ("dual-write", False, Stage.RAMPDOWN),
+    ("dual-write", True, Stage.LOCKSTEP_TARGET),
+    ("copy-on-write", False, Stage.RAMPDOWN),
+    ("copy-on-write", True, Stage.RAMPDOWN),
+])  # fmt: skip
+def test_a_parallel_scan_should_not_span_the_move_where_the_order_changes(
+    bench: Bench, strategy: str, consistent: bool, move: Stage
+) -> None:
+    """It is told in each stage before that, of a segment that begins; and of no other Scan."""
+    pair = scene(bench, "source", suffix("pk", count=2, by="sk")).pair
+    scan: Request = {"TableName": pair.source.name, "ConsistentRead": consistent}
+    begins: Request = {**scan, "Segment": 0, "TotalSegments": 4}
+    for stage in LADDERS[strategy]:
+        foresight, before = Foresight(pair, strategy), not reached(strategy, stage, move)
+        told = foresight.of(stage, "Scan", begins)
+        assert (told is not None) == before, stage
+        if told is not None:
+            assert (told.stages, told.is_served) == ((move,), True)
+        others: list[Request] = [scan, {**scan, "Segment": 0, "TotalSegments": 1}, {**begins, "ExclusiveStartKey": {}}]
+        for other in others:
+            assert foresight.of(stage, "Scan", other) is None
+
+
+def reached(strategy: str, stage: Stage, move: Stage) -> bool:
+    ladder = list(LADDERS[strategy])
+    return ladder.index(stage) >= ladder.index(move)

@@ -28,7 +28,7 @@ from crossfade.control.fallbacks import FallbackHits
 from crossfade.control.refusals import ForeseenRefusals
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.fallback import FALLBACK
-from crossfade.core.foresight import REFUSED_LATER, Foreseen
+from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
 from crossfade.core.pair import Pair
 from crossfade.core.requests import WRITES
 from crossfade.drivers.aio import AioBackground, AioDriver
@@ -76,7 +76,8 @@ class Membership:
         """Calls that a later stage will refuse: kept for `status`; each kind is told to the observer once."""
         at = int(time.time())
         if self.refusals.seen(self.agent.client_id, kind, at, count):
-            self._watch.note(REFUSED_LATER, {"key": f"{kind.operation}: {kind.reason}", **asdict(kind), "at": at})
+            event = ORDER_CHANGES if kind.is_served else REFUSED_LATER
+            self._watch.note(event, {"key": f"{kind.operation}: {kind.reason}", **asdict(kind), "at": at})
 
     def put(self, later: Later, ticket: Ticket) -> None:
         self.background.put(later, ticket)

@@ -216,13 +216,13 @@ class FallbackSample:
 
 @dataclass(frozen=True, slots=True)
 class RefusalRecord:
-    """A kind of call that is served, and that later stages refuse."""
+    """A kind of call that is served, and that later stages refuse; or that should not span the move to one."""
 
     kind: str  # what tells it from others: a digest
     operation: str
     table: str
     index: str  # "" for none
-    stages: str  # that refuse it, with commas
+    stages: str  # these, with commas
     reason: str
     next_step: str
     count: int
@@ -230,10 +230,15 @@ class RefusalRecord:
     client: str
     host: str
     pid: int
+    is_served: bool  # in these stages too
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return tuple(self.stages.split(", "))
 
     @property
     def refused_in(self) -> tuple[str, ...]:
-        return tuple(self.stages.split(", "))
+        return () if self.is_served else self.stage_names
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
 """Calls that are served now and refused later: counted by each client, told to the control table, a gate of `complete`.
+Of those that are served there too, but should not span a move, `status` warns; no gate asks for them.
 
 A client keeps a sum and a time for each kind. A report is one transaction every few seconds at most, with a token of
 its own, so that one whose answer was lost is sent again as it was and counts once.
@@ -45,7 +46,7 @@ class Refusals:
 
     def as_json(self) -> list[dict[str, Any]]:
         """With times as text."""
-        return [asdict(kind) | {"stages": kind.refused_in, "last_at": moment(kind.last_at)} for kind in self.kinds]
+        return [asdict(kind) | {"stages": kind.stage_names, "last_at": moment(kind.last_at)} for kind in self.kinds]
 
 
 def opens_at(kinds: Sequence[RefusalRecord], days: int) -> int:
@@ -67,6 +68,7 @@ def remove_refusals(control: Control) -> Routine[None]:
 
 def kind_of(foreseen: Foreseen) -> str:
     told = "\n".join((foreseen.operation, foreseen.table, foreseen.index, *foreseen.stages))
+    told += "\nserved" if foreseen.is_served else ""
     return blake2b(told.encode(), digest_size=8).hexdigest()
 
 
@@ -108,6 +110,7 @@ class ForeseenRefusals:
                 client=client,
                 host=self._host,
                 pid=self._pid,
+                is_served=foreseen.is_served,
             )
             return first
 

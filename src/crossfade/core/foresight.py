@@ -1,4 +1,5 @@
-"""What a later stage will refuse of a request that this one serves.
+"""What a later stage will refuse of a request that this one serves; and a parallel Scan, which should not be begun on
+both sides of the move where the order changes.
 
 Nobody should learn in `complete` that a call cannot be carried out there: there is no way back from it. So each request
 that a stage serves is routed, in thought, in every stage above. What a mapping cannot answer is refused before the
@@ -17,16 +18,18 @@ from typing import Any, Final
 
 from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.indexing import described
+from crossfade.core.ordering import order_of
 from crossfade.core.pair import Pair
 from crossfade.core.requests import READS, WRITES, statements, table_names
 from crossfade.core.routing import UNTOUCHED, route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.errors import CrossfadeError, Refused
 
+ORDER_CHANGES: Final = "order_changes"  # the event of a call that is served, but should not span a move; facts as below
 REFUSED_LATER: Final = "refused_later"  # the event; its facts: those of a Foreseen, and the time in seconds since 1970
 FORMS_KEPT: Final = 1_000  # a program has few
 # Of these members the text itself decides; of all others only whether they are there.
-DECISIVE: Final = ("TableName", "IndexName", "KeyConditionExpression", "ConsistentRead", "Select")
+DECISIVE: Final = ("TableName", "IndexName", "KeyConditionExpression", "ConsistentRead", "Select", "TotalSegments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Foreseen:
     stages: tuple[Stage, ...]
     reason: str
     next_step: str
+    is_served: bool = False  # there too: but what has begun before does not fit what begins there
 
 
 class UndescribedError(Exception):
@@ -126,7 +130,7 @@ class Foresight:
         refusals = {above: self._refusal(above, operation, request) for above in later}
         found = {above: refusal for above, refusal in refusals.items() if refusal is not None}
         if not found:
-            return None
+            return self._in_another_order(stage, operation, request)
         last = list(found.values())[-1]
         return Foreseen(
             operation=operation,
@@ -136,6 +140,30 @@ class Foresight:
             reason=last.message.removesuffix(UNTOUCHED),  # so far the call is carried out
             next_step=last.next_step,
         )
+
+    def _in_another_order(self, stage: Stage, operation: str, request: Request) -> Foreseen | None:
+        """Where the segments of a parallel Scan that begin are parts of the other table's order."""
+        if operation != "Scan" or request.get("TotalSegments", 1) == 1 or "ExclusiveStartKey" in request:
+            return None
+        now = self._begins_in(stage, request)
+        later = self._ladder[self._ladder.index(stage) + 1 :]
+        above = next((above for above in later if self._begins_in(above, request) != now), None)
+        if above is None:
+            return None
+        return Foreseen(
+            operation=operation,
+            table=self._table(operation, request),
+            index=request.get("IndexName", ""),
+            stages=(above,),
+            reason=f"segments that begin before {above} are parts of {self._pair.table(now).name}, those that begin"
+            " later are parts of the other table: together they miss items and repeat others",
+            next_step=f"let all segments of a Scan begin before the move to {above}, or after it",
+            is_served=True,
+        )
+
+    def _begins_in(self, stage: Stage, request: Request) -> Side:
+        row = LADDERS[self._strategy][stage]
+        return "source" if row.merges else order_of(row, request)[0]
 
     def _refusal(self, stage: Stage, operation: str, request: Request) -> Refused | None:
         """What the routing says before it has asked for anything."""
