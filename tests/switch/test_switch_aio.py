@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 import time
 from typing import Any
@@ -107,6 +108,34 @@ def test_a_cancelled_write_is_mirrored_all_the_same(operator: Operator) -> None:
 
     asyncio.run(cancelled())
     assert new.memory.find("a") == old.memory.find("a")
+
+
+def test_a_save_that_is_cancelled_within_its_store_has_failed_like_any_other(operator: Operator) -> None:
+    """Something that it waits for is cancelled by the store itself (a pool that is closed): it may land all the same,
+    so the key stays, and is mirrored again."""
+    old, new = TaskShop(0.0), TaskShop(0.0)
+    switch = switch_of(operator, old, new)
+    operator.start(switch, Stage.SHADOW)
+    whole, saves = new.store, itertools.count()
+
+    async def cancelled_once(key: str, image: Any) -> None:
+        if next(saves) == 0:
+            waited_for = asyncio.get_running_loop().create_future()
+            _ = waited_for.cancel()
+            await waited_for
+        await whole(key, image)
+
+    new.store = cancelled_once  # type: ignore[method-assign]
+
+    async def write() -> None:
+        async with switch:
+            await switch.append("a", "x")
+            await quiet(operator)
+
+    asyncio.run(write())
+    assert new.memory.find("a") == old.memory.find("a")
+    assert switch.counts()["mirror_failed"] == 1
+    assert "mirror_lost" not in switch.counts()
 
 
 def test_one_repository_may_block_and_the_other_not(operator: Operator) -> None:

@@ -21,7 +21,7 @@ class Answer:
     """What a side said: a value, cleaned, or the error that it raised."""
 
     value: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
     def agrees(self, other: Answer) -> bool:
         if self.error is not None or other.error is not None:

@@ -32,7 +32,7 @@ class Invoke(Effect[Any]):
 class Raised(CrossfadeError):
     """A method of a repository raised `error`, the application's own."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         super().__init__(f"{type(error).__name__}: {error}")
         self.error = error
 
@@ -56,12 +56,18 @@ class Repositories:
             raise Raised(error) from error
 
     async def call_async(self, effect: Invoke, executor: Executor) -> Any:
-        """On this loop; what blocks, on a thread. Raises Raised."""
+        """On this loop; what blocks, on a thread. Raises Raised, also where the method was cancelled though its caller
+        was not: something that it waited for was, and what it has sent may still be carried out."""
         method = self.bound(effect)
         try:
             if inspect.iscoroutinefunction(method):
                 return await method()
             answer = await asyncio.get_running_loop().run_in_executor(executor, method)
             return await answer if inspect.isawaitable(answer) else answer
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise Raised(error) from error
         except Exception as error:
             raise Raised(error) from error
