@@ -100,15 +100,17 @@ class Membership:
         self._gathered = []
         message = self._consumer.poll(POLL_SECONDS)
         while message is not None:
-            if message.error() is not None:
+            if message.error() is None:
+                self._gathered.append(message)
+            else:
                 self._raise(message)
-            self._gathered.append(message)
             if len(self._gathered) >= MESSAGES_MAX:
                 break
             message = self._consumer.poll(0)
         return self._gathered
 
     def _raise(self, message: Any) -> None:
+        """Unless it passes. It stands where the next message will, with a text as its value, and is no message."""
         error = message.error()
         codes = self._kafka.KafkaError
         if error.code() in {codes._AUTO_OFFSET_RESET, codes.OFFSET_OUT_OF_RANGE}:
