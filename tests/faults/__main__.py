@@ -1,13 +1,15 @@
-"""`make faults`: every request of every operation is made to fail in every way, and the answers are judged.
+"""`make faults`: every request of every operation is made to fail in every way, and the answers are judged; and so is
+every step of a switch, and of an ETL, in the strategy `freeze`.
 
     python -m tests.faults [--cases TEXT] [--strategy S] [--stage S] [--mapping M] [--view V] [--client C] [--drop NAME]
                            [--singly] [--list]
 
 CASES, STRATEGY, STAGE, MAPPING, VIEW, CLIENT, DROP and SINGLY of the environment are the options' defaults; the mapping
-is `reshape` unless another is named, or `all`. `--drop` takes a mending out of crossfade, and then something must be
-found; `--singly` makes one request fail at a time, and leaves pairs, and faults that last, away. A combination is tried
-by one of two processes. The exit status is 0 if every outcome was one that a plain table could have had, 1 otherwise,
-and 2 if nothing fits the options.
+is `reshape` unless another is named, or `all`. The strategy `freeze` has neither mappings nor views; its clients are
+`threads` and `tasks`, which call a switch, and the `worker` of an ETL. `--drop` takes a mending or a rule out of
+crossfade, and then something must be found; `--singly` makes one request fail at a time, and leaves pairs, and faults
+that last, away. A combination is tried by one of two processes. The exit status is 0 if every outcome was one that may
+be (without `freeze`: one that a plain table could have had), 1 otherwise, and 2 if nothing fits the options.
 """
 
 from __future__ import annotations
@@ -20,13 +22,16 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Final, get_args
 
-from crossfade.core.stages import LADDERS
+from crossfade.core.stages import FREEZE_STRATEGY, LADDERS
 from crossfade.local import LocalEngine
 from tests.contract.processes import run_to_end
 from tests.contract.shapes import KINDS, View
 from tests.contract.worlds import STRATEGIES, Combination, cells
 from tests.faults.callers import CLIENTS
 from tests.faults.drops import DROPS
+from tests.faults.freeze.drops import FREEZE_DROPS
+from tests.faults.freeze.places import SWITCHES, WORKER, Place, places
+from tests.faults.freeze.running import names_with
 from tests.faults.operations import operations_with
 from tests.faults.playing import Asked, play
 
@@ -36,20 +41,24 @@ SHOWN_MAX: Final = 25  # findings shown in full; of the others a line each
 
 def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
-    chosen, operations = combinations(options), operations_with(options.cases)
+    operations = operations_with(options.cases)
+    chosen: list[Combination | Place] = [*(combinations(options) if operations else ()), *chosen_places(options)]
+    names = [operation.name for operation in operations if any(isinstance(each, Combination) for each in chosen)]
+    for each in chosen:
+        if isinstance(each, Place):
+            names += [name for name in names_with(each, options.cases) if name not in names]
     if options.list:
-        for operation in operations:
-            print(operation.name)
+        print("\n".join(names))
         return 0
-    if not chosen or not operations or options.drop not in ("", *DROPS):
-        print(f"faults: {len(operations)} operations in {len(chosen)} combinations fit the options", file=sys.stderr)
+    if not chosen or options.drop not in DROPS:
+        print(f"faults: {len(names)} operations in {len(chosen)} combinations fit the options", file=sys.stderr)
         return 2
     began_seconds = time.monotonic()
     with LocalEngine.start() as server:
         asked = Asked(options.cases, options.drop, not options.singly)
         count, findings = play(dict(server.client_options()), asked, chosen, show_max=options.show)
     seconds = time.monotonic() - began_seconds
-    verdict = "a plain table could have had every outcome" if not findings else f"{findings} outcomes it could not"
+    verdict = "every outcome may be" if not findings else f"{findings} outcomes that may not be"
     print(f"faults: {count:,} fates in {len(chosen)} combinations in {seconds:.0f} s: {verdict}")
     return 1 if findings else 0
 
@@ -57,13 +66,14 @@ def main(arguments: Sequence[str]) -> int:
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="every request fails in every way")
     environment = os.environ.get
+    strategies, clients = (*STRATEGIES, FREEZE_STRATEGY), (*CLIENTS, *SWITCHES, WORKER)
     _ = parser.add_argument("--cases", default=environment("CASES", ""), help="a part of the names of operations")
-    _ = parser.add_argument("--strategy", default=environment("STRATEGY", ""), help=" or ".join(STRATEGIES))
+    _ = parser.add_argument("--strategy", default=environment("STRATEGY", ""), help=", ".join(strategies))
     _ = parser.add_argument("--stage", default=environment("STAGE", ""), help="one of its stages")
     mapping = environment("MAPPING", "") or MAPPING
     _ = parser.add_argument("--mapping", default=mapping, help=f"{', '.join(KINDS)} or all; by default {MAPPING}")
     _ = parser.add_argument("--view", default=environment("VIEW", ""), help=" or ".join(get_args(View)))
-    _ = parser.add_argument("--client", default=environment("CLIENT", ""), help=", ".join(CLIENTS))
+    _ = parser.add_argument("--client", default=environment("CLIENT", ""), help=", ".join(clients))
     _ = parser.add_argument("--drop", default=environment("DROP", ""), help=", ".join(DROPS))
     _ = parser.add_argument("--show", type=int, default=SHOWN_MAX, help="how many findings are shown in full")
     singly = bool(environment("SINGLY", ""))
@@ -74,6 +84,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def combinations(options: argparse.Namespace) -> list[Combination]:
     """Those that fit, those with one form of the caller's table together."""
+    if options.drop in FREEZE_DROPS:
+        return []
     return [
         Combination(mapping, view, stage, client, strategy)
         for mapping, view, strategy in cells()
@@ -83,6 +95,20 @@ def combinations(options: argparse.Namespace) -> list[Combination]:
         and options.view in ("", view)
         and options.stage in ("", stage)
         and options.client in ("", client)
+    ]
+
+
+def chosen_places(options: argparse.Namespace) -> list[Place]:
+    """Those of the strategy `freeze` that fit. A mending of the other strategies is in none of them."""
+    if options.view or options.mapping not in ("all", MAPPING) or options.drop not in ("", *FREEZE_DROPS):
+        return []
+    return [
+        place
+        for place in places()
+        if options.strategy in ("", place.strategy)
+        and options.stage in ("", place.stage)
+        and options.client in ("", place.client)
+        and names_with(place, options.cases)
     ]
 
 

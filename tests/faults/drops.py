@@ -17,6 +17,7 @@ from crossfade.aws.hooks import Forwarded, Hooks
 from crossfade.aws.line import Line
 from crossfade.core import batches, pages
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
+from tests.faults.freeze.drops import FREEZE_DROPS
 
 
 def put_right(
@@ -59,4 +60,5 @@ DROPS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "no_answer": lambda: patch.object(Line, "needs_retry", every_attempt),
     "limit_of_looks": lambda: patch.object(pages, "TRIES_MAX", sys.maxsize),
     "hide_stamps": lambda: patch.object(hooks, "hide_stamps", nothing_hidden),
+    **FREEZE_DROPS,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,8 @@ from typing import Any, Final
 from tests.contract.processes import workers
 from tests.contract.worlds import Combination
 from tests.faults.drops import DROPS
+from tests.faults.freeze.places import Place
+from tests.faults.freeze.running import run_freeze
 from tests.faults.operations import operations_with
 from tests.faults.running import Bench, Finding, Result, run
 
@@ -28,7 +31,9 @@ class Asked:
     pairs: bool = True
 
 
-def play(client_options: dict[str, Any], asked: Asked, chosen: list[Combination], *, show_max: int) -> tuple[int, int]:
+def play(
+    client_options: dict[str, Any], asked: Asked, chosen: Sequence[Combination | Place], *, show_max: int
+) -> tuple[int, int]:
     """How many fates were tried and how many outcomes were wrong; each combination is told when it is done."""
     count = findings = 0
     with workers(min(WORKERS, len(chosen))) as pool:
@@ -46,18 +51,20 @@ def play(client_options: dict[str, Any], asked: Asked, chosen: list[Combination]
     return count, findings
 
 
-def play_one(client_options: dict[str, Any], asked: Asked, combination: Combination) -> tuple[Result, float]:
+def play_one(client_options: dict[str, Any], asked: Asked, combination: Combination | Place) -> tuple[Result, float]:
     began_seconds = time.monotonic()
-    bench = _benches.setdefault(client_options["endpoint_url"], Bench(client_options))
     with DROPS[asked.drop]():
-        result = run(bench, combination, operations_with(asked.cases), pairs=asked.pairs)
+        if isinstance(combination, Place):
+            result = run_freeze(combination, asked.cases, pairs=asked.pairs)
+        else:
+            bench = _benches.setdefault(client_options["endpoint_url"], Bench(client_options))
+            result = run(bench, combination, operations_with(asked.cases), pairs=asked.pairs)
     return result, time.monotonic() - began_seconds
 
 
 def show(finding: Finding) -> str:
     where = finding.combination
-    again = f"CASES='{finding.operation}' STRATEGY={where.strategy} MAPPING={where.mapping} VIEW={where.view}"
-    again += f" STAGE={where.stage} CLIENT={where.client}"
+    again = f"CASES='{finding.operation}' {options_of(where)}"
     return "\n".join(
         [
             f"\n--- {finding.operation}: {finding.fate}",
@@ -67,6 +74,12 @@ def show(finding: Finding) -> str:
             f"    again: make faults {again}",
         ]
     )
+
+
+def options_of(where: Combination | Place) -> str:
+    """What `make faults` takes, to try this one again."""
+    said = f"STRATEGY={where.strategy} STAGE={where.stage} CLIENT={where.client}"
+    return said if isinstance(where, Place) else f"{said} MAPPING={where.mapping} VIEW={where.view}"
 
 
 def shortened(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count, permutations
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 from unittest.mock import patch
 
 from botocore import retryhandler
@@ -20,9 +20,22 @@ from tests.contract.shapes import Form, Shape
 from tests.contract.steps import Answer, Op
 from tests.contract.worlds import Combination
 from tests.faults.callers import ATTEMPTS, Migrating, Plain, World, called, held, python_values
+from tests.faults.freeze.places import Place
 from tests.faults.judge import ANSWER, Outcome, State, complaint, heard, leaked, miscounted
 from tests.faults.operations import OTHERS, TABLE, Operation, given, given_others, other_key
-from tests.faults.ways import IN_PAIRS, LASTING, LEAVE_UNKNOWN, WAYS, Call, Fate, Way, named, tables_of
+from tests.faults.ways import (
+    IN_PAIRS,
+    LASTING,
+    LEAVE_UNKNOWN,
+    REQUESTS_MAX,
+    WAYS,
+    Body,
+    Call,
+    Fate,
+    Way,
+    named,
+    tables_of,
+)
 
 PREFIX: Final = re.compile(r"f\d{5}")
 PAUSE_SECONDS: Final = 0.002  # before crossfade tries again: nobody else is at work here
@@ -30,13 +43,14 @@ PAUSE_SECONDS: Final = 0.002  # before crossfade tries again: nobody else is at 
 # operations are about, is then in the source alone, in the target alone, or in both.
 TURNS: Final = (0, 1, 3)
 SHOWN_MAX: Final = 20  # requests of one call
+FOLLOWING_MAX: Final = 8  # requests after one that failed that are made to fail too; no call here needs more
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An outcome that no plain table could have had."""
+    """An outcome that no plain table could have had; of the strategy `freeze`, one that may not be."""
 
-    combination: Combination
+    combination: Combination | Place
     operation: str
     fate: str
     why: str
@@ -189,27 +203,54 @@ def cleaner(shape: Shape) -> Callable[[Any], Any]:
 # --- all that can become of it
 
 
-def fates(make: Callable[[Fate], Call], ways: Sequence[Way], *, pairs: bool) -> None:
-    """Make the call in every fate: undisturbed, to see what it sends; with each request failing in each way; and with
-    each that then follows failing as well, in the ways that go into pairs, or for good."""
-    for n, request in enumerate(make(()).requests, 1):
-        for way in (*ways, *(LASTING if pairs else ())):
-            if not way.is_for(*request):
-                continue
-            call = make(((n, way),))
-            if pairs and way in IN_PAIRS and call.met:
-                following(make, (n, way), call)
+class Befalling(Protocol):
+    """A way in which a request fails."""
+
+    def is_for(self, operation: str, body: Body, /) -> bool: ...
 
 
-def following(make: Callable[[Fate], Call], first: tuple[int, Way], call: Call) -> None:
-    place, _ = first
-    for n, request in enumerate(call.requests[place : place + FOLLOWING_MAX], place + 1):
-        for way in IN_PAIRS:
-            if way.is_for(*request):
-                _ = make((first, (n, way)))
+class Tryable(Protocol):
+    """What a call has sent, and how many of its faults came to pass."""
+
+    requests: list[tuple[str, Body]]
+
+    @property
+    def met(self) -> int: ...
 
 
-FOLLOWING_MAX: Final = 8  # requests after one that failed that are made to fail too; no call here needs more
+B = TypeVar("B", bound=Befalling)
+
+
+@dataclass(frozen=True, slots=True)
+class Fates(Generic[B]):
+    """What a call is put through: the ways that may come alone, and those that go into pairs. `lasting` are those that
+    last, where there are pairs."""
+
+    ways: Sequence[B]
+    lasting: Sequence[B]
+    in_pairs: Sequence[B]
+    requests_max: int = REQUESTS_MAX  # what is sent behind so many is left in peace
+    following_max: int = FOLLOWING_MAX
+
+    def try_all(self, make: Callable[[tuple[tuple[int, B], ...]], Tryable], *, pairs: bool) -> None:
+        """Make the call in every fate: undisturbed, to see what it sends; with each request failing in each way; and
+        with each that then follows failing as well, in the ways that go into pairs, or for good."""
+        for n, request in enumerate(make(()).requests[: self.requests_max], 1):
+            for way in (*self.ways, *(self.lasting if pairs else ())):
+                if not way.is_for(*request):
+                    continue
+                call = make(((n, way),))
+                if pairs and way in self.in_pairs and call.met:
+                    self._following(make, (n, way), call)
+
+    def _following(
+        self, make: Callable[[tuple[tuple[int, B], ...]], Tryable], first: tuple[int, B], call: Tryable
+    ) -> None:
+        place, _ = first
+        for n, request in enumerate(call.requests[place : place + self.following_max], place + 1):
+            for way in self.in_pairs:
+                if way.is_for(*request):
+                    _ = make((first, (n, way)))
 
 
 @dataclass
@@ -232,10 +273,11 @@ class Trial:
         if first.answer.get("raised") == "Refused":
             _ = self.world.clear()
             return False
-        fates(self._judged, ways, pairs=pairs)
+        fates = Fates(ways, LASTING, IN_PAIRS)
+        fates.try_all(self._judged, pairs=pairs)
         if any(operation == "DescribeTable" for operation, _ in first.call.requests):
             _, self._knows = self._tried(()), True
-            fates(self._judged, ways, pairs=pairs)
+            fates.try_all(self._judged, pairs=pairs)
         for line in self.world.clear():
             found = PREFIX.search(line)
             fate = self._fates.get(found[0]) if found else None
@@ -293,7 +335,7 @@ class Trial:
 class Result:
     """Of one combination."""
 
-    combination: Combination
+    combination: Combination | Place
     findings: list[Finding] = field(default_factory=list[Finding])
     count: int = 0
     refused: list[str] = field(default_factory=list[str])
