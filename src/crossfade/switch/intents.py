@@ -37,6 +37,7 @@ class Intent:
     failures: int = 0
     retry_at: float = float("inf")
     reason: str = ""
+    taken_over: bool = False  # another client has left it
 
     def record(self) -> RepairRecord:
         return RepairRecord(self.client, digest_of(self.text), self.text, self.serial, self.reason)

@@ -7,13 +7,12 @@ from functools import partial
 from typing import Final
 
 from crossfade.control.records import RepairRecord
-from crossfade.control.repairs import forget_repair, list_repairs
+from crossfade.control.repairs import list_repairs
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Control
 from crossfade.control.waiting import count_out
 from crossfade.core.effects import Later, Now, Routine
 from crossfade.core.stages import FREEZE, Row
-from crossfade.switch.keys import key_of
 from crossfade.switch.switchboard import Switchboard
 
 REPAIRS_AT_ONCE: Final = 50  # a round's; as many clients as there are do the same
@@ -39,11 +38,7 @@ class Repairs:
         knows = board.intents.knows
         found = yield from orphans(agent.control, self._caller, agent.client_id, knows, self._sightings)
         for record in self._choose(found, min(len(found), REPAIRS_AT_ONCE)):
-            yield from self._under_a_ticket(f"{record.client}#{record.digest}", partial(self._orphan, record))
-
-    def _orphan(self, record: RepairRecord, row: Row) -> Routine[None]:
-        if (yield from self._board.repaired(record.key, key_of(record.key), row)):
-            yield from forget_repair(self._board.agent.control, record)
+            yield from self._under_a_ticket(f"{record.client}#{record.digest}", partial(board.take_over, record))
 
     def _under_a_ticket(self, key: str, routine_of: Callable[[Row], Routine[None]]) -> Routine[None]:
         """Put it as work of the present stage."""

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade.control.agent import Agent, Ticket
+from crossfade.control.records import RepairRecord
 from crossfade.control.repairs import forget_repair, put_repair
-from crossfade.core.effects import Later, Note, Now, Routine, Sleep
+from crossfade.core.effects import Later, Note, Now, Routine
 from crossfade.core.reads import ramp_bucket
 from crossfade.core.stages import FREEZE, Ramp, Row, Side, Writes
 from crossfade.drivers.scope import TicketScope
-from crossfade.errors import CrossfadeError, Held
+from crossfade.errors import CrossfadeError, DatabaseError, Held
 from crossfade.switch.comparing import Answer, can_compare, compare
 from crossfade.switch.declaring import Mirror, Operation, Read
 from crossfade.switch.intents import Intent, Intents
 from crossfade.switch.invoking import Invoke, Raised
+from crossfade.switch.keys import key_of
 from crossfade.switch.syncing import SaveFailed, sync
 from crossfade.switch.tables import TableMirror
 
@@ -213,6 +215,8 @@ class Switchboard:
             return
         record = self.intents.settled(intent.text, ended, (yield from Now()))
         if record is not None:
+            if intent.taken_over:
+                yield from Note("repaired", {"key": intent.text})
             yield from forget_repair(self.agent.control, record)
 
     def _sync(self, row: Row, key: Any, is_followed: Callable[[], bool]) -> Routine[None]:
@@ -227,18 +231,29 @@ class Switchboard:
     def _lands_until(self, error: CrossfadeError) -> float:
         return error.sent + self.landing_seconds if isinstance(error, SaveFailed) else float("-inf")
 
-    def repaired(self, text: str, key: Any, row: Row) -> Routine[bool]:
-        """The same for a key that another client has left; whether its record may go."""
+    def take_over(self, left: RepairRecord, row: Row) -> Routine[None]:
+        """Make a key that another client has left one of our own: in the queue under our name before its record goes,
+        and mirrored like what is written here. So a save of the repair without an answer keeps the key in the queue,
+        whatever is written and settled meanwhile."""
         try:
             if self.mirrors(row):
-                yield from self._sync(row, key, lambda: False)
-        except CrossfadeError as error:
-            yield from Note("repair_failed", {"key": text, "error": error.message})
-            if isinstance(error, SaveFailed):  # its ticket is held until that can no longer land
-                yield from Sleep(max(0.0, self._lands_until(error) - (yield from Now())))
-            return False
-        yield from Note("repaired", {"key": text})
-        return True
+                intent = self.intents.take(key_of(left.key), left.key, self.agent.client_id)
+                if intent is None:
+                    return  # there is no room; it stays where it is
+                intent.taken_over = True
+                yield from self._taken(intent, row)
+            yield from forget_repair(self.agent.control, left)
+        except DatabaseError as error:
+            yield from Note("repair_failed", {"key": left.key, "error": error.message})
+
+    def _taken(self, intent: Intent, row: Row) -> Routine[None]:
+        """As a write that has ended, of which nothing can land."""
+        now = yield from Now()
+        try:
+            yield from self._record(intent)
+        finally:
+            self.intents.write_ended(intent, now, float("-inf"))
+        yield from Later("mirror", intent.text, self.mirrored(intent, row))
 
 
 def nothing() -> Routine[None]:

@@ -14,15 +14,18 @@ from crossfade.cdc import applying
 from crossfade.cdc.etl import applier
 from crossfade.cdc.etl.applier import Applier
 from crossfade.cdc.etl.membership import Membership
+from crossfade.control.records import RepairRecord
+from crossfade.control.repairs import forget_repair
 from crossfade.core.effects import Call as EffectCall
-from crossfade.core.effects import Request, Routine
+from crossfade.core.effects import Note, Request, Routine, Sleep
 from crossfade.core.mapping import STAMP
-from crossfade.core.stages import Side
+from crossfade.core.stages import Row, Side
 from crossfade.errors import CrossfadeError, MappingError, Rejected, UnknownOutcome
 from crossfade.switch import repairing, switchboard
 from crossfade.switch.declaring import Mirror
 from crossfade.switch.intents import Intent, Intents
 from crossfade.switch.invoking import Invoke, Raised, Repositories
+from crossfade.switch.keys import key_of
 from crossfade.switch.switchboard import Call, Switchboard, SwitchScope
 from crossfade.switch.syncing import sync
 
@@ -65,6 +68,17 @@ def nobodys(*_: object) -> Routine[list[Any]]:
     """What others have left is left alone."""
     yield from ()
     return []
+
+
+def repaired_once(self: Switchboard, left: RepairRecord, row: Row) -> Routine[None]:
+    """What others have left is repaired without being recorded under our name."""
+    try:
+        yield from sync(self.mirror, row.authority, key_of(left.key), lambda: False)
+    except CrossfadeError as error:
+        yield from Note("repair_failed", {"key": left.key, "error": error.message})
+        yield from Sleep(self.landing_seconds)
+        return
+    yield from forget_repair(self.agent.control, left)
 
 
 def nothing_due(*_: object) -> list[Intent]:
@@ -154,6 +168,7 @@ FREEZE_DROPS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "record_until_landed": lambda: patch.object(Intents, "write_ended", lands_never),
     "save_may_land": lambda: patch.object(Switchboard, "_lands_until", nothing_late),
     "records_of_others": lambda: patch.object(repairing, "orphans", nobodys),
+    "taken_over": lambda: patch.object(Switchboard, "take_over", repaired_once),
     "mirror_again": lambda: patch.object(Intents, "due", nothing_due),
     "records_forgotten": lambda: patch.object(Intents, "knows", everything_known),
     "cancelled_within": lambda: patch.object(Repositories, "call_async", as_it_comes),

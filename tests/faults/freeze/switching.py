@@ -219,7 +219,8 @@ class World:
         if self.switch is not None:
             parts = cast("Any", self.switch)
             parts._thread = None
-            parts._membership._bulk.forget()
+            for connection in parts._membership._connections.values():
+                connection.forget()
         if self.process is not None and not self.process.loop.is_closed():
             self.process.dead = True
             _ = self.process.close()
@@ -394,7 +395,9 @@ class SwitchTrial:
         elif isinstance(error, Refused):
             good = self.call.arguments is many
         elif isinstance(error, DatabaseError):
-            good = where.mirrors and self.call.writes and any(mishap.ends == "answer" for mishap in of_caller)
+            failed = [mishap for mishap in of_caller if mishap.ends == "answer"]
+            lasting = [mishap for step, mishap, _ in course.hit if mishap.lasting and not is_method(step)]
+            good = where.mirrors and self.call.writes and bool(failed or lasting)
         else:
             good = any(mishap.ends == "cancel" for mishap in of_caller) and not isinstance(error, Exception)
         if not good or error is None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.freezing import way_out
 from crossfade.control.store import Caller
-from crossfade.core.effects import Later, Routine, relayed
+from crossfade.core.effects import Later, Routine, Sleep, relayed
 from crossfade.core.rules import Rules
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Row, Stage
 from crossfade.drivers.scope import Scope
@@ -30,6 +30,7 @@ from crossfade.switch.invoking import Invoke, Raised
 from crossfade.switch.keys import key_text
 from crossfade.switch.repairing import Repairs
 from crossfade.switch.switchboard import Call, SwitchAgent, Switchboard, SwitchScope
+from crossfade.switch.syncing import SaveFailed, sync
 
 HELD_LOOK_SECONDS: Final = 0.04
 REPAIR_SECONDS: Final = 0.8
@@ -78,6 +79,7 @@ class Service:
         self.intents = Intents(self._serial)
         self.background = Background(world, process, agent, SwitchScope)
         self._rules = rules
+        self._mirror = mirror
         self._caller = caller
         self._held_for = held_for
         self._serials = 0
@@ -178,13 +180,21 @@ class Service:
     # --- the copy of what was there before
 
     def copy(self, key: KeyName, done: Callable[[], None]) -> None:
-        """Make the other store hold it, as a repair does. Raises StageUncertain."""
+        """Make the other store hold it, as a mirror does. Raises StageUncertain."""
         ticket = self.agent.begin(True, self.world.now)
         text = key_text(key)
 
         def copied(row: Row) -> Routine[None]:
-            if row.keeps_equal and (yield from self.board.repaired(text, key, row)):
-                done()
+            if not row.keeps_equal:
+                return
+            try:
+                if self.board.mirrors(row):
+                    yield from sync(self._mirror, row.authority, key, lambda: False)
+            except CrossfadeError as error:
+                if isinstance(error, SaveFailed):  # its ticket is held until that can no longer land
+                    yield from Sleep(self.agent.landing_seconds)
+                return
+            done()
 
         try:
             self._put(Later("mirror", f"copy of {text}", copied(FREEZE[ticket.stage])), ticket)
