@@ -16,12 +16,13 @@ from crossfade.cdc import wire as encoding
 from crossfade.cdc.applying import apply, part_key
 from crossfade.cdc.changes import Change, Value, Version
 from crossfade.cdc.connecting import KafkaSettings
-from crossfade.cdc.migration import Kafka, MySQL, RowMigration
+from crossfade.cdc.migration import MySQL, RowMigration
 from crossfade.cdc.planning import folded, name_of_row, planned
 from crossfade.cdc.row import Row
 from crossfade.cdc.rows import Child
 from crossfade.cdc.running import working
 from crossfade.cdc.running.pipeline import Pipeline
+from crossfade.cdc.topics import Kafka
 from crossfade.cdc.values import item_of
 from crossfade.control.store import Caller
 from crossfade.core.items import Item

@@ -73,7 +73,7 @@ def nobodys(*_: object) -> Routine[list[Any]]:
 def repaired_once(self: Switchboard, left: RepairRecord, row: Row) -> Routine[None]:
     """What others have left is repaired without being recorded under our name."""
     try:
-        yield from sync(self.mirror, row.authority, key_of(left.key), lambda: False)
+        yield from self._sync(row, key_of(left.key), lambda: False)  # pyright: ignore[reportPrivateUsage]
     except CrossfadeError as error:
         yield from Note("repair_failed", {"key": left.key, "error": error.message})
         yield from Sleep(self.landing_seconds)
