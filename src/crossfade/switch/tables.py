@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import botocore.session
 from botocore.exceptions import BotoCoreError
@@ -60,8 +60,7 @@ class TableMirror:
     def item_key(self, key: Any) -> Item:
         """The source's key of an entity. Raises Refused for what cannot be one."""
         declared = self.migration.source.key
-        given: Any = key if isinstance(key, tuple) else (key,)
-        parts: tuple[Any, ...] = tuple(given)
+        parts = cast("tuple[object, ...]", key) if isinstance(key, tuple) else (key,)
         if len(parts) != len(declared):
             names = ", ".join(declared)
             raise Refused(
@@ -70,7 +69,7 @@ class TableMirror:
             )
         return {name: self._value(name, kind, part) for (name, kind), part in zip(declared.items(), parts, strict=True)}
 
-    def _value(self, name: str, kind: Kind, part: Any) -> dict[str, Any]:
+    def _value(self, name: str, kind: Kind, part: object) -> dict[str, Any]:
         if isinstance(part, bool) or not isinstance(part, TYPES[kind]):
             wanted = " or ".join(each.__name__ for each in TYPES[kind])
             raise Refused(
