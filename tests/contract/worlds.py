@@ -24,7 +24,7 @@ from botocore.config import Config
 
 from crossfade import Migration, Router, Table, attach
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
-from crossfade.core.foresight import REFUSED_LATER
+from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER
 from crossfade.core.items import Item
 from crossfade.core.stages import LADDERS, Row, Stage
 from crossfade.migration import Strategy
@@ -277,7 +277,7 @@ class Sides:
 
 
 # What may happen in an undisturbed run.
-QUIET: Final = frozenset({"joined", "left", "stage_entered", "compare", REFUSED_LATER})
+QUIET: Final = frozenset({"joined", "left", "stage_entered", "compare", ORDER_CHANGES, REFUSED_LATER})
 
 
 @dataclass
