@@ -171,6 +171,42 @@ def _indexes(table: str, given: Any) -> dict[str, Index]:
     return found
 
 
+def elsewhere(table: Table, region: str, description: Mapping[str, Any]) -> str:
+    """Where what answers is, if that is not where the table is said to be; "" otherwise. `region`: the client's;
+    `description`: what DescribeTable says, or nothing.
+
+    An ARN is arn:aws:dynamodb:REGION:ACCOUNT:table/NAME; emulators have no Region's name there.
+    """
+    arn = str(description.get("TableArn", "")).split(":")
+    told, account = (arn[3], arn[4]) if len(arn) > 5 else ("", "")
+    regions = [name for name in (region, told) if REGION.fullmatch(name)]
+    wrong = next((name for name in regions if table.region and name != table.region), "")
+    if not wrong and table.account and account and account != table.account:
+        wrong = f"account {account}"
+    return wrong
+
+
+def refuse_elsewhere(table: Table, region: str, where: str, description: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError. `where`: the client's endpoint, as people read it."""
+    wrong = elsewhere(table, region, description)
+    if wrong:
+        raise ConfigurationError(
+            f"table {table.full_name}: what answers at {where} is in {wrong}; nothing was changed",
+            next_step="correct region= and account= of it in the migration file, or give it a client= with the right"
+            " credentials and Region",
+        )
+
+
+def refuse_one_table(migration: str, source: Mapping[str, Any], target: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError where both sides are one and the same table: what is mirrored to it, and deleted of it
+    at the end, would be the only copy."""
+    if source.get("TableId") and source.get("TableId") == target.get("TableId"):
+        raise ConfigurationError(
+            f"migration {migration}: source and target are one and the same table, {source.get('TableArn')}",
+            next_step="say where the other one is: region=, or a client= that reaches it",
+        )
+
+
 def check_table_name(name: Any, what: str) -> None:
     """Raises ConfigurationError."""
     if not isinstance(name, str) or not TABLE_NAME.fullmatch(name):

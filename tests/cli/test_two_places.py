@@ -196,6 +196,13 @@ def test_a_table_in_another_place_than_the_file_says_stops_every_command(
     assert (two.both(), two.shell.everything()) == before
 
 
+def test_one_table_on_both_sides_is_refused(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By every command: the cleanup would delete it."""
+    monkeypatch.setenv("THERE", two.shell.environment["AWS_ENDPOINT_URL_DYNAMODB"])
+    for words in (("check",), ("start", "--execute"), ("cleanup",)):
+        assert "one and the same table" in two.shell(*words, status=2).stderr, words
+
+
 def test_a_client_that_cannot_be_made_is_told(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("THERE")
     refused = two.shell("check", status=2).stderr

@@ -100,3 +100,19 @@ def test_types_that_look_alike_are_other_keys() -> None:
     """17 and "17", a date and its text: two entities."""
     keys = [17, "17", True, Decimal(17), b"17", uuid.UUID(int=17), datetime.date(2026, 1, 1), "2026-01-01", (17,)]
     assert len({key_text(key) for key in keys}) == len(keys)
+
+
+def test_a_function_of_the_key_that_fails_is_told_with_its_operation() -> None:
+    """In the words of the declaration, and not as a TypeError out of a lambda."""
+
+    def of_one(order_id: int) -> int:
+        return order_id
+
+    operation = declared("place", Write(key=of_one), Places(), Places())
+    with pytest.raises(ConfigurationError, match="place: the function that gives its key failed: TypeError"):
+        _ = operation.keys((17, "x"), {})
+
+
+class Places:
+    def place(self, order_id: int, total: str) -> None:
+        """An order."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import boto3
 import botocore.session
 import pytest
 
@@ -27,6 +29,9 @@ from tests.switch.stores import OPERATIONS
 from tests.switch.test_switch import KEYS, SETTLED_SECONDS, traffic
 
 
+OLD, NEW = "eu-central-1", "eu-west-1"
+
+
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[Database]:
     """An engine that no transaction spans together with the first one."""
@@ -34,12 +39,21 @@ def elsewhere() -> Iterator[Database]:
         yield Database(server)
 
 
+def client_in(database: Database, region: str) -> Any:
+    """The engine takes any Region's name."""
+    options: Any = {**database.client_options(), "region_name": region}
+    library: Any = boto3
+    return library.client("dynamodb", **options)
+
+
 @pytest.fixture
 def migration(operator: Operator, dynamodb: Database, elsewhere: Database) -> Migration:
     made = Migration(
         operator.name,
-        Table(operator.name, key={"key": "S"}, region="eu-central-1", client=dynamodb.client),
-        Table(operator.name, key={"id": "S"}, region="eu-west-1", client=elsewhere.client),
+        Table(
+            operator.name, key={"key": "S"}, region="eu-central-1", client=lambda: client_in(dynamodb, "eu-central-1")
+        ),
+        Table(operator.name, key={"id": "S"}, region="eu-west-1", client=lambda: client_in(elsewhere, "eu-west-1")),
         [rename("key", "id"), rename("log", "entries")],
         "freeze",
         TABLE,
@@ -152,6 +166,41 @@ def test_a_key_that_the_table_cannot_have_is_refused_before_anything_is_written(
             switch.append(key, "x")
         assert operator.repairs() == ()
     assert old.client.scan(TableName=operator.name)["Items"] == []
+
+
+def test_one_table_on_both_sides_is_refused(operator: Operator, dynamodb: Database) -> None:
+    """What would be mirrored to it, and deleted of it, is the only copy."""
+    same = Migration(
+        operator.name,
+        Table(operator.name, key={"key": "S"}, client=dynamodb.client),
+        Table(operator.name, key={"key": "S"}, account="000000000000", client=dynamodb.client),
+        identity(),
+        "freeze",
+        TABLE,
+    )
+    make_table(dynamodb.client(), same.source)
+    shop = TableShop(dynamodb.client(), operator.name, "key", "log")
+    switch = switch_of(operator, same, shop, shop)
+    operator.start(switch)
+    with pytest.raises(ConfigurationError, match="one and the same table"), switch:
+        pass
+
+
+def test_a_client_of_another_region_is_refused(migration: Migration, dynamodb: Database) -> None:
+    """Both clients swapped would delete what is written from both tables."""
+    with pytest.raises(ConfigurationError, match="is in eu-west-1"):
+        _ = TableMirror(migration, source=client_in(dynamodb, "eu-west-1"))
+
+
+def test_another_account_is_refused_when_the_switch_starts(
+    operator: Operator, migration: Migration, dynamodb: Database, elsewhere: Database
+) -> None:
+    old, new = shops(operator, dynamodb, elsewhere)
+    wrong = replace(migration, target=replace(migration.target, account="111122223333"))
+    switch = switch_of(operator, wrong, old, new)
+    operator.start(switch)
+    with pytest.raises(ConfigurationError, match="is in account 000000000000"), switch:
+        pass
 
 
 def test_keys_of_all_types() -> None:

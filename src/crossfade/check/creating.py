@@ -142,7 +142,8 @@ def table_command(table: Table, planned: Sequence[PlannedIndex]) -> str:
         for each in _schema(names_of_key(table.key_names))
     )
     command = (
-        f"aws dynamodb create-table --table-name {table.name} --billing-mode PAY_PER_REQUEST"
+        f"aws dynamodb create-table{f' --region {table.region}' if table.region else ''} --table-name {table.name}"
+        " --billing-mode PAY_PER_REQUEST"
         f" --attribute-definitions {attributes} --key-schema {schema}"
     )
     for option, local in (("--local-secondary-indexes", True), ("--global-secondary-indexes", False)):

@@ -32,7 +32,7 @@ def one_table(place: str, table: Table, description: Mapping[str, Any]) -> Itera
         yield Finding(
             "error",
             "key-schema",
-            f"{place} {table.name}: the key is {_show_key(description_key(description))},"
+            f"{place} {table.full_name}: the key is {_show_key(description_key(description))},"
             f" but the migration declares {_show_key(table.key)}",
             next_step=f"correct key= of the {place} in the migration file"
             + (", or create the target with that key" if place == "target" else ""),
@@ -41,10 +41,10 @@ def one_table(place: str, table: Table, description: Mapping[str, Any]) -> Itera
         yield Finding(
             "warning",
             "table-not-active",
-            f"{place} {table.name} is {description['TableStatus']}",
+            f"{place} {table.full_name} is {description['TableStatus']}",
             next_step="wait until it is ACTIVE before you start",
         )
-    yield Finding("info", "billing", f"{place} {table.name}: {_billing(description)}")
+    yield Finding("info", "billing", f"{place} {table.full_name}: {_billing(description)}")
 
 
 def _missing(migration: Migration, place: str, table: Table, source: Mapping[str, Any] | None) -> Finding:
@@ -52,7 +52,7 @@ def _missing(migration: Migration, place: str, table: Table, source: Mapping[str
         step = "correct its name in the migration file, or the Region, account or endpoint you run this with"
     else:
         step = f"create it: {create_command(migration, source)}"
-    return Finding("error", "no-table", f"{place} {table.name}: there is no such table", next_step=step)
+    return Finding("error", "no-table", f"{place} {table.full_name}: there is no such table", next_step=step)
 
 
 def _show_key(key: Mapping[str, Kind]) -> str:

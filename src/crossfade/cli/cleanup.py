@@ -160,7 +160,7 @@ def typed(table: str) -> str:
 
 def show(opened: OpenedTables, view: CleanupView, step: Step | None, options: CleanupOptions) -> None:
     """Every step, and the plan of one."""
-    screen, source = opened.screen, opened.migration.source.name
+    screen, source = opened.screen, opened.migration.source.full_name
     screen.say(f"Retiring {source}, the old table of migration {opened.migration.name} (stage {view.stage})", "bold")
     grid = label_grid(indent=4)
     for each in view.steps:
@@ -297,7 +297,7 @@ def as_json(opened: OpenedTables, view: CleanupView, chosen: StepView | None) ->
     ]
     return {
         "migration": opened.migration.name,
-        "table": opened.migration.source.name,
+        "table": opened.migration.source.full_name,
         "stage": view.stage,
         "steps": steps,
         "next": None if chosen is None else chosen.step,

@@ -30,9 +30,10 @@ from crossfade.aws.clients import is_asynchronous
 from crossfade.cli.options import Where
 from crossfade.errors import ConfigurationError
 from crossfade.jobs.connecting import job_config
-from crossfade.tables import REGION, Table
+from crossfade.tables import Table, refuse_elsewhere
 
 COORDINATOR_CONNECTIONS: Final = 16
+SAID_MAX: Final = 300  # characters of an error of others
 REFUSED_CREDENTIALS: Final = frozenset(
     {
         "ExpiredToken",
@@ -64,7 +65,8 @@ def connect_to(where: Where, table: Table, *, workers: int = COORDINATOR_CONNECT
         client = _client(replace(where, region=table.region or where.region), _config(workers, patient=patient))
     else:
         client = _made(table)
-    _check_place(client, table, _see_that_it_answers(client, table.name))
+    found = _see_that_it_answers(client, table.name)
+    refuse_elsewhere(table, str(client.meta.region_name), place_of(client), found)
     return client
 
 
@@ -75,36 +77,20 @@ def _config(workers: int, *, patient: bool) -> Config:
 def _made(table: Table) -> Any:
     """What the function of the migration file makes."""
     assert table.client is not None  # noqa: S101 - see `connect_to`
+    how = 'it is a function without arguments that makes a boto3 client: lambda: boto3.client("dynamodb", ...)'
     try:
         client = client_beneath(table.client())
-    except ConfigurationError:
-        raise
     except Exception as error:
+        is_settings = isinstance(error, BotoCoreError)
         raise ConfigurationError(
             f"client= of table {table.full_name} made none: {type(error).__name__}: {_first_line(error)}",
-            next_step="it is a function without arguments that makes a boto3 client of DynamoDB",
+            next_step="see to that, or correct the function in the migration file" if is_settings else how,
         ) from error
     if is_asynchronous(client):
         raise ConfigurationError(
             f"client= of table {table.full_name} makes one of aiobotocore", next_step="make a client of boto3"
         )
     return client
-
-
-def _check_place(client: Any, table: Table, description: Mapping[str, Any]) -> None:
-    """An ARN is arn:aws:dynamodb:REGION:ACCOUNT:table/NAME; emulators have no Region's name there."""
-    arn = str(description.get("TableArn", "")).split(":")
-    region, account = (arn[3], arn[4]) if len(arn) > 5 else ("", "")
-    regions = [name for name in (str(client.meta.region_name), region) if REGION.fullmatch(name)]
-    wrong = next((name for name in regions if table.region and name != table.region), "")
-    if not wrong and table.account and account and account != table.account:
-        wrong = f"account {account}"
-    if wrong:
-        raise ConfigurationError(
-            f"table {table.full_name}: what answers at {place_of(client)} is in {wrong}; nothing was changed",
-            next_step="correct region= and account= of it in the migration file, or give it a client= with the right"
-            " credentials and Region",
-        )
 
 
 def client_of(where: Where, workers: int) -> Any:
@@ -197,4 +183,4 @@ def _look_at(client: Any, error: ClientError) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].strip() if str(error) else type(error).__name__
+    return str(error).splitlines()[0].strip()[:SAID_MAX] if str(error) else type(error).__name__

@@ -23,6 +23,7 @@ from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import ConfigurationError, Rejected
 from crossfade.jobs.session import here
 from crossfade.migration import AnyMigration, Migration, load
+from crossfade.tables import refuse_one_table
 
 T = TypeVar("T")
 SIDES: Final[tuple[Side, ...]] = ("source", "target")
@@ -106,6 +107,12 @@ class OpenedTables(Opened):
 
     migration: Migration
 
+    def refuse_one_table(self) -> None:
+        """Raises ConfigurationError where both are the same one."""
+        source = self.description(self.migration.source.name, "source")
+        target = self.description(self.migration.target.name)
+        refuse_one_table(self.migration.name, source or {}, target or {})
+
     def look_at_tables(self) -> None:
         """Both tables are there, with the keys and indexes that the file declares. Raises ConfigurationError."""
         source = self.description(self.migration.source.name, "source")
@@ -145,7 +152,10 @@ def open_migration(
     for place in SIDES:
         if migration.table(place).is_placed:
             clients[place] = connect_to(where, migration.table(place), workers=workers)
-    return OpenedTables(screen, where, migration, clients, here())
+    opened = OpenedTables(screen, where, migration, clients, here())
+    if migration.source.name == migration.target.name:
+        opened.refuse_one_table()
+    return opened
 
 
 def open_tables(screen: Screen, where: Where, meant: str, *, workers: int = COORDINATOR_CONNECTIONS) -> OpenedTables:

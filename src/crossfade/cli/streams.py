@@ -42,9 +42,9 @@ def following(opened: Opened) -> Generator[tuple[threading.Event, Note], None, N
 
 
 def switched_off(opened: OpenedTables, sides: Sequence[Side]) -> tuple[str, ...]:
-    """The tables whose stream is off."""
-    name_of = opened.migration.table_name
-    return tuple(name_of(side) for side in sides if not opened.run(stream_arn(side, name_of(side))))
+    """The tables whose stream is off, as people tell them apart."""
+    table = opened.migration.table
+    return tuple(table(side).full_name for side in sides if not opened.run(stream_arn(side, table(side).name)))
 
 
 def refuse_switched_off(tables: Sequence[str], command: str) -> None:

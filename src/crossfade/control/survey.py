@@ -217,7 +217,7 @@ def _next(state: State, evidence: Evidence, up: StepView | None, *, waiting: boo
     anybody compares."""
     if up is None:
         two_stores = state.strategy == FREEZE_STRATEGY
-        rest = "what it has put beside the stores is taken away" if two_stores else "the old table is retired"
+        rest = "what is left of the migration is retired" if two_stores else "the old table is retired"
         return "crossfade cleanup", f"take crossfade out of the applications; {rest} step by step"
     if waiting:
         return f"crossfade advance --to {state.stage} --execute", f"waits until every client has entered {state.stage}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from crossfade.errors import ConfigurationError, Refused
-from crossfade.switch.keys import key_text
 
 KeyOf = str | Callable[..., Any]
 """The name of an argument that is the entity's key, or a function of all the arguments that gives it."""
@@ -94,10 +93,11 @@ class Operation:
         return isinstance(self.what, Write)
 
     def keys(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
-        """The entities of one call. Raises Refused; a TypeError is the caller's, as from the method itself."""
+        """The entities of one call. Raises Refused; ConfigurationError where the function that gives them fails; a
+        TypeError is the caller's, as from the method itself."""
         what = self.what
         if isinstance(what, Write) and what.keys is not None:
-            found = tuple(dict.fromkeys(what.keys(*arguments, **named)))
+            found = tuple(dict.fromkeys(self._given_by(what.keys, arguments, named)))
             if what.transaction and len(found) > TRANSACTION_KEYS_MAX:
                 raise Refused(
                     f"{self.name}: one unit of work of {len(found)} entities, and the target's transactions take"
@@ -108,15 +108,20 @@ class Operation:
         if what.key is None:
             return ()
         if callable(what.key):
-            return (what.key(*arguments, **named),)
+            return (self._given_by(what.key, arguments, named),)
         assert self.signature is not None  # noqa: S101 - see `declared`
         bound = self.signature.bind(*arguments, **named)
         bound.apply_defaults()
         return (bound.arguments[what.key],)
 
-    def texts(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, str], ...]:
-        """The keys, each with its text."""
-        return tuple((key, key_text(key)) for key in self.keys(arguments, named))
+    def _given_by(self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        try:
+            return function(*arguments, **named)
+        except Exception as error:
+            raise ConfigurationError(
+                f"{self.name}: the function that gives its key failed: {type(error).__name__}: {error}",
+                next_step="it gets the arguments as the caller gives them: lambda order_id, *_, **__: order_id",
+            ) from error
 
 
 def declared(name: str, what: Read | Write, old: object, new: object) -> Operation:
@@ -139,7 +144,8 @@ def method_of(repository: object, name: str, place: str) -> Callable[..., Any]:
     if not callable(method):
         raise ConfigurationError(
             f"the {place} repository ({type(repository).__name__}) has no method {name}",
-            next_step="both repositories need each method that is declared, and those of Mirror",
+            next_step="both repositories need each method that is declared, and those of Mirror; between two DynamoDB"
+            " tables mirror=TableMirror(migration) needs none",
         )
     found: Callable[..., Any] = method
     return found

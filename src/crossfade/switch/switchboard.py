@@ -22,7 +22,7 @@ from crossfade.switch.comparing import Answer, can_compare, compare
 from crossfade.switch.declaring import Mirror, Operation, Read
 from crossfade.switch.intents import Intent, Intents
 from crossfade.switch.invoking import Invoke, Raised
-from crossfade.switch.keys import key_of
+from crossfade.switch.keys import key_of, key_text
 from crossfade.switch.syncing import SaveFailed, sync
 from crossfade.switch.tables import TableMirror
 
@@ -86,10 +86,11 @@ class Switchboard:
     def admit(self, operation: Operation, invoke: Invoke, now: float, since: float) -> Call | None:
         """None: writes are held; ask again in a moment. Raises Held when that goes on since too long, Refused for a
         key that cannot be one, StageUncertain without a lease."""
-        keys = operation.texts(invoke.arguments, dict(invoke.named))
+        found = operation.keys(invoke.arguments, dict(invoke.named))
         if isinstance(self.mirror, TableMirror) and operation.writes:
-            for key, _ in keys:
+            for key in found:
                 _ = self.mirror.item_key(key)
+        keys = tuple((key, key_text(key)) for key in found)
         what = operation.what
         ticket = self.agent.begin(not (isinstance(what, Read) and what.eventual), now)
         if operation.writes and FREEZE[ticket.stage].holds:

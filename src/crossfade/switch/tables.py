@@ -11,16 +11,18 @@ from botocore.exceptions import BotoCoreError
 
 from crossfade.aws.clients import client_of, is_asynchronous
 from crossfade.core import mirroring
-from crossfade.core.effects import Now, Place, Routine
+from crossfade.core.effects import Call, Now, Place, Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import Kind
 from crossfade.core.pair import Pair
 from crossfade.core.stages import FREEZE_STRATEGY, Side
-from crossfade.errors import ConfigurationError, CrossfadeError, Refused
+from crossfade.errors import ConfigurationError, CrossfadeError, Refused, Rejected
 from crossfade.jobs.connecting import landing_seconds_of
 from crossfade.migration import Migration, Table
 from crossfade.switch.syncing import SaveFailed
+from crossfade.tables import refuse_elsewhere, refuse_one_table
 
+SIDES: Final[tuple[Side, ...]] = ("source", "target")
 TYPES: Final[dict[str, tuple[type, ...]]] = {"S": (str,), "N": (int, Decimal), "B": (bytes,)}
 
 
@@ -48,6 +50,8 @@ class TableMirror:
             "source": _client(migration.source, source),
             "target": _client(migration.target, target),
         }
+        for side in SIDES:
+            self._refuse_elsewhere(side, {})
         self.landing_seconds = landing_seconds_of(self.clients)
         self._pair = Pair(
             migration.source,
@@ -56,6 +60,21 @@ class TableMirror:
             landing_seconds=self.landing_seconds,
             stamps_target=migration.stamps,
         )
+
+    def _refuse_elsewhere(self, side: Side, description: Mapping[str, Any]) -> None:
+        client = self.clients[side]
+        place = f"{client.meta.endpoint_url} ({client.meta.region_name})"
+        refuse_elsewhere(self.migration.table(side), str(client.meta.region_name), place, description)
+
+    def look(self) -> Routine[None]:
+        """See to it that each table is where it is said to be, and that they are two. Raises ConfigurationError.
+
+        What may not be described is taken as it is said."""
+        found: dict[Side, Mapping[str, Any]] = {}
+        for side in SIDES:
+            found[side] = yield from _description(side, self.migration.table(side).name)
+            self._refuse_elsewhere(side, found[side])
+        refuse_one_table(self.migration.name, found["source"], found["target"])
 
     def item_key(self, key: Any) -> Item:
         """The source's key of an entity. Raises Refused for what cannot be one."""
@@ -85,6 +104,15 @@ class TableMirror:
             yield from mirroring.sync(self._pair, authority, self.item_key(key))
         except CrossfadeError as error:
             raise SaveFailed(error.message, (yield from Now())) from error
+
+
+def _description(side: Side, table: str) -> Routine[Mapping[str, Any]]:
+    try:
+        reply = yield from mirroring.read_again(Call(side, "DescribeTable", {"TableName": table}))
+    except Rejected:
+        return {}
+    found: Mapping[str, Any] = reply["Table"]
+    return found
 
 
 def _client(table: Table, given: Any) -> Any:

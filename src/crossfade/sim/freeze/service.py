@@ -64,7 +64,7 @@ class SecondFreezeless(Switchboard):
         agent = self.agent
         if not operation.writes or agent.stage is not Stage.FREEZE_TARGET:
             return super().admit(operation, invoke, now, since)
-        keys = operation.texts(invoke.arguments, dict(invoke.named))
+        keys = tuple((key, key_text(key)) for key in operation.keys(invoke.arguments, dict(invoke.named)))
         return Call(operation, invoke, keys, agent.begin(True, now), [])
 
 
