@@ -28,7 +28,6 @@ from tests.switch.moving import TABLE, Operator, until
 from tests.switch.stores import OPERATIONS
 from tests.switch.test_switch import KEYS, SETTLED_SECONDS, traffic
 
-
 OLD, NEW = "eu-central-1", "eu-west-1"
 
 
