@@ -135,7 +135,7 @@ def app() -> None:
     \b
     crossfade new migration.py      write the file that describes the migration, then edit it
     crossfade new --from mysql://user@host/schema      the same, for rows of MySQL
-    crossfade check                 try it on a sample of the real table; changes nothing
+    crossfade check                 try it on a sample of the real table
     crossfade start --execute       record it; then deploy the applications with crossfade attached
     crossfade status                where we are, what holds us back, what to type next
 

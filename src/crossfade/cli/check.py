@@ -27,7 +27,8 @@ STYLES = {"error": "bold red", "warning": "bold yellow", "info": "dim"}
 @with_json
 @click.pass_obj
 def check(screen: Screen, where: Where, sample: int) -> None:
-    """Try the migration on a sample of the real source. Changes nothing; exit status 1 when there are errors.
+    """Try the migration on a sample of the real source. Changes nothing but a table of marks, where the source has
+    rows; exit status 1 when there are errors.
 
     It maps items forward and back, and looks for target keys that collide, wrong or empty index keys, items that grow
     beyond 400 KB, and pieces of the mapping that find nothing to do. It compares every index of both tables: the key,
