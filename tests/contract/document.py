@@ -322,6 +322,10 @@ LIMITS = {
     " wherever that table is asked, be it for a read: writes from `lockstep_source` on, reads from `lockstep_target` on"
     " and those that the ramp of `shadow` sends there; with copy-on-write both from `prepare` on. In `dualwrite` and"
     " `shadow` the mirror is told as lost, and verify names the item. `check` finds such keys in its sample",
+    "a key that no item of both tables can have (a part that holds the separator of `join`, a text that is no number"
+    ' where one is stored, with `view="target"` a suffix that is not its own)': "refused wherever the other table is"
+    " asked, though a plain table would say that there is no such item: in the same stages as one that is too long, and"
+    " in `complete` where the target is the other one. Unconditional deletes of one leave nothing to be mirrored",
 }
 
 

@@ -20,6 +20,8 @@ from crossfade.core.requests import mentions
         "INSERT INTO \"orders\" VALUE {'id': 'it''s'}",
         'UPDATE "orders" SET a = 1 WHERE id = ?',
         "DELETE\n FROM\torders WHERE id = ?",
+        "SELECT * FROM 'orders'",
+        "INSERT INTO 'orders' VALUE {'id': 'a'}",
         'EXISTS(SELECT * FROM "orders" WHERE id = ?)',
         "SELECT * FROM /* the old one */ orders",
         "SELECT * FROM -- the old one\n orders",

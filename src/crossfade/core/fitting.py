@@ -67,7 +67,7 @@ def form_on(pair: Pair, side: Side, image: Item) -> Item:
     """Raises MappingError."""
     if side == pair.view:
         return image
-    return pair.mapping.forward(image) if side == "target" else pair.mapping.backward(image)
+    return pair.mapping.forward(image) if side == "target" else pair.mapping.backward_exactly(image)
 
 
 def said_of_index_keys(pair: Pair, row: Row, image: Item) -> Routine[str | None]:

@@ -23,7 +23,7 @@ from crossfade.core.effects import Call, Later, Note, Now, Reply, Routine, Sleep
 from crossfade.core.items import Item, same_item
 from crossfade.core.pair import Image, Pair, Stored, key_name, operation_name
 from crossfade.core.stages import Row, Side, Writes, other_side
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import MappingError, Rejected, UnknownOutcome
 
 # Errors after which nothing was written and the same request may succeed a moment later.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
@@ -91,6 +91,8 @@ def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
     type); anything else is tried until it is done.
     """
     other = other_side(authority)
+    if not (yield from may_hold(pair, other, source_key)):
+        return
     landed_by: float | None = None
     attempt = 0
     while True:
@@ -116,6 +118,19 @@ def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
         else:
             yield from Sleep(backoff_seconds(attempt))
             attempt += 1
+
+
+def may_hold(pair: Pair, side: Side, source_key: Item) -> Routine[bool]:
+    """False: no item there has that key, nor has the other side one, so that both agree. Raises MappingError where it
+    has."""
+    try:
+        _ = pair.key(side, source_key)
+    except MappingError:
+        held = yield from read_patiently(pair, other_side(side), source_key)
+        if held.item is not None:
+            raise
+        return False
+    return True
 
 
 def mirrored(pair: Pair, row: Row, keys: Iterable[Item], write: Routine[Reply]) -> Routine[Reply]:
@@ -151,7 +166,7 @@ def write_locked(pair: Pair, side: Side, source_key: Item, image: Image, there: 
     Without the check-read rule the write is blind, as in migrations that put what they have just written.
     """
     guard = pair.unchanged(side, there) if pair.rules.check_read else None
-    request = yield from pair.put_or_delete(side, source_key, image, guard)
+    request = yield from pair.put_or_delete(side, source_key, image, guard, exactly=False)  # as much as it can hold
     try:
         _ = yield from Call(side, operation_name(request), request)
     except Rejected as error:

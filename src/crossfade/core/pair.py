@@ -307,11 +307,13 @@ class Pair:
         """A strongly consistent read."""
         return {"TableName": self.table(side).name, "Key": self.key(side, source_key), "ConsistentRead": True}
 
-    def stored_form(self, side: Side, image: Item) -> Routine[Item]:
-        """The image as `side` holds it; a fresh stamp goes with every write to the target."""
+    def stored_form(self, side: Side, image: Item, *, exactly: bool = True) -> Routine[Item]:
+        """The image as `side` holds it; a fresh stamp goes with every write to the target. Raises MappingError; with
+        `exactly`, also where what the source would hold stands for another image, so that a part of it was lost."""
         form = image
         if side != self.view:
-            form = self.mapping.backward(image) if side == "source" else self.mapping.forward(image)
+            back = self.mapping.backward_exactly if exactly else self.mapping.backward
+            form = back(image) if side == "source" else self.mapping.forward(image)
         if not self.stamps(side):
             return form
         stamp = yield from Stamp()
@@ -325,13 +327,15 @@ class Pair:
         """Whether crossfade has put what the target holds there, as far as that can be told."""
         return stored.stamp is not None or not self.stamps_target
 
-    def put_or_delete(self, side: Side, source_key: Item, image: Image, guard: Guard | None = None) -> Routine[Request]:
+    def put_or_delete(
+        self, side: Side, source_key: Item, image: Image, guard: Guard | None = None, *, exactly: bool = True
+    ) -> Routine[Request]:
         """The request that makes `side` hold this image. As a transaction's action it is a Put or a Delete."""
         request: Request = {"TableName": self.table(side).name}
         if image is None:
             request["Key"] = self.key(side, source_key)
         else:
-            request["Item"] = yield from self.stored_form(side, image)
+            request["Item"] = yield from self.stored_form(side, image, exactly=exactly)
         return with_guard(request, guard)
 
     def unchanged(self, side: Side, before: Stored, named: frozenset[str] = frozenset()) -> Guard:

@@ -81,9 +81,10 @@ def mentions(statement: str, table: str) -> bool:
 
 
 def _table_in(word: str, table: str) -> bool:
-    """Of a name in quotation marks, all of it; of one without, what stands before a dot, or all."""
-    if word[0] == '"':
-        return plain_name(word[1:-1].replace('""', '"')).split("/")[0] == table
+    """Of a name in quotation marks of either kind, all of it; of one without, what stands before a dot, or all."""
+    quote = word[0]
+    if quote in "'\"":
+        return plain_name(word[1:-1].replace(quote * 2, quote)).split("/")[0] == table
     return table in (word, word.split(".")[0])
 
 

@@ -42,7 +42,7 @@ class Straight:
         self._there, self._back = mapping.forward, mapping.backward
         self._key_there = mapping.forward_key
         if self._side == "source":
-            self._there, self._back, self._key_there = self._back, self._there, mapping.backward_key
+            self._there, self._back, self._key_there = mapping.backward_exactly, mapping.forward, mapping.backward_key
         self._evaluated_there: dict[object, bool] = {}
 
     def is_open(self, row: Row, operation: str) -> bool:

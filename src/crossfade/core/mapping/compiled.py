@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from crossfade.core.items import AttributeValue, Item
+from crossfade.core.items import AttributeValue, Item, same_item
+from crossfade.core.mapping.custom import difference
 from crossfade.core.mapping.piece import Kind, Piece, kind_of
 from crossfade.core.mapping.stamp import STAMP
 from crossfade.core.mapping.values import show_value
@@ -102,6 +103,18 @@ class CompiledMapping:
             step(fresh)
         _check_key(fresh, self.source_key, "source")
         return fresh
+
+    def backward_exactly(self, item: Item) -> Item:
+        """The same, of what is to be kept in that form: it must lead to the very item again. Raises MappingError."""
+        back = self.backward(item)
+        again = self.forward(back)
+        if not same_item({name: value for name, value in item.items() if name != STAMP}, again):
+            name, said = difference(item, again)
+            raise MappingError(
+                f"the mapping cannot take {name!r} back: it {said}",
+                next_step="before the stage live, write what the old form of the item can hold",
+            )
+        return back
 
     def forward_key(self, key: Item) -> Item:
         """The target key of a source key (exactly the key attributes, and those held). Raises MappingError."""

@@ -42,7 +42,7 @@ class Custom(Piece):
         changed = self._apply(self.there, item)
         again = self._apply(self.back, changed)
         if not same_item(again, item):
-            raise unmappable(self, *_difference(item, again))
+            raise unmappable(self, *difference(item, again))
         self._become(item, changed)
 
     def backward(self, item: Item) -> None:
@@ -89,7 +89,8 @@ def custom(forward: ItemChange, backward: ItemChange, *, name: str | None = None
     return Custom(name or str(getattr(forward, "__qualname__", type(forward).__name__)), forward, backward)
 
 
-def _difference(item: Item, again: Item) -> tuple[str, str]:
+def difference(item: Item, again: Item) -> tuple[str, str]:
+    """An attribute that is not the same in both, and how."""
     for name in sorted({*item, *again}):
         before, after = item.get(name), again.get(name)
         if before is None and after is not None:
