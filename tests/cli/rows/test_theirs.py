@@ -211,6 +211,40 @@ def changes_of(message: Message) -> list[Change]:
     return told if isinstance(told, list) else []
 
 
+@pytest.mark.skipif(not ALL, reason="with EVERY=1 only: it takes half a minute")
+@pytest.mark.parametrize("kind", ["a topic a table", "dms"])
+def test_without_the_messages_of_a_snapshot_a_repair_fills_the_target(
+    through_kafka: RowShell, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were kept for some days, and these are over: what comes later, and a replay, win over what was repaired."""
+
+    def removed(filling: Filling, offset: int) -> None:
+        del filling, offset
+
+    monkeypatch.setattr(Filling, "_snapshot", removed)
+    shell = through_kafka
+    declared = declare(shell, KINDS[kind](shell.mark))
+    shell.sql(*ROWS)
+    with filled(shell, declared):
+        _ = shell("check")
+        _ = shell("start", "--execute")
+        _ = shell("advance", "--to", "dualwrite", "--execute")
+        with switch_of(shell) as customers, running(shell, "etl", "--execute"):
+            assert shell.lines(*loaded(declared))[-1]["status"] == "complete"
+            assert shell.items() == {}
+            with running(shell, "replicate", "--execute") as log:
+                log.wait_for(lambda line: 0 <= line.get("lag_seconds", -1) < 10)
+                _ = shell("verify", "--repair", "--execute")
+                assert shell.items() == ITEMS
+                verified(shell)
+                customers.rename(1, "later")
+                shell.sql("DELETE FROM {schema}.order_lines WHERE id = 70")
+                verified(shell)
+                assert shell.items()["customer#1"] == {"name": {"S": "later"}}
+                _ = shell("etl", "replay", "--from", "beginning", "--execute")
+                verified(shell)
+
+
 def test_what_is_theirs_is_left_to_them(through_kafka: RowShell) -> None:
     """Plans say who reads the rows and who carries the log; of AWS DMS somebody has to say that it is loaded."""
     shell = through_kafka
