@@ -42,6 +42,7 @@ class FakeStream:
         self.empty_pages = 0  # to be answered before any that is not
         self.reads: list[tuple[str, int]] = []
         self.types: list[tuple[str, str]] = []  # of the iterators that were asked for
+        self.date = ""  # by the service's clock, as the header of an answer has it
         self.before_read: Callable[[str], None] = lambda _: None
         self._written = 0
 
@@ -90,7 +91,8 @@ class FakeStream:
             for name in page
         ]
         more = {"LastEvaluatedShardId": page[-1]} if start + SHARDS_A_PAGE < len(names) else {}
-        return {"StreamDescription": {"StreamStatus": "ENABLED", "Shards": listed, **more}}
+        description = {"StreamStatus": "ENABLED", "Shards": listed, **more}
+        return {"StreamDescription": description, "ResponseMetadata": {"HTTPHeaders": {"date": self.date}}}
 
     def _iterator(self, request: Request) -> Reply:
         name = request["ShardId"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from email.utils import formatdate
 
 import pytest
 
@@ -131,6 +132,35 @@ def test_an_empty_page_is_not_the_end(watched: Watched) -> None:
     watched.write("root", 1)
     _ = watched.watch()
     assert watched.told == orders(1)
+
+
+def test_once_ends_though_writes_go_on(watched: Watched) -> None:
+    """What was there at the beginning is read, and not what every further look would bring."""
+    watched.write("root", 1, 2, 3, 4, 5)
+    began = time.time()
+
+    def written_on(name: str) -> None:
+        reads = len(watched.stream.reads)
+        assert reads < 20, "it goes on and on"
+        watched.stream.write(order_key(100 + reads), name, at=began + reads)
+
+    watched.stream.before_read = written_on
+    result = watched.watch()
+    assert watched.told[:5] == orders(1, 2, 3, 4, 5)
+    assert (result.ended, watched.positions()) == ("present end", {"root": False})
+    watched.stream.before_read = lambda _: None
+    watched.write("root", 6)
+    _ = watched.watch()
+    assert watched.told[-1:] == orders(6)
+
+
+def test_once_goes_by_the_clock_of_the_service(watched: Watched) -> None:
+    """By ours, an hour behind, the first page would be past the beginning."""
+    watched.stream.date = formatdate(usegmt=True)
+    watched.hours_later = -1.0
+    watched.write("root", *range(1, 9))
+    _ = watched.watch()
+    assert watched.told == orders(*range(1, 9))
 
 
 def test_hazard_11_what_was_dropped_after_the_position_is_a_gap(watched: Watched) -> None:

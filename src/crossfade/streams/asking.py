@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from crossfade.control.records import ShardPosition
-from crossfade.core.effects import Call, Request, Routine
+from crossfade.core.effects import Call, Reply, Request, Routine
 from crossfade.core.mirroring import read_again
 from crossfade.core.stages import Side
 from crossfade.errors import Rejected, StreamGap
@@ -55,8 +56,17 @@ class Page:
     iterator: str | None
 
 
-def shards_of(stream: Stream) -> Routine[list[Shard]]:
-    """All shards that the stream lists. StreamGap: it was switched off, or is no more."""
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All shards that a stream lists. `at`: when, by the service's clock and to the second, in seconds since 1970; None
+    where it does not say."""
+
+    shards: list[Shard]
+    at: float | None
+
+
+def shards_of(stream: Stream) -> Routine[Listing]:
+    """StreamGap: it was switched off, or is no more."""
     found: list[Shard] = []
     request: Request = {"StreamArn": stream.arn}
     while True:
@@ -72,8 +82,16 @@ def shards_of(stream: Stream) -> Routine[list[Shard]]:
         found += [Shard(each["ShardId"], each.get("ParentShardId") or "") for each in description.get("Shards", ())]
         last = description.get("LastEvaluatedShardId")
         if not last:
-            return found
+            return Listing(found, _answered_at(reply))
         request = {**request, "ExclusiveStartShardId": last}
+
+
+def _answered_at(reply: Reply) -> float | None:
+    date = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
 
 
 def read_page(stream: Stream, position: ShardPosition, iterator: str | None, now: float) -> Routine[Page]:

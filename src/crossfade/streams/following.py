@@ -25,13 +25,19 @@ DISCOVER_SOON_SECONDS: Final = 0.5  # after a shard has ended: its children are 
 SAVE_SECONDS: Final = 1.0  # what a kill repeats, at most, beside the pages under way
 REPORT_SECONDS: Final = 5.0  # where no position has changed
 CAUGHT_UP_SECONDS: Final = 5.0  # a change is in the stream within a second or so
+# From the first look at a stream to a change that was surely made later: both are told in whole seconds, and by clocks
+# of two machines of the service.
+LATER_SECONDS: Final = 2.0
 
 Clock = Callable[[], float]
 StopRequest = Callable[[], bool]
 
 
 class Following:
-    """For one loop. `counts` is asked with every report; `meanwhile` is awaited between two looks."""
+    """For one loop. `counts` is asked with every report; `meanwhile` is awaited between two looks.
+
+    `once`: up to the present end, which is where it was at the first look: what is written later does not move it.
+    """
 
     def __init__(
         self,
@@ -63,6 +69,8 @@ class Following:
         self._all_read = False  # no shard has ended since the last look at what there is
         self._readings: dict[ShardName, ShardReading] = {}
         self._tasks: dict[ShardName, asyncio.Task[bool]] = {}
+        self._until: dict[str, float] = {}  # of each side, the time of a change that is past the present end
+        self._at_present_end: set[ShardName] = set()
 
     # --- what a shard is read with
 
@@ -106,16 +114,18 @@ class Following:
         await self._save(at_once=True)
 
     def _at_end(self) -> bool:
-        readings = self._readings.values()
-        return self._all_read and bool(self._shards) and all(reading.at_end for reading in readings)
+        return self._all_read and bool(self._shards) and not self._tasks
 
     async def _discover(self) -> None:
         if self._session.now() < self._discover_at:
             return
         asked_at = int(self.wall())
         for stream in self._streams:
-            self._shards[stream.side] = await self._session.run(shards_of(stream))
-            self.ledger.discover(stream, self._shards[stream.side], asked_at)
+            listing = await self._session.run(shards_of(stream))
+            self._shards[stream.side] = listing.shards
+            self.ledger.discover(stream, listing.shards, asked_at)
+            seen_at = asked_at if listing.at is None else listing.at
+            _ = self._until.setdefault(stream.side, seen_at + LATER_SECONDS)
         self._discover_at = self._session.now() + DISCOVER_SECONDS
         self._all_read = True
 
@@ -123,12 +133,14 @@ class Following:
         for stream in self._streams:
             known = self.ledger.known(stream.side)
             for shard in readable(self._shards[stream.side], known):
-                if (stream.side, shard) not in self._tasks:
+                name = (stream.side, shard)
+                if name not in self._tasks and name not in self._at_present_end:
                     self._begin_shard(stream, known[shard])
 
     def _begin_shard(self, stream: Stream, position: ShardPosition) -> None:
         name = (stream.side, position.shard)
-        reading = self._readings[name] = ShardReading(self, stream, position, self._deal)
+        until = self._until[stream.side] if self._once else None
+        reading = self._readings[name] = ShardReading(self, stream, position, self._deal, until)
         self._tasks[name] = asyncio.create_task(reading.run(), name=f"crossfade-{position.shard}")
 
     async def _look(self) -> None:
@@ -138,11 +150,12 @@ class Following:
             return
         done, _ = await asyncio.wait(self._tasks.values(), timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for name in [name for name, task in self._tasks.items() if task in done]:
-            ended = self._tasks.pop(name).result()
-            _ = self._readings.pop(name)
-            if ended:
+            if self._tasks.pop(name).result():
+                _ = self._readings.pop(name)
                 self._all_read = False
                 self._discover_at = min(self._discover_at, self._session.now() + DISCOVER_SOON_SECONDS)
+            else:
+                self._at_present_end.add(name)
 
     async def _save(self, *, at_once: bool = False) -> None:
         since = self._session.now() - self._saved_at

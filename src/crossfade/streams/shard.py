@@ -1,4 +1,4 @@
-"""One shard, page after page, to its end or until a stop.
+"""One shard, page after page, to its end, to the present end, or until a stop.
 
 Several pages may be dealt with at once, since dealing with one may take seconds; the position moves over those that are
 done from the first one on, so nothing that was not dealt with is ever behind it.
@@ -47,23 +47,25 @@ class _Dealing:
 
 
 class ShardReading:
-    """`run` reads; the rest tells how far it is. Times are seconds since 1970."""
+    """`run` reads; the rest tells how far it is. Times are seconds since 1970.
 
-    def __init__(self, ways: Ways, stream: Stream, position: ShardPosition, deal: Deal) -> None:
+    `until`: where a change was made then or later, or several pages in a row are empty, nothing more is read; None:
+    what is to come is read as well.
+    """
+
+    def __init__(
+        self, ways: Ways, stream: Stream, position: ShardPosition, deal: Deal, until: float | None = None
+    ) -> None:
         self._ways = ways
         self._stream = stream
         self._position = position  # what has been dealt with
         self._read_to = position  # what has been read
         self._deal = deal
+        self._until = until
         self._pages: deque[_Dealing] = deque()
         self._empty_pages = 0
         self._newest: float | None = None  # of the last page that was read, where it was not empty
         self._begun = False
-
-    @property
-    def at_end(self) -> bool:
-        """Nothing more was to be read just now, and all that was read has been dealt with."""
-        return self._empty_pages >= ENDS_AFTER and not self._pages
 
     def lag_seconds(self, now: float) -> float | None:
         """The age of the oldest change that may not have been dealt with; None while that is not known."""
@@ -101,9 +103,16 @@ class ShardReading:
                 self._advance()
             if iterator is None:
                 return True
+            if self._at_present_end():
+                return False
             if len(page.changes) < FULL_PAGE:
                 await self._ways.pause(BUSY_SECONDS if page.changes else IDLE_SECONDS)
         return False
+
+    def _at_present_end(self) -> bool:
+        if self._until is None:
+            return False
+        return self._empty_pages >= ENDS_AFTER or (self._newest is not None and self._newest >= self._until)
 
     def _take(self, page: Page) -> None:
         self._begun = True
