@@ -71,7 +71,7 @@ class Retired:
     def ledger(self) -> Ledger:
         return Ledger(self.setting.control, self.caller, 1)
 
-    def do(self, step: Step, **options: Any) -> Outcome:
+    def do(self, step: Step, on_note: Callable[[str, dict[str, Any]], None] | None = None, **options: Any) -> Outcome:
         """One step, as a test has it by default: without CloudWatch, and with small files."""
         given: dict[str, Any] = {"place": str(self.folder), "sizes": SIZES, "metrics": False, "workers": 2, **options}
         return run_step(
@@ -80,6 +80,7 @@ class Retired:
             step,
             CleanupOptions(**given),
             service=self.service,
+            on_note=on_note,
             caller=self.caller,
             connect=connect,
             clock=self.clock,

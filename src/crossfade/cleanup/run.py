@@ -21,6 +21,8 @@ from crossfade.cleanup.steps import Step
 from crossfade.cleanup.survey import StepView, is_done, look_at_cleanup, refuse_closed, runs_of
 from crossfade.cleanup.throughput import figures, lower_throughput
 from crossfade.control.store import Caller, Control
+from crossfade.control.waiting import await_everyone
+from crossfade.core.effects import Routine
 from crossfade.errors import ConfigurationError, Refused
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
@@ -87,11 +89,20 @@ def run_step(
         )
         async with hands:
             view = await hands.run(look_at_cleanup(ledger, while_attached=options.while_attached))
+            if view.view(step).waits_for_clients:
+                await hands.run(_await_clients(ledger))
+                view = await hands.run(look_at_cleanup(ledger, while_attached=options.while_attached))
             refuse_closed(view.view(step))
             scene = await _scene(hands, ledger, view.view(step), options, stop, clock)
             return await _carry_out(scene, options)
 
     return run_on_own_loop(carry_out())
+
+
+def _await_clients(ledger: Ledger) -> Routine[None]:
+    """What died with its lease held stays in the list until somebody counts it out."""
+    purpose = "each must show that it is alive, or is counted as gone"
+    _ = yield from await_everyone(ledger.control, ledger.caller, purpose=purpose, alive=True)
 
 
 async def _scene(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -11,6 +11,7 @@ from crossfade.cleanup.steps import STEPS, Step
 from crossfade.control.gates import Evidence, findings, way_to_complete
 from crossfade.control.records import Lease, Role, State
 from crossfade.control.store import Control
+from crossfade.control.waiting import Waited
 from crossfade.core.effects import Routine
 from crossfade.core.stages import Gate, Stage
 from crossfade.errors import GateClosed
@@ -21,12 +22,13 @@ Status = Literal["done", "begun", "to do", "to do again"]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One gate of a step."""
+    """One gate of a step. `of_clients`: it may hold as soon as those that are gone are counted out."""
 
     name: str
     holds: bool
     found: str
     next_step: str = ""
+    of_clients: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class StepView:
     @property
     def is_open(self) -> bool:
         return all(condition.holds for condition in self.conditions)
+
+    @property
+    def waits_for_clients(self) -> bool:
+        """Closed, and by nothing else."""
+        return not self.is_open and all(condition.holds or condition.of_clients for condition in self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,10 @@ class CleanupView:
         return next(view for view in self.steps if view.step is step)
 
 
-def look_at_cleanup(ledger: Ledger, *, while_attached: bool = False) -> Routine[CleanupView]:
-    """Raises NotStarted."""
+def look_at_cleanup(
+    ledger: Ledger, *, while_attached: bool = False, silent: Sequence[Waited] = ()
+) -> Routine[CleanupView]:
+    """`silent`: what is known of clients that are. Raises NotStarted."""
     state = yield from ledger.control.state()
     leases = yield from ledger.control.leases()
     evidence = yield from Evidence.read(ledger.control)
@@ -72,7 +81,7 @@ def look_at_cleanup(ledger: Ledger, *, while_attached: bool = False) -> Routine[
             row.does,
             _status(step, records),
             records.get(step),
-            _conditions(step, state, leases, evidence, records, while_attached=while_attached)
+            _conditions(step, state, leases, evidence, records, silent, while_attached=while_attached)
             + ((left_alone,) if step is Step.STAMPS else ()),
         )
         for step, row in STEPS.items()
@@ -128,6 +137,7 @@ def _conditions(
     leases: tuple[Lease, ...],
     evidence: Evidence,
     records: Mapping[str, StepRecord],
+    silent: Sequence[Waited],
     *,
     while_attached: bool,
 ) -> tuple[Condition, ...]:
@@ -135,9 +145,9 @@ def _conditions(
         (verified,) = findings((Gate.VERIFIED,), state, evidence)
         judged = Condition("verified", verified.is_open, verified.found, verified.next_step)
         return (_stage(state, evidence.migration, Stage.RAMPDOWN, Stage.COMPLETE), judged)
-    conditions = [_stage(state, evidence.migration, Stage.COMPLETE), _clients(state, leases)]
+    conditions = [_stage(state, evidence.migration, Stage.COMPLETE), _clients(step, state, leases, silent)]
     if step is Step.STAMPS:
-        conditions.append(_detached(leases, while_attached=while_attached))
+        conditions.append(_detached(leases, silent, while_attached=while_attached))
     for need in STEPS[step].needs:
         done = is_done(need, records)
         record = records.get(need)
@@ -154,21 +164,33 @@ def _stage(state: State, migration: str, *wanted: Stage) -> Condition:
     return Condition("stage", False, found, way_to_complete(state.stage, migration))
 
 
-def _clients(state: State, leases: tuple[Lease, ...]) -> Condition:
+def _clients(step: Step, state: State, leases: tuple[Lease, ...], silent: Sequence[Waited]) -> Condition:
     behind = [lease for lease in leases if lease.epoch < state.epoch]
     if not behind:
         return Condition("clients", True, f"none of {len(leases)} is in an earlier stage")
-    named = ", ".join(f"{lease.client} on {lease.host}" for lease in behind[:CLIENTS_NAMED])
-    step = f"crossfade advance --to {state.stage} --execute (waits until every client has entered it)"
-    return Condition("clients", False, f"{len(behind)} may be in an earlier stage still: {named}", step)
+    found = f"{len(behind)} may be in an earlier stage still: {_named(behind, silent)}"
+    way = f"crossfade cleanup --step {step} --execute waits until every client has entered {state.stage}, or is gone"
+    return Condition("clients", False, found, way, of_clients=True)
 
 
-def _detached(leases: tuple[Lease, ...], *, while_attached: bool) -> Condition:
+def _detached(leases: tuple[Lease, ...], silent: Sequence[Waited], *, while_attached: bool) -> Condition:
     attached = [lease for lease in leases if lease.role is Role.APP]
     if not attached:
         return Condition("detached", True, "no application is attached")
-    named = ", ".join(f"{lease.client} on {lease.host}" for lease in attached[:CLIENTS_NAMED])
-    found = f"{len(attached)} are attached, and stamp what they write: {named}"
+    who = "1 application is attached, and stamps what it writes"
+    if len(attached) > 1:
+        who = f"{len(attached)} applications are attached, and stamp what they write"
+    found = f"{who}: {_named(attached, silent)}"
     if while_attached:
         return Condition("detached", True, f"{found}; --while-attached")
-    return Condition("detached", False, found, "take crossfade out of the applications; or --while-attached")
+    step = "take crossfade out of the applications; or --while-attached"
+    if {lease.client for lease in attached} <= {client.client for client in silent}:
+        step = f"crossfade cleanup --step {Step.STAMPS} --execute waits until what is silent is counted as gone"
+    return Condition("detached", False, found, step, of_clients=True)
+
+
+def _named(leases: Sequence[Lease], silent: Sequence[Waited]) -> str:
+    reasons = {client.client: f" ({client.reason})" for client in silent}
+    return ", ".join(
+        f"{lease.client} on {lease.host}{reasons.get(lease.client, '')}" for lease in leases[:CLIENTS_NAMED]
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +27,8 @@ from crossfade.cli.options import Where, refuse_options, with_execute, with_json
 from crossfade.cli.outcome import DONE, NOT_YET
 from crossfade.cli.plans import UNCHANGED, Plan, label_grid, show_plan
 from crossfade.cli.plans import Step as PlanStep
-from crossfade.cli.screen import Screen
+from crossfade.cli.screen import Screen, counted
+from crossfade.control.waiting import Waited, silent_clients
 
 NAMES = [step.value for step in Step]
 ROW_NAMES = ("tombstones", "groups", "marks", "parts")  # of a migration of rows
@@ -129,6 +131,8 @@ def cleanup(
     view = look(opened, options)
     step = Step(name) if name else view.next.step if view.next is not None else None
     if step is None or not execute:
+        if step is not None and view.view(step).waits_for_clients:
+            view = look(opened, options, silent=opened.run(silent_clients(opened.control)))
         show(opened, view, step, options)
         return
     if step is Step.DELETE and not confirm and screen.can_ask:
@@ -148,9 +152,9 @@ def cleanup(
     tell(opened, outcome, look(opened, options))
 
 
-def look(opened: OpenedTables, options: CleanupOptions) -> CleanupView:
+def look(opened: OpenedTables, options: CleanupOptions, silent: Sequence[Waited] = ()) -> CleanupView:
     ledger = Ledger(opened.control, opened.caller, os.getpid())
-    return opened.run(look_at_cleanup(ledger, while_attached=options.while_attached))
+    return opened.run(look_at_cleanup(ledger, while_attached=options.while_attached, silent=silent))
 
 
 def typed(table: str) -> str:
@@ -176,7 +180,10 @@ def show(opened: OpenedTables, view: CleanupView, step: Step | None, options: Cl
     show_plan(opened, plan_of(opened, view, chosen, options))
     show_conditions(opened, chosen.conditions)
     closed = not chosen.is_open
-    screen.say("Nothing was changed, and with --execute nothing would be." if closed else UNCHANGED)
+    vain = "Nothing was changed, and with --execute nothing would be."
+    if chosen.waits_for_clients:
+        vain = "Nothing was changed. --execute waits until each client has shown that it is alive, or counts as gone."
+    screen.say(vain if closed else UNCHANGED)
     screen.say(f"Next: {opened.command(command_of(opened, step, options))}" if not closed else "")
     screen.document({"executed": False, **as_json(opened, view, chosen)})
     if closed:
@@ -233,13 +240,13 @@ def remarks_of(opened: OpenedTables, view: CleanupView, step: Step, options: Cle
         remarks.append("Without metrics reads cannot be seen; writes only by comparing table and snapshot at the end.")
     if step is Step.STAMPS and view.attached:
         remarks.append(
-            f"{view.attached} applications are attached and stamp what they write: detach them first, or run this"
+            f"Attached and stamping what is written: {counted(view.attached, 'application')}. Detach first, or run this"
             " step again afterwards."
         )
     if step in (Step.QUIET, Step.DELETE) and view.attached:
         remarks.append(
-            f"{view.attached} applications are attached. They ask {source} for the wording of errors, which counts as"
-            " use; detach them first."
+            f"Attached: {counted(view.attached, 'application')}. What is attached asks {source} for the wording of"
+            " errors, which counts as use; detach it first."
         )
     if step is Step.DELETE:
         remarks.append(f"There is no way back but the snapshot. The name must be given: --confirm {source}.")

@@ -81,6 +81,20 @@ def await_everyone(
         yield from Sleep(FROZEN_LOOK_SECONDS if holds else LOOK_SECONDS)
 
 
+def silent_clients(control: Control) -> Routine[tuple[Waited, ...]]:
+    """Those that are silent for half a lease, once every other one has renewed. Changes nothing."""
+    sightings = Sightings()
+    while True:
+        state = yield from control.state()
+        leases = yield from control.leases()
+        now = yield from Now()
+        sightings.see(leases, now)
+        waited = [explain(lease, state, sightings, now) for lease in leases if not sightings.gave_sign_of_life(lease)]
+        if all(client.gone_in_seconds is not None for client in waited):
+            return tuple(waited)
+        yield from Sleep(LOOK_SECONDS)
+
+
 def waiting_facts(state: State, waited: Sequence[Waited], seconds: float, purpose: str) -> dict[str, Any]:
     return {
         "stage": state.stage.value,
@@ -93,7 +107,7 @@ def waiting_facts(state: State, waited: Sequence[Waited], seconds: float, purpos
 
 def explain(lease: Lease, state: State, sightings: Sightings, now: float) -> Waited:
     silent = sightings.silent_seconds(lease, now)
-    gone_in = lease.gone_after_seconds - silent
+    gone_in = max(0.0, lease.gone_after_seconds - silent)
     # Half a lease without a beat is longer than a few polls: that one is probably not coming back.
     quiet = silent >= lease.lease_seconds / 2
     if quiet:
