@@ -55,10 +55,12 @@ def test_lockstep_source_needs_a_complete_backfill(world: World) -> None:
     assert world.run(world.coordinator().move_one(Stage.LOCKSTEP_SOURCE)).stage is Stage.LOCKSTEP_SOURCE
 
 
-def test_the_authority_moves_only_after_a_verify_that_still_holds(world: World) -> None:
-    """Nothing verified, differences, an unclean end since: all close it and say so. A clean verify opens it."""
+@pytest.mark.parametrize("clean", [True, False])
+def test_the_authority_moves_only_after_a_verify_that_still_holds(world: World, *, clean: bool) -> None:
+    """One from before the backfill, whatever it found, differences, an unclean end since: all close it and say so. A
+    clean verify opens it."""
     world.start(Stage.DUALWRITE)
-    _ = do_job(world, Job.VERIFY)  # before the backfill: worth nothing
+    _ = do_job(world, Job.VERIFY, clean=clean)  # before the backfill: worth nothing
     _ = do_job(world, Job.BACKFILL)
     _ = world.run(world.coordinator().walk(Stage.LOCKSTEP_SOURCE))
 

@@ -70,6 +70,17 @@ def test_equal_tables_are_clean_and_open_the_gate(dynamodb: Database) -> None:
     assert is_verified(setting)
 
 
+def test_before_the_backfill_what_is_missing_is_the_backfills(dynamodb: Database) -> None:
+    """A repair would copy the whole table key by key; once the backfill is complete it is what mends."""
+    setting = Setting(dynamodb)
+    setting.fill(3)
+    result = setting.verify()
+    assert (result.missing, result.next_step) == (3, "crossfade backfill --execute, then crossfade verify")
+    assert setting.backfill().status == "complete"
+    delete_directly(setting, "target", 1)
+    assert setting.verify().next_step == "crossfade verify --repair --execute, then crossfade verify"
+
+
 def test_hazard_32_every_single_difference_is_found(dynamodb: Database) -> None:
     """One missing, one extra and one mismatched among three hundred: no sample, no count, no join would do."""
     setting = equal_tables(dynamodb, 300)

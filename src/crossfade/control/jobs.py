@@ -171,6 +171,12 @@ def means_nothing(what: str, strategy: str, stage: Stage, why: str = ONE_SIDED) 
     return Refused(f"a {what} means nothing in stage {stage}: {why}", next_step=next_step)
 
 
+def backfill_comes_first(claim: Claim, strategy: str, stage: Stage) -> bool:
+    """Whether what the target lacks is the backfill's to bring: none was complete when this job began."""
+    row = ALL_LADDERS[strategy][stage]
+    return not claim.record.backfill_run and row.keeps_equal and row.authority == "source"
+
+
 ALL_THERE: Final = "crossfade cleanup (it retires the old table; what the new one holds is all there is)"
 
 

@@ -32,8 +32,10 @@ def exit_status_of(status: VerifyStatus) -> int:
     return EXIT_NO_VERDICT if status == "stopped" else EXIT_DIFFERENCES
 
 
-def verdict(differences: int, repaired: int, *, whole: bool, repair: bool) -> tuple[VerifyStatus, str]:
-    """In a word, and what to do next."""
+def verdict(
+    differences: int, repaired: int, *, whole: bool, repair: bool, backfill_first: bool
+) -> tuple[VerifyStatus, str]:
+    """In a word, and what to do next. `backfill_first`: what is missing is the backfill's to bring."""
     if not whole:
         return "stopped", "run the same command again: these counts are of a part of the tables"
     if not differences:
@@ -42,7 +44,8 @@ def verdict(differences: int, repaired: int, *, whole: bool, repair: bool) -> tu
         return "repaired", "run verify once more: only a run that finds nothing opens the gate"
     if repair:
         return "differences", "look at what was left alone or failed, correct it, and run verify again"
-    return "differences", "crossfade verify --repair --execute, then crossfade verify"
+    first = "crossfade backfill --execute" if backfill_first else "crossfade verify --repair --execute"
+    return "differences", f"{first}, then crossfade verify"
 
 
 @dataclass(frozen=True, slots=True)

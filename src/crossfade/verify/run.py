@@ -12,6 +12,7 @@ from typing import Any, Final
 from crossfade.control.jobs import (
     ONE_SIDED,
     Claim,
+    backfill_comes_first,
     claim_job,
     finish_job,
     load_checkpoints,
@@ -194,7 +195,11 @@ class _Run:
     def _result(self, counts: Counter[str], done: int, seconds: float) -> VerifyResult:
         differences = sum(counts[kind] for kind in KINDS)
         whole = done == len(self.tasks)
-        status, step = verdict(differences, counts["repaired"], whole=whole, repair=self.options.repair)
+        session = self.session
+        first = backfill_comes_first(self.claim, session.migration.strategy, session.agent.stage)
+        status, step = verdict(
+            differences, counts["repaired"], whole=whole, repair=self.options.repair, backfill_first=first
+        )
         return VerifyResult(
             status=status,
             source_items=counts["source_items"],

@@ -22,7 +22,15 @@ from crossfade.cdc.verifying.result import RowVerifyOptions, RowVerifyResult
 from crossfade.cdc.verifying.segments import KINDS, SegmentTask
 from crossfade.cdc.verifying.settling import Settling
 from crossfade.cdc.verifying.strays import STRAYS_MAX, Search
-from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, means_nothing, save_checkpoint
+from crossfade.control.jobs import (
+    Claim,
+    backfill_comes_first,
+    claim_job,
+    finish_job,
+    load_checkpoints,
+    means_nothing,
+    save_checkpoint,
+)
 from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.mapping.values import show_key
@@ -283,7 +291,10 @@ class _Run:
     def _result(self, counts: Counter[str], done: int, seconds: float) -> RowVerifyResult:
         differences = sum(counts[kind] for kind in KINDS)
         whole = done == len(self._tasks)
-        status, step = verdict(differences, counts["repaired"], whole=whole, repair=self._options.repair)
+        first = backfill_comes_first(self._claim, FREEZE_STRATEGY, self.client.agent.stage)
+        status, step = verdict(
+            differences, counts["repaired"], whole=whole, repair=self._options.repair, backfill_first=first
+        )
         told = ("rows", "items", "target_items", "tombstones", "parts", *KINDS, "in_motion")
         mended = ("repaired", "left_alone", "not_repaired")
         return RowVerifyResult(
