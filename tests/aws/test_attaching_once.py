@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import traceback
 from dataclasses import replace
 from typing import Any
 
@@ -55,6 +56,16 @@ def test_what_could_not_be_attached_may_be_attached_later(world: World) -> None:
         _ = world.attach(client)
     world.plain.put_item(TableName=control.name, Item=to_item(world.migration.name, state))
     assert world.attach(client).stage is Stage.OFF
+
+
+def test_without_a_control_table_one_error_says_where_it_was_looked_for(world: World) -> None:
+    """Not the service's refusal and ours, one after the other; another endpoint or Region has tables of its own."""
+    client = world.boto3_client()
+    elsewhere = replace(world.migration, control_table=f"{world.migration.control_table}-elsewhere")
+    with pytest.raises(NotStarted, match="next: crossfade start --execute") as caught:
+        _ = attach(client, elsewhere)
+    assert caught.value.message.endswith(f"-elsewhere at {client.meta.endpoint_url} ({client.meta.region_name})")
+    assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
 
 
 def test_an_engine_that_cannot_be_made_leaves_the_client_free(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

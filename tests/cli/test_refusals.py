@@ -76,7 +76,7 @@ def test_not_started(shell: Shell) -> None:
     url = shell.environment["AWS_ENDPOINT_URL_DYNAMODB"]
     for words in (("status",), ("advance",), ("backfill",), ("verify",), ("rollback",), ("complete",), ("cancel",)):
         error = shell(*words, str(shell.file), "--endpoint-url", url, status=2).stderr
-        assert f"next: crossfade start {shell.file} --endpoint-url {url}" in error
+        assert f"next: crossfade start {shell.file} --endpoint-url {url} --execute" in error
 
 
 def test_started_twice(started: Shell) -> None:

@@ -109,5 +109,10 @@ def same_place(client: Any, url: str) -> bool:
     return ours.netloc == theirs.netloc or (is_of_aws(ours.hostname) and is_of_aws(theirs.hostname))
 
 
+def place_of(client: Any) -> str:
+    """The endpoint and the Region, for messages."""
+    return f"{client.meta.endpoint_url} ({client.meta.region_name})"
+
+
 def is_of_aws(host: str | None) -> bool:
     return host is not None and host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".on.aws"))

@@ -18,7 +18,7 @@ from typing import Any, Final
 from crossfade.aws.answers import from_wire
 from crossfade.aws.bulk import BulkClient
 from crossfade.aws.bulk.gathering import GatheredReads
-from crossfade.aws.clients import Attached
+from crossfade.aws.clients import Attached, place_of
 from crossfade.aws.hooks import Hooks, InFlight
 from crossfade.aws.line import line_of
 from crossfade.aws.passage import Passages
@@ -52,7 +52,7 @@ class Membership:
         self._settings = settings
         self._watch = watch
         self.pair: Pair = settings.pair()
-        self.agent: Agent = settings.agent()
+        self.agent: Agent = settings.agent(place_of(attached.client))
         self.in_flight: InFlight = InFlight()
         self.bulk: BulkClient = BulkClient.like(attached.client, attempts_max=1)
         self._reads = GatheredReads(self.bulk.call)

@@ -47,7 +47,7 @@ class Settings:
             migration.indexes,
         )
 
-    def agent(self) -> Agent:
+    def agent(self, place: str) -> Agent:
         return Agent(
             self.migration.name,
             new_client_id(),
@@ -59,6 +59,7 @@ class Settings:
             lease_seconds=self.lease_seconds,
             rules=self.rules,
             control_table=self.migration.control_table,
+            place=place,
         )
 
 

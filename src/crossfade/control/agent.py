@@ -43,7 +43,8 @@ class Ticket:
 
 
 class Agent:
-    """One client. `new_id` gives the id of its next lease once this one was counted as gone."""
+    """One client. `new_id` gives the id of its next lease once this one was counted as gone; `place` is that of the
+    control table, for messages."""
 
     def __init__(
         self,
@@ -59,8 +60,9 @@ class Agent:
         role: Role | str = Role.APP,
         rules: Rules = Rules(),  # noqa: B008 - frozen
         control_table: str = TABLE_DEFAULT,
+        place: str = "",
     ) -> None:
-        self.control = Control(name, control_table)
+        self.control = Control(name, control_table, place)
         self.client_id = client_id
         self.lease_seconds = lease_seconds
         self.landing_seconds = landing_seconds

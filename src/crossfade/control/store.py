@@ -79,10 +79,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The records of one migration."""
+    """The records of one migration. `place`: the endpoint and the Region of the table, for messages, where known."""
 
     migration: str
     table: str = TABLE_DEFAULT
+    place: str = ""
 
     # --- reading, always strongly consistent
 
@@ -140,8 +141,10 @@ class Control:
         return tuple(from_item(JournalEntry, item) for item in reversed(reply["Items"]))
 
     def not_started(self) -> NotStarted:
+        at = f" at {self.place}" if self.place else ""
         return NotStarted(
-            f"migration {self.migration} is not in the control table {self.table}", next_step="crossfade start"
+            f"migration {self.migration} is not in the control table {self.table}{at}",
+            next_step="crossfade start --execute",
         )
 
     # --- parts of requests
@@ -267,7 +270,9 @@ class Control:
                 "GetItem", {"TableName": self.table, "Key": self.key(record), "ConsistentRead": True}
             )
         except Rejected as error:
-            raise self._no_table(error) from error
+            if error.code != "ResourceNotFoundException":
+                raise
+            raise self.not_started() from None  # no table, no migration: the refusal says nothing more
         found: Item | None = reply.get("Item")
         return found
 
@@ -291,6 +296,3 @@ class Control:
             "ExpressionAttributeNames": {"#migration": PARTITION_KEY, "#record": SORT_KEY},
             "ExpressionAttributeValues": {":migration": text(self.migration), ":prefix": text(prefix)},
         }
-
-    def _no_table(self, error: Rejected) -> Exception:
-        return self.not_started() if error.code == "ResourceNotFoundException" else error

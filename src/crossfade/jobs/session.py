@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Required, Self, TypedDict, TypeVar, Unpack
 
+from crossfade.aws.clients import place_of
 from crossfade.control.agent import LEASE_SECONDS, Agent, Ticket
 from crossfade.control.freezing import poll_seconds
 from crossfade.control.records import Role
@@ -87,6 +88,7 @@ class JobClient:
             rules=rules,
             new_id=lambda: _new_id(role),
             control_table=migration.control_table,
+            place=place_of(clients["control"]),
         )
         self.failure: Exception | None = None  # of the polling: the migration was started anew
         self._connections: dict[Place, Connection] = connected(clients, calls_max, connect)

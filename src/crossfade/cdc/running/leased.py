@@ -128,6 +128,6 @@ class Leased(JobClient):
         if name == "migration_gone":
             self.failure = Refused(
                 f"migration {self.migration.name} was cancelled: nothing is carried any more",
-                next_step="crossfade start, to begin it anew",
+                next_step="crossfade start --execute, to begin it anew",
             )
         self._note(name, facts)
