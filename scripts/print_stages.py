@@ -96,7 +96,7 @@ GATES = {
     Gate.VERIFIED: "a full verify, begun after the last client that ended without a drain, found nothing",
     Gate.PASSED: "all that was written before the freeze has reached the other side",
     Gate.QUIET: "for 14 days (`--quiet-days`) nothing was found in the source alone",
-    Gate.ANSWERED: "for 14 days (`--refused-days`) no call was seen that this stage refuses",
+    Gate.ANSWERED: "14 days (`--refused-days`) since a call was last seen that this stage refuses; open where none was",
     Gate.CONFIRMED: "you have said that there is no way back after this",
 }
 RAMPS = {Ramp.NONE: "", Ramp.EVENTUAL: "; the ramp: eventually consistent ones", Ramp.EVERY: "; the ramp: all"}

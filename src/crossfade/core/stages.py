@@ -80,7 +80,7 @@ class Gate(StrEnum):
     REPLICATED = "replicated"  # the replication, where one was started, runs and has caught up
     PASSED = "passed"  # all that was written to the authority before the freeze has reached the other side
     QUIET = "quiet"  # for so many days nothing was found in the source alone
-    ANSWERED = "answered"  # for so many days no call was seen that this stage refuses
+    ANSWERED = "answered"  # so many days since the last call was seen that this stage refuses; open where none was
     CONFIRMED = "confirmed"  # the operator knows that there is no way back after this
 
 
