@@ -61,10 +61,11 @@ def test_plans_change_nothing(at_stage: Callable[[str], Shell]) -> None:
 def test_the_plans_of_the_beginning_change_nothing(shell: Shell) -> None:
     """check, start and backfill without --execute: no table is made and none is written to."""
     before = shell.everything()
-    _ = shell("check")
+    assert "Next: crossfade start\n" in shell("check").output
     assert "Nothing was changed; add --execute" in shell("start").output
     assert shell.everything() == before
     _ = shell("start", "--execute")
+    assert "Next: crossfade status\n" in shell("check").output
     _ = shell("advance", "--execute")
     before = shell.everything()
     assert "Nothing was changed; add --execute" in shell("backfill").output

@@ -10,11 +10,12 @@ from rich.text import Text
 
 from crossfade.check import CheckReport, Finding, run_check
 from crossfade.cli.connect import connect_to, place_of
-from crossfade.cli.opened import OpenedRows, open_migration
+from crossfade.cli.opened import Opened, OpenedRows, open_migration
 from crossfade.cli.options import Where, with_json, with_where
 from crossfade.cli.outcome import NOT_YET
 from crossfade.cli.plans import label_grid
 from crossfade.cli.screen import Screen, counted
+from crossfade.errors import DatabaseError, NotStarted
 from crossfade.migration import AnyMigration, Migration
 
 AWS_COMMAND = "aws dynamodb "  # to be pasted, so it is not broken, however long it is
@@ -54,13 +55,21 @@ def check(screen: Screen, where: Where, sample: int) -> None:
         tables = (opened.migration.source, opened.migration.target)
         client, other = (connect_to(where, table, patient=True) for table in tables)
         report = run_check(client, other, opened.migration, sample_items=sample)
-    show(screen, migration, report, place_of(client))
+    show(screen, migration, report, place_of(client), next_command(opened) if report.ok else "")
     screen.document(report.to_json())
     if not report.ok:
         raise click.exceptions.Exit(NOT_YET)
 
 
-def show(screen: Screen, migration: AnyMigration, report: CheckReport, place: str) -> None:
+def next_command(opened: Opened) -> str:
+    try:
+        _ = opened.state()
+    except (NotStarted, DatabaseError):  # who may not read the control table yet is shown the plan
+        return "crossfade start"
+    return "crossfade status"
+
+
+def show(screen: Screen, migration: AnyMigration, report: CheckReport, place: str, next_step: str) -> None:
     screen.say(f"{report.migration}: {migration.source_name} -> {migration.target_name}, at {place}", "bold")
     whole = "all that the source holds" if report.whole_table else "a sample of the source"
     tried = counted(report.sampled_items, "item" if isinstance(migration, Migration) else "row")
@@ -76,7 +85,7 @@ def show(screen: Screen, migration: AnyMigration, report: CheckReport, place: st
         screen.say(f"{counted(errors, 'error')}: correct this first, then check again.", "bold red")
     else:
         screen.say("No errors.", "bold green")
-        screen.say(f"Next: {screen.command('crossfade start')}")
+        screen.say(f"Next: {screen.command(next_step)}")
 
 
 def show_finding(screen: Screen, finding: Finding) -> None:
