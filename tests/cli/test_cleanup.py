@@ -26,8 +26,11 @@ def test_the_old_table_is_retired_and_had_back(at_stage: Callable[[str], Shell],
         assert (document["next"], document["executed"]) == (step, False)
         result = shell.lines("cleanup", "--to", folder, "--execute")[-1]
         assert (result["event"], result["step"], result["status"]) == ("result", step, "done")
+    assert "--step quiet --execute --no-metrics" in shell("cleanup").output
+    assert "the same command with --no-metrics" in shell("cleanup", "--execute", status=2).stderr
     waiting = shell("cleanup", "--no-metrics", "--execute", status=1).output
     assert "quiet: waiting" in waiting
+    assert "crossfade cleanup --step quiet --execute --no-metrics" in waiting
     assert "of 14 days are left" in waiting
     assert "done" in shell("cleanup", "--no-metrics", "--quiet-days", "0", "--execute").output
     assert "stamps removed" in shell("cleanup", "--execute").output
@@ -66,7 +69,7 @@ def test_the_plans_of_cleanup_change_nothing(at_stage: Callable[[str], Shell], t
     assert "Nothing was changed; add --execute" in said
     for step in ("snapshot", "read-back", "throughput", "quiet", "stamps", "delete"):
         assert "CLOSED" in shell("cleanup", "--step", step, status=1).output
-    assert "hardly knows the tables" in shell("cleanup", "--step", "quiet", status=1).output
+    assert "CloudWatch knows nothing of the tables" in shell("cleanup", "--step", "quiet", status=1).output
     assert shell.everything() == before
     assert not (tmp_path / "backups").exists()
 

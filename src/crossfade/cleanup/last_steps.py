@@ -37,7 +37,8 @@ async def await_quiet(scene: Scene, days: float, *, metrics: bool) -> Outcome:
         used = f"it was read ({use.reads:g} units), last at {_text(since)}; " if use.any else ""
         left = (ends - now) / timedelta(days=1)
         said = f"{used}{left:.1f} of {days:g} days are left, until {_text(ends)}"
-        return Outcome(scene.step, "waiting", (said, *_blind(activity)), "crossfade cleanup --step quiet --execute")
+        again = f"crossfade cleanup --step quiet --execute{'' if activity.sees_reads else ' --no-metrics'}"
+        return Outcome(scene.step, "waiting", (said, *_blind(activity)), again)
     if not activity.sees_reads:
         found = await _compared_again(scene)
         if not found.complete:

@@ -15,7 +15,7 @@ from crossfade.cleanup.export import can_export
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
 from crossfade.cleanup.places import S3_SCHEME
-from crossfade.cleanup.quiet import is_elsewhere
+from crossfade.cleanup.quiet import WITHOUT, is_elsewhere
 from crossfade.cleanup.run import QUIET_DAYS, CleanupOptions, run_step
 from crossfade.cleanup.snapshot import SnapshotSizes
 from crossfade.cleanup.steps import STEPS, Step
@@ -29,8 +29,10 @@ from crossfade.cli.plans import UNCHANGED, Plan, label_grid, show_plan
 from crossfade.cli.plans import Step as PlanStep
 from crossfade.cli.screen import Screen, counted
 from crossfade.control.waiting import Waited, silent_clients
+from crossfade.errors import ConfigurationError
 
 NAMES = [step.value for step in Step]
+CLOUDWATCH = "cloudwatch"
 ROW_NAMES = ("tombstones", "groups", "marks", "parts")  # of a migration of rows
 OF_TABLES = (
     "to",
@@ -143,7 +145,7 @@ def cleanup(
             opened.clients,
             step,
             options,
-            service=lambda service: service_client(where, service, opened.migration.source.region),
+            service=lambda service: service_of(opened, service),
             on_progress=shown.progress,
             on_note=shown.note,
             stop_event=stop,
@@ -155,6 +157,25 @@ def cleanup(
 def look(opened: OpenedTables, options: CleanupOptions, silent: Sequence[Waited] = ()) -> CleanupView:
     ledger = Ledger(opened.control, opened.caller, os.getpid())
     return opened.run(look_at_cleanup(ledger, while_attached=options.while_attached, silent=silent))
+
+
+def service_of(opened: OpenedTables, service: str) -> Any:
+    """A client of another service. Raises ConfigurationError where that knows nothing of these tables: it would be
+    asked again and again, and the answer, if any, be of others of that name."""
+    client = service_client(opened.where, service, opened.migration.source.region)
+    if service == CLOUDWATCH and is_unmeasured(opened, client):
+        raise ConfigurationError(unmeasured(opened), next_step=f"the same command with {WITHOUT}")
+    return client
+
+
+def is_unmeasured(opened: OpenedTables, cloudwatch: Any) -> bool:
+    """Whether the tables are at no address of AWS, and CloudWatch is."""
+    endpoints = (str(client.meta.endpoint_url) for client in (opened.clients["source"], cloudwatch))
+    return [is_elsewhere(endpoint) for endpoint in endpoints] == [True, False]
+
+
+def unmeasured(opened: OpenedTables) -> str:
+    return f"CloudWatch knows nothing of the tables at {place_of(opened.clients['source'])}, and is not asked"
 
 
 def typed(table: str) -> str:
@@ -232,10 +253,8 @@ def remarks_of(opened: OpenedTables, view: CleanupView, step: Step, options: Cle
             f" --service-namespace dynamodb --resource-id table/{source} --scalable-dimension"
             " dynamodb:table:ReadCapacityUnits (and WriteCapacityUnits; each index likewise)."
         )
-    if step is Step.QUIET and options.metrics and is_elsewhere(str(opened.clients["source"].meta.endpoint_url)):
-        remarks.append(
-            f"CloudWatch is asked, and hardly knows the tables at {place_of(opened.clients['source'])}: --no-metrics."
-        )
+    if step is Step.QUIET and needs_no_metrics(opened, options):
+        remarks.append(f"{unmeasured(opened)}: --no-metrics.")
     if step is Step.QUIET and not options.metrics:
         remarks.append("Without metrics reads cannot be seen; writes only by comparing table and snapshot at the end.")
     if step is Step.STAMPS and view.attached:
@@ -283,12 +302,19 @@ def show_conditions(opened: OpenedTables, conditions: tuple[Condition, ...]) -> 
     opened.screen.show(grid)
 
 
+def needs_no_metrics(opened: OpenedTables, options: CleanupOptions) -> bool:
+    """Whether that option is missing."""
+    region = opened.migration.source.region
+    return options.metrics and is_unmeasured(opened, service_client(opened.where, CLOUDWATCH, region))
+
+
 def command_of(opened: OpenedTables, step: Step, options: CleanupOptions) -> str:
     more = {
         Step.SNAPSHOT: f" --to {options.place or 'PLACE'}",
         Step.DELETE: f" --confirm {opened.migration.source.name}",
-        Step.QUIET: "" if options.metrics else " --no-metrics",
     }
+    if step is Step.QUIET and (not options.metrics or needs_no_metrics(opened, options)):
+        more[step] = " --no-metrics"
     return f"crossfade cleanup --step {step} --execute{more.get(step, '')}"
 
 
