@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from crossfade.control.records import Lease, Role, to_item
 from tests.cli.conftest import ITEMS, Shell
 from tests.migrations import table_names
 
@@ -33,7 +34,14 @@ def test_the_old_table_is_retired_and_had_back(at_stage: Callable[[str], Shell],
     assert "crossfade cleanup --step quiet --execute --no-metrics" in waiting
     assert "of 14 days are left" in waiting
     assert "done" in shell("cleanup", "--no-metrics", "--quiet-days", "0", "--execute").output
-    assert "stamps removed" in shell("cleanup", "--execute").output
+    dead = Lease("app-1", Role.APP, "web-3", 7, "f", 1, 99, 0.0, 0.0, 0, "")
+    _ = shell.client.put_item(TableName=shell.tables["control"], Item=to_item(shell.mark, dead))
+    said = shell("cleanup", status=1).output
+    assert "app-1 on web-3 (silent for 0 s, counted as gone in 0 s)" in " ".join(said.split())
+    assert "--execute waits until each client has shown that it is alive, or counts as gone" in said
+    said = shell("cleanup", "--execute").output
+    assert "client app-1 on web-3 is counted as gone" in said
+    assert "stamps removed" in said
     assert not [item for item in shell.scan(shell.tables["target"]) if "_crossfade" in item]
     assert f"--confirm {old}" in shell("cleanup").output
     assert "its name must be given" in shell("cleanup", "--execute", status=2).stderr
