@@ -8,8 +8,9 @@ from typing import Any
 import click
 from rich.text import Text
 
+from crossfade.aws.clients import place_of
 from crossfade.check import CheckReport, Finding, run_check
-from crossfade.cli.connect import connect_to, place_of
+from crossfade.cli.connect import connect_to
 from crossfade.cli.opened import Opened, OpenedRows, open_migration
 from crossfade.cli.options import Where, with_json, with_where
 from crossfade.cli.outcome import NOT_YET

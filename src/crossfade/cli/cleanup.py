@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from crossfade.aws.clients import place_of
 from crossfade.cleanup.export import can_export
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
@@ -20,7 +21,7 @@ from crossfade.cleanup.run import QUIET_DAYS, CleanupOptions, run_step
 from crossfade.cleanup.snapshot import SnapshotSizes
 from crossfade.cleanup.steps import STEPS, Step
 from crossfade.cleanup.survey import CleanupView, Condition, StepView, look_at_cleanup
-from crossfade.cli.connect import place_of, service_client
+from crossfade.cli.connect import service_client
 from crossfade.cli.jobs import stoppable
 from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
 from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where

@@ -26,7 +26,7 @@ from botocore.exceptions import (
 )
 
 from crossfade.aws.clients import client_of as client_beneath
-from crossfade.aws.clients import is_asynchronous
+from crossfade.aws.clients import is_asynchronous, place_of
 from crossfade.cli.options import Where
 from crossfade.errors import ConfigurationError
 from crossfade.jobs.connecting import job_config
@@ -113,11 +113,6 @@ def service_client(where: Where, service: str, region: str | None = None) -> Any
             f"no client of {service} can be made: {error}", next_step="look at --region and --profile"
         ) from error
     return client
-
-
-def place_of(client: Any) -> str:
-    """The endpoint and the Region, for messages."""
-    return f"{client.meta.endpoint_url} ({client.meta.region_name})"
 
 
 def _client(where: Where, config: Config) -> Any:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from crossfade.aws.calls import call
+from crossfade.aws.clients import place_of
 from crossfade.cdc.checking.tables import target_findings
 from crossfade.cdc.migration import RowMigration
 from crossfade.check import Finding
 from crossfade.check.tables import table_findings
-from crossfade.cli.connect import COORDINATOR_CONNECTIONS, connect, connect_to, place_of
+from crossfade.cli.connect import COORDINATOR_CONNECTIONS, connect, connect_to
 from crossfade.cli.options import Where
 from crossfade.cli.screen import Screen
 from crossfade.control.records import State
@@ -48,7 +49,7 @@ class Opened:
 
     @property
     def control(self) -> Control:
-        return Control(self.migration.name, self.migration.control_table)
+        return Control(self.migration.name, self.migration.control_table, place_of(self.client))
 
     def run(self, routine: Routine[T], note: Note | None = None) -> T:
         """Carry out a routine of the control plane."""

@@ -205,9 +205,7 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         where = f"begun {verify.started_at} by {verify.who} on {verify.host}, pid {verify.pid}"
         return closed(f"the last verify has not finished ({where})")
     if backfill is None or backfill.status is not JobStatus.COMPLETE or verify.backfill_run != backfill.run:
-        return closed(
-            "the last verify began before the backfill was complete"
-        )  # whatever it found: it may be there now
+        return closed("the last verify began before the backfill was complete")  # what it missed may be there by now
     if not verify.clean:
         counts = ", ".join(f"{name} {count}" for name, count in verify.counts.items())
         return closed(f"the last verify found differences ({counts})", f"{repair}, then {command}", repair)

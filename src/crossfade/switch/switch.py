@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 from crossfade.aws import calls
 from crossfade.aws.bulk import BulkClient
-from crossfade.aws.clients import client_of
+from crossfade.aws.clients import client_of, place_of
 from crossfade.aws.router import DETACH_SECONDS, new_client_id
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Ticket
 from crossfade.control.freezing import HOLD_SECONDS, fingerprint_of_switch
@@ -114,6 +114,7 @@ class Switch:
                 new_id=new_client_id,
                 lease_seconds=lease_seconds,
                 control_table=control_table,
+                place=place_of(self._client),
             )
             intents = Intents(lambda: secrets.token_hex(8))
             note, chance = self._watch.note, random.random

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import botocore.session
 from botocore.exceptions import BotoCoreError
 
-from crossfade.aws.clients import client_of, is_asynchronous
+from crossfade.aws.clients import client_of, is_asynchronous, place_of
 from crossfade.core import mirroring
 from crossfade.core.effects import Call, Now, Place, Routine
 from crossfade.core.items import Item
@@ -63,7 +63,7 @@ class TableMirror:
 
     def _refuse_elsewhere(self, side: Side, description: Mapping[str, Any]) -> None:
         client = self.clients[side]
-        place = f"{client.meta.endpoint_url} ({client.meta.region_name})"
+        place = place_of(client)
         refuse_elsewhere(self.migration.table(side), str(client.meta.region_name), place, description)
 
     def look(self) -> Routine[None]:
