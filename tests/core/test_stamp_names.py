@@ -57,13 +57,15 @@ def test_an_update_reads_nothing_there_and_writes_what_it_says() -> None:
 
 
 def test_legacy_parameters_and_transactions() -> None:
-    """Each action has names of its own."""
+    """Each action has names of its own; one of another table is that migration's affair, which looks at its stamps."""
     assert meant(Expected={"_crossfade": {"Exists": False}})["Expected"] == {NO_ATTRIBUTE: {"Exists": False}}
-    check = {"ConditionExpression": "attribute_exists(#s)", "ExpressionAttributeNames": {"#s": "_crossfade"}}
-    own = {"ConditionExpression": "attribute_exists(#s)", "ExpressionAttributeNames": {"#s": "s"}}
-    found = meant(TransactItems=[{"Delete": check}, {"Put": own}])
+    condition = "attribute_exists(#s)"
+    check = {"TableName": "orders", "ConditionExpression": condition, "ExpressionAttributeNames": {"#s": "_crossfade"}}
+    own = check | {"ExpressionAttributeNames": {"#s": "s"}}
+    other = check | {"TableName": "customers"}
+    found = meant(TransactItems=[{"Delete": check}, {"Put": own}, {"Update": other}])
     assert found["TransactItems"][0]["Delete"]["ConditionExpression"] == "attribute_exists(#hidden)"
-    assert found["TransactItems"][1] == {"Put": own}
+    assert found["TransactItems"][1:] == [{"Put": own}, {"Update": other}]
 
 
 def test_where_nothing_is_hidden_the_request_is_as_it_was_given() -> None:

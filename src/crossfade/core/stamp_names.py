@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.mapping import STAMP
 from crossfade.core.pair import Pair
-from crossfade.core.requests import mapping_in
+from crossfade.core.requests import mapping_in, plain_name
 from crossfade.core.stages import Row
 from crossfade.errors import Rejected
 
@@ -41,10 +41,13 @@ def hidden(pair: Pair, row: Row, request: Request) -> Request:
     if "TransactItems" not in request:
         return of_one(request)
     actions: list[dict[str, Request]] = request["TransactItems"]
-    if not any(names_stamp(part) for action in actions for part in action.values()):
-        return request
-    items = [{kind: of_one(part) for kind, part in action.items()} for action in actions]
+    items = [{kind: of_ours(pair, part) for kind, part in action.items()} for action in actions]
     return {**request, "TransactItems": items} if items != actions else request
+
+
+def of_ours(pair: Pair, part: Request) -> Request:
+    """An action; one of a table of another migration is its own affair, as it may look at its stamps."""
+    return of_one(part) if plain_name(part["TableName"]) == pair.caller.name else part
 
 
 def of_one(request: Request) -> Request:
