@@ -18,7 +18,7 @@ from crossfade.cli.screen import Screen
 from crossfade.control.records import State
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Place, Reply, Request, Routine
-from crossfade.core.stages import Side
+from crossfade.core.stages import SIDES
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import ConfigurationError, Rejected
@@ -27,7 +27,6 @@ from crossfade.migration import AnyMigration, Migration, load
 from crossfade.tables import refuse_one_table
 
 T = TypeVar("T")
-SIDES: Final[tuple[Side, ...]] = ("source", "target")
 Note = Callable[[str, dict[str, Any]], None]
 
 

@@ -15,11 +15,10 @@ from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
 from crossfade.control.jobs import means_nothing
 from crossfade.control.records import State
-from crossfade.core.stages import ALL_LADDERS, Side
+from crossfade.core.stages import ALL_LADDERS, SIDES
 from crossfade.streams.replicate import end_replication, run_replicate
 from crossfade.streams.result import WORKERS, ReplicateOptions, ReplicateResult
 
-BOTH: Final[tuple[Side, ...]] = ("source", "target")
 SAY_AGAIN_SECONDS: Final = 30.0
 
 
@@ -92,7 +91,7 @@ def replicate(
     with following(opened) as (stop, note):
         state = opened.state_of_this_file()
         refuse_stage(state)
-        off = () if end else switched_off(opened, BOTH)
+        off = () if end else switched_off(opened, SIDES)
         if not enable_streams:
             refuse_switched_off(off, "crossfade replicate --enable-streams --execute")
         if not go_on(opened, end_plan(opened) if end else plan_of(opened, state, off), execute=execute):

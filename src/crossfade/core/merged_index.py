@@ -45,9 +45,9 @@ from crossfade.core.query import (
 )
 from crossfade.core.requests import check_key_value
 from crossfade.core.seals import handed_on
-from crossfade.core.stages import Row, Side
+from crossfade.core.stages import SIDES, Row, Side
 from crossfade.core.strangers import with_counterpart
-from crossfade.core.unmarked import DROPPED_MAX, SIDES, check_kinds, dropped_max, is_whole, side_of, too_far, unknown
+from crossfade.core.unmarked import DROPPED_MAX, check_kinds, dropped_max, is_whole, side_of, too_far, unknown
 from crossfade.core.whole_keys import completed, token_there
 from crossfade.errors import Rejected
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 Side = Literal["source", "target"]
+SIDES: Final[tuple[Side, Side]] = ("source", "target")
 
 
 class Stage(StrEnum):

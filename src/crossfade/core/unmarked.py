@@ -17,7 +17,7 @@ from crossfade.core.items import Item
 from crossfade.core.marks import INVALID
 from crossfade.core.pages import look_up
 from crossfade.core.pair import Pair, Stored
-from crossfade.core.stages import Side
+from crossfade.core.stages import SIDES, Side
 from crossfade.errors import Rejected
 
 # A page ends after so many entries that stand for nothing (an item that is at another place now, or that was given
@@ -64,9 +64,6 @@ def side_of(
     if held["target"]:
         return "target"
     return "source" if held["source"] else None  # it has moved since
-
-
-SIDES: Final[tuple[Side, Side]] = ("source", "target")
 
 
 def unknown() -> Rejected:

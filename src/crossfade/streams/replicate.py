@@ -19,7 +19,7 @@ from crossfade.control.store import Caller
 from crossfade.control.streams import forget_reader
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
-from crossfade.core.stages import ALL_LADDERS, Side, Stage
+from crossfade.core.stages import ALL_LADDERS, SIDES, Stage
 from crossfade.errors import Fenced
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
@@ -36,7 +36,6 @@ from crossfade.streams.running import REPLICATE_ADVICE, Stopping, refuse_without
 
 KEYS_AT_ONCE: Final = 25  # under one ticket: a stage move waits for no more, and 400 KB each is 20 MB of both sides
 CLAIMS_MAX: Final = 20  # of one run, whose lease was lost in between
-SIDES: Final[tuple[Side, ...]] = ("source", "target")
 COUNTS: Final = ("changes", "passed", "equal", "synced", "failed")
 
 OnReport = Callable[[dict[str, Any]], None]

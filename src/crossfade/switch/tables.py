@@ -15,14 +15,13 @@ from crossfade.core.effects import Call, Now, Place, Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import Kind
 from crossfade.core.pair import Pair
-from crossfade.core.stages import FREEZE_STRATEGY, Side
+from crossfade.core.stages import FREEZE_STRATEGY, SIDES, Side
 from crossfade.errors import ConfigurationError, CrossfadeError, Refused, Rejected
 from crossfade.jobs.connecting import landing_seconds_of
 from crossfade.migration import Migration, Table
 from crossfade.switch.syncing import SaveFailed
 from crossfade.tables import refuse_elsewhere, refuse_one_table
 
-SIDES: Final[tuple[Side, ...]] = ("source", "target")
 TYPES: Final[dict[str, tuple[type, ...]]] = {"S": (str,), "N": (int, Decimal), "B": (bytes,)}
 
 
