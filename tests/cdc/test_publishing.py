@@ -21,6 +21,7 @@ from crossfade.cdc.mysql.reader import Commit, Heartbeat, SchemaChange, Told
 from crossfade.cdc.mysql.snapshot import Progress
 from crossfade.cdc.mysql.source import Source
 from crossfade.cdc.publishing import Capture, Publisher, Topics
+from crossfade.cdc.terms import headers_of
 
 pytest.importorskip("confluent_kafka")
 UNKNOWN_TOPIC = 3  # the error's number in Kafka's protocol
@@ -166,7 +167,7 @@ def test_every_partition_is_told_the_position() -> None:
     markers = [(how["partition"], read_own(None, value)) for _, value, how in broker.sent[1:]]
     wanted = NoChange(Kind.HEARTBEAT, text=str(at(1)), at=5.0)
     assert markers == [(0, wanted), (1, wanted), (2, wanted)]
-    assert broker.sent[0][2] == {"key": wire.encoded_key(change(1))}
+    assert broker.sent[0][2] == {"key": wire.encoded_key(change(1)), "headers": headers_of(kept.term)}
 
 
 def test_brokers_that_are_away_at_the_beginning_are_told_the_next_position() -> None:

@@ -10,6 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from crossfade.cdc.terms import NO_TERM, Term
+
 NOWHERE: Final = -1  # nothing has ended yet
 
 
@@ -17,16 +19,23 @@ NOWHERE: Final = -1  # nothing has ended yet
 class Mark:
     """What is known where a part ends. `position`: all of the source's log up to there lies before, "" for untold.
 
-    `at` is the source's clock there, in seconds since 1970; 0 for untold. `snapshot` is how far a snapshot was.
+    `at` is the source's clock there, in seconds since 1970; 0 for untold. `snapshot` is how far a snapshot was, and
+    `term` the last capture that has sent anything up to there.
     """
 
     position: str = ""
     at: float = 0.0
     snapshot: str = ""
+    term: Term = NO_TERM
 
     def then(self, later: Mark) -> Mark:
         """What is known behind a part that told more."""
-        return Mark(later.position or self.position, max(later.at, self.at), later.snapshot or self.snapshot)
+        return Mark(
+            later.position or self.position,
+            max(later.at, self.at),
+            later.snapshot or self.snapshot,
+            self.term.then(later.term),
+        )
 
 
 NO_MARK: Final = Mark()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from crossfade.cdc.terms import NO_TERM, Term
 from crossfade.control.capturing import Captures
 from crossfade.control.records import CaptureRecord
 from crossfade.core.effects import Routine
@@ -22,6 +23,11 @@ class Checkpoint:
 class Checkpoints(Protocol):
     """For one reader, on one thread at a time."""
 
+    @property
+    def term(self) -> Term:
+        """Of whoever has taken them."""
+        ...
+
     def take(self) -> Checkpoint:
         """Become the only one that saves, and say where to go on."""
         ...
@@ -36,8 +42,10 @@ class InMemory:
     """Gone with the process."""
 
     kept: Checkpoint = field(default_factory=Checkpoint)
+    term: Term = NO_TERM
 
     def take(self) -> Checkpoint:
+        self.term = Term(self.term.serial + 1)
         return self.kept
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -51,10 +59,12 @@ class InControlTable:
         self._captures = captures
         self._run = run
         self._record: CaptureRecord | None = None
+        self.term = NO_TERM
 
     def take(self) -> Checkpoint:
         record: CaptureRecord = self._run(self._captures.take())
         self._record = record
+        self.term = Term(record.serial, record.line)
         return Checkpoint(record.position, record.snapshot)
 
     def save(self, checkpoint: Checkpoint) -> None:

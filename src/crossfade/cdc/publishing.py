@@ -28,6 +28,7 @@ from crossfade.cdc.mysql.reader import HEARTBEAT_SECONDS, Commit, Heartbeat, Log
 from crossfade.cdc.mysql.resuming import read_on_from
 from crossfade.cdc.mysql.snapshot import Progress
 from crossfade.cdc.mysql.source import Source
+from crossfade.cdc.terms import headers_of
 
 MARK_SECONDS: Final = 1.0  # as often as an idle source tells its position
 SAVE_SECONDS: Final = 1.0  # what a crash sends again, at most
@@ -90,6 +91,7 @@ class Publisher:
         self._clock = clock
         self._wall = wall
         self._mark_seconds, self._save_seconds = mark_seconds, save_seconds
+        self._headers = headers_of(checkpoints.term)
         self._sent = Sequence()
         self._number = 0
         self._snapshot = found.snapshot
@@ -192,7 +194,7 @@ class Publisher:
         delivered = partial(self._delivered, number)
         while True:
             try:
-                self._producer.produce(topic, value, on_delivery=delivered, **how)
+                self._producer.produce(topic, value, headers=self._headers, on_delivery=delivered, **how)
                 break
             except BufferError:
                 _ = self._producer.poll(FULL_SECONDS)

@@ -37,7 +37,7 @@ class Captures:
         while True:
             found = yield from self.found()
             if found is None:
-                wanted = CaptureRecord(self.name, owner, 1, "", "", self.clock())
+                wanted = CaptureRecord(self.name, owner, 1, "", "", self.clock(), owner)
                 request = self.control.put_new(wanted)
             elif found.owner == owner:
                 return found  # an earlier sending of the same

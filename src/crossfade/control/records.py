@@ -298,6 +298,7 @@ class CaptureRecord:
     position: str
     snapshot: str
     saved_at: str
+    line: str = ""  # the token of whoever made the record: the serials of two tell nothing of each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,9 +487,14 @@ _READERS: dict[str, Callable[[AttributeValue], Any]] = {
 
 
 def from_item(kind: type[Record], item: Item) -> Record:
-    """The record that an item is. Raises ConfigurationError naming the attribute that is not as it should be."""
+    """The record that an item is; one of before a field with a default was there has the default.
+
+    Raises ConfigurationError naming the attribute that is not as it should be.
+    """
     found: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        if field.name not in item and field.default is not dataclasses.MISSING:
+            continue
         try:
             found[field.name] = _READERS[str(field.type)](item[field.name])
         except (KeyError, ValueError) as error:

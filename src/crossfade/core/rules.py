@@ -27,6 +27,7 @@ class Rules:
     tombstone: bool = True  # what is deleted leaves its version
     rebuild_lock: bool = True  # an item of several rows is written only over what was there before they were read
     offsets: bool = True  # an offset is kept after all below it is applied
+    term: bool = True  # what a capture sends behind another that has taken over from it is passed over
     low_mark: bool = True  # a snapshot's rows lose against what came since the mark before them
 
     @classmethod
@@ -54,6 +55,7 @@ RULES_OF = {
         "tombstone",
         "rebuild-lock",
         "offsets",
+        "term",
         "low-mark",
     ),
 }

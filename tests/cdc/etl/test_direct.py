@@ -13,6 +13,7 @@ from crossfade.cdc.etl import Counts, carry, through
 from crossfade.cdc.mysql.errors import RowsUntold
 from crossfade.cdc.mysql.positions import Position, reaches
 from crossfade.cdc.mysql.reader import LogReader, Told
+from crossfade.cdc.terms import Term
 from crossfade.errors import MappingError
 from tests.cdc.etl.setting import ARRIVAL_SECONDS, TABLES, Setting, Writer
 from tests.cdc.etl.test_end_to_end import Crash, crashing
@@ -25,6 +26,10 @@ class Kept:
     def __init__(self, setting: Setting) -> None:
         self._checkpoints = setting.checkpoints()
         self.last = Checkpoint()
+
+    @property
+    def term(self) -> Term:
+        return self._checkpoints.term
 
     def take(self) -> Checkpoint:
         self.last = self._checkpoints.take()

@@ -8,6 +8,7 @@ from crossfade.cdc.bookkeeping import NO_MARK, Mark
 from crossfade.cdc.changes import ChangeUnreadable
 from crossfade.cdc.etl.progress import PartitionProgress, Progress, packed_mark, unpacked_mark
 from crossfade.cdc.mysql.positions import Counting, Position, reaches
+from crossfade.cdc.terms import Term
 
 
 def at(number: int) -> Position:
@@ -38,8 +39,8 @@ def test_the_lag_is_that_of_the_last_partition() -> None:
 
 def test_a_mark_comes_back_from_the_metadata() -> None:
     """What the group keeps with an offset is read again; what somebody else keeps there is refused."""
-    mark = Mark(str(at(3)), 7.5)
-    assert unpacked_mark(packed_mark(mark)) == mark
+    for mark in (Mark(str(at(3)), 7.5), Mark("", 7.5, term=Term(12, "a"))):
+        assert unpacked_mark(packed_mark(mark)) == mark
     assert unpacked_mark(packed_mark(NO_MARK)) == NO_MARK == unpacked_mark(None)
     with pytest.raises(ChangeUnreadable):
         _ = unpacked_mark("theirs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossfade.cdc.etl.standing import Resting, Standing
+from crossfade.cdc.etl.standing import PASSING, Resting, Standing, carries
 from crossfade.control.agent import Agent
 from crossfade.control.records import Role
 from crossfade.control.starting import StartPlan, ensure_table
@@ -54,14 +54,17 @@ def walk(world: World, to: Stage) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.OFF, Stage.DUALWRITE, Stage.SHADOW, Stage.LIVE, Stage.RAMPDOWN])
 def test_only_where_the_source_is_the_authority(world: World, agent: Agent, stage: Stage) -> None:
-    """Below the freeze it applies; above it nothing is begun."""
+    """Below the freeze it applies; above it passes over, and that session applies nothing below it either."""
     standing = standing_of(world, agent)
     walk(world, stage)
-    if FREEZE[stage].authority == "source":
-        standing.give_back(standing.take(standing.begin()), may_land=False)
-    else:
-        with pytest.raises(Resting, match="nothing of the log is applied"):
-            _ = standing.begin()
+    session = standing.begin()
+    ticket = standing.take(session)
+    standing.give_back(ticket, may_land=False)
+    assert carries(ticket.stage) == (session != PASSING) == (FREEZE[stage].authority == "source")
+    if session == PASSING:
+        walk(world, Stage.SHADOW)
+        with pytest.raises(Resting):
+            _ = standing.take(session)
     assert agent.pending == 0
 
 

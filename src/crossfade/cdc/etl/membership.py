@@ -17,6 +17,7 @@ from crossfade.cdc.bookkeeping import NO_MARK, Mark
 from crossfade.cdc.bookkeeping import Sequence as Bookkeeping
 from crossfade.cdc.etl.progress import packed_mark, unpacked_mark
 from crossfade.cdc.kafka import KafkaFailed
+from crossfade.cdc.terms import Terms
 from crossfade.errors import StreamGap
 
 MESSAGES_MAX: Final = 500  # handed over at once: some milliseconds of applying
@@ -51,6 +52,7 @@ class Membership:
         self.assigned_at: float | None = None  # when this member was told its partitions last; None: not yet
         self._clock = clock
         self.offsets: dict[Place, Bookkeeping] = {}
+        self.terms: dict[Place, Terms] = {}
         self.abandoned = False  # nothing is kept any more: what has not been, comes again
         self._marks: dict[Place, Mark] = {}
         self._committed: dict[Place, int] = {}
@@ -175,6 +177,7 @@ class Membership:
             place = place_told(each)
             self.offsets[place] = Bookkeeping()
             self._marks[place] = unpacked_mark(each.metadata)
+            self.terms[place] = Terms(self._marks[place].term)
             _ = self._committed.pop(place, None)
             if each.offset < 0:
                 each.offset = self._kafka.OFFSET_BEGINNING

@@ -16,6 +16,7 @@ from crossfade.cdc import kafka
 from crossfade.cdc.bookkeeping import NO_MARK, Mark
 from crossfade.cdc.changes import ChangeUnreadable
 from crossfade.cdc.mysql.positions import Position, reaches
+from crossfade.cdc.terms import NO_TERM, Term
 
 UNKNOWN: Final = -1.0
 
@@ -70,7 +71,11 @@ class Progress:
 
 def packed_mark(mark: Mark) -> str:
     """As an offset's metadata."""
-    return json.dumps({"position": mark.position, "at": mark.at}) if mark is not NO_MARK else ""
+    if mark is NO_MARK:
+        return ""
+    return json.dumps(
+        {"position": mark.position, "at": mark.at} | ({"term": str(mark.term)} if mark.term.serial else {})
+    )
 
 
 def unpacked_mark(text: str | None) -> Mark:
@@ -79,7 +84,7 @@ def unpacked_mark(text: str | None) -> Mark:
         return NO_MARK
     try:
         known: dict[str, Any] = json.loads(text)
-        return Mark(known["position"], known["at"])
+        return Mark(known["position"], known["at"], term=Term.of_text(known["term"]) if "term" in known else NO_TERM)
     except (ValueError, KeyError, TypeError) as error:
         raise ChangeUnreadable(f"a group's offset has metadata that crossfade did not write: {text!r}") from error
 

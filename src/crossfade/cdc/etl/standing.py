@@ -5,18 +5,21 @@ is applied then would overwrite it, be it one of before that comes late, or what
 source. So whoever applies is a client of the migration like any other: it asks for its lease before each write, and
 the barrier waits for it, also for what it has sent and got no answer to.
 
-Where it may not apply any more, a worker ends and forgets what it has read. The offsets say where the next one begins:
-when the source is the authority again, all that came through the log meanwhile is applied, and with it the target has
-its versions, its tombstones and its parts again.
+Where the target decides, a change is passed over. A session in which changes are applied and one in which they are
+passed over never mix: at the border a worker ends and forgets what it has read, and the offsets say where the next one
+begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.stages import FREEZE, Stage
 from crossfade.errors import CrossfadeError
+
+PASSING: Final = -1  # a session in which nothing is applied
 
 
 class Resting(CrossfadeError):
@@ -45,8 +48,10 @@ class Standing:
 
         Not while writes are held: on the way back there may still be somebody who reads from the target then.
         """
-        ticket = self._ticket()
+        ticket = self.agent.begin(True, self._clock())
         self.agent.release(ticket)
+        if not carries(ticket.stage):
+            return PASSING
         if FREEZE[ticket.stage].holds:
             raise Resting(f"in {ticket.stage} nobody begins to apply")
         if self._client != self.agent.client_id:
@@ -55,10 +60,15 @@ class Standing:
         return self._session
 
     def take(self, session: int) -> Ticket:
-        """To apply one change. Raises Resting, StageUncertain: nothing more of this session may be."""
-        if session != self._session or self._client != self.agent.client_id:
+        """For one change: to apply it where the log is carried in the ticket's stage, to pass over it elsewhere.
+
+        Raises Resting, StageUncertain: nothing more of this session may be applied.
+        """
+        ticket = self.agent.begin(True, self._clock())
+        if carries(ticket.stage) and (session != self._session or self._client != self.agent.client_id):
+            self.agent.release(ticket)
             raise Resting("since this worker began, it has lost its lease, or the target was the authority")
-        return self._ticket()
+        return ticket
 
     def give_back(self, ticket: Ticket, *, may_land: bool) -> None:
         """`may_land`: something was sent that may yet be carried out: the stage is not left before it can no longer."""
@@ -77,14 +87,3 @@ class Standing:
                 self.agent.release(ticket)
             else:
                 self._landing.append((until, ticket))
-
-    def _ticket(self) -> Ticket:
-        ticket = self.agent.begin(True, self._clock())
-        if carries(ticket.stage):
-            return ticket
-        self.agent.release(ticket)
-        self._session += 1
-        raise Resting(
-            f"in {ticket.stage} the target is the authority: nothing of the log is applied",
-            next_step="none: when the source is the authority again, it goes on from where it was",
-        )

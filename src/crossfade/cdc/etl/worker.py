@@ -25,6 +25,7 @@ from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX, LOOK_SECONDS
 from crossfade.cdc.etl.membership import Membership, Place, place_of
 from crossfade.cdc.etl.reading import Reading
 from crossfade.cdc.inputs import Kind, NoChange
+from crossfade.cdc.terms import Terms
 from crossfade.errors import CrossfadeError
 
 COMMIT_SECONDS: Final = 1.0  # what a crash applies again, at most
@@ -129,14 +130,19 @@ class Worker:
     async def _dispatch_all(self, membership: Membership) -> None:
         """What has come, into lanes; nothing behind a removal of rows."""
         for message in await membership.messages():
-            offsets = membership.offsets.get(place_of(message))
+            place = place_of(message)
+            offsets = membership.offsets.get(place)
             if offsets is not None and self._removal is None:  # None: it was taken away meanwhile
-                self._dispatch(message, offsets)
+                self._dispatch(message, offsets, membership.terms[place])
 
-    def _dispatch(self, message: Any, offsets: Bookkeeping) -> None:
+    def _dispatch(self, message: Any, offsets: Bookkeeping, terms: Terms) -> None:
         """Into the lane of its key, so that changes of one row stay in order."""
         self.counts.messages += 1
         offset: int = message.offset()
+        if terms.has_ended(message.headers()):
+            offsets.begin(offset)
+            offsets.end(offset)
+            return
         done = partial(offsets.end, offset)
         put_aside = partial(self._put_aside, message)
         lane = place_of(message), message.key()
@@ -149,12 +155,12 @@ class Worker:
             return
         if isinstance(told, NoChange):
             position = told.text if told.kind is Kind.HEARTBEAT else ""
-            offsets.begin(offset, Mark(position, told.at))
+            offsets.begin(offset, Mark(position, told.at, term=terms.latest))
             if not told.removes_rows or self._is_past(message, told):
                 done()
             return
         self._last_event_at = self._clock()
-        offsets.begin(offset, Mark("", max((change.committed_at for change in told), default=0.0)))
+        offsets.begin(offset, Mark("", max((change.committed_at for change in told), default=0.0), term=terms.latest))
         self._applier.put(lane, told, done=done, put_aside=put_aside)
 
     def _is_past(self, message: Any, told: NoChange) -> bool:

@@ -47,6 +47,7 @@ from crossfade.cdc.running.leased import Leased
 from crossfade.cdc.running.pipeline import HEARTBEAT_SECONDS, MARK_SECONDS, Pipeline
 from crossfade.cdc.running.reporting import Reporting
 from crossfade.cdc.running.rounds import Rounds, reached_by_all
+from crossfade.cdc.terms import Term
 from crossfade.control.jobs import claim_job, finish_job, load_checkpoints, means_nothing, save_checkpoint
 from crossfade.control.records import Job, Role
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
@@ -97,6 +98,10 @@ class _Tracked:
     def save(self, checkpoint: Checkpoint) -> None:
         self.checkpoints.save(checkpoint)
         self.last = checkpoint
+
+    @property
+    def term(self) -> Term:
+        return self.checkpoints.term
 
     def has_reached(self, position: Position) -> bool:
         """Whether all up to there is safe."""

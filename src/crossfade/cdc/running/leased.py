@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 from crossfade.cdc.applying import Applied, Destination, apply, pass_over
 from crossfade.cdc.changes import Change
 from crossfade.cdc.etl.applier import Run
-from crossfade.cdc.etl.standing import Resting, Standing, carries
+from crossfade.cdc.etl.standing import PASSING, Resting, Standing, carries
 from crossfade.cdc.migration import RowMigration
 from crossfade.control.agent import LEASE_SECONDS
 from crossfade.control.records import Role
@@ -34,7 +34,6 @@ T = TypeVar("T")
 
 LEAVE_SECONDS: Final = 5.0
 WAIT_SECONDS: Final = 0.1
-PASSING: Final = -1  # a session in which nothing is applied
 
 
 class Leased(JobClient):
@@ -81,20 +80,15 @@ class Leased(JobClient):
         while session is None and not over():
             self.raise_failure()
             try:
-                session = self._standing.begin() if carries(self.agent.stage) else PASSING
+                session = self._standing.begin()
             except (Resting, StageUncertain):
                 await asyncio.sleep(WAIT_SECONDS)
         return partial(self._carry, PASSING if session is None else session)
 
     async def _carry(self, session: int, destination: Destination, change: Change) -> Applied:
         self.raise_failure()
-        ticket = self.agent.begin(True, self.now())
-        if carries(ticket.stage):
-            self.agent.release(ticket)
-            ticket = self._standing.take(session)
-            routine = apply(destination, change)
-        else:
-            routine = pass_over(destination, change)
+        ticket = self._standing.take(session)
+        routine = apply(destination, change) if carries(ticket.stage) else pass_over(destination, change)
         scope = self.scope_of(ticket)
         try:
             applied = await self.run(routine, scope)

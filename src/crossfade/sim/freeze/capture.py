@@ -20,6 +20,7 @@ from crossfade.cdc.mysql.reader import Heartbeat, Told
 from crossfade.cdc.mysql.snapshot import Chunk, Progress, Snapshot
 from crossfade.cdc.mysql.watermarks import Watermark
 from crossfade.cdc.publishing import Publisher, Topics
+from crossfade.cdc.terms import Term
 from crossfade.errors import CrossfadeError, Fenced
 from crossfade.sim.freeze.database import Sql, number_of, position_at
 from crossfade.sim.freeze.topic import NAME, Producer, Topic
@@ -47,6 +48,10 @@ class Checkpoints:
 
     kept: Kept
     owner: int = field(default=0)
+
+    @property
+    def term(self) -> Term:
+        return Term(self.owner, NAME)
 
     def take(self) -> Checkpoint:
         self.kept.owner += 1

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from crossfade.cdc.applying import Applied, Destination, apply
-from crossfade.cdc.bookkeeping import NO_MARK, Mark
+from crossfade.cdc.applying import Applied, Destination, apply, pass_over
+from crossfade.cdc.bookkeeping import Mark
 from crossfade.cdc.bookkeeping import Sequence as Bookkeeping
 from crossfade.cdc.changes import Change
 from crossfade.cdc.etl.progress import packed_mark, unpacked_mark
-from crossfade.cdc.etl.standing import Resting, Standing
+from crossfade.cdc.etl.standing import Resting, Standing, carries
 from crossfade.cdc.inputs import Kind, NoChange, read_own
+from crossfade.cdc.terms import Terms
 from crossfade.control.agent import Agent
 from crossfade.core.effects import Routine, relayed
 from crossfade.core.rules import Rules
@@ -46,6 +47,7 @@ class Partition:
     next: int
     committed: int
     mark: Mark
+    terms: Terms
     book: Bookkeeping = field(default_factory=Bookkeeping)
 
     @property
@@ -88,7 +90,8 @@ class Worker:
 
     def take(self, partition: int, kept: Kept) -> None:
         _ = self._giving.pop(partition, None)
-        self._partitions[partition] = Partition(kept.offset, kept.offset, unpacked_mark(kept.metadata))
+        mark = unpacked_mark(kept.metadata)
+        self._partitions[partition] = Partition(kept.offset, kept.offset, mark, Terms(mark.term))
 
     def give_up(self, partition: int, then: Callable[[], None]) -> None:
         """Nothing more of it is fetched; what is under way is waited for, then its offset is kept."""
@@ -137,13 +140,17 @@ class Worker:
             count -= 1
 
     def _dispatch(self, number: int, found: Partition, message: Message) -> None:
-        offset = found.next
-        told = read_own(message.key, message.value, offset=offset)
-        if isinstance(told, NoChange):
-            found.book.begin(offset, Mark(told.text if told.kind is Kind.HEARTBEAT else "", told.at))
+        offset, terms = found.next, found.terms
+        if terms.has_ended(message.headers) and self._carrier.rules.term:
+            found.book.begin(offset)
             found.book.end(offset)
             return
-        found.book.begin(offset, NO_MARK)
+        told = read_own(message.key, message.value, offset=offset)
+        if isinstance(told, NoChange):
+            found.book.begin(offset, Mark(told.text if told.kind is Kind.HEARTBEAT else "", told.at, term=terms.latest))
+            found.book.end(offset)
+            return
+        found.book.begin(offset, Mark(term=terms.latest))
         done: Work = partial(found.book.end, offset)
         if not self._carrier.rules.offsets:
             done()
@@ -232,10 +239,9 @@ class Carrier:
 
     def apply(self, session: int, change: Change, then: Callable[[object, CrossfadeError | None], None]) -> None:
         """One change, as a routine of this process."""
-        routine = self._routine(change)
         name = f"apply {change.table.split('.')[1]} {change.key[0]!r}"
         if not self.rules.carrier_lease:
-            self.world.start(Task(self.process, routine, name, then, Scope(), "etl"))
+            self.world.start(Task(self.process, self._applying(change), name, then, Scope(), "etl"))
             return
         try:
             ticket = self._standing.take(session)
@@ -248,9 +254,10 @@ class Carrier:
             self._standing.give_back(ticket, may_land=scope.may_land)
             then(value, error)
 
+        routine = self._applying(change) if carries(ticket.stage) else pass_over(self._destination, change)
         self.world.start(Task(self.process, routine, name, ended, scope, "etl"))
 
-    def _routine(self, change: Change) -> Routine[Applied]:
+    def _applying(self, change: Change) -> Routine[Applied]:
         return relayed(apply(self._destination, change), partial(applied_without, self.rules))
 
     def _begin(self) -> None:

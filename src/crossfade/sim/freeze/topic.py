@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from zlib import crc32
@@ -22,6 +22,7 @@ DRAIN_SECONDS: Final = 1.0  # for which a member that lives is waited for before
 class Message:
     key: bytes | None
     value: bytes
+    headers: Sequence[tuple[str, bytes]]
 
 
 @dataclass(slots=True)
@@ -179,6 +180,7 @@ class Producer:
         _topic: str,
         value: bytes,
         *,
+        headers: Sequence[tuple[str, bytes]],
         on_delivery: Callable[[Any, Any], None],
         key: bytes | None = None,
         partition: int = -1,
@@ -195,7 +197,7 @@ class Producer:
                 if not self._left:
                     return
                 self._left -= 1
-            self._topic.partitions[number].append(Message(key, value))
+            self._topic.partitions[number].append(Message(key, value, headers))
             self._acknowledged.append(on_delivery)
 
         world.at(self._lands_at, lands)
