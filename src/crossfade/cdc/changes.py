@@ -64,16 +64,16 @@ class Version:
 
     def __str__(self) -> str:
         """Hexadecimal digits of a fixed width: texts compare as the versions do."""
-        return f"{self.epoch:0{EPOCH_DIGITS}x}{self.position:0{POSITION_DIGITS}x}{self.row:0{ROW_DIGITS}x}"
+        return f"{(self.epoch * POSITIONS + self.position) * ROWS + self.row:0{WIDTH}x}"
 
     @classmethod
     def of_text(cls, text: str) -> Self:
         """The version that `str` made a text of. Raises ChangeUnreadable."""
-        at_position, at_row = EPOCH_DIGITS, EPOCH_DIGITS + POSITION_DIGITS
         try:
             if len(text) != WIDTH:
                 raise ValueError(f"{WIDTH} digits are needed")
-            return cls(int(text[:at_position], 16), int(text[at_position:at_row], 16), int(text[at_row:], 16))
+            before, row = divmod(int(text, 16), ROWS)
+            return cls(*divmod(before, POSITIONS), row)
         except ValueError as error:
             raise ChangeUnreadable(f"{text!r} is no version: {error}") from None
 

@@ -59,7 +59,7 @@ def planned(rows: Rows, change: Change, *, parts_only: bool = False) -> Plan:
 
     `parts_only`: no item is written, so no function is asked for one.
     """
-    singles = [single for single in rows.singles if single.table == change.table and not parts_only]
+    singles = [] if parts_only else [single for single in rows.singles if single.table == change.table]
     folds = [fold for fold in rows.folds if fold.reads(change.table)]
     if change.tells_too_little and (singles or folds):
         raise ChangeUnreadable(
@@ -67,34 +67,45 @@ def planned(rows: Rows, change: Change, *, parts_only: bool = False) -> Plan:
             next_step="let the capture send the row before as well: AWS DMS with BeforeImageSettings, MySQL with"
             " binlog_row_image=FULL",
         )
-    return Plan(
-        tuple(written for single in singles for written in of_single(single, rows.target, change)),
-        tuple(part for fold in folds for part in of_fold(fold, change)),
-    )
+    written: list[Written] = []
+    for single in singles:
+        written += of_single(single, rows.target, change)
+    return Plan(tuple(written), tuple([part for fold in folds for part in of_fold(fold, change)]))
 
 
-def of_single(single: Single, target: Table, change: Change) -> Iterable[Written]:
+def of_single(single: Single, target: Table, change: Change) -> list[Written]:
     """The items that the row makes now; those that it made before and makes no more are gone."""
-    now, of = items_made(single, target, change.row), name_of_row(change.table, change.key)
-    for name, (key, _) in items_made(single, target, change.before).items():
-        if name not in now:
-            yield Written(key, None, of)
-    for key, item in now.values():
-        yield Written(key, item, of)
+    of = name_of_row(change.table, change.key)
+    now = items_made(single, target, change.row)
+    written = [Written(key, item, of) for key, item in now]
+    if change.before is None:
+        return written
+    names = {name_of(key) for key, _ in now}
+    before = items_made(single, target, change.before)
+    return [*(Written(key, None, of) for key, _ in before if name_of(key) not in names), *written]
 
 
-def items_made(single: Single, target: Table, row: RowData | None) -> dict[Name, tuple[Item, Item]]:
-    """Of one row: by what names it, each item's key and the item."""
+def items_made(single: Single, target: Table, row: RowData | None) -> list[tuple[Item, Item]]:
+    """Of one row: each item's key, and the item."""
     if row is None:
-        return {}
+        return []
     what = f"table {single.table}"
-    found: dict[Name, tuple[Item, Item]] = {}
+    found: list[tuple[Item, Item]] = []
     for attributes in each(guarded(what, row, lambda: single.make(Row(single.table, row))), what):
         item = item_of(attributes)
-        key = key_of(item, target, what)
-        if found.setdefault(name_of(key), (key, item))[1] is not item:
-            raise MappingError(f"{what}: one row makes two items with the key {key}")
+        found.append((key_of(item, target, what), item))
+    if len(found) > 1:
+        refuse_twins(found, what)
     return found
+
+
+def refuse_twins(made: Iterable[tuple[Item, Item]], what: str) -> None:
+    """Raises MappingError where two items have one key."""
+    names: set[Name] = set()
+    for key, _ in made:
+        if name_of(key) in names:
+            raise MappingError(f"{what}: one row makes two items with the key {key}")
+        names.add(name_of(key))
 
 
 def of_fold(fold: Fold, change: Change) -> Iterable[Part]:

@@ -91,6 +91,16 @@ class DayKeys:
         return key
 
 
+@dataclass(frozen=True, slots=True)
+class _Second:
+    """What all requests of one template have in common within one second."""
+
+    canonical: str  # up to the digest of the body
+    to_sign: str  # up to the digest of the canonical request
+    key: bytes
+    head: str  # up to the signature
+
+
 class Signer:
     """`clock` gives the seconds since 1970, `skew_seconds` what the service's clock is ahead of it."""
 
@@ -98,7 +108,7 @@ class Signer:
         self._clock = clock
         self.skew_seconds = 0.0
         self._second = -1
-        self._date = ""
+        self._of_second: dict[Template, _Second] = {}
         self._day_keys = DayKeys()
 
     def now(self) -> float:
@@ -106,23 +116,29 @@ class Signer:
 
     def signed(self, template: Template, body: bytes, retry_headers: str) -> bytes:
         """The whole request, as it goes out. `retry_headers` are not signed, as botocore has it."""
-        keys = template.keys
         length = f"Content-Length: {len(body)}\r\n\r\n"
-        if keys is None:
+        if template.keys is None:
             return f"{template.head}{retry_headers}{length}".encode("latin-1") + body
-        date = self._date_now()
-        endpoint = template.endpoint
+        second = int(self.now())
+        if second != self._second:
+            self._second, self._of_second = second, {}
+        now = self._of_second.get(template) or self._begin(template, template.keys)
+        canonical = f"{now.canonical}{sha256(body).hexdigest()}"
+        to_sign = f"{now.to_sign}{sha256(canonical.encode()).hexdigest()}"
+        signature = hmac.digest(now.key, to_sign.encode(), "sha256").hex()
+        return f"{now.head}{signature}\r\n{retry_headers}{length}".encode("latin-1") + body
+
+    def _begin(self, template: Template, keys: Keys) -> _Second:
+        date, endpoint = date_of(self._second), template.endpoint
         scope = f"{date[:8]}/{endpoint.region}/{endpoint.signing_name}/aws4_request"
-        canonical = f"{template.before_date}{date}{template.after_date}{sha256(body).hexdigest()}"
-        to_sign = f"{ALGORITHM}\n{date}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-        key = self._day_keys.key(keys.secret_key, scope)
-        signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
-        head = (
-            f"{template.head}{DATE}: {date}\r\n"
-            f"Authorization: {template.credential}{scope}, SignedHeaders={template.signed_names}, "
-            f"Signature={signature}\r\n{retry_headers}{length}"
+        found = self._of_second[template] = _Second(
+            canonical=f"{template.before_date}{date}{template.after_date}",
+            to_sign=f"{ALGORITHM}\n{date}\n{scope}\n",
+            key=self._day_keys.key(keys.secret_key, scope),
+            head=f"{template.head}{DATE}: {date}\r\nAuthorization: {template.credential}{scope}, "
+            f"SignedHeaders={template.signed_names}, Signature=",
         )
-        return head.encode("latin-1") + body
+        return found
 
     def corrected(self, failure: Failure) -> bool:
         """Whether the service refused for the sake of our clock, and it is put right now."""
@@ -136,12 +152,6 @@ class Signer:
             return False  # it was something else
         self.skew_seconds = theirs - self._clock()
         return True
-
-    def _date_now(self) -> str:
-        second = int(self.now())
-        if second != self._second:
-            self._second, self._date = second, date_of(second)
-        return self._date
 
 
 def date_of(second: int) -> str:

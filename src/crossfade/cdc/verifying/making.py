@@ -71,7 +71,7 @@ class Making:
         found: list[Made] = []
         for single in self.rows.singles:
             if single.table == table:
-                found += [Made(key, item) for key, item in items_made(single, target, whole.row).values()]
+                found += [Made(key, item) for key, item in items_made(single, target, whole.row)]
         for fold in self.folds_of(table):
             written = folded(fold, target, whole.name.key, _in_order(fold, whole))
             if written.item is not None:
