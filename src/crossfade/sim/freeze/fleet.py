@@ -31,6 +31,7 @@ from crossfade.switch.switchboard import SwitchAgent
 MIGRATION: Final = "sim"
 FINGERPRINT: Final = "f"
 PAUSE_LEASES: Final = (0.2, 2.5)  # how long a process stands still, in leases
+CAPTURE_PAUSE_LEASES: Final = (0.2, 12.0)  # a capture's: what it sends then may be of before a whole way up and back
 SESSION_SECONDS: Final = 0.5  # after which a silent member of the group has nothing any more
 
 
@@ -151,7 +152,7 @@ class Fleet:
                 _ = self.faults.count(Fault.SENT_AGAIN)
                 self._start_capture()
 
-        self.trouble(process, again, crashed, paused)
+        self.trouble(process, again, crashed, paused, CAPTURE_PAUSE_LEASES)
 
     def _start_reporter(self) -> None:
         process = self.process("report")
@@ -193,7 +194,7 @@ class Fleet:
 
     def trouble(
         self, process: Process, restart: Callable[[], None], crashed: Callable[[], None] = lambda: None,
-        paused: Callable[[float], None] = lambda _seconds: None,
+        paused: Callable[[float], None] = lambda _seconds: None, pause_leases: tuple[float, float] = PAUSE_LEASES,
     ) -> None:  # fmt: skip
         """Once a second, something may befall this process."""
         world, random = self.world, self.world.random
@@ -209,7 +210,7 @@ class Fleet:
                     world.after(random.uniform(0.1, 2.0), restart)
                     return
                 case Fault.PAUSE:
-                    seconds = lease * random.uniform(*PAUSE_LEASES)
+                    seconds = lease * random.uniform(*pause_leases)
                     world.pause(process, seconds)
                     paused(seconds)
                 case Fault.SLOW_CLIENT:
@@ -257,4 +258,4 @@ class Fleet:
         for carrier in self.carriers:
             if carrier.process.in_flight or (carrier.process.alive and not carrier.idle):
                 return False
-        return True
+        return not any(each.process.alive and each.process.paused_until > self.world.now for each in self.captures)
