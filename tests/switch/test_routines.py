@@ -13,12 +13,12 @@ from crossfade.control.starting import ensure_table
 from crossfade.core.effects import Call, Effect, Later, Note, Now, Routine, Sleep
 from crossfade.core.stages import FREEZE, Side, Stage
 from crossfade.switch.comparing import RECHECK_SECONDS, Answer, compare
-from crossfade.switch.declaring import Mirror, Operation, Read, Write
+from crossfade.switch.declaring import Operation, Read, Write
 from crossfade.switch.intents import Intents
 from crossfade.switch.invoking import Invoke, Raised
+from crossfade.switch.mirror import ROUNDS_MAX, Mirror, NotSettled, SaveFailed
 from crossfade.switch.switchboard import Call as SwitchCall
 from crossfade.switch.switchboard import SwitchAgent, Switchboard, SwitchScope
-from crossfade.switch.syncing import ROUNDS_MAX, NotSettled, SaveFailed, sync
 from tests.control.world import FINGERPRINT, LANDING_SECONDS, TABLE, World, make_world
 
 Told = tuple[str, ...]
@@ -106,7 +106,7 @@ def same(key: int) -> int:
 def test_a_sync_loads_saves_and_loads_again(image: int | None) -> None:
     """What the authority holds, deletes included, and whether it still does."""
     hand = Hand(source=image, target=3)
-    hand.run(sync(Mirror(), "source", 17, never))
+    hand.run(Mirror().sync("source", 17, never))
     assert hand.held["target"] == image
     assert hand.asked == [("source", "image"), ("target", "store"), ("source", "image")]
 
@@ -120,14 +120,14 @@ def test_a_sync_goes_on_until_nothing_has_changed() -> None:
             hand.held["source"] += 1
 
     hand.after = written
-    hand.run(sync(Mirror(), "source", 17, never))
+    hand.run(Mirror().sync("source", 17, never))
     assert hand.held == {"source": 3, "target": 3}
 
 
 def test_a_sync_that_is_followed_leaves_the_rest_to_the_next() -> None:
     """On a hot key each mirror saves once."""
     hand = Hand(source=1)
-    hand.run(sync(Mirror(), "source", 17, lambda: True))
+    hand.run(Mirror().sync("source", 17, lambda: True))
     assert hand.asked == [("source", "image"), ("target", "store")]
 
 
@@ -140,7 +140,7 @@ def test_images_that_are_never_equal_are_given_up_with_the_way_out() -> None:
 
     hand.after = never_the_same
     with pytest.raises(NotSettled, match="need __eq__"):
-        hand.run(sync(Mirror(), "source", 17, never))
+        hand.run(Mirror().sync("source", 17, never))
     assert hand.asked.count(("target", "store")) == ROUNDS_MAX
 
 
@@ -154,7 +154,7 @@ def test_a_save_without_an_answer_says_when_it_was_sent() -> None:
 
     hand.before = down
     with pytest.raises(SaveFailed) as failed:
-        hand.run(sync(Mirror(), "source", 17, never))
+        hand.run(Mirror().sync("source", 17, never))
     assert failed.value.sent == 100.0
 
 
@@ -168,7 +168,7 @@ def test_a_conditional_save_never_covers_what_has_come_since() -> None:
             hand.held["target"] = 4
 
     hand.before = overtaken
-    hand.run(sync(Mirror(conditional=True), "source", 17, never))
+    hand.run(Mirror(conditional=True).sync("source", 17, never))
     assert hand.held["target"] == 5
     assert hand.asked.count(("target", "store")) == 2
 

@@ -5,8 +5,9 @@ for threads and for asyncio. The ladder is `FREEZE` in `core/stages.py`; the que
 through the freeze are in `control/`. What carries a database's log to the target is not here.
 """
 
-from crossfade.switch.declaring import Mirror, Read, Write
+from crossfade.switch.declaring import Read, Write
 from crossfade.switch.flags import Flag
+from crossfade.switch.mirror import Mirror
 from crossfade.switch.switch import Switch
 from crossfade.switch.tables import TableMirror
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from crossfade.errors import ConfigurationError, Refused
 
@@ -61,23 +61,6 @@ class Write:
                 "a Write needs key= or keys=: without it nobody knows what is to be mirrored",
                 next_step='say Write(key="..."), with the name of the argument',
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Mirror:
-    """How the other side is made equal: `load(key)` gives all of an entity, or None; `save(key, image)` makes it so,
-    deleting it for None. Both repositories have both methods, and the images of both compare with `==`.
-
-    `carried="log"`: what is written to the source reaches the target by its row log, so that only the way back, from
-    the target to the source, is ours. `conditional`: `save(key, image, held)` writes only while the store holds what
-    it held, and returns whether it did; it closes the last hole, a process that sleeps for longer than its lease
-    between two instructions.
-    """
-
-    load: str = "image"
-    save: str = "store"
-    carried: Literal["", "log"] = ""
-    conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

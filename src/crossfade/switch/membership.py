@@ -31,7 +31,6 @@ from crossfade.switch.flags import Flag, Wish
 from crossfade.switch.invoking import Repositories
 from crossfade.switch.repairing import Repairs
 from crossfade.switch.switchboard import Switchboard
-from crossfade.switch.tables import TableMirror
 
 BLOCKING_MAX: Final = 8  # mirrors and comparisons that block, at once: a small share of a usual pool of connections
 REPAIR_SECONDS: Final = 5.0  # between two rounds: one query of a part of the control table that is mostly empty
@@ -87,8 +86,7 @@ class Membership:
         """Take a lease and keep it. Raises NotStarted, ConfigurationError or DatabaseError."""
         self._loop = asyncio.get_running_loop()
         self.background.begin(call_soon)
-        if isinstance(self.board.mirror, TableMirror):
-            await self._own.run(self.board.mirror.look(), Scope())
+        await self._own.run(self.board.mirror.look(), Scope())
         await self._own.run(self.board.agent.join(), Scope())
         self._begin("keeper", self._keep())
         if self._flag is not None:

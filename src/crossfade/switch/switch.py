@@ -21,23 +21,23 @@ from crossfade.aws.bulk import BulkClient
 from crossfade.aws.clients import client_of, place_of
 from crossfade.aws.router import DETACH_SECONDS, new_client_id
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Ticket
-from crossfade.control.freezing import HOLD_SECONDS, fingerprint_of_switch
+from crossfade.control.freezing import HOLD_SECONDS
 from crossfade.control.starting import StartPlan
-from crossfade.control.store import TABLE_DEFAULT, Caller
+from crossfade.control.store import Caller
 from crossfade.core.effects import Later, Place, Reply, Request
-from crossfade.core.stages import FREEZE_STRATEGY, Stage
+from crossfade.core.stages import Stage
 from crossfade.drivers.loop_thread import LoopThread
 from crossfade.errors import ConfigurationError, Held, Undeclared
 from crossfade.migration import MIGRATION_NAME
 from crossfade.observe import Observer, Watch
-from crossfade.switch.declaring import Mirror, Operation, Read, Write, declared, method_of
+from crossfade.switch.declaring import Operation, Read, Write, declared, method_of
 from crossfade.switch.driving import SwitchThreadDriver
 from crossfade.switch.flags import Flag
 from crossfade.switch.intents import Intents
 from crossfade.switch.invoking import Invoke, Raised, Repositories
 from crossfade.switch.membership import Membership, Timing
+from crossfade.switch.mirror import KeepsEqual, Mirror
 from crossfade.switch.switchboard import Call, SwitchAgent, Switchboard, SwitchScope
-from crossfade.switch.tables import TableMirror
 
 HELD_LOOK_SECONDS: Final = 0.01  # how often a held write looks whether it may begin; a poll of the stage takes longer
 LANDING_SECONDS: Final = 30.0  # as long as most drivers wait for an answer
@@ -65,7 +65,7 @@ class Switch:
         operations: Mapping[str, Read | Write],
         *,
         control: Any,
-        mirror: Mirror | TableMirror = Mirror(),  # noqa: B008 - frozen
+        mirror: KeepsEqual = Mirror(),  # noqa: B008 - frozen
         control_table: str = "",
         landing_seconds: float = LANDING_SECONDS,
         lease_seconds: float = LEASE_SECONDS,
@@ -84,21 +84,19 @@ class Switch:
         self._mirror = mirror
         self._repositories = Repositories(old, new)
         self._operations = {method: _declared(method, what, old, new) for method, what in operations.items()}
-        mirrored = () if isinstance(mirror, TableMirror) else (mirror.load, mirror.save)
         for repository, place in ((old, "old"), (new, "new")):
-            for method in mirrored:
+            for method in mirror.methods:
                 _ = method_of(repository, method, place)
         kinds = {
             (place, method): inspect.iscoroutinefunction(getattr(repository, method))
             for repository, place in ((old, "old"), (new, "new"))
-            for method in (*operations, *mirrored)
+            for method in (*operations, *mirror.methods)
         }
         self._asynchronous = any(kinds.values())
         self._watch = Watch(observer)
         self._client = client_of(control)
-        control_table = _control_table(name, control_table, mirror)
-        if isinstance(mirror, TableMirror):
-            landing_seconds = max(landing_seconds, mirror.landing_seconds)
+        control_table = mirror.control_table(name, control_table)
+        landing_seconds = max(landing_seconds, mirror.landing_seconds)
         caller = Caller(f"switch {name}", socket.gethostname(), _clock)
         self._timing = timing or Timing(poll_seconds)
         self._pid = os.getpid()
@@ -110,7 +108,7 @@ class Switch:
                 landing_seconds=landing_seconds,
                 host=socket.gethostname(),
                 pid=os.getpid(),
-                fingerprint=self._fingerprint,
+                fingerprint=self.plan().fingerprint,
                 new_id=new_client_id,
                 lease_seconds=lease_seconds,
                 control_table=control_table,
@@ -120,9 +118,7 @@ class Switch:
             note, chance = self._watch.note, random.random
             return Switchboard(agent, mirror, intents, put, note, chance, landing_seconds, hold_seconds, refusals)
 
-        clients: dict[Place, Any] = {"control": self._client}
-        if isinstance(mirror, TableMirror):
-            clients |= mirror.clients
+        clients: dict[Place, Any] = {"control": self._client, **mirror.clients}
         connections: dict[Place, BulkClient] = {
             place: BulkClient.like(client, attempts_max=1) for place, client in clients.items()
         }
@@ -158,17 +154,7 @@ class Switch:
 
     def plan(self) -> StartPlan:
         """What the migration of this switch begins with."""
-        if isinstance(self._mirror, TableMirror):
-            migration = self._mirror.migration
-            return StartPlan(FREEZE_STRATEGY, migration.source_name, migration.target_name, self._fingerprint)
-        carried = self._mirror.carried == "log"
-        return StartPlan(FREEZE_STRATEGY, f"{self._name} (old)", f"{self._name} (new)", self._fingerprint, carried)
-
-    @property
-    def _fingerprint(self) -> str:
-        if isinstance(self._mirror, TableMirror):
-            return self._mirror.migration.fingerprint
-        return fingerprint_of_switch(self._mirror.carried)
+        return self._mirror.plan(self._name)
 
     # --- calls
 
@@ -323,20 +309,6 @@ class Switch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _ = await self.aclose()
-
-
-def _control_table(name: str, given: str, mirror: Mirror | TableMirror) -> str:
-    """Raises ConfigurationError where a migration file says something else than the switch."""
-    if not isinstance(mirror, TableMirror):
-        return given or TABLE_DEFAULT
-    migration = mirror.migration
-    if name != migration.name or given not in ("", migration.control_table):
-        raise ConfigurationError(
-            f"the switch is of migration {name}, control table {given or migration.control_table}, and its mirror of"
-            f" {migration.name}, {migration.control_table}",
-            next_step="give both the same name, and leave control_table to the migration file",
-        )
-    return migration.control_table
 
 
 def _declared(name: str, what: Read | Write, old: object, new: object) -> Operation:

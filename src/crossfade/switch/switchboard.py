@@ -19,12 +19,11 @@ from crossfade.core.stages import FREEZE, Ramp, Row, Side, Writes
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError, DatabaseError, Held
 from crossfade.switch.comparing import Answer, can_compare, compare
-from crossfade.switch.declaring import Mirror, Operation, Read
+from crossfade.switch.declaring import Operation, Read
 from crossfade.switch.intents import Intent, Intents
 from crossfade.switch.invoking import Invoke, Raised
 from crossfade.switch.keys import key_of, key_text
-from crossfade.switch.syncing import SaveFailed, sync
-from crossfade.switch.tables import TableMirror
+from crossfade.switch.mirror import KeepsEqual, SaveFailed
 
 LANDING: Final = "landing#"  # no key's text begins so: what is only waited for takes no mirror's place
 NO_KEY: Final = ""  # of a comparison about no entity in particular
@@ -74,7 +73,7 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Switchboard:
     agent: SwitchAgent
-    mirror: Mirror | TableMirror
+    mirror: KeepsEqual
     intents: Intents
     put: Callable[[Later, Ticket], None]
     note: Callable[[str, dict[str, Any]], None]
@@ -87,9 +86,9 @@ class Switchboard:
         """None: writes are held; ask again in a moment. Raises Held when that goes on since too long, Refused for a
         key that cannot be one, StageUncertain without a lease."""
         found = operation.keys(invoke.arguments, dict(invoke.named))
-        if isinstance(self.mirror, TableMirror) and operation.writes:
+        if operation.writes:
             for key in found:
-                _ = self.mirror.item_key(key)
+                self.mirror.check_key(key)
         keys = tuple((key, key_text(key)) for key in found)
         what = operation.what
         ticket = self.agent.begin(not (isinstance(what, Read) and what.eventual), now)
@@ -208,7 +207,7 @@ class Switchboard:
         try:
             if self.mirrors(row):
                 yield from self._record(intent)
-                yield from self._sync(row, intent.key, lambda: self._is_followed(intent.text, ended))
+                yield from self.mirror.sync(row.authority, intent.key, lambda: self._is_followed(intent.text, ended))
         except CrossfadeError as error:
             now = yield from Now()
             self.intents.failed(intent.text, error.message, now, self._lands_until(error))
@@ -219,11 +218,6 @@ class Switchboard:
             if intent.taken_over:
                 yield from Note("repaired", {"key": intent.text})
             yield from forget_repair(self.agent.control, record)
-
-    def _sync(self, row: Row, key: Any, is_followed: Callable[[], bool]) -> Routine[None]:
-        if isinstance(self.mirror, TableMirror):
-            return self.mirror.sync(row.authority, key)
-        return sync(self.mirror, row.authority, key, is_followed)
 
     def _is_followed(self, text: str, ended: int) -> bool:
         """Whether a write has ended since, which brings a mirror of its own."""

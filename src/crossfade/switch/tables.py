@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import botocore.session
 from botocore.exceptions import BotoCoreError
 
 from crossfade.aws.clients import client_of, is_asynchronous, place_of
+from crossfade.control.starting import StartPlan
 from crossfade.core import mirroring
 from crossfade.core.effects import Call, Now, Place, Routine
 from crossfade.core.items import Item
@@ -19,7 +20,7 @@ from crossfade.core.stages import FREEZE_STRATEGY, SIDES, Side
 from crossfade.errors import ConfigurationError, CrossfadeError, Refused, Rejected
 from crossfade.jobs.connecting import landing_seconds_of
 from crossfade.migration import Migration, Table
-from crossfade.switch.syncing import SaveFailed
+from crossfade.switch.mirror import SaveFailed
 from crossfade.tables import refuse_elsewhere, refuse_one_table
 
 TYPES: Final[dict[str, tuple[type, ...]]] = {"S": (str,), "N": (int, Decimal), "B": (bytes,)}
@@ -36,15 +37,13 @@ class TableMirror:
     Raises ConfigurationError.
     """
 
-    carried: Final = ""
-
     def __init__(self, migration: Migration, *, source: Any = None, target: Any = None) -> None:
         if migration.strategy != FREEZE_STRATEGY:
             raise ConfigurationError(
                 f"TableMirror of migration {migration.name}: its strategy {migration.strategy} needs no Switch",
                 next_step='crossfade.attach(client, migration), or strategy="freeze"',
             )
-        self.migration = migration
+        self._migration = migration
         self.clients: Mapping[Place, Any] = {
             "source": _client(migration.source, source),
             "target": _client(migration.target, target),
@@ -60,10 +59,33 @@ class TableMirror:
             stamps_target=migration.stamps,
         )
 
+    @property
+    def carried(self) -> Literal["", "log"]:
+        return ""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return ()
+
+    def plan(self, name: str) -> StartPlan:  # noqa: ARG002 - see KeepsEqual
+        migration = self._migration
+        return StartPlan(FREEZE_STRATEGY, migration.source_name, migration.target_name, migration.fingerprint)
+
+    def control_table(self, name: str, given: str) -> str:
+        """The migration file's. Raises ConfigurationError where the switch says something else than it."""
+        migration = self._migration
+        if name != migration.name or given not in ("", migration.control_table):
+            raise ConfigurationError(
+                f"the switch is of migration {name}, control table {given or migration.control_table}, and its mirror"
+                f" of {migration.name}, {migration.control_table}",
+                next_step="give both the same name, and leave control_table to the migration file",
+            )
+        return migration.control_table
+
     def _refuse_elsewhere(self, side: Side, description: Mapping[str, Any]) -> None:
         client = self.clients[side]
         place = place_of(client)
-        refuse_elsewhere(self.migration.table(side), str(client.meta.region_name), place, description)
+        refuse_elsewhere(self._migration.table(side), str(client.meta.region_name), place, description)
 
     def look(self) -> Routine[None]:
         """See to it that each table is where it is said to be, and that they are two. Raises ConfigurationError.
@@ -71,18 +93,18 @@ class TableMirror:
         What may not be described is taken as it is said."""
         found: dict[Side, Mapping[str, Any]] = {}
         for side in SIDES:
-            found[side] = yield from _description(side, self.migration.table(side).name)
+            found[side] = yield from _description(side, self._migration.table(side).name)
             self._refuse_elsewhere(side, found[side])
-        refuse_one_table(self.migration.name, found["source"], found["target"])
+        refuse_one_table(self._migration.name, found["source"], found["target"])
 
     def item_key(self, key: Any) -> Item:
         """The source's key of an entity. Raises Refused for what cannot be one."""
-        declared = self.migration.source.key
+        declared = self._migration.source.key
         parts = cast("tuple[object, ...]", key) if isinstance(key, tuple) else (key,)
         if len(parts) != len(declared):
             names = ", ".join(declared)
             raise Refused(
-                f"{key!r} is no key of {self.migration.source.name}: {len(declared)} values are needed, {names}",
+                f"{key!r} is no key of {self._migration.source.name}: {len(declared)} values are needed, {names}",
                 next_step="key= gives a value, or of a table with a sort key a tuple of both",
             )
         return {name: self._value(name, kind, part) for (name, kind), part in zip(declared.items(), parts, strict=True)}
@@ -91,12 +113,16 @@ class TableMirror:
         if isinstance(part, bool) or not isinstance(part, TYPES[kind]):
             wanted = " or ".join(each.__name__ for each in TYPES[kind])
             raise Refused(
-                f"{part!r} is no {name} of {self.migration.source.name}: its type is {kind}, so {wanted} is needed",
+                f"{part!r} is no {name} of {self._migration.source.name}: its type is {kind}, so {wanted} is needed",
                 next_step="key=lambda ...: gives it in that type",
             )
         return {kind: str(part) if kind == "N" else part}
 
-    def sync(self, authority: Side, key: Any) -> Routine[None]:
+    def check_key(self, key: Any) -> None:
+        """Raises Refused for what cannot be a key of an item."""
+        _ = self.item_key(key)
+
+    def sync(self, authority: Side, key: Any, is_followed: Callable[[], bool]) -> Routine[None]:  # noqa: ARG002
         """Make the other table hold what the authority holds. Raises SaveFailed: where one has been sent, it may land
         until then."""
         try:

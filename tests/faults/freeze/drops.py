@@ -21,15 +21,15 @@ from crossfade.core.effects import Note, Request, Routine, Sleep
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Row, Side
 from crossfade.errors import CrossfadeError, MappingError, Rejected, UnknownOutcome
-from crossfade.switch import repairing, switchboard
-from crossfade.switch.declaring import Mirror
+from crossfade.switch import repairing
 from crossfade.switch.intents import Intent, Intents
 from crossfade.switch.invoking import Invoke, Raised, Repositories
 from crossfade.switch.keys import key_of
+from crossfade.switch.mirror import Mirror
 from crossfade.switch.switchboard import Call, Switchboard, SwitchScope
-from crossfade.switch.syncing import sync
 
 ended, write_ended, put_if, put = Switchboard.ended, Intents.write_ended, applying.put_if, Applier.put
+sync = Mirror.sync
 
 
 def write_first(self: Switchboard, call: Call) -> Routine[Any]:
@@ -73,7 +73,7 @@ def nobodys(*_: object) -> Routine[list[Any]]:
 def repaired_once(self: Switchboard, left: RepairRecord, row: Row) -> Routine[None]:
     """What others have left is repaired without being recorded under our name."""
     try:
-        yield from self._sync(row, key_of(left.key), lambda: False)  # pyright: ignore[reportPrivateUsage]
+        yield from self.mirror.sync(row.authority, key_of(left.key), lambda: False)
     except CrossfadeError as error:
         yield from Note("repair_failed", {"key": left.key, "error": error.message})
         yield from Sleep(self.landing_seconds)
@@ -163,7 +163,7 @@ def always(condition: str, name: str) -> str:
 
 FREEZE_DROPS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "record_first": lambda: patch.object(Switchboard, "_write", write_first),
-    "both_equal": lambda: patch.object(switchboard, "sync", tried_once),
+    "both_equal": lambda: patch.object(Mirror, "sync", tried_once),
     "unknown_outcome": lambda: patch.object(Switchboard, "ended", all_is_known),
     "record_until_landed": lambda: patch.object(Intents, "write_ended", lands_never),
     "save_may_land": lambda: patch.object(Switchboard, "_lands_until", nothing_late),

@@ -25,7 +25,7 @@ from crossfade.sim.freeze.topic import Topic
 from crossfade.sim.freeze.world import ServiceWorld
 from crossfade.sim.history import KeyName
 from crossfade.sim.processes import Process
-from crossfade.switch.declaring import Mirror
+from crossfade.switch.mirror import Mirror
 from crossfade.switch.switchboard import SwitchAgent
 
 MIGRATION: Final = "sim"

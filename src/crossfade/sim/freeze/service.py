@@ -24,13 +24,13 @@ from crossfade.sim.freeze.member import Keeper
 from crossfade.sim.freeze.world import Busy, CallScope, ServiceWorld
 from crossfade.sim.history import KeyName
 from crossfade.sim.processes import Process, Task
-from crossfade.switch.declaring import Mirror, Operation, Read, Write
+from crossfade.switch.declaring import Operation, Read, Write
 from crossfade.switch.intents import Intents
 from crossfade.switch.invoking import Invoke, Raised
 from crossfade.switch.keys import key_text
+from crossfade.switch.mirror import Mirror, SaveFailed
 from crossfade.switch.repairing import Repairs
 from crossfade.switch.switchboard import Call, SwitchAgent, Switchboard, SwitchScope
-from crossfade.switch.syncing import SaveFailed, sync
 
 HELD_LOOK_SECONDS: Final = 0.04
 REPAIR_SECONDS: Final = 0.8
@@ -189,7 +189,7 @@ class Service:
                 return
             try:
                 if self.board.mirrors(row):
-                    yield from sync(self._mirror, row.authority, key, lambda: False)
+                    yield from self._mirror.sync(row.authority, key, lambda: False)
             except CrossfadeError as error:
                 if isinstance(error, SaveFailed):  # its ticket is held until that can no longer land
                     yield from Sleep(self.agent.landing_seconds)
