@@ -15,6 +15,7 @@ from crossfade.cleanup.quiet import Activity, CloudWatch, NoMetrics, Use, is_els
 from crossfade.cleanup.read_back import read_back
 from crossfade.cleanup.snapshot_steps import AGAIN, Scene, damage_of, expiry_of, table_id_of
 from crossfade.cleanup.steps import Step
+from crossfade.control.store import TABLE_DEFAULT
 from crossfade.errors import ConfigurationError, Refused, Rejected
 
 ALLOWANCE: Final = timedelta(minutes=5)  # by which CloudWatch may be late
@@ -74,7 +75,10 @@ async def delete_old_table(scene: Scene) -> Outcome:
     await hands.run(scene.ledger.finish(held, {}))
     place = scene.records[Step.SNAPSHOT].fact("place")
     said = f"table {name} is deleted; its items are in {place}"
-    return Outcome(scene.step, "done", (said, f"Way back: crossfade restore {shlex.quote(place)} --table {name}"))
+    kept_in = scene.ledger.control.table
+    option = "" if kept_in == TABLE_DEFAULT else f" --control-table {kept_in}"
+    way_back = f"crossfade restore {shlex.quote(place)} --table {name}{option}"
+    return Outcome(scene.step, "done", (said, f"Way back: {way_back}"))
 
 
 async def _delete(scene: Scene) -> None:

@@ -349,7 +349,7 @@ def tell(opened: OpenedTables, outcome: Outcome, after: CleanupView) -> None:
     screen = opened.screen
     screen.say(f"{outcome.step}: {outcome.status}", RESULTS[outcome.status])
     for line in outcome.said:
-        screen.say(f"  {line}")
+        screen.say(f"  {opened.command(line)}")
     next_step = outcome.next_step
     if not next_step and outcome.status == "stopped":
         next_step = "the same command goes on"

@@ -36,9 +36,13 @@ class Where:
 
     def arguments(self) -> str:
         """What must be typed after a command's name to mean the same again."""
+        file = "" if self.file == default_file() else quoted(str(self.file))
+        return f"{file} {self.database()}".strip()
+
+    def database(self) -> str:
+        """The same for a command without a migration file."""
         given = [("--endpoint-url", self.endpoint_url), ("--region", self.region), ("--profile", self.profile)]
-        words = [word for name, value in given if value for word in (name, value)]
-        return " ".join(quoted(word) for word in ([] if self.file == default_file() else [str(self.file)]) + words)
+        return " ".join(quoted(word) for name, value in given if value for word in (name, value))
 
 
 def default_file() -> Path:
@@ -75,7 +79,8 @@ def with_where(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         path = default_file() if file is None else Path(file)
         where = Where(path, endpoint_url, region, profile)
-        click.get_current_context().ensure_object(Screen).arguments = where.arguments()
+        screen = click.get_current_context().ensure_object(Screen)
+        screen.arguments, screen.database = where.arguments(), where.database()
         command(*args, where=where, **rest)
 
     return _with_options(gathered, (*_database_options(), click.argument("file", required=False)))

@@ -25,6 +25,7 @@ COMMAND: Final = re.compile(
     r"\bcrossfade (?:etl (?:retry|replay|work)|etl|check|start|status|backfill|verify|watch|replicate|advance|rollback"
     r"|complete|cancel|cleanup)\b"
 )
+COMMAND_WITHOUT_FILE: Final = re.compile(r"\bcrossfade restore\b")
 
 
 class Screen:
@@ -33,6 +34,7 @@ class Screen:
     def __init__(self) -> None:
         self.as_json = False
         self.arguments = ""  # what a command must be given to mean this migration file and this database again
+        self.database = ""  # what one without a migration file must be given
         self._out = _console(to_stderr=False)
         self._err = _console(to_stderr=True)
 
@@ -77,7 +79,7 @@ class Screen:
 
     def command(self, text: str) -> str:
         """The commands within a text as they must be typed here."""
-        return COMMAND.sub(lambda found: f"{found[0]} {self.arguments}", text) if self.arguments else text
+        return _given(COMMAND_WITHOUT_FILE, self.database, _given(COMMAND, self.arguments, text))
 
     def error(self, error: CrossfadeError) -> None:
         """The message and the next step, on standard error; with `--json` also as a document."""
@@ -132,3 +134,8 @@ def _console(*, to_stderr: bool) -> Console:
     if not console.is_terminal:
         console = Console(stderr=to_stderr, markup=False, highlight=False, emoji=False, width=WIDTH_WITHOUT_TERMINAL)
     return console
+
+
+def _given(commands: re.Pattern[str], words: str, text: str) -> str:
+    """The text, with these words behind each of the commands in it."""
+    return commands.sub(lambda found: f"{found[0]} {words}", text) if words else text
