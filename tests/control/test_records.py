@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from crossfade.control.records import (
+    CaptureRecord,
     Job,
     JobRecord,
     JobStatus,
@@ -81,3 +83,11 @@ def test_an_unknown_stage_is_an_error() -> None:
     item = to_item("m", RECORDS[0]) | {"stage": {"S": "thaw"}}
     with pytest.raises(ConfigurationError, match="attribute stage"):
         _ = from_item(State, item)
+
+
+def test_a_field_that_an_older_build_did_not_write_has_its_default() -> None:
+    """Its records are read, whatever has come since."""
+    record = CaptureRecord("log", "token", 3, "p", "", "now", "line")
+    item = to_item("m", record)
+    del item["line"]
+    assert from_item(CaptureRecord, item) == replace(record, line="")

@@ -230,7 +230,7 @@ class RefusalRecord:
     client: str
     host: str
     pid: int
-    is_served: bool  # in these stages too
+    is_served: bool = False  # in these stages too
 
     @property
     def stage_names(self) -> tuple[str, ...]:
