@@ -38,6 +38,17 @@ def test_a_call_of_a_switch_comes_to_a_good_end_in_every_fate(stage: Stage) -> N
     assert not findings, "\n".join(map(show, findings))
 
 
+@pytest.mark.parametrize(("stage", "client"), [(Stage.DUALWRITE, "threads"), (Stage.LIVE, "tasks")])
+def test_between_two_tables_too(stage: Stage, client: str) -> None:
+    """The mirror's own requests fail in some ways; without the queue that is found here as well."""
+    place, ways = Place(stage, client, tables=True), ("reset after", "timeout, done later", "denied", "killed after")
+    findings = found_in(place, "switch: a write of two", ways)
+    assert not findings, "\n".join(map(show, findings))
+    with DROPS["records_of_others"]():
+        without = found_in(place, WRITE, ("killed after",))
+    assert any("in the queue: [" in finding.why for finding in without), "\n".join(map(show, without))
+
+
 @pytest.mark.parametrize("name", [carry.name for carry in CARRIES[2::3]])
 def test_changes_come_to_a_good_end_in_every_fate(name: str) -> None:
     """Each step of the worker fails in some ways."""

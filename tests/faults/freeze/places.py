@@ -19,17 +19,18 @@ APPLYING: Final = (Stage.DUALWRITE, Stage.SHADOW)  # of a worker; beside a freez
 @dataclass(frozen=True, slots=True)
 class Place:
     """`client`: a switch on `threads` or with `tasks`, or the `worker` of an ETL. `carried` and `conditional` are the
-    mirror's."""
+    mirror's; `tables`: it is one between two tables."""
 
     stage: Stage
     client: str
     carried: Carried = ""
     conditional: bool = False
+    tables: bool = False
 
     @property
     def name(self) -> str:
-        more = [word for word in (self.carried and "carried by the log", "conditional" * self.conditional) if word]
-        return ", ".join([f"{self.strategy} {self.stage} {self.client}", *more])
+        told = ("carried by the log" * bool(self.carried), "conditional" * self.conditional, "tables" * self.tables)
+        return ", ".join([f"{self.strategy} {self.stage} {self.client}", *filter(None, told)])
 
     @property
     def strategy(self) -> str:
@@ -52,6 +53,8 @@ def places() -> Iterator[Place]:
         yield place
         if place.mirrors:
             yield Place(stage, client, carried, conditional=True)
+        if not carried and (place.mirrors or place.row.holds):
+            yield Place(stage, client, tables=True)
     for stage in APPLYING:
         yield Place(stage, WORKER, "log")
 

@@ -1,14 +1,20 @@
-"""Two repositories, on threads or of coroutines. An entity is the tokens that were written to it."""
+"""Two repositories, on threads or of coroutines: in memory, or in tables of DynamoDB.
+
+An entity is the tokens that were written to it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, cast
 
+from crossfade.core.items import Item
 from crossfade.core.stages import Side
+from crossfade.sim.tables import SimTable
 from crossfade.switch import Read, Write
+from crossfade.tables import Table
 from tests.faults.freeze.wire import Wire
 
 Image = tuple[str, ...] | None
@@ -41,14 +47,43 @@ class Gave:
     error: BaseException | None = None
 
 
+class InTable(MutableMapping[str, Image]):
+    """The items of a table, as the repository reads and writes them: that no step of it is a request is its affair."""
+
+    def __init__(self, wire: Wire, table: Table, attribute: str) -> None:
+        self._wire = wire
+        self._table: SimTable = wire.database.tables[table.name]
+        self._key_name, self._attribute = table.partition_key, attribute
+
+    def __getitem__(self, key: str) -> Image:
+        item = self._table.items[(key,)]
+        return tuple(token["S"] for token in item[self._attribute]["L"])
+
+    def __setitem__(self, key: str, image: Image) -> None:
+        tokens = {"L": [{"S": token} for token in image or ()]}
+        item: Item | None = None if image is None else {self._key_name: {"S": key}, self._attribute: tokens}
+        self._table.set((key,), item, self._wire.clock.now)
+
+    def __delitem__(self, key: str) -> None:
+        self[key] = None
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for (key,) in self._table.items)
+
+    def __len__(self) -> int:
+        return len(self._table.items)
+
+
+def in_memory() -> dict[Side, MutableMapping[str, Image]]:
+    return {"source": dict[str, Image](), "target": dict[str, Image]()}
+
+
 @dataclass
 class Sides:
     """What both hold, and what the authority should: changed by the caller's own calls alone."""
 
     wire: Wire
-    held: dict[Side, dict[str, Image]] = field(
-        default_factory=lambda: {"source": dict[str, Image](), "target": dict[str, Image]()}
-    )
+    held: dict[Side, MutableMapping[str, Image]] = field(default_factory=in_memory)
     model: dict[str, Image] = field(default_factory=dict[str, Image])
     gave: list[Gave] = field(default_factory=list[Gave])  # in this call, in the order in which it was
 

@@ -19,10 +19,8 @@ from typing import Any, Final, cast
 from crossfade.control.calls import ask
 from crossfade.control.carrying import NO_CARRIER
 from crossfade.control.coordinator import Coordinator
-from crossfade.control.freezing import fingerprint_of_switch
 from crossfade.control.records import RepairRecord
 from crossfade.control.repairs import list_repairs
-from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.items import Item
@@ -30,15 +28,18 @@ from crossfade.core.stages import FREEZE, Stage
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import CrossfadeError, DatabaseError, Held, Refused
+from crossfade.mapping import rename
+from crossfade.migration import Migration, Table
 from crossfade.sim.tables import Database, Key
-from crossfade.switch import Mirror, Switch
+from crossfade.switch import Mirror, Switch, TableMirror
 from crossfade.switch.keys import key_text
 from crossfade.switch.membership import Timing
+from tests.contract.worlds import low_level_client
 from tests.faults.freeze.clock import Clock, Killed, Process, virtual_time
 from tests.faults.freeze.mishaps import Fate, Mishap, NoSuchThing, is_method, is_mirrors
 from tests.faults.freeze.places import Carried, Place
-from tests.faults.freeze.stores import CALLS, DECLARED, Gave, Sides
-from tests.faults.freeze.wire import LANDING_SECONDS, Course, Wire
+from tests.faults.freeze.stores import CALLS, DECLARED, Gave, InTable, Sides
+from tests.faults.freeze.wire import CONFIG, ENDPOINT, LANDING_SECONDS, Course, Wire
 
 NAME: Final = "switched"
 TABLE: Final = "crossfade"
@@ -91,12 +92,31 @@ SWITCH_CALLS: Final = (
 # --- the migration, in a stage
 
 
+def client_in(region: str) -> Any:
+    """What it sends is met on the wire, as everything is."""
+    return low_level_client({**ENDPOINT, "region_name": region}, CONFIG)
+
+
+MIGRATION: Final = Migration(
+    NAME,
+    Table("orders", key={"key": "S"}, region="us-east-1", client=lambda: client_in("us-east-1")),
+    Table("orders-v2", key={"id": "S"}, region="eu-west-1", client=lambda: client_in("eu-west-1")),
+    [rename("key", "id"), rename("tokens", "log")],
+    "freeze",
+    TABLE,
+)
+
+
+def mirror_of(where: Place) -> Mirror | TableMirror:
+    return TableMirror(MIGRATION) if where.tables else Mirror(carried=where.carried, conditional=where.conditional)
+
+
 @cache
-def staged(stage: Stage, carried: Carried) -> dict[Key, Item]:
+def staged(stage: Stage, carried: Carried, tables: bool) -> dict[Key, Item]:
     """The control table of a migration that is there."""
     clock, database = Clock(), Database({TABLE: ("migration", "record")})
     operator = Operator(clock, database)
-    plan = StartPlan("freeze", f"{NAME} (old)", f"{NAME} (new)", fingerprint_of_switch(carried))
+    plan = mirror_of(Place(stage, "", carried, tables=tables)).plan(NAME)
     control = Control(NAME, TABLE)
     coordinator = Coordinator(control, Caller("ann", "here", lambda: "now"), force_because="set up")
     _ = operator.run(coordinator.start(plan))
@@ -156,9 +176,15 @@ class World:
     def __init__(self, where: Place) -> None:
         self.where = where
         self.clock = Clock()
-        self.database = Database({TABLE: ("migration", "record")})
+        source, target = MIGRATION.source, MIGRATION.target
+        self.database = Database(
+            {TABLE: ("migration", "record"), source.name: source.key_names, target.name: target.key_names}
+        )
         self.wire = Wire(self.clock, self.database)
         self.sides = Sides(self.wire)
+        if where.tables:
+            self.sides.held["source"] = InTable(self.wire, source, "tokens")
+            self.sides.held["target"] = InTable(self.wire, target, "log")
         self.operator = Operator(self.clock, self.database)
         self.lost: list[str] = []  # what would have been, had the process ended then
         self.switch: Switch | None = None
@@ -184,7 +210,7 @@ class World:
         table = self.database.tables[TABLE]
         table.items.clear()
         table.versions.clear()
-        table.items.update(staged(self.where.stage, self.where.carried))
+        table.items.update(staged(self.where.stage, self.where.carried, self.where.tables))
         self.begin()
 
     def begin(self) -> None:
@@ -195,10 +221,9 @@ class World:
 
     def _begun(self) -> bool:
         kind, where = CALLS[self.where.client], self.where
-        mirror = Mirror(carried=where.carried, conditional=where.conditional)
         self.switch = Switch(
             NAME, kind(self.sides, "source"), kind(self.sides, "target"), DECLARED, control=self.wire.client,
-            mirror=mirror, control_table=TABLE, landing_seconds=LANDING_SECONDS, lease_seconds=LEASE_SECONDS,
+            mirror=mirror_of(where), control_table=TABLE, landing_seconds=LANDING_SECONDS, lease_seconds=LEASE_SECONDS,
             hold_seconds=HOLD_SECONDS, refusals=(NoSuchThing,), timing=TIMING,
         )  # fmt: skip
         self.counts = Counter()

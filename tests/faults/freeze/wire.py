@@ -37,6 +37,12 @@ ENDPOINT: Final = {
     "endpoint_url": "http://127.0.0.1:1", "region_name": "us-east-1", "aws_access_key_id": "x",
     "aws_secret_access_key": "x",
 }  # fmt: skip
+CONFIG: Final = Config(
+    retries={"total_max_attempts": 1},
+    parameter_validation=False,
+    connect_timeout=LANDING_SECONDS / 2,
+    read_timeout=LANDING_SECONDS / 2,
+)
 ERROR_TYPE: Final = "com.amazonaws.dynamodb.v20120810#"
 
 
@@ -119,15 +125,7 @@ class Wire:
         self.course: Course | None = None
         self.processes: dict[asyncio.AbstractEventLoop, Process] = {}
         self.watch: Callable[[], None] = lambda: None
-        self.client: Any = low_level_client(
-            ENDPOINT,
-            Config(
-                retries={"total_max_attempts": 1},
-                parameter_validation=False,
-                connect_timeout=LANDING_SECONDS / 2,
-                read_timeout=LANDING_SECONDS / 2,
-            ),
-        )
+        self.client: Any = low_level_client(ENDPOINT, CONFIG)
         self.client.meta.events.register("before-send.dynamodb", self._before_send)
 
     def process(self) -> Process:
