@@ -62,11 +62,23 @@ def etl() -> None:
     multiple=True,
     help="A TRUNCATE or DROP that was dealt with, as its error has named it.",
 )
+@click.option(
+    "--past-gap",
+    "past_gaps",
+    metavar="PLACE",
+    multiple=True,
+    help="Messages that the topic no longer has, as the error has named them: read on with what is there.",
+)
 @with_execute
 @with_json
 @click.pass_obj
 def work(
-    screen: Screen, where: Where, quiet_seconds: float | None, past_removals: tuple[str, ...], execute: bool
+    screen: Screen,
+    where: Where,
+    quiet_seconds: float | None,
+    past_removals: tuple[str, ...],
+    past_gaps: tuple[str, ...],
+    execute: bool,
 ) -> None:
     """Apply changes, in the order of each row, until Ctrl-C, or with --quiet-seconds until the source is quiet.
 
@@ -96,7 +108,8 @@ def work(
             on_look=Shown(screen).look,
             note=note,
             quiet_seconds=quiet_seconds,
-            past_removals=frozenset(past_removals),
+            past_removals=past_removals,
+            past_gaps=past_gaps,
         )
     show_worked(opened, worked)
 

@@ -222,8 +222,17 @@ def test_a_topic_that_forgot_stops_it(setting: Setting) -> None:
     gone = kafka.library().TopicPartition(setting.topics.name, 0, 4)
     for done in admin.delete_records([gone]).values():
         done.result(ARRIVAL_SECONDS)
-    with pytest.raises(StreamGap, match="no longer has"):
+    with pytest.raises(StreamGap, match="is no longer there") as caught:
         _ = work(setting)
+    where = f"{setting.topics.name}[0]@1"
+    assert where in caught.value.message
+    assert f"--past-gap '{where}'" in caught.value.next_step
+    elsewhere = replace(setting.settings, past_gaps=frozenset([f"{setting.topics.name}[0]@0"]))
+    with pytest.raises(StreamGap):
+        _ = work(setting, settings=elsewhere)
+    _ = work(setting, settings=replace(setting.settings, past_gaps=frozenset([where])))
+    assert sorted(setting.items()) == ["customer#1", "customer#5"]  # the others are for a verify to find
+    assert setting.progress().lag_events == 0
 
 
 def test_a_worker_without_partitions_ends_too(setting: Setting) -> None:

@@ -170,8 +170,9 @@ class CarryWorld:
         process, until = self.wire.process(), self.clock.now + WORK_SECONDS_MAX
         stop = SimpleNamespace(is_set=lambda: self.clock.now >= until)
         routine = working._work(  # pyright: ignore[reportPrivateUsage]
-            self.pipeline, cast("Any", stop), lambda _look: None, lambda _name, _facts: None, QUIET_SECONDS, frozenset()
-        )
+            self.pipeline, self.pipeline.etl(), cast("Any", stop), lambda _look: None, lambda _name, _facts: None,
+            QUIET_SECONDS,
+        )  # fmt: skip
         try:
             with virtual_time(self.clock, self.wire.process), self.wire.connected(), self.broker.connected():
                 _ = process.run(routine)

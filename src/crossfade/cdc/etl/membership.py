@@ -38,8 +38,15 @@ def place_told(partition: Any) -> Place:
     return partition.topic, partition.partition
 
 
+def shown(place: Place, offset: int) -> str:
+    """How errors name a message, and how they are told which one was dealt with."""
+    topic, partition = place
+    return f"{topic}[{partition}]@{offset}"
+
+
 class Membership:
-    """For one loop. `drained` waits until nothing of these partitions is under way."""
+    """For one loop. `drained` waits until nothing of these partitions is under way. `past_gaps`: places whose messages
+    are gone, where reading goes on with what is there."""
 
     def __init__(
         self,
@@ -48,9 +55,12 @@ class Membership:
         topics: Sequence[str],
         drained: Callable[[frozenset[Place]], Awaitable[None]],
         clock: Callable[[], float] = time.monotonic,
+        past_gaps: frozenset[str] = frozenset(),
     ) -> None:
         self.assigned_at: float | None = None  # when this member was told its partitions last; None: not yet
         self._clock = clock
+        self._past_gaps = past_gaps
+        self._begins: dict[Place, int] = {}  # the offset that was to be read first
         self.offsets: dict[Place, Bookkeeping] = {}
         self.terms: dict[Place, Terms] = {}
         self.abandoned = False  # nothing is kept any more: what has not been, comes again
@@ -116,10 +126,13 @@ class Membership:
         error = message.error()
         codes = self._kafka.KafkaError
         if error.code() in {codes._AUTO_OFFSET_RESET, codes.OFFSET_OUT_OF_RANGE}:
+            place = place_of(message)
+            where = shown(place, max(self._begins.get(place, 0), self.offsets[place].done_below))
             raise StreamGap(
-                f"{message.topic()}[{message.partition()}] no longer has what was to be read next: {error}",
-                next_step="run the backfill again, then `crossfade verify --repair --execute`, from now on in a new"
-                " group; let the topic keep its messages for longer",
+                f"{where} is no longer there, and was to be read next: {error}",
+                next_step=f"let the topic keep its messages for longer; `crossfade etl work --past-gap '{where}'"
+                " --execute` reads on with what is there; then `crossfade verify --repair --execute` mends what was"
+                " missed",
             )
         if not kafka.is_passing(error):
             raise KafkaFailed(f"messages cannot be read: {error}")
@@ -181,6 +194,9 @@ class Membership:
             _ = self._committed.pop(place, None)
             if each.offset < 0:
                 each.offset = self._kafka.OFFSET_BEGINNING
+            elif shown(place, each.offset) in self._past_gaps:
+                each.offset, _ = kafka.bounds(consumer, each)
+            self._begins[place] = each.offset
         consumer.incremental_assign(found)
         self.assigned_at = self._clock()
 

@@ -22,7 +22,7 @@ from crossfade.cdc.etl.applier import Applier, Counts, Run
 from crossfade.cdc.etl.dead_letters import DeadLetters, Letter
 from crossfade.cdc.etl.errors import RowsRemoved, TooManySetAside
 from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX, LOOK_SECONDS
-from crossfade.cdc.etl.membership import Membership, Place, place_of
+from crossfade.cdc.etl.membership import Membership, Place, place_of, shown
 from crossfade.cdc.etl.reading import Reading
 from crossfade.cdc.inputs import Kind, NoChange
 from crossfade.cdc.terms import Terms
@@ -38,6 +38,7 @@ class Settings:
     """Of an ETL; all its workers have the same.
 
     `past_removals`: TRUNCATE and DROP ("topic[partition]@offset", as the error named them) that were dealt with.
+    `past_gaps`: messages that are gone, named likewise: reading goes on with what is there.
     """
 
     kafka: kafka.Settings
@@ -48,6 +49,7 @@ class Settings:
     set_aside_max: int = SET_ASIDE_MAX
     commit_seconds: float = COMMIT_SECONDS
     past_removals: frozenset[str] = frozenset()
+    past_gaps: frozenset[str] = frozenset()
 
 
 def never() -> bool:
@@ -91,7 +93,9 @@ class Worker:
     async def work(self, stop: Callable[[], bool] = never, *, quiet_seconds: float | None = None) -> Counts:
         """Until `stop` says so, or no change of a row has come for `quiet_seconds`."""
         settings, lanes = self._settings, self._applier.lanes
-        membership = Membership(settings.kafka, settings.group, settings.topics, self._drained, self._clock)
+        membership = Membership(
+            settings.kafka, settings.group, settings.topics, self._drained, self._clock, settings.past_gaps
+        )
         self._membership = membership
         self._last_event_at = self._clock()
         try:
@@ -165,7 +169,7 @@ class Worker:
 
     def _is_past(self, message: Any, told: NoChange) -> bool:
         """Whether what a removal did was dealt with; else it is not passed over, and ends the worker."""
-        where = f"{message.topic()}[{message.partition()}]@{message.offset()}"
+        where = shown(place_of(message), message.offset())
         if where in self._settings.past_removals:
             return True
         self._removal = RowsRemoved(

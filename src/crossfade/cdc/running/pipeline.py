@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -113,14 +113,15 @@ class Pipeline:
         with self.source.connect() as connection:
             return [read_table(connection, name) for name in self.migration.tables]
 
-    def etl(self, past_removals: frozenset[str] = frozenset()) -> Settings:
+    def etl(self, past_removals: Collection[str] = (), past_gaps: Collection[str] = ()) -> Settings:
         return Settings(
             self.kafka,
             self.migration.group,
             self.topic_names,
             self.declared.dead_letters,
             commit_seconds=COMMIT_SECONDS,
-            past_removals=past_removals,
+            past_removals=frozenset(past_removals),
+            past_gaps=frozenset(past_gaps),
         )
 
     def missing_topics(self) -> list[str]:

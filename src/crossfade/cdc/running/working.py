@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,7 @@ from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX
 from crossfade.cdc.etl.progress import UNKNOWN
 from crossfade.cdc.etl.retrying import Retried, Retry
 from crossfade.cdc.etl.standing import Resting
-from crossfade.cdc.etl.worker import Worker
+from crossfade.cdc.etl.worker import Settings, Worker
 from crossfade.cdc.running.leased import Leased
 from crossfade.cdc.running.pipeline import Pipeline
 from crossfade.control.records import Role
@@ -57,19 +57,21 @@ def run_worker(
     on_look: Callable[[Look], None],
     note: NoteFunction,
     quiet_seconds: float | None = None,
-    past_removals: frozenset[str] = frozenset(),
+    past_removals: Collection[str] = (),
+    past_gaps: Collection[str] = (),
 ) -> Worked:
     """Until `stop` is set, or no change has come for so long. Raises what stops a worker."""
-    return run_on_own_loop(_work(pipeline, stop, on_look, note, quiet_seconds, past_removals))
+    settings = pipeline.etl(past_removals, past_gaps)
+    return run_on_own_loop(_work(pipeline, settings, stop, on_look, note, quiet_seconds))
 
 
 async def _work(
     pipeline: Pipeline,
+    settings: Settings,
     stop: threading.Event,
     on_look: Callable[[Look], None],
     note: NoteFunction,
     quiet_seconds: float | None,
-    past_removals: frozenset[str],
 ) -> Worked:
     await asyncio.to_thread(pipeline.see_to_topics)
     async with _leased(pipeline, note) as leased:
@@ -91,7 +93,7 @@ async def _work(
         try:
             while True:
                 run = await leased.begun(over)
-                worker = Worker(pipeline.etl(past_removals), pipeline.destination(), run, reading, counts=look.counts)
+                worker = Worker(settings, pipeline.destination(), run, reading, counts=look.counts)
                 with contextlib.suppress(Resting):  # then anew, from the offsets that are kept
                     _ = await worker.work(over, quiet_seconds=quiet_seconds)
                     break
