@@ -14,7 +14,7 @@ import pytest
 
 from crossfade.control.freezing import HOLD_SECONDS
 from crossfade.core.stages import FREEZE, Stage
-from crossfade.errors import ConfigurationError, Held, StageUncertain, TurnedBack, Undeclared
+from crossfade.errors import ConfigurationError, Held, NotStarted, StageUncertain, TurnedBack, Undeclared
 from crossfade.sim.model import Answer
 from crossfade.switch import Mirror, Read, Switch, Write
 from crossfade.switch.membership import Timing
@@ -477,3 +477,18 @@ def test_the_stages_of_reads_and_writes_are_those_of_the_table(operator: Operato
             _ = operator.walk(stage)
             switch.append(stage.value, "x")
             assert (old if row.authority == "source" else new).read(stage.value) == (1, ("x",), None)
+
+
+def test_one_that_has_ended_is_not_begun_again(operator: Operator) -> None:
+    """Its connections are closed: another one is to be made."""
+    switch = switch_of(operator, MemoryShop(), MemoryShop())
+    with pytest.raises(NotStarted):
+        switch.start()
+    with pytest.raises(ConfigurationError, match="was closed"):
+        switch.start()
+    switch = switch_of(operator, MemoryShop(), MemoryShop())
+    operator.start(switch)
+    with switch:
+        assert switch.stage is Stage.OFF
+    with pytest.raises(ConfigurationError, match="was closed"):
+        switch.start()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import random
 import time
+import warnings
 from typing import Any
 
 import pytest
 
 from crossfade.control.freezing import HOLD_SECONDS
 from crossfade.core.stages import Stage
-from crossfade.errors import ConfigurationError, Held
+from crossfade.errors import ConfigurationError, Held, NotStarted
 from crossfade.sim.model import Answer
 from crossfade.switch import Switch
 from crossfade.switch.membership import Timing
@@ -164,3 +166,25 @@ def test_a_switch_with_coroutines_is_started_by_waiting(operator: Operator) -> N
     switch = switch_of(operator, TaskShop(), TaskShop())
     with pytest.raises(ConfigurationError, match="await ready"):
         switch.start()
+
+
+def test_one_that_could_not_join_leaves_nothing_open(operator: Operator) -> None:
+    """There is no such migration: told each time, and `async with` closes what it has opened."""
+
+    async def begin() -> Switch:
+        switch = switch_of(operator, TaskShop(), TaskShop())
+        for _ in range(2):
+            with pytest.raises(NotStarted):
+                await switch.ready()
+        with pytest.raises(NotStarted):
+            async with switch:
+                raise AssertionError("it has begun")
+        return switch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        switch = asyncio.run(begin())
+        with pytest.raises(ConfigurationError, match="was closed"):
+            asyncio.run(switch.ready())
+        del switch
+        _ = gc.collect()

@@ -127,7 +127,7 @@ class Switch:
         )
         self._driver = SwitchThreadDriver(self._repositories, self._send, self._watch.note)
         self._thread: LoopThread | None = None
-        self._started = False
+        self._started = self._closed = False
         self._lock = threading.Lock()
         self._calls = {method: self._callable(operation) for method, operation in self._operations.items()}
 
@@ -248,7 +248,8 @@ class Switch:
     # --- coming and going
 
     def start(self) -> None:
-        """Join the migration. Raises NotStarted, ConfigurationError or DatabaseError."""
+        """Join the migration. Raises NotStarted, ConfigurationError or DatabaseError; then it is closed."""
+        self._refuse_closed()
         if self._asynchronous:
             raise ConfigurationError(
                 f"the repositories of the switch {self._name} have coroutines", next_step="async with, or await ready()"
@@ -258,6 +259,7 @@ class Switch:
         try:
             thread.run(self._membership.join(thread.call_soon))
         except BaseException:
+            self._closed = True
             thread.run(self._membership.close())
             _ = thread.close()
             calls.unregister_own(self._client.meta.events)
@@ -273,24 +275,33 @@ class Switch:
         if thread is None or os.getpid() != self._pid:
             return True
         atexit.unregister(self.close)
-        self._started = False
+        self._started, self._closed = False, True
         ended = thread.run(self._membership.leave(timeout_seconds))
         self._driver.close()
         calls.unregister_own(self._client.meta.events)
         return thread.close() and ended
 
     async def ready(self) -> None:
-        """Join the migration, on this loop. Raises NotStarted, ConfigurationError or DatabaseError."""
+        """Join the migration, on this loop. Raises NotStarted, ConfigurationError or DatabaseError: it may be tried
+        again then, or is to be closed."""
+        self._refuse_closed()
         if not self._started:
             await self._membership.join()
             self._started = True
 
     async def aclose(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
         """`close`, to be awaited."""
-        if not self._started:
+        if self._closed:
             return True
-        self._started = False
+        started, self._started, self._closed = self._started, False, True
+        if not started:
+            await self._membership.close()
+            return True
         return await self._membership.leave(timeout_seconds)
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise ConfigurationError(f"the switch {self._name} was closed", next_step="make another one")
 
     def __enter__(self) -> Self:
         self.start()
@@ -302,7 +313,11 @@ class Switch:
         _ = self.close()
 
     async def __aenter__(self) -> Self:
-        await self.ready()
+        try:
+            await self.ready()
+        except BaseException:
+            _ = await self.aclose()
+            raise
         return self
 
     async def __aexit__(
