@@ -25,15 +25,13 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from crossfade.aws.clients import client_of as client_beneath
-from crossfade.aws.clients import is_asynchronous, place_of
+from crossfade.aws.clients import place_of
 from crossfade.cli.options import Where
 from crossfade.errors import ConfigurationError
-from crossfade.jobs.connecting import job_config
+from crossfade.jobs.connecting import first_line, job_config, made_client
 from crossfade.tables import Table, refuse_elsewhere
 
 COORDINATOR_CONNECTIONS: Final = 16
-SAID_MAX: Final = 300  # characters of an error of others
 REFUSED_CREDENTIALS: Final = frozenset(
     {
         "ExpiredToken",
@@ -64,7 +62,7 @@ def connect_to(where: Where, table: Table, *, workers: int = COORDINATOR_CONNECT
     if table.client is None:
         client = _client(replace(where, region=table.region or where.region), _config(workers, patient=patient))
     else:
-        client = _made(table)
+        client = made_client(table)
     found = _see_that_it_answers(client, table.name)
     refuse_elsewhere(table, str(client.meta.region_name), place_of(client), found)
     return client
@@ -72,25 +70,6 @@ def connect_to(where: Where, table: Table, *, workers: int = COORDINATOR_CONNECT
 
 def _config(workers: int, *, patient: bool) -> Config:
     return Config(retries={"mode": "standard"}) if patient else job_config(workers)
-
-
-def _made(table: Table) -> Any:
-    """What the function of the migration file makes."""
-    assert table.client is not None  # noqa: S101 - see `connect_to`
-    how = 'it is a function without arguments that makes a boto3 client: lambda: boto3.client("dynamodb", ...)'
-    try:
-        client = client_beneath(table.client())
-    except Exception as error:
-        is_settings = isinstance(error, BotoCoreError)
-        raise ConfigurationError(
-            f"client= of table {table.full_name} made none: {type(error).__name__}: {_first_line(error)}",
-            next_step="see to that, or correct the function in the migration file" if is_settings else how,
-        ) from error
-    if is_asynchronous(client):
-        raise ConfigurationError(
-            f"client= of table {table.full_name} makes one of aiobotocore", next_step="make a client of boto3"
-        )
-    return client
 
 
 def client_of(where: Where, workers: int) -> Any:
@@ -147,14 +126,14 @@ def _see_that_it_answers(client: Any, table: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = client.describe_table(TableName=table)["Table"]
     except (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionError, HTTPClientError) as error:
         raise ConfigurationError(
-            f"no answer from DynamoDB at {place_of(client)}: {_first_line(error)}",
+            f"no answer from DynamoDB at {place_of(client)}: {first_line(error)}",
             next_step="check the network, --endpoint-url (AWS_ENDPOINT_URL_DYNAMODB) and --region",
         ) from error
     except ClientError as error:
         _look_at(client, error)
     except BotoCoreError as error:
         raise ConfigurationError(
-            f"DynamoDB at {place_of(client)} could not be asked: {_first_line(error)}",
+            f"DynamoDB at {place_of(client)} could not be asked: {first_line(error)}",
             next_step="check the credentials, --endpoint-url and --region",
         ) from error
     else:
@@ -175,7 +154,3 @@ def _look_at(client: Any, error: ClientError) -> None:
         raise ConfigurationError(
             f"what answers at {place_of(client)} is no DynamoDB (HTTP {code or '?'})", next_step="check --endpoint-url"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].strip()[:SAID_MAX] if str(error) else type(error).__name__

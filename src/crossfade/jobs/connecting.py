@@ -10,12 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from crossfade.aws.bulk import BulkClient
+from crossfade.aws.clients import client_of, is_asynchronous
 from crossfade.core.effects import Place, Reply, Request
+from crossfade.errors import ConfigurationError
+from crossfade.tables import Table
 
 Clients = Mapping[Place, Any]  # a botocore or boto3 client for each of source, target and control
 
+SAID_MAX: Final = 300  # characters of an error of others
 READ_TIMEOUT_SECONDS: Final = 20.0
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 CONTROL_CONNECTIONS: Final = 4  # polling, checkpoints, notes of the runner itself
@@ -59,6 +64,39 @@ def job_config(workers: int) -> Config:
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         read_timeout=READ_TIMEOUT_SECONDS,
     )
+
+
+def made_client(table: Table) -> Any:
+    """What the function of a migration file makes, for a table of which it is said where it is.
+
+    Raises ConfigurationError.
+    """
+    assert table.client is not None  # noqa: S101 - the caller has looked
+    how = 'it is a function without arguments that makes a boto3 client: lambda: boto3.client("dynamodb", ...)'
+    try:
+        client = client_of(table.client())
+    except Exception as error:
+        is_settings = isinstance(error, BotoCoreError)
+        raise ConfigurationError(
+            f"client= of table {table.full_name} made none: {type(error).__name__}: {first_line(error)}",
+            next_step="see to that, or correct the function in the migration file" if is_settings else how,
+        ) from error
+    refuse_asynchronous(client, f"client= of table {table.full_name}")
+    return client
+
+
+def refuse_asynchronous(client: Any, what: str) -> None:
+    """Raises ConfigurationError for a client of aiobotocore."""
+    if is_asynchronous(client):
+        raise ConfigurationError(
+            f"{what} is one of aiobotocore",
+            next_step="make a client of boto3: crossfade's own requests do not block the loop whatever it is",
+        )
+
+
+def first_line(error: Exception) -> str:
+    """Of an error of others, for a message of ours."""
+    return str(error).splitlines()[0].strip()[:SAID_MAX] if str(error) else type(error).__name__
 
 
 def landing_seconds_of(clients: Clients) -> float:

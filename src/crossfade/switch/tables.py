@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, cast
 import botocore.session
 from botocore.exceptions import BotoCoreError
 
-from crossfade.aws.clients import client_of, is_asynchronous, place_of
+from crossfade.aws.clients import client_of, place_of
 from crossfade.control.starting import StartPlan
 from crossfade.core import mirroring
 from crossfade.core.effects import Call, Now, Place, Routine
@@ -18,7 +18,7 @@ from crossfade.core.mapping import Kind
 from crossfade.core.pair import Pair
 from crossfade.core.stages import FREEZE_STRATEGY, SIDES, Side
 from crossfade.errors import ConfigurationError, CrossfadeError, Refused, Rejected
-from crossfade.jobs.connecting import landing_seconds_of
+from crossfade.jobs.connecting import landing_seconds_of, made_client, refuse_asynchronous
 from crossfade.migration import Migration, Table
 from crossfade.switch.mirror import SaveFailed
 from crossfade.tables import refuse_elsewhere, refuse_one_table
@@ -141,17 +141,10 @@ def _description(side: Side, table: str) -> Routine[Mapping[str, Any]]:
 
 
 def _client(table: Table, given: Any) -> Any:
-    made = given
-    if made is None and table.client is not None:
-        made = table.client()
-    elif made is None:
-        made = _of_region(table)
-    client = client_of(made)
-    if is_asynchronous(client):
-        raise ConfigurationError(
-            f"the client of table {table.full_name} is one of aiobotocore",
-            next_step="give one of boto3: crossfade's own requests do not block the loop whatever it is",
-        )
+    if given is None and table.client is not None:
+        return made_client(table)
+    client = _of_region(table) if given is None else client_of(given)
+    refuse_asynchronous(client, f"the client of table {table.full_name}")
     return client
 
 
