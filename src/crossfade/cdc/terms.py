@@ -50,14 +50,18 @@ class Terms:
         self._header = str(latest).encode()
 
     def has_ended(self, headers: Sequence[tuple[str, Any]] | None) -> bool:
-        """True if another capture has taken over from the one whose message has these headers."""
+        """True if another capture has taken over from the one whose message has these headers. What is no term of ours
+        tells nothing."""
         for name, value in headers or ():
             if name == HEADER:
                 return value != self._header and self._is_older(value)
         return False
 
-    def _is_older(self, header: bytes) -> bool:
-        term = Term.of_text(header.decode())
+    def _is_older(self, header: Any) -> bool:
+        try:
+            term = Term.of_text(header.decode())
+        except (AttributeError, ValueError):
+            return False
         if self.latest.then(term) is not term:
             return True
         self.latest, self._header = term, header

@@ -13,7 +13,7 @@ from crossfade.cdc.changes import Change
 from crossfade.cdc.checkpoints import InControlTable
 from crossfade.cdc.inputs.own import position_marker
 from crossfade.cdc.publishing import Publisher
-from crossfade.cdc.terms import NO_TERM, Term, Terms, headers_of
+from crossfade.cdc.terms import HEADER, NO_TERM, Term, Terms, headers_of
 from tests.cdc.etl.setting import ARRIVAL_SECONDS, Setting
 from tests.cdc.etl.test_what_stops import customer_change, work
 
@@ -104,3 +104,4 @@ def test_which_have_ended(told: Iterable[Term], wanted: list[bool]) -> None:
     terms = Terms()
     headers = [[("theirs", b"x"), *headers_of(term)] if term != NO_TERM else None for term in told]
     assert [terms.has_ended(each) for each in headers] == wanted
+    assert not any(terms.has_ended([(HEADER, value)]) for value in (None, b"", b"\xff", b"seven a"))
