@@ -20,10 +20,15 @@ from crossfade.errors import Refused
 
 @click.command(short_help="Go up to the next stage, or to a given one.")
 @with_where
-@click.option("--to", type=StageName(), help="The stage to go to; by default the next one.")
-@click.option("--ramp", metavar="PERCENT", type=click.IntRange(0, 100), help="Read so many % of the keys there.")
-@click.option("--force", is_flag=True, help="Pass closed gates, never the barrier; needs --why.")
-@click.option("--why", metavar="TEXT", default="", help="The reason, for the journal.")
+@click.option("--to", type=StageName(), help="Go up to this stage instead of the next one.")
+@click.option(
+    "--ramp",
+    metavar="PERCENT",
+    type=click.IntRange(0, 100),
+    help="Serve reads of this percentage of the keys from the target.",
+)
+@click.option("--force", is_flag=True, help="Pass closed gates (never the barrier); needs --why.")
+@click.option("--why", metavar="TEXT", default="", help="Record this reason in the journal.")
 @with_execute
 @with_json
 @click.pass_obj

@@ -21,14 +21,18 @@ from crossfade.errors import Refused
 
 @click.command(short_help="Copy what the source holds into the target.")
 @with_where
-@click.option("--segments", metavar="N", type=int, default=SEGMENTS, show_default=True, help="Parts of the table.")
-@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Segments at a time.")
-@click.option("--rate", metavar="N", type=float, help="At most so many items a second.")
-@click.option("--write-units", metavar="N", type=float, help="At most so many write units of the target a second.")
-@click.option("--again", is_flag=True, help="Copy everything once more although it is complete.")
-@click.option("--from-now", is_flag=True, help="Of rows: anew, with the log from its present end on.")
-@click.option("--loaded", is_flag=True, help="Of rows in topics of AWS DMS: its full load is complete.")
-@click.option("--stop-at-first-error", is_flag=True, help="End after the first page with an item that fails.")
+@click.option(
+    "--segments", metavar="N", type=int, default=SEGMENTS, show_default=True, help="Scan the source in N segments."
+)
+@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Copy N segments at once.")
+@click.option("--rate", metavar="N", type=float, help="Copy at most N items a second.")
+@click.option("--write-units", metavar="N", type=float, help="Consume at most N write units of the target a second.")
+@click.option("--again", is_flag=True, help="Copy everything once more, although the backfill is complete.")
+@click.option("--from-now", is_flag=True, help="From MySQL: begin anew, and read the row log from its present end.")
+@click.option("--loaded", is_flag=True, help="With topics of AWS DMS: confirm that its full load is complete.")
+@click.option(
+    "--stop-at-first-error", is_flag=True, help="Stop after the first page with an item that cannot be copied."
+)
 @with_execute
 @with_json
 @click.pass_obj

@@ -25,7 +25,14 @@ STYLES = {"error": "bold red", "warning": "bold yellow", "info": "dim"}
 
 @click.command(short_help="Try it on a sample of the real source.")
 @with_where
-@click.option("--sample", metavar="N", type=click.IntRange(1), default=1_000, show_default=True, help="Items to try.")
+@click.option(
+    "--sample",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1_000,
+    show_default=True,
+    help="Try the mapping on N items of the source.",
+)
 @with_json
 @click.pass_obj
 def check(screen: Screen, where: Where, sample: int) -> None:

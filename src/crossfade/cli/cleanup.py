@@ -57,21 +57,42 @@ RESULTS = {"done": "bold green", "failed": "bold red", "stopped": "bold yellow",
     "name",
     metavar="NAME",
     type=click.Choice([*NAMES, *ROW_NAMES]),
-    help="That step, not the next one.",
+    help="Take this step instead of the next one.",
 )
-@click.option("--to", metavar="PLACE", default="", help="Where the snapshot goes: a folder, or s3://bucket/prefix.")
-@click.option("--segments", metavar="N", type=click.IntRange(1, 5_000), help="Parts of the snapshot's scan.")
-@click.option("--workers", metavar="N", type=click.IntRange(1, 64), default=8, show_default=True, help="At a time.")
-@click.option("--rate", metavar="N", type=float, help="At most so many items a second; of `stamps`, so many removed.")
-@click.option("--age-hours", metavar="N", type=float, help="Of `tombstones`: that old at least (24; in complete none).")
-@click.option("--on-demand", is_flag=True, help="Make the old table on-demand, not one unit each.")
+@click.option("--to", metavar="PLACE", default="", help="Write the snapshot here: a folder, or s3://bucket/prefix.")
 @click.option(
-    "--quiet-days", metavar="DAYS", type=float, default=QUIET_DAYS, show_default=True, help="Without any use."
+    "--segments", metavar="N", type=click.IntRange(1, 5_000), help="Scan the old table in N segments for the snapshot."
 )
-@click.option("--no-metrics", is_flag=True, help="There is no CloudWatch: reads of the old table cannot be seen.")
-@click.option("--while-attached", is_flag=True, help="Remove stamps though applications go on stamping.")
-@click.option("--again", is_flag=True, help="Do a step that is done once more, from its beginning.")
-@click.option("--confirm", metavar="TABLE", default="", help="The name of the table to delete.")
+@click.option(
+    "--workers", metavar="N", type=click.IntRange(1, 64), default=8, show_default=True, help="Scan N segments at once."
+)
+@click.option(
+    "--rate",
+    metavar="N",
+    type=float,
+    help="Read at most N items a second; in step `stamps`, remove at most N stamps a second.",
+)
+@click.option(
+    "--age-hours",
+    metavar="N",
+    type=float,
+    help="In step `tombstones`, purge only those older than N hours (default 24; 0 in complete).",
+)
+@click.option(
+    "--on-demand", is_flag=True, help="Switch the old table to on-demand capacity instead of one provisioned unit each."
+)
+@click.option(
+    "--quiet-days",
+    metavar="DAYS",
+    type=float,
+    default=QUIET_DAYS,
+    show_default=True,
+    help="Wait until nobody has used the old table for so many days.",
+)
+@click.option("--no-metrics", is_flag=True, help="Do without CloudWatch; reads of the old table are not seen then.")
+@click.option("--while-attached", is_flag=True, help="Remove stamps even while attached applications write new ones.")
+@click.option("--again", is_flag=True, help="Repeat a finished step from its beginning.")
+@click.option("--confirm", metavar="TABLE", default="", help="Confirm the deletion with the table's name.")
 @with_execute
 @with_json
 @click.pass_obj

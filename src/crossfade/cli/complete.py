@@ -18,18 +18,19 @@ from crossfade.errors import Refused
 
 @click.command(short_help="End the migration; no way back.")
 @with_where
-@click.option("--confirm", metavar="NAME", default="", help="The migration's name, so that it is the right one.")
+@click.option("--confirm", metavar="NAME", default="", help="Confirm with the migration's name.")
 @click.option(
     "--quiet-days",
     metavar="N",
     type=click.IntRange(min=0),
-    help=f"Copy-on-write: so long nothing was found in the source alone; {QUIET_DAYS} if not given, 0 asks for none.",
+    help="With copy-on-write, require N days in which nothing was found in the source alone"
+    f" (default {QUIET_DAYS}; 0 requires none).",
 )
 @click.option(
     "--refused-days",
     metavar="N",
     type=click.IntRange(min=0),
-    help=f"So long no call was seen that complete refuses; {REFUSED_DAYS} if not given, 0 asks for none.",
+    help=f"Require N days without a call that complete refuses (default {REFUSED_DAYS}; 0 requires none).",
 )
 @with_execute
 @with_json

@@ -11,12 +11,14 @@ ITEMS_MIN = 400  # below that some kinds of documents would not exist
 
 @click.command(short_help="Watch a migration under live traffic, and its proof.")
 @click.option("--items", type=click.IntRange(min=ITEMS_MIN), default=50_000, show_default=True, metavar="N",
-              help="Documents in the old table.")  # fmt: skip
-@click.option("--seed", type=int, default=1, show_default=True, metavar="S", help="Another seed, other traffic.")
+              help="Seed the old table with N documents.")  # fmt: skip
+@click.option(
+    "--seed", type=int, default=1, show_default=True, metavar="S", help="Generate the traffic from this seed."
+)
 @click.option("--applications", type=click.IntRange(3, 16), default=4, show_default=True, metavar="K",
-              help="Application processes.")  # fmt: skip
-@click.option("--quick", is_flag=True, help="Fewer documents and shorter stays: about half a minute.")
-@click.option("--json", "json_output", is_flag=True, help="Only the result, as JSON.")
+              help="Run K application processes.")  # fmt: skip
+@click.option("--quick", is_flag=True, help="Use fewer documents and shorter stages; takes about half a minute.")
+@click.option("--json", "json_output", is_flag=True, help="Output only the result, as JSON.")
 def demo(items: int, seed: int, applications: int, quick: bool, json_output: bool) -> None:
     """Watch a migration under live traffic, up, back and up again, and the proof that nothing was lost.
 

@@ -54,20 +54,22 @@ def etl() -> None:
 
 @etl.command(short_help="A worker of the group; the default.")
 @with_where
-@click.option("--quiet-seconds", metavar="N", type=click.FloatRange(min=1), help="End when no change came for so long.")
+@click.option(
+    "--quiet-seconds", metavar="N", type=click.FloatRange(min=1), help="Stop when no change has come for N seconds."
+)
 @click.option(
     "--past-removal",
     "past_removals",
     metavar="PLACE",
     multiple=True,
-    help="A TRUNCATE or DROP that was dealt with, as its error has named it.",
+    help="Skip a TRUNCATE or DROP that was dealt with, named as in the error.",
 )
 @click.option(
     "--past-gap",
     "past_gaps",
     metavar="PLACE",
     multiple=True,
-    help="Messages that the topic no longer has, as the error has named them: read on with what is there.",
+    help="Read on behind messages that the topic no longer has, named as in the error.",
 )
 @with_execute
 @with_json
@@ -154,9 +156,18 @@ def retry(screen: Screen, where: Where, execute: bool) -> None:
 @etl.command(short_help="The topics once more, from anywhere.")
 @with_where
 @click.option(
-    "--from", "start", metavar="WHERE", required=True, help="`beginning`, a time, or a position: GTID or FILE:OFFSET."
+    "--from",
+    "start",
+    metavar="WHERE",
+    required=True,
+    help="Start at `beginning`, a time, or a position: GTID or FILE:OFFSET.",
 )
-@click.option("--into", metavar="TABLE", default="", help="Another table with the target's key, in place of it.")
+@click.option(
+    "--into",
+    metavar="TABLE",
+    default="",
+    help="Write to this table, which has the target's key, instead of the target.",
+)
 @with_execute
 @with_json
 @click.pass_obj

@@ -13,7 +13,13 @@ from crossfade.local import ENDPOINT_VARIABLE, LocalDatabaseError, LocalEngine
 
 @click.command(short_help="Run an embedded DynamoDB, to play with.")
 @click.option("--path", type=click.Path(file_okay=False, path_type=Path), help="Keep the tables in this folder.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 is any free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Listen on this port; 0 takes any free one.",
+)
 @click.pass_obj
 def local(screen: Screen, path: Path | None, port: int) -> None:
     """Run an embedded DynamoDB in the foreground, on 127.0.0.1, until Ctrl-C; in memory unless --path is given.

@@ -16,10 +16,10 @@ from crossfade.migration import MIGRATION_NAME, TABLE_NAME, template
 
 @click.command(short_help="Write a migration file to edit.")
 @click.argument("file", default=FILE_DEFAULT, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--name", help="The migration's name; `my-migration`, or the schema's name, if not given.")
-@click.option("--source", default="orders", show_default=True, help="The table that there is.")
-@click.option("--target", help="The table that replaces it; `orders-v2`, or the schema's name, if not given.")
-@click.option("--from", "url", metavar="URL", help="From rows of MySQL: mysql://user@host:3306/schema")
+@click.option("--name", help="Name the migration; default `my-migration`, or the schema's name.")
+@click.option("--source", default="orders", show_default=True, help="Migrate from this table.")
+@click.option("--target", help="Migrate to this table; default `orders-v2`, or the schema's name.")
+@click.option("--from", "url", metavar="URL", help="Migrate from MySQL: mysql://user@host:3306/schema")
 @click.pass_obj
 def new(screen: Screen, file: Path, name: str | None, source: str, target: str | None, url: str | None) -> None:
     """Write a migration file to edit: the two tables, their keys, and what changes between them.

@@ -104,9 +104,9 @@ def _with_options(command: Command, options: tuple[Decorator, ...]) -> Command:
 
 def _database_options() -> tuple[Decorator, ...]:
     return (
-        click.option("--profile", metavar="NAME", help="The AWS profile."),
-        click.option("--region", metavar="NAME", help="The AWS Region."),
-        click.option("--endpoint-url", metavar="URL", help="Another DynamoDB, such as `crossfade local`."),
+        click.option("--profile", metavar="NAME", help="Use this AWS profile."),
+        click.option("--region", metavar="NAME", help="Use this AWS Region."),
+        click.option("--endpoint-url", metavar="URL", help="Use another DynamoDB, such as `crossfade local`."),
     )
 
 
@@ -121,7 +121,7 @@ def with_json(command: F) -> F:
 
 
 def with_execute(command: F) -> F:
-    return click.option("--execute", is_flag=True, help="Do it; without this only the plan is printed.")(command)
+    return click.option("--execute", is_flag=True, help="Carry out the plan instead of only printing it.")(command)
 
 
 def refuse_options(names: tuple[str, ...], kind: str) -> None:

@@ -24,19 +24,25 @@ SAY_AGAIN_SECONDS: Final = 30.0
 
 @click.command(short_help="Follow the change streams and sync every key that changes.")
 @with_where
-@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Parts of pages at a time.")
-@click.option("--once", is_flag=True, help="Up to the present end of the streams, or of the log, then leave.")
-@click.option("--for", "seconds", metavar="SECONDS", type=float, help="Leave after so long; by default at Ctrl-C.")
-@click.option("--afresh", is_flag=True, help="From what the streams hold now, whatever was read before.")
-@click.option("--enable-streams", is_flag=True, help="Switch the streams of both tables on.")
+@click.option(
+    "--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Sync N parts of a page at once."
+)
+@click.option("--once", is_flag=True, help="Stop at what is the end of the streams, or of the row log, when it starts.")
+@click.option(
+    "--for", "seconds", metavar="SECONDS", type=float, help="Stop after so many seconds instead of at Ctrl-C."
+)
+@click.option(
+    "--afresh", is_flag=True, help="Start at the oldest record that the streams hold, ignoring saved positions."
+)
+@click.option("--enable-streams", is_flag=True, help="Enable the streams of both tables; needs --execute.")
 @click.option(
     "--past-removal",
     "past_removals",
     metavar="PLACE",
     multiple=True,
-    help="Of rows: a TRUNCATE or the like that was dealt with, as its error has named it.",
+    help="From MySQL: skip a TRUNCATE or the like that was dealt with, named as in the error.",
 )
-@click.option("--end", is_flag=True, help="Have no replication any more, and no gate for it.")
+@click.option("--end", is_flag=True, help="End the replication, and remove its gate.")
 @with_execute
 @with_json
 @click.pass_obj

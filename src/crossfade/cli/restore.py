@@ -28,10 +28,23 @@ from crossfade.jobs.session import here
 
 @click.command(short_help="Load a snapshot into a table.")
 @click.argument("snapshot")
-@click.option("--table", metavar="NAME", required=True, help="The table: empty, or none yet: then it is made.")
-@click.option("--control-table", metavar="NAME", default=TABLE_DEFAULT, show_default=True, help="Keeps how far it is.")
-@click.option("--workers", metavar="N", type=click.IntRange(1, 64), default=8, show_default=True, help="At a time.")
-@click.option("--rate", metavar="N", type=float, help="At most so many items a second.")
+@click.option("--table", metavar="NAME", required=True, help="Load into this table; it must be empty, or is created.")
+@click.option(
+    "--control-table",
+    metavar="NAME",
+    default=TABLE_DEFAULT,
+    show_default=True,
+    help="Keep the progress in this control table.",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="Load N parts of the snapshot at once.",
+)
+@click.option("--rate", metavar="N", type=float, help="Write at most N items a second.")
 @with_database
 @with_execute
 @with_json

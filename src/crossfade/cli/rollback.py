@@ -18,9 +18,9 @@ from crossfade.errors import Refused
 
 @click.command(short_help="Go back to the stage below, or to a given one.")
 @with_where
-@click.option("--to", type=StageName(), help="The stage to go back to; by default the one below.")
-@click.option("--force", is_flag=True, help="Pass closed gates, never the barrier; needs --why.")
-@click.option("--why", metavar="TEXT", default="", help="The reason, for the journal.")
+@click.option("--to", type=StageName(), help="Go back to this stage instead of the one below.")
+@click.option("--force", is_flag=True, help="Pass closed gates (never the barrier); needs --why.")
+@click.option("--why", metavar="TEXT", default="", help="Record this reason in the journal.")
 @with_execute
 @with_json
 @click.pass_obj

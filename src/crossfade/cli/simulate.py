@@ -18,14 +18,16 @@ PROGRESS_SECONDS = 0.5
 
 
 @click.command(short_help="Play simulated migrations, with faults.")
-@click.option("--seeds", default=1_000, show_default=True, type=click.IntRange(min=1), help="How many worlds to play.")
-@click.option("--first-seed", default=0, show_default=True, help="The first of them.")
-@click.option("--seed", type=int, help="Play this one alone and print what happened.")
-@click.option("--everything", is_flag=True, help="With --seed: every item and the control table too.")
-@click.option("--drop", type=click.Choice(RULE_NAMES), help="Leave one rule of the protocol out: it must be noticed.")
+@click.option("--seeds", default=1_000, show_default=True, type=click.IntRange(min=1), help="Play N worlds.")
+@click.option("--first-seed", default=0, show_default=True, help="Start at this seed.")
+@click.option("--seed", type=int, help="Play this seed alone and print what happened.")
+@click.option("--everything", is_flag=True, help="With --seed, print every item and the control table too.")
+@click.option(
+    "--drop", type=click.Choice(RULE_NAMES), help="Leave out one rule of the protocol; the checks must notice."
+)
 @click.option("--strategy", default="dual-write", show_default=True, type=click.Choice(list(ALL_LADDERS)),
-              help="Whose stages and rules are played.")  # fmt: skip
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processors to use.")
+              help="Play the stages and rules of this strategy.")  # fmt: skip
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Use N processors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def simulate(
     seeds: int,

@@ -26,7 +26,7 @@ WATCH_SECONDS: Final = 1.0
 
 @click.command(short_help="Where it is, what holds it back, what to type next.")
 @with_where
-@click.option("--watch", is_flag=True, help="Look again every second until Ctrl-C (with --json: one line a look).")
+@click.option("--watch", is_flag=True, help="Refresh every second until Ctrl-C; with --json, print one line each time.")
 @with_json
 @click.pass_obj
 def status(screen: Screen, where: Where, watch: bool) -> None:

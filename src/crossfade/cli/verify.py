@@ -23,10 +23,10 @@ LINE_STYLES = {"-": "red", "+": "green", "!": "bold red"}
 
 @click.command(short_help="Compare both tables, and repair them.")
 @with_where
-@click.option("--repair", is_flag=True, help="Make equal what differs; needs --execute.")
+@click.option("--repair", is_flag=True, help="Make differing items equal; needs --execute.")
 @click.option("--segments", metavar="N", type=int, help=f"Parts of each table ({SEGMENTS}; of rows fewer).")
-@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Segments at a time.")
-@click.option("--rate", metavar="N", type=float, help="Of rows: at most so many rows and items a second.")
+@click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Scan N segments at once.")
+@click.option("--rate", metavar="N", type=float, help="From MySQL: read at most N rows and N items a second.")
 @with_execute
 @with_json
 @click.pass_obj

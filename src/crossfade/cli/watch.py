@@ -27,11 +27,15 @@ MEANINGS: Final = {
 
 @click.command(short_help="Report writes to the old table that crossfade did not make.")
 @with_where
-@click.option("--repair", is_flag=True, help="Sync the keys of stray writes where that is right; needs --execute.")
-@click.option("--once", is_flag=True, help="Up to the present end of the stream, then leave.")
-@click.option("--for", "seconds", metavar="SECONDS", type=float, help="Leave after so long; by default at Ctrl-C.")
-@click.option("--afresh", is_flag=True, help="From what the stream holds now, whatever was read before.")
-@click.option("--enable-stream", is_flag=True, help="Switch the table's stream on; needs --execute.")
+@click.option("--repair", is_flag=True, help="Sync the keys of stray writes where that is safe; needs --execute.")
+@click.option("--once", is_flag=True, help="Stop at what is the end of the stream when it starts.")
+@click.option(
+    "--for", "seconds", metavar="SECONDS", type=float, help="Stop after so many seconds instead of at Ctrl-C."
+)
+@click.option(
+    "--afresh", is_flag=True, help="Start at the oldest record that the stream holds, ignoring the saved position."
+)
+@click.option("--enable-stream", is_flag=True, help="Enable the table's stream; needs --execute.")
 @with_execute
 @with_json
 @click.pass_obj
