@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from crossfade.cli.app import COMMANDS, app
+from crossfade.cli.app import COMMANDS, HELP_NAMES, app
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md")))
@@ -53,7 +53,7 @@ class Typed:
             return ""
         command = command_of(self.name)
         try:
-            _ = command.make_context(self.name, list(filled(command, self.words)))
+            _ = command.make_context(self.name, list(filled(command, self.words)), parent())
         except click.UsageError as error:
             return error.format_message()
         for (name, option), other in WANTED.items():
@@ -62,8 +62,13 @@ class Typed:
         return ""
 
 
+def parent() -> click.Context:
+    """As when it is typed; a command keeps the names of its help that it was first asked with."""
+    return click.Context(app, help_option_names=HELP_NAMES)
+
+
 def command_of(name: str) -> click.Command:
-    found = app.get_command(click.Context(app), name)
+    found = app.get_command(parent(), name)
     assert isinstance(found, click.Command)
     return found
 
