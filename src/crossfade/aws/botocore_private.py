@@ -55,7 +55,7 @@ def credentials_of(client: Any) -> Any:
 
 
 def user_agent_of(client: Any) -> str:
-    """As it is sent: `meta.config.user_agent` lacks what was configured."""
+    """Return the user agent as it is sent; `meta.config.user_agent` lacks what was configured."""
     text: str = client._user_agent_creator.to_string()
     return text
 

@@ -54,7 +54,7 @@ CARRIED: ContextVar[tuple[Carried, ...]] = ContextVar("crossfade_carried", defau
 
 @contextmanager
 def own_call(operation: str, request: Request, name: str) -> Generator[OwnCall, None, None]:
-    """Within it, calls are ours; errors come out as Rejected or UnknownOutcome."""
+    """Mark the calls made within it as our own; errors come out as Rejected or UnknownOutcome."""
     outer, carried = OWN.get(), CARRIED.get()
     names = frozenset({name, *(each.name for each in carried)})
     if outer is not None:
@@ -80,7 +80,7 @@ def call(client: Any, operation: str, request: Request, name: str = "") -> Reply
 
 
 async def call_async(client: Any, operation: str, request: Request, name: str = "") -> Reply:
-    """The same with a client of aiobotocore."""
+    """Carry out one of our own calls with a client of aiobotocore."""
     with own_call(operation, request, name) as own:
         method = cast("Callable[..., Awaitable[Reply]]", getattr(client, method_name(operation)))
         reply = await method(**request)

@@ -56,8 +56,11 @@ class Line:
         self._operations: dict[str, Operation] = {}
 
     def claim(self, migration: Migration, *, is_session: bool) -> None:
-        """To be called before anything is joined. Raises ConfigurationError where a request would pass the hooks of
-        this migration twice, or what one migration writes would pass those of another by."""
+        """Reserve the migration's place before anything is joined.
+
+        Raises ConfigurationError where a request would pass the hooks of this migration twice, or where what one
+        migration writes would bypass those of another.
+        """
         for line in serving(self._emitter):
             if line is not self and line.hooks:
                 names = ", ".join(hooks.name for hooks in line.hooks)

@@ -43,7 +43,7 @@ LEAVE_SECONDS_MIN: Final = 5.0  # for giving the lease back; longer, and it runs
 
 
 class Membership:
-    """To be made anywhere; `put` and the agent's operations are for any thread, all else is for the loop."""
+    """A process's part in the migration. `put` and the agent may be used on any thread, the rest on the loop."""
 
     clock = staticmethod(time.monotonic)
 
@@ -144,7 +144,7 @@ class Membership:
     # --- the lease
 
     async def _keep_lease(self, hooks: Hooks) -> None:
-        """And look after callers that are gone, as soon as they are."""
+        """Renew the lease, and look after callers that are gone as soon as they are."""
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:  # from wherever a context happened to be freed
@@ -215,5 +215,5 @@ class Membership:
         return any(pair.source.name in ours or pair.target.name in ours for pair in others)
 
     async def _through_hooks(self, operation: str, request: Request) -> Reply:
-        """The same by the attached client."""
+        """Send a request of our own through the attached client."""
         raise NotImplementedError

@@ -113,7 +113,7 @@ class Passages:
         return way
 
     def _way_of_many(self, ticket: Ticket, operation: str, request: Request) -> Way:
-        """Of an operation on more than one item."""
+        """Return the way of an operation on more than one item."""
         if fault_in(operation, request) is not None or self._route(ticket, operation, request) is not None:
             return Way.OPEN
         self._tell_foreseen(ticket, operation, request)
@@ -224,7 +224,7 @@ class Passages:
         return ended or outcome
 
     def _tell_foreseen(self, ticket: Ticket, operation: str, request: Request) -> None:
-        """Of a request that is served."""
+        """Report what a later stage will refuse of a request that this one serves."""
         foreseen = self.foresight.of(ticket.stage, operation, request)
         if foreseen is not None:
             self._tell(foreseen)
@@ -260,7 +260,7 @@ class Passages:
                 self._agent.lost(key_name(key), "too many writes were not acknowledged")
 
     def _repair(self, key: Item, now: float) -> None:
-        """In the direction of the stage that we know now; and again when the stray write can land no more."""
+        """Sync the key in the direction of the stage known now, and again when the stray write can land no more."""
         try:
             ticket = self._agent.begin(True, now)
         except StageUncertain:

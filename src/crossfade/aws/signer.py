@@ -76,7 +76,7 @@ class KeptSigV4:
 
 
 def headers_signed(request: Any) -> dict[str, str] | None:
-    """By their names in lower case; None unless it is what every request to DynamoDB is, and nobody reads the log."""
+    """Return the headers to sign by lower-case name, or None unless the request is an ordinary one of DynamoDB."""
     url, body, context = request.url, request.data, request.context
     if (
         not isinstance(body, bytes)

@@ -37,7 +37,7 @@ def consumed(pair: Pair, replies: Iterable[Reply], name: str | None = None) -> R
 
 
 def consumed_by_table(pair: Pair, replies: Iterable[Reply], name: str | None = None) -> Reply:
-    """As `consumed`, for an operation on several tables: ours come first, as one."""
+    """Return what an operation on several tables consumed: the migration's tables first, as one."""
     given = [part for reply in replies for part in parts_of(reply)]
     ours = [in_callers_index_names(pair, part) for part in given if is_ours(pair, part)]
     tables = [part for part in given if not is_ours(pair, part) and not is_ledger(pair, part)]

@@ -102,7 +102,7 @@ def shown(name: str, reply: Reply) -> Reply:
 def get_elsewhere(
     pair: Pair, row: Row, side: Side, request: Request, name: str, keys: Sequence[Item]
 ) -> Routine[Reply]:
-    """From one side; and where items are in both, what it does not have from the source."""
+    """Read the keys from one side; where items are in both tables, read what it lacks from the source."""
     given: Request = request["RequestItems"][name]
     entry = modern("BatchGetItem", given)
     wanted = projector_alone(entry)
@@ -246,7 +246,7 @@ def held_in(entry: Request) -> Item:
 def partitions_of(
     pair: Pair, table: str, entries: Sequence[Request], moved: Sequence[Request]
 ) -> dict[str, AttributeValue]:
-    """By the name of each partition that is written to in that table, the caller's."""
+    """Return the caller's partition value for each partition of `table` that the entries write to."""
     own, there = pair.caller.partition_key, table_shape(pair, table).partition_key
     return {
         key_name({there: held_in(after)[there]}): held_in(before)[own]

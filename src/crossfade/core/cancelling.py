@@ -27,7 +27,7 @@ def reasons_of(error: Rejected) -> list[Reply]:
 
 
 def reason_at(reasons: Sequence[Reply], place: int) -> Reply:
-    """Of one action. Some servers tell what is wrong with the form of one by a single reason, whichever that is."""
+    """Return the reason of one action. Some servers give a single reason when one action is malformed."""
     return reasons[place] if place < len(reasons) else NO_REASON
 
 

@@ -80,7 +80,7 @@ def asking_for_all(prepared: Prepared) -> Request:
 
 
 def as_found(pair: Pair, side: Side, key: Item, prepared: Prepared, done: Evaluated, reply: Reply) -> Evaluated:
-    """The same decision upon the item that the write has found, by what the service says of it."""
+    """Decide again upon the item that the write met, as the reply's attributes show it."""
     if "Attributes" not in reply:
         return done
     try:

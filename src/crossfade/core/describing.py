@@ -135,7 +135,7 @@ def named(pair: Pair, side: Side, index: Reply) -> Reply:
 
 
 def definitions(pair: Pair, table: Reply, indexes: dict[str, Any]) -> list[Reply]:
-    """Of the attributes of the caller's key and of those of the indexes' keys."""
+    """Return the AttributeDefinitions of the caller's key and of the indexes' keys."""
     known = {
         **{pair.name_across(pair.view, name) or name: kind for name, kind in kinds_of(table).items()},
         **dict(pair.callers_schema),

@@ -40,7 +40,7 @@ Routine: TypeAlias = Generator[Effect[Any], Any, T_co]
 
 
 def relayed(routine: Routine[T_co], effect_of: Callable[[Effect[Any]], Effect[Any]]) -> Routine[T_co]:
-    """The same routine, with each of its effects as `effect_of` makes it."""
+    """Run the routine with each of its effects replaced by what `effect_of` makes of it."""
     answer: Any = None
     error: Exception | None = None
     try:

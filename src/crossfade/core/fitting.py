@@ -37,7 +37,7 @@ def check_fits(pair: Pair, row: Row, images: Sequence[Item], keys: Sequence[Item
 
 
 def known_index_keys(pair: Pair, side: Side) -> Routine[tuple[IndexKey, ...]]:
-    """Those of one table; none where it cannot be described."""
+    """Return the index keys of one table, or none where it cannot be described."""
     if side not in pair.index_keys:
         try:
             yield from described(pair, side)
@@ -82,7 +82,7 @@ def said_of_index_keys(pair: Pair, row: Row, image: Item) -> Routine[str | None]
 
 
 def refused(pair: Pair, side: Side, said: str) -> Rejected:
-    """As the caller's own table says it; of the other one, that it is the other one."""
+    """Return the error in the caller's table's words; for the other table, say that it is the other one."""
     if side == pair.view:
         return Rejected("ValidationException", said)
     return Rejected(

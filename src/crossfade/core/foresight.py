@@ -142,7 +142,7 @@ class Foresight:
         )
 
     def _in_another_order(self, stage: Stage, operation: str, request: Request) -> Foreseen | None:
-        """Where the segments of a parallel Scan that begin are parts of the other table's order."""
+        """Find the later stage whose parallel Scans divide the other table, so that segments do not fit together."""
         if operation != "Scan" or request.get("TotalSegments", 1) == 1 or "ExclusiveStartKey" in request:
             return None
         now = self._begins_in(stage, request)

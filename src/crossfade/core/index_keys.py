@@ -43,7 +43,7 @@ class IndexKey:
 
 
 def index_keys(description: Mapping[str, Any]) -> tuple[IndexKey, ...]:
-    """Of a `Table` of DescribeTable: every index key attribute that is not a key attribute of the table itself."""
+    """Return every index key attribute of a described table that is not in the table's own key."""
     kinds, own = kinds_of(description), key_of(description).every
     return tuple(
         IndexKey(name, kinds[name], index["IndexName"], part["KeyType"])
@@ -62,7 +62,7 @@ def why_refused(item: Item, keys: tuple[IndexKey, ...]) -> str | None:
 
 
 def wrong_kind(item: Item, keys: tuple[IndexKey, ...]) -> str | None:
-    """The same, but for their length. What is empty comes first."""
+    """Return what is wrong with the item's index keys apart from their length; empty values come first."""
     held = [(key, item[key.attribute]) for key in keys if key.attribute in item]
     for key, value in held:
         if key.kind != "N" and value.get(key.kind, "some") in ("", b""):
@@ -81,7 +81,7 @@ def is_of_form(said: str) -> bool:
 
 
 def as_of_update(text: str) -> str:
-    """In the words that the service has for an update that comes to such an item."""
+    """Return a put's error text in the words that the service uses for an update."""
     return OF_PUT.sub(OF_UPDATE, text)
 
 

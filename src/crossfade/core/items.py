@@ -106,7 +106,7 @@ def subtract_numbers(left: str, right: str) -> str:
 
 
 def _format_sum(number: Decimal) -> str:
-    """As `format_number`: of a sum with too many digits the service says that it is too large."""
+    """Format a sum; with too many digits the service calls it too large."""
     return format(checked_number(number, too_precise=_TOO_LARGE), "f")
 
 
@@ -166,7 +166,7 @@ def canonical(item: Mapping[str, AttributeValue]) -> Hashable:
 
 
 def canonical_value(value: AttributeValue) -> Hashable:
-    """As `canonical`, for one value."""
+    """Return one value in a hashable form; equal values have equal forms."""
     ((kind, content),) = value.items()
     match kind:
         case "N":

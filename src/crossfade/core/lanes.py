@@ -21,7 +21,7 @@ from crossfade.errors import Rejected
 
 
 def lane_of(pair: Pair, side: Side, values: Sequence[AttributeValue], token: Item) -> int:
-    """In which of these partitions of the table of one side the caller's token lies."""
+    """Return the index of the partition, among `values`, in which the caller's cursor lies."""
     if len(values) == 1:
         return 0
     value = pair.key(side, pair.callers_key(token))[pair.table(side).partition_key]

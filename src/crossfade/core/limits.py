@@ -31,7 +31,7 @@ def is_allowed(expression: str) -> bool:
 
 
 def are_allowed(request: Request) -> bool:
-    """The same of the condition and the update of a write."""
+    """True if the condition and the update of a write are within the limits."""
     texts: list[str] = [request[name] for name in ("ConditionExpression", "UpdateExpression") if name in request]
     return all(map(is_allowed, texts))
 
@@ -65,8 +65,10 @@ def transaction_explained(error: Rejected, actions: int) -> Refused | None:
 
 
 def write_explained(error: Rejected, request: Request, table: str) -> Refused | None:
-    """The same of a transaction that writes one `table`. None also where the caller's own items are too large without
-    anything added, which is the service's to say."""
+    """Return a refusal for a transaction of one `table` that our additions make too large.
+
+    None where the caller's own items are too large without anything added, which is the service's to say.
+    """
     if not is_too_large(error) or put_bytes(request) > TRANSACTION_BYTES_MAX:
         return None
     added = f"the attribute {STAMP} of each item, {STAMP_BYTES} bytes, by which a migration tells its writes"
@@ -80,7 +82,7 @@ def write_explained(error: Rejected, request: Request, table: str) -> Refused | 
 
 
 def put_bytes(request: Request) -> int:
-    """Of the items that the caller's transaction puts; none where one is malformed."""
+    """Return the size of the items that the caller's transaction puts; 0 where one is malformed."""
     puts: list[Request] = [action["Put"] for action in request["TransactItems"] if "Put" in action]
     try:
         return sum(size_bytes(put["Item"]) for put in puts)

@@ -64,7 +64,7 @@ def forwarded() -> Routine[Reply]:
 
 
 def keys_told(pair: Pair, operation: str, request: Request) -> list[Item]:
-    """Of a write that a service might take after all; without a key none does."""
+    """Return the keys of a malformed write that a service might still carry out; without a key none would."""
     keys: list[Item] = []
     for entry in entries_of(pair, operation, request):
         try:

@@ -70,7 +70,7 @@ def sealed(token: Item, seal: Seal) -> Item:
 
 
 def said_by(request: Request) -> Request:
-    """With its token as it was before it was sealed."""
+    """Return the request with its cursor as it was before sealing."""
     token: Item = request["ExclusiveStartKey"]
     return {**request, "ExclusiveStartKey": {**token, MARK: token[MARK]["L"][-1]}}
 
@@ -90,7 +90,7 @@ def mark_of(request: Request) -> str:
 
 
 def without_mark(request: Request) -> Request:
-    """With the token that was given to us."""
+    """Return the request with the cursor that the earlier migration gave us, without our mark."""
     if not is_marked(request) or seal_of(request) is not None:
         return request
     token: Item = request["ExclusiveStartKey"]
@@ -111,7 +111,7 @@ def with_token(token: Item, given: Item) -> Item:
 
 
 def token_in(token: Item) -> Item | None:
-    """That one, if there is one."""
+    """Return the cursor stored within ours, or None."""
     given: Item | None = token.get(MARK, {}).get("M")
     return given
 
@@ -123,7 +123,7 @@ def at_place(known: Item, token: Item) -> Item:
 
 
 def opened(request: Request) -> Request:
-    """With the token of the place itself."""
+    """Return the request with the cursor of the place itself."""
     if mark_of(request) != ELSEWHERE:
         return request
     return {**request, "ExclusiveStartKey": token_in(without_mark(request)["ExclusiveStartKey"])}

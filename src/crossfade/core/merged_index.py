@@ -268,7 +268,7 @@ class Merge:
         return self._take(target, "target")
 
     def _first(self, lanes: Sequence[Lane]) -> Lane | None:
-        """That of the next entry; of one sort value, the first that has any."""
+        """Return the lane of the next entry; among equal sort values, the first lane that has any."""
         waiting = [lane for lane in lanes if lane.held]
         choose = max if self._backwards else min
 
@@ -278,7 +278,7 @@ class Merge:
         return choose(waiting, key=rank) if len(waiting) > 1 else waiting[0] if waiting else None
 
     def _comes_first(self, target: Lane, source: Lane) -> bool:
-        """Of one sort value the source's entries come first."""
+        """True if the target's entry comes first; among equal sort values the source's does."""
         left, right = self._rank(target.held[-1].place), self._rank(source.held[-1].place)
         return bool(left > right if self._backwards else left < right)
 
@@ -362,7 +362,7 @@ class Merge:
         return shown
 
     def _of_target(self, places: Sequence[Item]) -> Routine[list[Image]]:
-        """Of entries of the target those that the source has not at the same place."""
+        """Return those entries of the target that the source does not have at the same place."""
         pair = self._pair
         keys = [pair.callers_key(place) for place in places]
         held = yield from look_up(pair, "source", keys, self.sent, capacity_asked(self._request))

@@ -68,7 +68,7 @@ def in_its_order(pair: Pair, row: Row, operation: str, request: Request) -> Rout
 
 
 def order_of(row: Row, request: Request) -> tuple[Side, bool]:
-    """In whose order the pages go, and whether the token has to say so."""
+    """Return whose order the pages follow, and whether the cursor must say so."""
     side: Side = "source"
     if mark := mark_of(request):
         side = "target" if mark == "target" else "source"

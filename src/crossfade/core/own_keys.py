@@ -81,7 +81,7 @@ def _own_delete(pair: Pair, entry: Request) -> Request:
 
 
 def in_own_keys(routine: Routine[Reply] | None, given: Request, own: Request) -> Routine[Reply]:
-    """The same routine; where the request goes out as it was given, it goes out with its own keys."""
+    """Run the routine, but send the given request with its table's own keys."""
     if routine is None:
         return (yield from Forward(own))
 

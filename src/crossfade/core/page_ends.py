@@ -62,8 +62,8 @@ def is_of(entry: Item, key: Item) -> bool:
 
 
 def token_behind(answered: Answered, key: Item, sent: list[Reply]) -> Routine[Item | None]:
-    """That side's token for what follows the item with this key in its page; None where nothing does, or the
-    page has no such item. Raises ChangedError where what comes before is not what it was."""
+    """Return that side's cursor behind the item with this key in its page; None where nothing follows, or
+    the page has no such item. Raises ChangedError where what comes before is not what it was."""
     place = answered.place_of(key)
     if not place:
         return None

@@ -158,7 +158,7 @@ def look_up(pair: Pair, side: Side, keys: Sequence[Item], sent: list[Reply], cou
 def look_under(
     pair: Pair, side: Side, wanted: Sequence[Item], sent: list[Reply], counted: Request
 ) -> Routine[list[Stored]]:
-    """The same under keys of that side. Raises Rejected where DynamoDB leaves some of them unread for too long."""
+    """Read items by keys of that side. Raises Rejected where DynamoDB leaves some unread for too long."""
     table = pair.table(side)
     found: dict[str, Item] = {}
     names = [key_name(key) for key in wanted]

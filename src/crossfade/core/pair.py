@@ -142,7 +142,7 @@ class Pair:
 
     @property
     def callers_schema(self) -> KeySchema:
-        """Of the key of the caller's table."""
+        """Return the key schema of the caller's table."""
         return self.mapping.source_key if self.view == "source" else self.mapping.target_key
 
     def of_caller_alone(self) -> Pair:
@@ -168,7 +168,7 @@ class Pair:
 
     @property
     def callers_names(self) -> tuple[str, ...]:
-        """Of the caller's own items."""
+        """Return the attributes that name one of the caller's items."""
         return self.whole_key_names(self.view)
 
     def index_name(self, side: Side, index: str) -> str:
@@ -192,7 +192,7 @@ class Pair:
         return name if side == self.view else self.name_across(side, name)
 
     def name_across(self, side: Side, name: str) -> str | None:
-        """The same of a root attribute that the other side has."""
+        """Return a root attribute's name on `side`, given the other side's name of it, or None."""
         return self.mapping.arrives(name) if side == "target" else self.mapping.came_from(name)
 
     def callers_key(self, given: Item) -> Item:
@@ -232,7 +232,7 @@ class Pair:
         return Stored(rest, stamp.get("S"))
 
     def image(self, side: Side, stored: Stored) -> Image:
-        """As the caller sees it. Raises MappingError for an item that has no counterpart."""
+        """Return the stored item as the caller sees it. Raises MappingError where it has no counterpart."""
         if side == self.view or stored.item is None:
             return stored.item
         return self.mapping.backward(stored.item) if side == "target" else self.mapping.forward(stored.item)

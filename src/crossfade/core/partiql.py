@@ -18,7 +18,7 @@ def stated() -> Routine[Reply]:
 
 
 def unstamped(reply: Reply) -> Reply:
-    """The same, without stamps, wherever an answer or a refusal shows an item."""
+    """Return the reply without stamps, wherever an answer or an error shows an item."""
     answer = {**shown(without_stamps(reply))}
     if isinstance(answer.get("Error"), dict):
         answer["Error"] = unstamped(answer["Error"])

@@ -56,7 +56,7 @@ def apart(request: Request) -> Apart:
 
 
 def parts(request: Request) -> Iterator[Request]:
-    """Of one operation: itself; of several: each that may have expressions."""
+    """Yield the parts of a request that may have expressions: itself, or each of its operations."""
     if "TransactItems" in request:
         for entry in request["TransactItems"]:
             yield from entry.values()

@@ -87,7 +87,7 @@ def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """By what a Query goes through a partition: the table's own sort key, or that of a local index."""
+    """The order in which a Query reads a partition: by the table's own sort key, or a local index's."""
 
     keys: KeyNames  # the caller's names of the partition key and of what is sorted by
     sort_there: str | None  # the other table's name of what is sorted by
@@ -169,7 +169,7 @@ def key_of_one(pair: Pair, asked: Asked) -> Item:
 
 
 def key_there(pair: Pair, asked: Asked, side: Side) -> Item:
-    """The same in the other table, where a Query by its sort key means another one there. Raises MappingError."""
+    """Return the key of the one item that the Query means in the other table. Raises MappingError."""
     key = key_of_one(pair, asked) if side != pair.view and pair.mapping.sort == "other" else {}
     return pair.key(side, pair.callers_key(key)) if key else {}
 
@@ -214,7 +214,7 @@ class Stream:
 
 
 def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Course, size: int | None) -> list[Stream]:
-    """Of one side: a stream for every partition, each starting behind the caller's token."""
+    """Return a stream for every partition of one side, each starting behind the caller's cursor."""
     start = checked_start(pair, asked, request, course)
     given: Item = request.get("ExclusiveStartKey", {})
     there = token_in(given)  # of the partition where it lies
@@ -330,7 +330,7 @@ def merged_page(
     course: Course,
     sent: list[Reply],
 ) -> Routine[Reply]:
-    """The same, once. Raises ChangedError."""
+    """Make the page once. Raises ChangedError where the items changed meanwhile."""
     limit: int | None = request.get("Limit")
     count = len(partitions(pair, asked, side))
     size = None if limit is None else min(limit, limit // count + 2) if count > 1 else limit

@@ -22,7 +22,7 @@ PROJECTING = ("ProjectionExpression", "AttributesToGet")
 
 
 def serving_side(row: Row, ramp_percent: int, request: Request, name: str) -> Side:
-    """Who answers a read about `name` (a key, or a partition): the authority, or the target for names on the ramp."""
+    """Return the side that answers a read of `name` (a key or a partition): the target if the ramp covers it."""
     if row.authority == "target" or row.ramp is Ramp.NONE or not ramp_percent:
         return row.authority
     if row.ramp is Ramp.EVENTUAL and request.get("ConsistentRead"):

@@ -110,7 +110,7 @@ def rekeyed(
 
 
 def moved_action(pair: Pair, side: Side, operation: ActionName, request: Request, key: Item) -> Routine[Request]:
-    """The same write for `side`'s table, as a request or as an action of a transaction."""
+    """Return the write for `side`'s table, as a request or as an action of a transaction."""
     moved: Request = {**request, "TableName": pair.table(side).name}
     if operation == "PutItem":
         moved["Item"] = yield from pair.stored_form(side, request["Item"])
@@ -123,8 +123,8 @@ def moved_action(pair: Pair, side: Side, operation: ActionName, request: Request
 
 
 def looked_at(pair: Pair, side: Side, moved: Request, key: Item) -> Request:
-    """The same write, carried out only on the item that the request names by its whole key; whatever stands in its way
-    is then told. Nothing more where the key of one table leads to that of the other."""
+    """Return the write, carried out only on the item that the request names by its whole key; what stands in
+    its way is told then. Nothing is added where the key of one table leads to that of the other."""
     guard = pair.own_guard(side, key)
     return moved if guard is None else {**with_guard(moved, guard), RETURNED_IF_REFUSED: "ALL_OLD"}
 
@@ -141,14 +141,14 @@ def with_stamp(update: str) -> str:
 
 
 def stamped_request(request: Request, stamp: str) -> Request:
-    """The same put or update, leaving the stamp on what it writes."""
+    """Return the put or update with the stamp in what it writes."""
     if "Item" in request:
         return {**request, "Item": {**request["Item"], STAMP: {"S": stamp}}}
     return stamped_update(request, stamp)
 
 
 def stamped_update(request: Request, stamp: str) -> Request:
-    """The same update, setting the stamp as well."""
+    """Return the update with the stamp set as well."""
     return {
         **request,
         "UpdateExpression": with_stamp(request.get("UpdateExpression", "")),
@@ -184,7 +184,7 @@ def in_callers_terms(pair: Pair, side: Side, error: Rejected) -> Rejected:
 
 
 def of_callers_index(pair: Pair, error: Rejected) -> Rejected:
-    """The same refusal, naming the caller's index where it is about one."""
+    """Return the error with the caller's name of an index that it is about."""
     if error.code != "ValidationException":
         return error
     text = in_callers_index_names(pair, error.text)

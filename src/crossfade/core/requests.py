@@ -81,7 +81,7 @@ def mentions(statement: str, table: str) -> bool:
 
 
 def _table_in(word: str, table: str) -> bool:
-    """Of a name in quotation marks of either kind, all of it; of one without, what stands before a dot, or all."""
+    """True if the word names the table: all of a quoted name, or what stands before a dot."""
     quote = word[0]
     if quote in "'\"":
         return plain_name(word[1:-1].replace(quote * 2, quote)).split("/")[0] == table

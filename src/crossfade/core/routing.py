@@ -91,7 +91,7 @@ def page_of(
     *,
     in_own_words: bool,
 ) -> Routine[Reply] | None:
-    """The same for a page of a Query or a Scan, whose token is under seal."""
+    """Return the routine for a page of a Query or a Scan, whose cursor may be sealed."""
     try:
         own = without_seal(pair, operation, request)
     except Rejected as refusal:

@@ -42,7 +42,7 @@ def under_seal(pair: Pair, routine: Routine[Reply]) -> Routine[Reply]:
 
 
 def without_seal(pair: Pair, operation: str, request: Request) -> Request:
-    """With the token as our routines know it. Raises Rejected for one of a migration whose places are not ours."""
+    """Return the request with its cursor unsealed. Raises Rejected for a cursor of an unrelated migration."""
     seal = seal_of(request)
     if seal is None:
         return request
@@ -60,7 +60,7 @@ def without_seal(pair: Pair, operation: str, request: Request) -> Request:
 
 
 def of_source(pair: Pair, operation: str, request: Request) -> Request:
-    """With a token that is known to be one in the source's order. Of the table itself that needs no mark."""
+    """Return the request with a cursor marked as the source's order; a Query of the table needs no mark."""
     if operation == "Query" and "IndexName" not in request and pair.mapping.sort == "same":
         return request
     return {**request, "ExclusiveStartKey": marked(request["ExclusiveStartKey"], "source")}

@@ -27,7 +27,7 @@ class IndexShape:
     attributes: frozenset[str] | None
 
     def lacking(self, attributes: Iterable[str]) -> list[str]:
-        """Those that the index does not hold, in the order given."""
+        """Return the attributes that the index does not hold, in the order given."""
         held = self.attributes
         return [] if held is None else [name for name in attributes if name not in held]
 

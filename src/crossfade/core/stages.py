@@ -61,8 +61,8 @@ class Ramp(StrEnum):
 
 
 class Order(StrEnum):
-    """In whose order a Scan, or a Query of an index, goes through the items; one that is strongly consistent goes by
-    the authority's where both sides are kept equal. So that its pages stay good from stage to stage, in either
+    """Whose order a Scan, or a Query of an index, follows; a strongly consistent one follows the authority's where both
+    sides are kept equal. So that its pages stay good from stage to stage, in either
     direction, its cursors say so where a stage that is near goes by another order. A cursor that says nothing, since
     only its key attributes were kept, is taken for one of the stage that it is used in."""
 
@@ -149,8 +149,8 @@ class Row:
         return other_side(self.authority)
 
     def decides(self, view: Side, *, whole: bool = False) -> Side:
-        """Who words what is wrong with a key: where items are in both tables, or (`whole`) a write needs both
-        keys, not the caller's table alone."""
+        """Return the table whose validation error of a key the caller sees: where items are in both tables, or a write
+        needs both keys (`whole`), it is not the caller's own."""
         return other_side(view) if self.merges or (whole and self.writes is not Writes.PLAIN) else self.authority
 
 

@@ -51,7 +51,7 @@ def of_ours(pair: Pair, part: Request) -> Request:
 
 
 def of_one(request: Request) -> Request:
-    """Of an operation on one table, or an action of a transaction."""
+    """Hide the stamp's name in an operation on one table, or in one action of a transaction."""
     if not names_stamp(request):
         return request
     changed = dict(request)

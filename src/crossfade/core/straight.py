@@ -31,7 +31,7 @@ TEXTS_KEPT: Final = 1_000  # a program has few: what varies is in the values
 
 
 class Straight:
-    """To the table that the caller does not speak to."""
+    """Translates a call on one item to the table that the caller does not name, and its reply back."""
 
     def __init__(self, pair: Pair) -> None:
         self._pair = pair

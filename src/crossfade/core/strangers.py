@@ -18,7 +18,7 @@ from crossfade.errors import MappingError
 
 
 def with_counterpart(pair: Pair, side: Side, items: Sequence[Item]) -> list[Item]:
-    """Those items, or entries of an index, of one side that the other can have."""
+    """Return the items, or index entries, of one side that the other side can have."""
     if side == "source" or pair.mapping.kept or not pair.mapping.key_pieces:
         return list(items)
     return [item for item in items if not is_stranger(pair, item)]

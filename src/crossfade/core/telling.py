@@ -20,7 +20,7 @@ OLD = ("ALL_OLD", "UPDATED_OLD")
 
 
 def telling(operation: str, request: Request) -> Request:
-    """The same write, with an answer that tells."""
+    """Return the write, made to tell in its answer whether there was an item."""
     told = dict(request)
     if "ConditionExpression" in request:
         told[RETURNED_IF_REFUSED] = "ALL_OLD"
@@ -40,14 +40,14 @@ def refused_for_absence(error: Rejected) -> bool:
 
 
 def answer_as_asked(request: Request, reply: Reply) -> Reply:
-    """Without the old item that only we have asked for."""
+    """Return the reply without the old item, where only we asked for it."""
     if request.get(RETURNED, "NONE") != "NONE" or "Attributes" not in reply:
         return reply
     return {name: value for name, value in reply.items() if name != "Attributes"}
 
 
 def as_asked(request: Request, error: Rejected) -> Rejected:
-    """The same of a refusal."""
+    """Return the error without the old item, where only we asked for it."""
     if request.get(RETURNED_IF_REFUSED, "NONE") != "NONE" or "Item" not in error.response:
         return error
     return Rejected(error.code, error.text, {name: value for name, value in error.response.items() if name != "Item"})

@@ -64,7 +64,7 @@ def with_record(pair: Pair, request: Request, items: Sequence[Request]) -> Routi
 
 
 def digest_of(request: Request) -> str:
-    """The same for the same actions, in whatever order their sets and maps are, and however they name their tables."""
+    """Digest the actions so that equal ones agree, whatever the order of sets and maps and the tables' naming."""
     actions: list[dict[str, Request]] = request["TransactItems"]
     named = [{kind: plainly_named(given) for kind, given in action.items()} for action in actions]
     return sha256(repr(settled(named)).encode()).hexdigest()

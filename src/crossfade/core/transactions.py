@@ -77,7 +77,7 @@ def all_shown(reply: Reply) -> Reply:
 
 
 def get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequence[Action]) -> Routine[Reply]:
-    """From the other table; or, where items are in both, from both at one moment."""
+    """Read from the other table; or, where items are in both, from both at one moment."""
     side = row.authority
     items: list[Request] = list(request["TransactItems"])
     wanted: dict[int, Callable[[Item], Item]] = {}
@@ -172,7 +172,7 @@ def carried_out(pair: Pair, row: Row, request: Request, actions: Sequence[Action
 
 
 def asking_what_was_there(row: Row, moved: Request) -> Request:
-    """In a stage that looks behind misses, a condition that does not hold is to tell whether there was an item."""
+    """Ask a failing condition to return the item, in a stage that must know whether there was one."""
     if row.fallback is not Fallback.LOOKED_UP or "ConditionExpression" not in moved:
         return moved
     return {**moved, ON_FAILURE: "ALL_OLD"}
@@ -237,8 +237,8 @@ def sent(
 def sent_without_record(
     pair: Pair, request: Request, items: list[Request], side: Side, actions: Sequence[Action]
 ) -> Routine[Reply]:
-    """The same where the record of the token is too much: DynamoDB itself remembers the token, within this stage. It
-    may have been kept in another, in which the items are smaller."""
+    """Send the transaction where a record of the token would make it too large: DynamoDB itself remembers the
+    token within this stage. It may have been recorded in another stage, in which the items are smaller."""
     if (yield from was_done(pair, request)):
         return {}
     try:

@@ -53,7 +53,10 @@ def check_kinds(pair: Pair, request: Request) -> None:
 def side_of(
     pair: Pair, start: Item, gives: Callable[[Stored], bool], sent: list[Reply], counted: Request
 ) -> Routine[Side | None]:
-    """Where the page ended; None: nobody has the item. `gives`: whether an item of the source has its place there."""
+    """Return the side where the page ended, or None if neither has the item.
+
+    `gives`: whether an item of the source has its place there.
+    """
     key = pair.callers_key(start)
     held: dict[Side, bool] = {}
     for side in SIDES:

@@ -97,7 +97,7 @@ class BulkClient:
         await self._routes.aclose()
 
     def forget(self) -> None:
-        """In a forked child: connections and loop are the parent's, so nothing is done to them."""
+        """Drop connections and loop in a forked child; they are the parent's, and nothing is done to them."""
         self._closed = True
 
     async def __aenter__(self) -> Self:

@@ -48,7 +48,10 @@ def json_object(body: bytes) -> Reply:
 
 
 def decode_binary(value: Any) -> None:
-    """In place. An attribute that is itself named B holds an object, so text is found in binary values only."""
+    """Decode binary values in place.
+
+    An attribute that is itself named B holds an object, so text is found in binary values only.
+    """
     if isinstance(value, dict):
         given = cast("dict[str, Any]", value)
         for name, inner in given.items():

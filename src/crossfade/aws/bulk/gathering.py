@@ -138,5 +138,5 @@ def answered(asked: dict[Name, Asked], reply: Reply) -> dict[Name, Asked]:
 
 
 def name_of(table: str, item: Mapping[str, Any], attributes: Iterable[str]) -> Name:
-    """The same however a number is written."""
+    """Return a hashable name of the item's key; equal numbers have equal names."""
     return table, tuple([canonical_value(item[attribute]) for attribute in sorted(attributes)])

@@ -40,7 +40,7 @@ class Identity:
         self._refreshing: asyncio.Task[Keys] | None = None
 
     def at_hand(self) -> Keys | None:
-        """Without waiting; None when `keys` must be awaited."""
+        """Return the keys without waiting, or None when `keys` must be awaited."""
         return self._keys if self._clock() < self._look_at else None
 
     async def keys(self) -> Keys:
@@ -88,7 +88,7 @@ class Identity:
         return _as_keys(self._credentials.get_frozen_credentials())
 
     def _looked(self, keys: Keys) -> Keys:
-        """The same object as before where nothing has changed: what was made with it is still good."""
+        """Keep the keys; return the same object as before where they have not changed, so that templates stay valid."""
         if keys != self._keys:
             self._keys = keys
         self._look_at = self._clock() + LOOK_SECONDS

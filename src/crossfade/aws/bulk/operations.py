@@ -30,7 +30,7 @@ class Operation:
 
 
 def operation_of(service_model: Any, name: str) -> Operation:
-    """From botocore's ServiceModel of DynamoDB or of its streams. Raises ConfigurationError for an unknown name."""
+    """Describe an operation of botocore's ServiceModel. Raises ConfigurationError for an unknown name."""
     if name not in service_model.operation_names:
         raise ConfigurationError(f"{service_model.service_name} has no operation {name!r}")
     model = service_model.operation_model(name)

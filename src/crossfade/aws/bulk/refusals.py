@@ -52,5 +52,5 @@ def _given(body: bytes) -> Reply:
 
 
 def _code(kind: str) -> str:
-    """From `com.amazonaws.dynamodb.v20120810#ResourceNotFoundException`, with or without what is around the name."""
+    """Return the bare code in `com.amazonaws.dynamodb.v20120810#ResourceNotFoundException:...`."""
     return kind.partition(":")[0].rpartition("#")[2]

@@ -66,7 +66,7 @@ class Routes:
         return known
 
     def known(self, operation: Operation, keys: Keys | None) -> Route | None:
-        """Without asking the rules, for a request that names no ARN."""
+        """Return the cached route of a request that names no ARN, or None."""
         if keys is not self._keys:
             self._keys = keys
             self._by_operation.clear()

@@ -72,12 +72,12 @@ class KeyNames:
         return len(self.partition) > 1 or len(self.sort) > 1
 
     def called(self, name_there: Callable[[str], str]) -> KeyNames:
-        """The same under other names."""
+        """Return this key under the names that `name_there` gives."""
         return KeyNames(tuple(map(name_there, self.partition)), tuple(map(name_there, self.sort)))
 
 
 def names_of_key(names: Sequence[str]) -> KeyNames:
-    """Of a table's key: the partition key, and the sort key where there is one."""
+    """Return a table's key names: the partition key, and the sort key where there is one."""
     return KeyNames(tuple(names[:1]), tuple(names[1:]))
 
 

@@ -85,7 +85,7 @@ def _expected(attribute: str, entry: Mapping[str, Any]) -> Comparison:
 
 
 def _check_shape(attribute: str, entry: Mapping[str, Any]) -> None:
-    """That the parts of one entry of Expected go together."""
+    """Raise Rejected unless the parts of one entry of Expected go together."""
     exists, operator = entry.get("Exists"), entry.get("ComparisonOperator")
     has_value, has_list = "Value" in entry, "AttributeValueList" in entry
     fault = ""

@@ -105,7 +105,7 @@ class CompiledMapping:
         return fresh
 
     def backward_exactly(self, item: Item) -> Item:
-        """The same, of what is to be kept in that form: it must lead to the very item again. Raises MappingError."""
+        """Map back an item that will be stored so: mapped forward it must be the same item. Raises MappingError."""
         back = self.backward(item)
         again = self.forward(back)
         if not same_item({name: value for name, value in item.items() if name != STAMP}, again):
@@ -151,7 +151,7 @@ class CompiledMapping:
         return tuple(partial[name] for partial in partials)
 
     def arrives(self, name: str) -> str | None:
-        """Where a root attribute of the source is found in the target, its value untouched; None where it is not."""
+        """Return the target's name of a root attribute of the source whose value stays untouched, or None."""
         found: str | None = name
         for piece in self.pieces:
             found = None if found is None else piece.arrives(found)

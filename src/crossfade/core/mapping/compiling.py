@@ -191,7 +191,7 @@ def _untouched(held: Sequence[str], bound: Sequence[Piece]) -> None:
 
 
 def _sort(keys: Keys, source_key: KeySchema, target_key: KeySchema) -> tuple[Sort, str]:
-    """And the constant text before it."""
+    """Return how the target's sort key relates to the source's, and the constant text before it."""
     if len(source_key) == len(target_key) == 1:
         return "none", ""
     if len(source_key) < 2 or len(target_key) < 2:

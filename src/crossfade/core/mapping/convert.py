@@ -35,7 +35,7 @@ class Converter:
     prefix: str = ""
 
     def reversed(self) -> Converter:
-        """The same change, the other way about."""
+        """Return the converter that undoes this one."""
         types = None if self.types is None else (self.types[1], self.types[0])
         return Converter(f"reversed {self.name}", self.backward, self.forward, types)
 

@@ -111,7 +111,7 @@ class Piece:
         return (fresh,)
 
     def arrives(self, name: str) -> str | None:
-        """Where a root attribute is found after this piece, its value untouched; None where that cannot be said."""
+        """Return the name that an untouched root attribute has after this piece, or None where that is unknown."""
         if self.opaque or any(path[0] == name for path in (*self.takes, *self.gives, *self.alters)):
             return None
         return name

@@ -63,7 +63,7 @@ def shard(values: Sequence[AttributeValue], count: int) -> int:
 
 @lru_cache(SHARDS_KEPT)
 def _shard_of_text(text: str, count: int) -> int:
-    """The same for one text, which is by far the most frequent: kept, since the answer's key is the request's."""
+    """Return the shard of one text, the most frequent case; cached, since an answer repeats the request's key."""
     raw = text.encode()
     found: int = NUMBER.unpack_from(hashlib.sha256(TYPE_AND_LENGTH.pack(b"S", len(raw)) + raw).digest())[0]
     return found % count
