@@ -54,7 +54,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where items go. `parts_table` (partition key `item`, sort key `part`, both S) is needed by folds alone."""
+    """The tables to which items are written.
+
+    `parts_table` (partition key `item`, sort key `part`, both S) is needed by folds alone.
+    """
 
     rows: Rows
     parts_table: str
@@ -81,7 +84,7 @@ class Stored:
 
 
 def store(destination: Destination, change: Change) -> Routine[Stored]:
-    """As `apply`, but for the rebuilds: each of the parts is to be followed by one that begins behind this."""
+    """Write the change's items and keep its parts; each part must be followed by a rebuild that begins after this."""
     plan = planned(destination.rows, change)
     written = late = 0
     for entry in plan.written:
@@ -193,7 +196,7 @@ class Kept:
 
 
 def kept_parts(destination: Destination, part: Part) -> Routine[Kept]:
-    """Of the part's item."""
+    """Read all rows that are kept for the part's item."""
     found = yield from parts_held(destination, part)
     return Kept(tuple(rows_of(found)), max((item["version"]["S"] for item in found), default=str(Version(0, 0))))
 
@@ -231,7 +234,7 @@ def part_key(part: Part) -> Item:
 
 
 def put_if(request: Request, *, lock: str = "", key: Item | None = None) -> Routine[bool]:
-    """The same write until there is an answer to it; False where its condition did not hold.
+    """Send the same write until it is answered; False where its condition did not hold.
 
     A write that is sent again may find itself: by version that is allowed; by lock, the lock tells that it was there.
     """

@@ -45,7 +45,7 @@ class ChangeUnreadable(CrossfadeError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Version:
-    """Where a change stands among all changes of a source: of two, the greater one came later.
+    """A change's place among all changes of a source: of two, the greater one came later.
 
     `epoch` counts up whenever positions begin anew (another server without GTIDs, another topic). `position` is that of
     the transaction, the same for all its rows. `row` rises within it, over all of its tables, though not by one: so a

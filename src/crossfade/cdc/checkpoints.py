@@ -25,7 +25,7 @@ class Checkpoints(Protocol):
 
     @property
     def term(self) -> Term:
-        """Of whoever has taken them."""
+        """The term of the reader that took them last."""
         ...
 
     def take(self) -> Checkpoint:

@@ -35,7 +35,7 @@ REMOVE_CLAUSE: Final = re.compile(r"(?<![#:\w.])REMOVE\b", re.IGNORECASE)
 
 
 def hide_versions(client: Any, table: str) -> Callable[[], None]:
-    """From now on this client shows the table as if it held the application's items alone. Returns what undoes it.
+    """Make the client show only the application's items of the table. Returns what undoes it.
 
     The client is one of boto3, botocore or aiobotocore; that of a resource is `resource.meta.client`.
     """
@@ -203,7 +203,7 @@ def _restore_unprocessed(shown: Reply, request: Request) -> None:
 
 
 def _entry_shown(entry: Reply) -> Reply:
-    """Of one item: `Item` of a read or a refusal, `Attributes` of a write."""
+    """Return an entry without its version: `Item` of a read or an error, `Attributes` of a write."""
     shown = dict(entry)
     for member in ("Item", "Attributes"):
         item: Item | None = entry.get(member)

@@ -131,12 +131,12 @@ class RowMigration(AnyMigration):
 
     @property
     def fingerprint(self) -> str:
-        """That of a Switch whose source is carried over by its log. A mapping may be corrected and replayed."""
+        """The fingerprint of a Switch whose source's log is carried. A mapping may be corrected and replayed."""
         return fingerprint_of_switch("log")
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Of the source, each with its schema."""
+        """The tables of the source, each with its schema."""
         return self.rows.tables
 
     @property
@@ -146,15 +146,15 @@ class RowMigration(AnyMigration):
 
     @property
     def marks_schema(self) -> str:
-        """Where the table of marks is."""
+        """The schema that holds the table of marks."""
         return self.source.marks or next(iter(self.tables), "").partition(".")[0]
 
     @property
     def topic_names(self) -> tuple[str, ...]:
-        """Those that are read; none without Kafka."""
+        """The topics that are read; none without Kafka."""
         return () if self.topics is None else self.topics.names(self.tables, self.marks_schema)
 
     @property
     def group(self) -> str:
-        """Of the consumers that apply."""
+        """The consumer group of the workers."""
         return f"crossfade-{self.name}"

@@ -86,7 +86,7 @@ def of_single(single: Single, target: Table, change: Change) -> list[Written]:
 
 
 def items_made(single: Single, target: Table, row: RowData | None) -> list[tuple[Item, Item]]:
-    """Of one row: each item's key, and the item."""
+    """Return the items that one row makes, each with its key."""
     if row is None:
         return []
     what = f"table {single.table}"

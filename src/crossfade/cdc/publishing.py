@@ -45,7 +45,7 @@ Wall = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Where changes go: all to the topic `name`, or each table's to `name.schema.table`."""
+    """The topics that changes go to: all to the topic `name`, or each table's to `name.schema.table`."""
 
     name: str
     tables: tuple[str, ...]
@@ -143,13 +143,13 @@ class Publisher:
             self._save()
 
     def _count(self, position: str) -> None:
-        """As a part of what is sent, so that it is kept behind all that is."""
+        """Count the position as a part of what is sent, so that it is kept only behind all that was."""
         number = self._next()
         self._sent.begin(number, Mark(position, self._at, self._snapshot))
         self._sent.end(number)
 
     def _mark_all(self, position: str) -> None:
-        """To every partition, behind what it was sent."""
+        """Send a marker to every partition, behind what it was sent."""
         if len(position.encode()) > POSITION_BYTES_MAX:
             raise KafkaFailed(
                 f"the source's position has {len(position)} characters: too many for a marker",
@@ -164,7 +164,7 @@ class Publisher:
             self.published.markers += 1
 
     def _all_partitions(self) -> list[tuple[str, int]]:
-        """As they are now, or as they were where no broker tells for the moment; none where nobody has told yet.
+        """Return all partitions as they are now, or as last told where no broker answers; none before that.
 
         A broker that has just come knows no topic for a while. Brokers that stay away, and topics that are gone, are
         found by what is sent to them.

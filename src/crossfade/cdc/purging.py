@@ -295,7 +295,7 @@ def purge_item(destination: Destination, tombstone: Item, *, with_parts: bool = 
 
 
 def version_of(held: Any) -> str:
-    """Of a stamp or of a part: texts that compare as versions do."""
+    """Return the version of a stamp or a part, as a text that compares as versions do."""
     return str(held["version"]["S"])
 
 

@@ -43,7 +43,7 @@ NO_TERM: Final = Term()  # of messages that others write
 
 
 class Terms:
-    """Of one partition, whose messages are told in their order."""
+    """The latest term of one partition, whose messages are told in their order."""
 
     def __init__(self, latest: Term = NO_TERM) -> None:
         self.latest = latest
@@ -69,5 +69,5 @@ class Terms:
 
 
 def headers_of(term: Term) -> list[tuple[str, bytes]]:
-    """Of each message that the capture sends."""
+    """Return the headers of each message that the capture sends."""
     return [(HEADER, str(term).encode())]

@@ -45,7 +45,7 @@ KEY: Final = ("pk", "sk")
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """Of `table`; `always`: none of its columns may be NULL."""
+    """A foreign key of `table`; `always`: none of its columns may be NULL."""
 
     table: str
     columns: tuple[str, ...]
@@ -184,5 +184,5 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def type_of(column: Column, written: str) -> str:
-    """As the source writes it, with the character set of a text."""
+    """Return the type as the source writes it, with a text's character set."""
     return f"{written}, {column.charset}" if column.kind in {Kind.CHAR, Kind.TEXT} else written

@@ -81,7 +81,7 @@ SAYINGS: Final[dict[str, tuple[Severity, str, str]]] = {  # code: severity, what
 
 
 class MessageExamination:
-    """Of one check. `partitions` by topic."""
+    """Examines the messages of others' topics for one check. `partitions` by topic."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class MessageExamination:
             self._of_debezium(document, told[0], message.topic(), where)
 
     def findings(self) -> Iterator[Finding]:
-        """Of all that was examined."""
+        """Yield the findings about all that was examined."""
         for (code, about), count in self._counts.items():
             severity, what, step = SAYINGS[code]
             step = self._steps.get((code, about)) or step

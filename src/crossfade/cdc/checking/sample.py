@@ -190,7 +190,7 @@ class RowExamination:
         self._tallies.setdefault((code, about), _Tally()).add(sample)
 
     def findings(self) -> Iterator[Finding]:
-        """Of all that was examined."""
+        """Yield the findings about all that was examined."""
         for name, table in self._tables.items():
             if self._read[name]:
                 for column in table.columns:

@@ -20,7 +20,7 @@ Describe = Callable[[str], Mapping[str, Any] | None]
 
 
 def parts_table(name: str) -> Table:
-    """Where the rows of folded items are kept."""
+    """Return the table that keeps the rows of folded items."""
     return Table(name, key=PARTS_KEY)
 
 

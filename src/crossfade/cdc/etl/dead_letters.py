@@ -84,7 +84,7 @@ class DeadLetters:
         self._lock = threading.Lock()
 
     def keep(self, letter: Letter) -> None:
-        """It is there when this returns. Raises KafkaFailed."""
+        """Write the letter; it is acknowledged when this returns. Raises KafkaFailed."""
         outcome: list[Any] = []
 
         def delivered(error: Any, _message: Any) -> None:

@@ -45,7 +45,7 @@ class Carried:
     waiting: int = 0  # changes that are read and not applied
 
     def progress(self, wall: Wall = time.time) -> EtlProgress:
-        """As that of a group over one partition."""
+        """Return the progress as if a group read one partition."""
         return EtlProgress((PartitionProgress("log", 0, 0, self.waiting, self.mark),), wall())
 
 

@@ -10,4 +10,4 @@ class RowsRemoved(CrossfadeError):
 
 
 class TooManySetAside(CrossfadeError):
-    """So many changes cannot be applied that the reason is hardly in each of them."""
+    """More changes cannot be applied than is likely to be the fault of each of them."""

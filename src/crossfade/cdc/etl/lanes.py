@@ -46,7 +46,7 @@ class Lanes:
         return self._count >= self._in_flight_max
 
     def put(self, lane: Hashable, work: Work) -> None:
-        """To be done after all that was put into this lane before. It is taken though the lanes are full."""
+        """Queue work behind all that was put into this lane before, even where the lanes are full."""
         self._count += 1
         waiting = self._waiting.get(lane)
         if waiting is not None:

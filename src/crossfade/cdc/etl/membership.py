@@ -29,12 +29,12 @@ Place = tuple[str, int]  # topic and partition
 
 
 def place_of(message: Any) -> Place:
-    """Where a message stands."""
+    """Return the topic and partition of a message."""
     return message.topic(), message.partition()
 
 
 def place_told(partition: Any) -> Place:
-    """Of Kafka's TopicPartition."""
+    """Return the topic and partition of Kafka's TopicPartition."""
     return partition.topic, partition.partition
 
 
@@ -77,7 +77,7 @@ class Membership:
         )
 
     async def messages(self) -> list[Any]:
-        """Those that are there, or the first ones to come within a moment. Raises KafkaFailed, StreamGap."""
+        """Return the messages that are there, or the first to come within a moment. Raises KafkaFailed, StreamGap."""
         return await self._on_thread(self._gather)
 
     async def pause(self) -> None:
@@ -182,7 +182,7 @@ class Membership:
     # --- called by Kafka's client, within a call of ours on the thread
 
     def _on_assign(self, consumer: Any, partitions: list[Any]) -> None:
-        """From the offset that the group has kept; from the beginning where it has none."""
+        """Read on from the group's offsets; from the beginning where it has none."""
         found = kafka.committed(consumer, partitions)
         for each in found:
             if each.error is not None:

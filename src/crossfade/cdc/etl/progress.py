@@ -38,7 +38,7 @@ class PartitionProgress:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Of a group, over all partitions of its topics."""
+    """The progress of a group over all partitions of its topics."""
 
     partitions: tuple[PartitionProgress, ...]
     asked_at: float  # seconds since 1970
@@ -70,7 +70,7 @@ class Progress:
 
 
 def packed_mark(mark: Mark) -> str:
-    """As an offset's metadata."""
+    """Return the mark as an offset's metadata."""
     if mark is NO_MARK:
         return ""
     return json.dumps(

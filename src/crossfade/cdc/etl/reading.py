@@ -40,14 +40,14 @@ def reading_of(migration: RowMigration, tables: Callable[[], Collection[SourceTa
 
 
 def own() -> Reading:
-    """Of our own capture."""
+    """Return the reading of our own capture's messages."""
     return read_own
 
 
 def debezium(
     epoch: int, only: Collection[str] | None = None, json_columns: Mapping[str, Collection[str]] = NONE
 ) -> Reading:
-    """Of Debezium's connectors; another server or a log that began anew is another epoch. The rest: `read_debezium`."""
+    """Return the reading of Debezium's messages; another server, or a log that began anew, is another epoch."""
 
     def read(key: bytes | None, value: bytes | None, *, offset: int) -> list[Change] | NoChange:
         return read_debezium(key, value, epoch=epoch, offset=offset, only=only, json_columns=json_columns)
@@ -56,7 +56,7 @@ def debezium(
 
 
 def dms(epoch: int, primary_keys: Mapping[str, Sequence[str]], only: Collection[str] | None = None) -> Reading:
-    """Of AWS DMS; a new topic is another epoch. `only`: of other tables nothing is wanted."""
+    """Return the reading of AWS DMS's messages; a new topic is another epoch. `only`: ignore other tables."""
 
     def read(key: bytes | None, value: bytes | None, *, offset: int) -> list[Change] | NoChange:
         return read_dms(key, value, epoch=epoch, offset=offset, primary_keys=primary_keys, only=only)
@@ -65,7 +65,7 @@ def dms(epoch: int, primary_keys: Mapping[str, Sequence[str]], only: Collection[
 
 
 def as_selected(reading: Reading, tables: Iterable[SourceTable]) -> Reading:
-    """With the values that a SELECT would give of these tables, in place of those that JSON has."""
+    """Return the reading with values as a SELECT would give them, in place of those that JSON has."""
     converters = {table.name: values_as_selected(table) for table in tables}
 
     def read(key: bytes | None, value: bytes | None, *, offset: int) -> list[Change] | NoChange:
@@ -78,7 +78,7 @@ def as_selected(reading: Reading, tables: Iterable[SourceTable]) -> Reading:
 
 
 def marked(reading: Reading, table: str, name: str) -> Reading:
-    """With the marks of a migration that come through the log as what they tell: that all before them is there.
+    """Return the reading with a migration's own marks told as heart-beats: all before them is there.
 
     What a snapshot reads of the table of marks tells nothing, as the rows of other tables may come behind it.
     """

@@ -69,7 +69,7 @@ class Retry:
         return Retried(self._applied, self._failed, self._reason)
 
     def _begin(self, consumer: Any) -> tuple[dict[Place, int], dict[Place, Bookkeeping]]:
-        """Where the letters end now, by partition, and the books from where they begin."""
+        """Return where each partition of letters ends now, and a book from where each begins."""
         place = kafka.library().TopicPartition
         topic = self._settings.dead_letters
         places = [place(topic, number) for number in kafka.partitions_of(consumer, topic)]

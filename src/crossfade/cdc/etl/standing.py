@@ -34,7 +34,10 @@ def carries(stage: Stage) -> bool:
 
 
 class Standing:
-    """Of one process, whose agent somebody polls; `look_after` is to be called before each poll. For one thread."""
+    """Decides what one process may apply. Its owner polls the agent, and calls `look_after` before each poll.
+
+    For one thread.
+    """
 
     def __init__(self, agent: Agent, clock: Callable[[], float]) -> None:
         self.agent = agent

@@ -35,7 +35,7 @@ SET_ASIDE_MAX: Final = 1_000  # in one run; beyond, a person should look at the 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Of an ETL; all its workers have the same.
+    """Settings of an ETL; all its workers have the same.
 
     `past_removals`: TRUNCATE and DROP ("topic[partition]@offset", as the error named them) that were dealt with.
     `past_gaps`: messages that are gone, named likewise: reading goes on with what is there.
@@ -87,7 +87,7 @@ class Worker:
 
     @property
     def partitions(self) -> frozenset[Place]:
-        """Those that this worker has now."""
+        """The partitions that this worker has now."""
         return frozenset(self._membership.offsets if self._membership else ())
 
     async def work(self, stop: Callable[[], bool] = never, *, quiet_seconds: float | None = None) -> Counts:

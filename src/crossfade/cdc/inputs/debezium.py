@@ -120,7 +120,7 @@ def _change(
 def _with_json(
     told: list[Change], source: Mapping[str, Any], json_columns: Mapping[str, Collection[str]]
 ) -> list[Change]:
-    """With JSON in place of its text, where the connector knows no JSON."""
+    """Parse the text of JSON columns, where the connector knows no JSON."""
     (change,) = told
     names = json_columns.get(change.table) if source["connector"] == NO_JSON else None
     if not names:

@@ -118,7 +118,7 @@ def _key(row: Mapping[str, Value], primary_key: Sequence[str], table: str) -> tu
 
 
 def _committed_at(metadata: Mapping[str, Any]) -> float:
-    """By the source's clock, with `IncludeTransactionDetails`; the other timestamp is that of the message."""
+    """Return when the source committed (needs `IncludeTransactionDetails`); the other timestamp is the message's."""
     told = metadata.get("commit-timestamp")
     if not told:
         return 0.0

@@ -35,7 +35,7 @@ def prepare(connection: Connection) -> None:
 
 
 def chunk_after(connection: Connection, name: str, after: Key | None, count: int) -> list[KeyedRow]:
-    """As `rows_after`, by the table's name. Raises TableUnfit, SourceError."""
+    """Read rows as `rows_after` does, by the table's name. Raises TableUnfit, SourceError."""
     return steadily(connection, name, lambda table: rows_after(connection, table, after, count))
 
 
@@ -88,7 +88,7 @@ def rows_where(connection: Connection, table: SourceTable, condition: str) -> li
 
 
 def _read(connection: Connection, table: SourceTable, condition: str, count: int | None = None) -> list[KeyedRow]:
-    """In the key's order where they are counted."""
+    """Read rows; with a count, the first ones in the key's order."""
     readers = [(column.name, from_text(column)) for column in table.columns]
     expressions = ", ".join(selected(column) for column in table.columns)
     where = f" WHERE {condition}" if condition else ""

@@ -47,11 +47,11 @@ class Position:
     epoch: int = 0
 
     def __str__(self) -> str:
-        """As JSON, for a checkpoint."""
+        """Return the position as JSON, for a checkpoint."""
         return json.dumps(asdict(self))
 
     def moved(self, server: str) -> Position:
-        """The same place on another server of the group, whose files count anew: all its versions are greater.
+        """Return this place on another server of the group, whose files count anew: all its versions are greater.
 
         To be kept before anything is read from it, or a return to the old server would count below what was written.
         """
@@ -128,7 +128,7 @@ class GtidSet:
     """MySQL's set of transactions: of each server, intervals of numbers, both ends in them."""
 
     def __init__(self, text: str = "") -> None:
-        """From "uuid:1-3:8,uuid:5"; raises ChangeUnreadable."""
+        """Parse "uuid:1-3:8,uuid:5". Raises ChangeUnreadable."""
         self._of: dict[str, list[tuple[int, int]]] = {}
         for part in filter(None, re.sub(r"\s", "", text).split(",")):
             server, *intervals = part.split(":")
@@ -161,7 +161,7 @@ class GtidSet:
         )
 
     def encoded(self) -> bytes:
-        """As COM_BINLOG_DUMP_GTID wants it, where an interval's end is not in it."""
+        """Return the set as COM_BINLOG_DUMP_GTID wants it, where an interval's end is exclusive."""
         parts = [struct.pack("<Q", len(self._of))]
         for server, intervals in sorted(self._of.items()):
             parts.append(uuid.UUID(server).bytes + struct.pack("<Q", len(intervals)))

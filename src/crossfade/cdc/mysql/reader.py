@@ -338,7 +338,7 @@ _UNREADABLE: Final = {
 
 
 def position_now(source: Source, *, epoch: int = 0, file_only: bool = False) -> Position:
-    """Where the source's log ends at this moment. Raises SourceError where it writes none."""
+    """Return where the source's log ends now. Raises SourceError where it writes none."""
     with source.connect() as connection:
         status = connection.texts_or_none("SHOW BINARY LOG STATUS") or connection.texts_or_none("SHOW MASTER STATUS")
         if not status:

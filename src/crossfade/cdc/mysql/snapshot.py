@@ -41,7 +41,7 @@ class Progress:
     finished: bool = False
 
     def __str__(self) -> str:
-        """As JSON, for a checkpoint."""
+        """Return the progress as JSON, for a checkpoint."""
         after = None if self.after is None else [tagged(value) for value in self.after]
         return json.dumps({"done": self.done, "table": self.table, "after": after, "finished": self.finished})
 
@@ -70,7 +70,7 @@ class Chunk:
 
 
 class Snapshot:
-    """Of some tables, through one connection of its own. `name` tells its marks from those of other snapshots.
+    """Reads some tables through a connection of its own. `name` tells its marks from those of other snapshots.
 
     `new_mark` gives a text that was never given before, in any run.
     """

@@ -36,7 +36,7 @@ class Source:
 
     @classmethod
     def of_url(cls, url: str, environment: Mapping[str, str] = os.environ) -> Self:
-        """From mysql://user@host:port/schema?ca=FILE, and the password from where it belongs.
+        """Parse mysql://user@host:port/schema?ca=FILE; the password comes from the environment or an option file.
 
         Raises ConfigurationError, for a password in the URL too: it would stand in the shell's history and in `ps`.
         """
@@ -105,11 +105,11 @@ class Connection:
             raise refusal(error, statement) from error
 
     def texts(self, statement: str) -> list[tuple[str, ...]]:
-        """As `rows`, of what is text; "" for NULL."""
+        """Return rows of texts; "" for NULL."""
         return [tuple((value or b"").decode() for value in row) for row in self.rows(statement)]
 
     def texts_or_none(self, statement: str) -> list[tuple[str, ...]] | None:
-        """As `texts`; None where the server does not know the statement or what it names."""
+        """Return rows of texts, or None where the server does not know the statement or what it names."""
         try:
             return self.texts(statement)
         except SourceError as error:

@@ -6,7 +6,7 @@ from crossfade.cdc.changes import Version
 
 
 class Transaction:
-    """Where it begins, what is known of it, and how many bytes of rows it has had.
+    """A transaction of the log: where it begins, and how many bytes of rows it has had.
 
     Rows are counted by the bytes that lie before them, those of all tables in the log's order: so rows of two tables
     have an order too, and no number changes when other tables are followed, on another server of the group, or with

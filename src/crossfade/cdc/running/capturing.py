@@ -328,7 +328,7 @@ class _Run:
         return found
 
     async def _into_target(self, leased: Leased) -> None:
-        """Where the source goes away, again from the position that was kept."""
+        """Apply the log; where the source goes away, begin again from the position that was kept."""
         gone_since: float | None = None
         while True:
             before = self._tracked.last
@@ -386,11 +386,11 @@ class _Run:
         )
 
     def _now(self) -> Position:
-        """Where the log ends, as a position that what is applied can reach."""
+        """Return where the log ends, as a position that what is applied can reach."""
         return position_now(self._source) if self._rounds is None else self._rounds.send()
 
     def _end_after(self, kept: str) -> Position:
-        """Where the log ends; on a server whose files count anew, all its versions are to be greater."""
+        """Return where the log ends; on a server whose files count anew, in a later epoch."""
         if not kept:
             return self._now()
         before, now = Position.of_text(kept), self._now()
@@ -433,7 +433,7 @@ class _Run:
 
 
 def rows_estimated(connection: Any, tables: Iterable[str]) -> int:
-    """As the source's statistics have it."""
+    """Return the number of rows that the source's statistics estimate."""
     total = 0
     for name in tables:
         schema, _, table = name.partition(".")

@@ -51,7 +51,7 @@ class Leased(JobClient):
         lease_seconds: float = LEASE_SECONDS,
         landing_seconds: float | None = None,
     ) -> None:
-        """As of JobClient, with one client for all that it asks."""
+        """Take a JobClient's arguments, with one client for all requests."""
         super().__init__(
             migration,
             {"target": client, "control": client},

@@ -92,13 +92,13 @@ class Pipeline:
 
     @property
     def topics(self) -> Topics:
-        """Where our own capture writes to."""
+        """The topics that our own capture writes to."""
         assert isinstance(self.declared, Kafka)  # noqa: S101 - it runs for no others
         return Topics(self.declared.name, self.migration.tables, self.declared.one_a_table)
 
     @property
     def topic_names(self) -> tuple[str, ...]:
-        """Those that are read."""
+        """The topics that are read."""
         return self.migration.topic_names
 
     def reading(self) -> Reading:
@@ -134,7 +134,7 @@ class Pipeline:
         return [name for name in (*self.topic_names, self.declared.dead_letters) if name not in there]
 
     def create_topics(self) -> None:
-        """Those of ours that are missing. Raises KafkaFailed."""
+        """Create those of our topics that are missing. Raises KafkaFailed."""
         declared = self.declared
         how: dict[str, int] = {
             "replication": declared.replication,
@@ -163,7 +163,7 @@ class Pipeline:
         return "crossfade backfill --execute, which makes them; or make them yourself, never compacted"
 
     def progress(self) -> Progress:
-        """Of the group that applies. Raises KafkaFailed."""
+        """Return the progress of the group that applies. Raises KafkaFailed."""
         return progress_of(self.kafka, self.migration.group, self.topic_names, wall=time.time)
 
     def lag_seconds(self) -> float:

@@ -43,7 +43,7 @@ SHOW_EVERY: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class From:
-    """Where a replay begins: by the time at which messages were published, or by the position of their changes."""
+    """The start of a replay: the time at which messages were published, or the position of their changes."""
 
     text: str
     at: float | None = None  # seconds since 1970
@@ -209,7 +209,7 @@ class Replay:
             pass  # applying repeats what is busy for as long as that takes
 
     async def _failed(self, error: CrossfadeError) -> None:
-        """It is a dead letter already, or becomes one with the group's own reading; here it is only told."""
+        """Count a change that cannot be applied; the group's own reading makes it a dead letter."""
         self._replayed.failed += 1
         self._replayed.reason = error.message
 

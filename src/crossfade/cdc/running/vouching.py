@@ -43,14 +43,14 @@ class Vouched:
 
 @dataclass(slots=True)
 class Vouching:
-    """Of the topics that get no marks. `marked`: those that do."""
+    """Tells how far topics without marks are applied. `marked`: the topics that get marks."""
 
     marked: Collection[str]
     _waiting: deque[tuple[Version, Mark]] = field(default_factory=lambda: deque(maxlen=REMEMBERED_MAX))
     _vouched: deque[Vouched] = field(default_factory=lambda: deque(maxlen=REMEMBERED_MAX))
 
     def of(self, found: Progress, kept: int | None) -> Progress:
-        """The same, with a mark for each partition. `kept`: how far the connector was before this was asked for.
+        """Return the progress with a mark for each partition. `kept`: how far the connector was before it was asked.
 
         It vouches for marks that were seen before it was asked for: of one that came since, it may be the place on
         another server, from which the connector has been taken away in between.
@@ -99,7 +99,7 @@ class ConnectOffsets:
 
     @property
     def connectors(self) -> list[str]:
-        """Those with this prefix of which anything is kept."""
+        """Return the connectors with this prefix of which anything is kept."""
         return sorted(self._kept)
 
     def kept(self) -> int | None:

@@ -60,11 +60,11 @@ class Making:
         )
 
     def folds_of(self, parent: str) -> list[Fold]:
-        """Those whose items are of this table's rows."""
+        """Return the folds whose parent is this table."""
         return [fold for fold in self.rows.folds if fold.table == parent]
 
     def items(self, whole: WholeRow) -> dict[str, Made]:
-        """By the names of their keys. Raises MappingError."""
+        """Return the items that the row makes, by the names of their keys. Raises MappingError."""
         if whole.row is None:
             return {}
         table, target = whole.name.table, self.rows.target

@@ -25,7 +25,7 @@ MIRROR_SECONDS: Final = 5.0  # a mirror that is merely behind has come by then
 
 
 def sides_of(pipeline: Pipeline, source: Source, stage: Stage) -> RowSides:
-    """In a stage: where the target decides, what is under way is no log but the mirrors of applications."""
+    """Return both sides in a stage: where the target decides, mirrors are under way and not the log."""
     rows_decide = FREEZE[stage].authority == "source"
     settling: Settling = Pause(MIRROR_SECONDS)
     if rows_decide:
@@ -38,7 +38,7 @@ def sides_of(pipeline: Pipeline, source: Source, stage: Stage) -> RowSides:
 
 
 def end_and_reached(pipeline: Pipeline, source: Source) -> tuple[Callable[[], Position], Callable[[Position], bool]]:
-    """Where the log ends now, and whether all up to a position is in the target. Both block."""
+    """Return two functions that block: where the log ends, and whether all up to a position is applied."""
     if not pipeline.theirs:
         return lambda: position_now(source), applied(pipeline)
     rounds, lock = Rounds(pipeline, source), threading.Lock()
@@ -85,7 +85,7 @@ def late(pipeline: Pipeline, stage: Stage) -> str:
 
 
 def kept(pipeline: Pipeline) -> Position:
-    """From where the log is carried on. It blocks; raises Refused where nothing is."""
+    """Return from where the log is carried on. It blocks; raises Refused where nothing carries it."""
     found: CaptureRecord | None = pipeline.run(pipeline.captures.found())
     if found is None or not found.position:
         raise Refused(

@@ -79,7 +79,7 @@ def whole_chunk(
 
 
 def whole_rows(connection: Connection, making: Making, names: Iterable[RowName]) -> dict[str, WholeRow]:
-    """By their names; each is there, if only to say that the source has no such row. Raises SourceError."""
+    """Read the rows by name; a row that the source lacks is an entry without one. Raises SourceError."""
     wanted = {str(name): name for name in names}
     found = {text: WholeRow(name, None) for text, name in wanted.items()}
     for table in {name.table for name in wanted.values()}:
@@ -91,7 +91,7 @@ def whole_rows(connection: Connection, making: Making, names: Iterable[RowName])
 
 
 def rows_at(connection: Connection, table: str, keys: Sequence[Key]) -> list[KeyedRow]:
-    """Those that are there, and it may be others whose keys the source takes for equal."""
+    """Read the rows with these keys, and perhaps others whose keys the source takes for equal."""
     found: list[KeyedRow] = []
     for some in _groups(keys):
         found += steadily(connection, table, partial(_with_key, connection, some))
@@ -146,7 +146,7 @@ def _matching(
 
 
 def _equals(columns: Sequence[Column], values: Sequence[Value]) -> str:
-    """As SQL; "" where a column can hold no such value, so that no row has it."""
+    """Return the comparison as SQL; "" where a column can hold no such value, so that no row has it."""
     try:
         pairs = [
             f"{quoted(column.name)} = {literal(column, value)}" for column, value in zip(columns, values, strict=True)

@@ -149,7 +149,7 @@ class Repairer:
         return None
 
     def _fold(self, fold: Fold, whole: WholeRow, seen: Seen, version: Version | None) -> Routine[bool]:
-        """Its parts first: the item is made of them, and is to be so again with the next of its changes."""
+        """Repair the parts first: the item is made of them, now and with its next change."""
         destination, making = self._destination, self._comparer.making
         parent = Part(fold, whole.name.key, whole.name.table, whole.name.key, None)
         held = {key_name(key_of_part(item)): item for item in (yield from parts_held(destination, parent))}
@@ -188,7 +188,7 @@ def refuse_stage(stage: Any) -> None:
 
 
 def version_held(found: Item | None) -> Version:
-    """Of an item or a part as it was read."""
+    """Return the version of an item or a part as it was read."""
     if found is None:
         return LOWEST
     if "version" in found and "part" in found:

@@ -320,7 +320,7 @@ def sample_of(kind: str, seen: Seen) -> DifferenceSample:
 
 
 def fresh_start(checkpoint: SegmentCheckpoint) -> SegmentCheckpoint:
-    """Of a run that somebody else began, what was found clean stands; all else is looked at again."""
+    """Keep what another run found clean; everything else is looked at again."""
     if not any(checkpoint.counts.get(kind) for kind in KINDS):
         return checkpoint
     return replace(checkpoint, last_key=None, done=False, counts={})

@@ -160,7 +160,7 @@ class SegmentTask:
             self.strays.append(Stray(seen.suspect, seen.digest))
 
     async def conclude(self, unmade: set[str]) -> None:
-        """Of the strays, those that no row makes are extra, unless they were written since."""
+        """Count as extra the strays that no row makes, unless they were written since."""
         strays, self.strays = self.strays, []
         left = [stray for stray in strays if stray.key_name in unmade]
         before = {stray.suspect.name: stray.digest for stray in left}

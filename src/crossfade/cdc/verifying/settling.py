@@ -29,12 +29,12 @@ class Settling(Protocol):
     """Asked at a moment, and then whether what was under way then has arrived."""
 
     async def begin(self) -> Arrived:
-        """From now on. What it returns raises Refused where it takes too long."""
+        """Begin to wait. The result raises Refused where it takes too long."""
         ...
 
 
 class LogApplied:
-    """By the log. Both functions block: where it ends now, and whether all up to a position is in the target."""
+    """Waits by the log. Both functions block: where it ends, and whether all up to a position is applied."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class LogApplied:
 
 
 class Pause:
-    """By time, where no log carries anything: in the stages whose writes are mirrored back."""
+    """Waits for some time, in the stages whose writes are mirrored back and no log carries anything."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -82,12 +82,12 @@ class Pause:
 
 
 def applied_by_group(settings: dict[str, Any], group: str, topics: Sequence[str]) -> Callable[[Position], bool]:
-    """As a consumer group keeps it with its offsets. What it returns raises KafkaFailed."""
+    """Return a function that asks the group's offsets what is applied. It raises KafkaFailed."""
     return lambda position: progress_of(settings, group, topics, wall=time.time).has_reached(position)
 
 
 def applied_by_capture(captures: Captures, run: Callable[[Routine[Any]], Any]) -> Callable[[Position], bool]:
-    """As one process keeps it that carries the log without Kafka. `run` carries a routine out, and waits for it."""
+    """Return a function that asks the capture's checkpoint what is applied. `run` carries out a routine."""
 
     def has_reached(position: Position) -> bool:
         found: CaptureRecord | None = run(captures.found())
