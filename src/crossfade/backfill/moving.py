@@ -46,7 +46,7 @@ def move_images(pair: Pair, images: Sequence[Item], limits: Limits) -> Routine[C
 
 
 def first_part(copies: Sequence[Copy]) -> list[Copy]:
-    """As many as go into one transaction; one at least."""
+    """Return as many copies as fit into one transaction, but at least one."""
     total = 0
     for n, copy in enumerate(copies[:COPIES_MAX]):
         total += size_bytes(copy.item)

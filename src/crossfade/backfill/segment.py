@@ -63,7 +63,7 @@ def whether_missing(stage: Stage) -> str:
 
 
 def fresh_start(checkpoint: SegmentCheckpoint) -> SegmentCheckpoint:
-    """Where to begin: after the last page; from the start where something had failed."""
+    """Return where to begin: after the last page, or from the start if something failed before."""
     if checkpoint.counts.get("failed"):
         return replace(checkpoint, last_key=None, done=False, counts={})
     return checkpoint

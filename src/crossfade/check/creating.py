@@ -77,7 +77,7 @@ def _key(
 
 
 def counterpart_of(migration: Migration, name: str) -> str | None:
-    """Where an attribute of the source is found in the target; a partition that is spread is the target's."""
+    """Return the target's name of a source's attribute; for a spread partition key, the target's own."""
     found = migration.compiled.arrives(name)
     if found is None and name == migration.source.partition_key and migration.compiled.sort == "same":
         return migration.target.partition_key
@@ -121,7 +121,7 @@ def create_command(migration: Migration, source: Mapping[str, Any] | None) -> st
 
 
 def declared_indexes(table: Table) -> list[PlannedIndex]:
-    """As they are declared of a table, without another one that they come from."""
+    """Return the indexes that the table itself declares."""
     planned: list[PlannedIndex] = []
     for name in table.indexes:
         index = table.index(name)

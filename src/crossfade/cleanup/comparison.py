@@ -49,7 +49,7 @@ class ReadBack:
 
 @dataclass(slots=True)
 class Found:
-    """Of one part."""
+    """What the comparison of one part has found."""
 
     sha256: str = ""
     sums: str = ""

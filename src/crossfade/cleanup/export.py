@@ -43,8 +43,8 @@ def can_export(table: str) -> Routine[bool]:
 
 
 def begin_export(table_arn: str, place: Bucket, token: str) -> Routine[str]:
-    """Its ARN. The same token is the same export for eight hours; after that it would be another one, in a folder of
-    its own. Raises Refused with the service's reason."""
+    """Begin an export and return its ARN. The same token means the same export for eight hours; after that it would be
+    another one, in a folder of its own. Raises Refused with the service's reason."""
     request: Request = {
         "TableArn": table_arn,
         "S3Bucket": place.bucket,

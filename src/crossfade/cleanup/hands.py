@@ -105,7 +105,7 @@ class Hands:
         return found
 
     async def table(self, place: Place) -> dict[str, Any]:
-        """The same of a table that must be there."""
+        """Describe a table that must be there."""
         found = await self.description(place)
         if found is None:
             raise Refused(f"there is no table {self._table(place)}", next_step="crossfade cleanup shows what was done")

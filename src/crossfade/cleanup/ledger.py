@@ -83,7 +83,7 @@ class Ledger:
     pid: int
 
     def steps(self) -> Routine[dict[str, StepRecord]]:
-        """By the step's name. A control table that is not there holds none."""
+        """Return the records of the steps by name; none where there is no control table."""
         try:
             found = yield from self._list(StepRecord, STEP_RECORDS)
         except Rejected as error:

@@ -92,7 +92,7 @@ class DataFileReader:
 
     @property
     def sha256(self) -> str:
-        """Of the compressed bytes, once all is read."""
+        """The digest of the compressed bytes, once all is read."""
         return self._sha256.hexdigest()
 
     def close(self) -> None:

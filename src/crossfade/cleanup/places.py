@@ -27,7 +27,7 @@ ABSENT: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 class Place(Protocol):
     @property
     def text(self) -> str:
-        """As people type it."""
+        """The place as people type it."""
         ...
 
     @property
@@ -141,7 +141,7 @@ def _no_answer(place: str, error: Exception) -> CrossfadeError:
 
 
 def place_of(text: str, s3: Callable[[], Any]) -> Place:
-    """From what was typed: `s3://bucket/prefix`, `file:path`, or a path. `s3` makes a client when one is needed."""
+    """Parse `s3://bucket/prefix`, `file:path` or a path. `s3` makes a client when one is needed."""
     if text.startswith(S3_SCHEME):
         bucket, _, prefix = text.removeprefix(S3_SCHEME).partition("/")
         if not bucket:

@@ -35,7 +35,7 @@ PAGE_ITEMS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """Where parts are kept, so that a kill repeats no more than those under way."""
+    """Keeps which parts are done, so that a kill repeats only those under way."""
 
     ledger: Ledger
     held: Held

@@ -94,7 +94,7 @@ def run_restore(
     stop_event: threading.Event | None = None,
     connect: Connect = lean,
 ) -> Restored:
-    """To the end, or until `stop_event` is set. The ledger's control table is made where there is none.
+    """Restore to the end, or until `stop_event` is set. The control table is made where there is none.
 
     Raises Refused, SnapshotDamaged, Fenced and DatabaseError; the same call goes on where it was.
     """

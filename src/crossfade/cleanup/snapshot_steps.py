@@ -55,7 +55,7 @@ class Scene:
 
 
 async def snapshot_old_table(scene: Scene, place_text: str, sizes: SnapshotSizes) -> Outcome:
-    """Where the service can export the table itself, by that; else by our own scan."""
+    """Take the snapshot by the service's own export where it can, and by our own scan elsewhere."""
     hands = scene.hands
     description = await hands.table("source")
     before = scene.records.get(Step.SNAPSHOT)

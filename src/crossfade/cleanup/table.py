@@ -19,7 +19,7 @@ def billing_of(description: Mapping[str, Any]) -> str:
 
 
 def throughput_of(described: Mapping[str, Any]) -> dict[str, int]:
-    """Of a table or an index."""
+    """Return the provisioned units of a table or an index."""
     found = described.get("ProvisionedThroughput", {})
     return {name: int(found.get(name, 0)) for name in UNITS}
 
@@ -34,7 +34,7 @@ def key_of(description: Mapping[str, Any]) -> dict[str, Kind]:
 
 
 def document_of(description: Mapping[str, Any], expiry: str) -> dict[str, Any]:
-    """From the `Table` of DescribeTable, and the attribute of TTL ("" for none)."""
+    """Return what restores the table, from its description and its TTL attribute ("" for none)."""
     provisioned = billing_of(description) == PROVISIONED
 
     def index(each: Mapping[str, Any], *, throughput: bool) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class App(click.Group):
 
 
 def usage_error(error: click.UsageError) -> dict[str, Any]:
-    """As a document."""
+    """Return the error as a document."""
     help_of = error.ctx.command_path if error.ctx is not None else "crossfade"
     return {
         "error": {"kind": "UsageError", "message": error.format_message(), "next_step": f"{help_of} --help"},

@@ -57,8 +57,10 @@ def connect(where: Where, table: str, *, workers: int = COORDINATOR_CONNECTIONS,
 
 
 def connect_to(where: Where, table: Table, *, workers: int = COORDINATOR_CONNECTIONS, patient: bool = False) -> Any:
-    """The same for a table of which it is said where it is. Raises ConfigurationError where the one that answers is
-    elsewhere, too."""
+    """Return a client for a table that may say where it is.
+
+    Raises ConfigurationError, also where the table that answers is elsewhere.
+    """
     if table.client is None:
         client = _client(replace(where, region=table.region or where.region), _config(workers, patient=patient))
     else:

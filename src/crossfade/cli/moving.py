@@ -157,7 +157,7 @@ def gates_beside(opened: Opened, by: int) -> tuple[Finding, ...]:
 
 
 def report(opened: Opened, before: Survey) -> None:
-    """Where we are now, and the next command."""
+    """Show where the migration is now, and the next command."""
     after = look(opened)
     screen = opened.screen
     ramp = f", ramp {after.state.ramp_percent} %" if after.state.ramp_percent else ""

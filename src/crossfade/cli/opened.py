@@ -43,7 +43,7 @@ class Opened:
 
     @property
     def client(self) -> Any:
-        """That of the control table."""
+        """The client of the control table."""
         return self.clients["control"]
 
     @property
@@ -103,7 +103,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class OpenedTables(Opened):
-    """Of two tables."""
+    """An opened migration of two tables."""
 
     migration: Migration
 
@@ -122,7 +122,7 @@ class OpenedTables(Opened):
 
 @dataclass(frozen=True, slots=True)
 class OpenedRows(Opened):
-    """Of rows and one table."""
+    """An opened migration of rows to one table."""
 
     migration: RowMigration
 
@@ -142,7 +142,10 @@ ONCE_THE_SOURCE_IS_GONE: Final = frozenset({"index-projection"})
 def open_migration(
     screen: Screen, where: Where, *, workers: int = COORDINATOR_CONNECTIONS
 ) -> OpenedTables | OpenedRows:
-    """Of either kind. Raises ConfigurationError for a file that is wrong, or a database that cannot be asked."""
+    """Open a migration of either kind.
+
+    Raises ConfigurationError for a file that is wrong, or a database that cannot be asked.
+    """
     migration = load(where.file, AnyMigration)
     client = connect(where, migration.control_table, workers=workers)
     clients: dict[Place, Any] = {"source": client, "target": client, "control": client}

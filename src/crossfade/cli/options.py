@@ -40,7 +40,7 @@ class Where:
         return f"{file} {self.database()}".strip()
 
     def database(self) -> str:
-        """The same for a command without a migration file."""
+        """Return those words for a command without a migration file."""
         given = [("--endpoint-url", self.endpoint_url), ("--region", self.region), ("--profile", self.profile)]
         return " ".join(quoted(word) for name, value in given if value for word in (name, value))
 
@@ -87,7 +87,7 @@ def with_where(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def with_database(command: Callable[..., None]) -> Callable[..., None]:
-    """The same without FILE, for a command that needs no migration."""
+    """Give the command --endpoint-url, --region and --profile, without FILE."""
 
     @functools.wraps(command)
     def gathered(*args: Any, endpoint_url: str | None, region: str | None, profile: str | None, **rest: Any) -> None:

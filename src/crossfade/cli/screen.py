@@ -40,7 +40,7 @@ class Screen:
 
     @property
     def people(self) -> Console:
-        """Where text goes."""
+        """The console for text."""
         return self._err if self.as_json else self._out
 
     @property
@@ -91,7 +91,7 @@ class Screen:
 
 
 class HasScreen(Protocol):
-    """Whoever can be shown something."""
+    """Anything with a screen."""
 
     @property
     def screen(self) -> Screen: ...

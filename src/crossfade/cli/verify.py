@@ -132,7 +132,7 @@ def show(opened: OpenedTables, result: VerifyResult, next_step: str) -> None:
 
 
 def show_covered(screen: Screen, result: VerifyResult, style: str) -> None:
-    """Where the target goes on by itself, it is only to have whatever the source has."""
+    """Show the result where the target goes on by itself: it must only have whatever the source has."""
     said = "the target has whatever the source has" if result.status == "clean" else verdict(result)
     screen.say(f"Verify: {said}", style)
     another = f", {result.mismatched:,} with another item in their place" if result.mismatched else ""

@@ -151,7 +151,7 @@ class Agent:
         return self._tickets
 
     def may_send(self, ticket: Ticket, now: float) -> None:
-        """To be asked before every single write of an operation or a mirror: one that began in time may go on too long.
+        """Check the lease before each single write of an operation or a mirror, which may go on for longer than it.
 
         Raises StageUncertain: nothing more of this ticket may be sent.
         """
@@ -241,7 +241,8 @@ class Agent:
         yield from Note("left", {"client": self.client_id, "clean": not unclean})
 
     def _leave_unclean(self, deletion: Request) -> Routine[None]:
-        """In one transaction, as often as it takes: counting twice costs a verify, counting never costs data."""
+        """Delete the lease and count it as unclean in one transaction, until that is done: counting twice costs
+        a verify, not counting costs data."""
         request: Request = {"TransactItems": [{"Delete": deletion}, {"Update": self.control.add_unclean()}]}
         attempt = 0
         while True:

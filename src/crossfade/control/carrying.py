@@ -99,7 +99,7 @@ def read_fence(control: Control) -> Routine[FenceRecord | None]:
 
 
 def put_fence(control: Control, caller: Caller, state: State, position: str) -> Routine[FenceRecord]:
-    """To be called after everybody has entered the freeze of this state, and `position` read after that."""
+    """Put the fence, once everybody has entered the freeze of this state and `position` was read after that."""
     fence = FenceRecord((yield from Stamp()), state.epoch, position, caller.clock())
     _ = yield from ask("PutItem", control.put(fence))
     return fence

@@ -117,7 +117,7 @@ class Coordinator:
         return (yield from self._step(state, to, confirmed=False))
 
     def complete(self, *, confirmed: bool) -> Routine[State]:
-        """From rampdown to complete, after which nothing leads back."""
+        """Go from rampdown to complete, from which nothing leads back."""
         state = yield from self.control.state()
         if state.stage is Stage.COMPLETE:
             return (yield from self._settled())

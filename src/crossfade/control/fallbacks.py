@@ -46,7 +46,7 @@ class Fallbacks:
 
     @property
     def last_at(self) -> int:
-        """Of the last hit; 0 for none."""
+        """The time of the last hit; 0 for none."""
         return self.total.last_at
 
     @property
@@ -58,7 +58,7 @@ class Fallbacks:
         return self.quiet_since + quiet_days * DAY_SECONDS
 
     def as_json(self) -> dict[str, Any]:
-        """With times as text."""
+        """Return the hits for JSON, with times as text."""
         return {
             "count": self.total.count,
             "since": moment(self.total.since),
@@ -113,7 +113,7 @@ class _Report:
 
 
 class FallbackHits:
-    """Those of one process that have not been told yet. `hit` may be called from any thread."""
+    """The fallback hits of one process that were not reported yet. `hit` may be called from any thread."""
 
     def __init__(self, host: str, pid: int) -> None:
         self._host = host

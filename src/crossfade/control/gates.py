@@ -217,7 +217,7 @@ def _verified(state: State, evidence: Evidence) -> Finding:
 
 
 def _replicated(replication: Replication | None) -> Finding:
-    """Its lease tells whether it runs, and the beats since how old its report is: no two clocks are compared."""
+    """Judge the replication: its lease tells whether it runs, and the beats since then how old its report is."""
     command = "crossfade replicate --execute"
 
     def closed(found: str, next_step: str, first: str = "") -> Finding:
@@ -247,8 +247,10 @@ def _is_carried(state: State, evidence: Evidence) -> bool:
 
 
 def _carried(carriage: Carriage) -> Finding:
-    """Its lease tells whether it runs. How far behind it is, is judged here so that no write is held up in vain; what
-    decides is the fence."""
+    """Judge what carries the log: its lease tells whether it runs.
+
+    Its lag is judged so that no write is held up in vain; what decides is the fence.
+    """
     command, record = "crossfade replicate --execute", carriage.carrier
 
     def closed(found: str, next_step: str, first: str = "") -> Finding:

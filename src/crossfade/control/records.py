@@ -68,7 +68,7 @@ class Job(StrEnum):
 
 
 class Reader(StrEnum):
-    """Whoever reads change streams."""
+    """Who reads change streams."""
 
     WATCH = "watch"
     REPLICATION = "replication"

@@ -41,11 +41,11 @@ class Refusals:
     today: int
 
     def of(self, stage: Stage) -> tuple[RefusalRecord, ...]:
-        """Those that a stage refuses."""
+        """Return the kinds of calls that a stage refuses."""
         return tuple(kind for kind in self.kinds if stage in kind.refused_in)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """With times as text."""
+        """Return the kinds for JSON, with times as text."""
         return [asdict(kind) | {"stages": kind.stage_names, "last_at": moment(kind.last_at)} for kind in self.kinds]
 
 
@@ -73,7 +73,7 @@ def kind_of(foreseen: Foreseen) -> str:
 
 
 class ForeseenRefusals:
-    """Those of one process that have not been told yet. `seen` may be called from any thread."""
+    """The refusals that one process foresees and did not report yet. `seen` may be called from any thread."""
 
     def __init__(self, host: str, pid: int) -> None:
         self._host = host

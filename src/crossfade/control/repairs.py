@@ -29,7 +29,7 @@ SENDINGS_MAX: Final = 5  # each has retries of its own; then the record stays, a
 
 
 def put_repair(control: Control, record: RepairRecord) -> Routine[None]:
-    """It may be put twice. Raises DatabaseError; it may have been put all the same."""
+    """Put the record, perhaps twice. Raises DatabaseError; it may have been put all the same."""
     _ = yield from ask("PutItem", control.put(record))
 
 

@@ -54,7 +54,10 @@ READ_BACKS_MAX: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who changes something, for the journal. `clock` gives the wall-clock time as people read it."""
+    """The person or process that changes something, for the journal.
+
+    `clock` gives the wall-clock time as people read it.
+    """
 
     who: str
     host: str

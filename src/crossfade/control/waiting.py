@@ -82,7 +82,7 @@ def await_everyone(
 
 
 def silent_clients(control: Control) -> Routine[tuple[Waited, ...]]:
-    """Those that are silent for half a lease, once every other one has renewed. Changes nothing."""
+    """Return the clients silent for half a lease, once every other one has renewed. Changes nothing."""
     sightings = Sightings()
     while True:
         state = yield from control.state()

@@ -120,7 +120,7 @@ class AioBackground:
         self._closed = False
 
     def begin(self, call_soon: Callable[[Callable[[], None]], object] | None = None) -> None:
-        """To be called on the loop that does the work; until then it waits. `call_soon`: how other threads tell it."""
+        """Begin the work on this loop; until then it waits. `call_soon`: how other threads wake the loop."""
         self._call_soon = call_soon or asyncio.get_running_loop().call_soon_threadsafe
         self._thread = threading.get_ident()
         self._start_what_is_due()

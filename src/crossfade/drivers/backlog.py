@@ -42,7 +42,7 @@ class Job:
 
 
 class Backlog:
-    """Not thread-safe: its owner has a lock, or a single thread."""
+    """The work that waits. Not thread-safe: its owner has a lock, or a single thread."""
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ class LocalEffects:
         return self._on(routine, scope, next(routine))
 
     def go_on(self, routine: Routine[Any], scope: Scope, value: Any) -> Effect[Any]:
-        """The same from where it waits, with the value of its effect."""
+        """Resume a routine that waits, with the value of its effect."""
         return self._on(routine, scope, routine.send(value))
 
     def _on(self, routine: Routine[Any], scope: Scope, effect: Effect[Any]) -> Effect[Any]:

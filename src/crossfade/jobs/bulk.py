@@ -107,7 +107,7 @@ def get_in_bulk(pair: Pair, side: Side, source_keys: Sequence[Item]) -> Routine[
 
 
 def get_items(pair: Pair, side: Side, keys: Sequence[Item], *, names: Sequence[str] = ()) -> Routine[list[Item | None]]:
-    """The same for keys of that side itself: the items as they were read, nobody else's; of each only `names`."""
+    """Read the items under that side's own keys, unmapped; of each only `names`."""
     table = pair.table(side)
     return (yield from get_of_table(table.name, table.key_names, side, keys, names=names))
 

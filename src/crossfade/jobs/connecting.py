@@ -95,7 +95,7 @@ def refuse_asynchronous(client: Any, what: str) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """Of an error of others, for a message of ours."""
+    """Return the first line of another library's error, for a message of ours."""
     return str(error).splitlines()[0].strip()[:SAID_MAX] if str(error) else type(error).__name__
 
 

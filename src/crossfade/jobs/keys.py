@@ -12,7 +12,7 @@ from crossfade.core.items import Item, canonical
 
 
 def cutter(names: Sequence[str]) -> Callable[[Item], Item]:
-    """From an item to its key, by the key's attribute names. KeyError where one is missing."""
+    """Return a function from an item to its key. It raises KeyError where an attribute is missing."""
     if len(names) == 1:
         (only,) = names
         return lambda item: {only: item[only]}
@@ -21,7 +21,7 @@ def cutter(names: Sequence[str]) -> Callable[[Item], Item]:
 
 
 def namer(names: Sequence[str]) -> Callable[[Item], Hashable]:
-    """From an item, or a key, to the name of its key."""
+    """Return a function from an item, or a key, to the hashable name of its key."""
     cut = cutter(names)
     if len(names) == 1:
         (only,) = names

@@ -39,7 +39,7 @@ POLL_SECONDS_MAX: Final = 1.0
 
 
 def here() -> Caller:
-    """Whoever runs this process, for the records."""
+    """Return who runs this process, for the records."""
     return Caller(getpass.getuser(), socket.gethostname(), lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
@@ -155,7 +155,7 @@ class JobClient:
             raise
 
     def scope_of(self, ticket: Ticket) -> TicketScope:
-        """In which nothing is sent that the lease does not cover."""
+        """Return a scope in which nothing is sent that the lease does not cover."""
         return TicketScope(self.agent, ticket, _no_background, self._driver.clock)
 
     async def count_approximately(self, place: Place, table: str) -> int:
@@ -190,10 +190,10 @@ class JobClient:
 
 
 class Session(JobClient):
-    """Of a job between two tables."""
+    """The client of a job between two tables."""
 
     def __init__(self, migration: Migration, clients: Clients, role: Role, **how: Unpack[How]) -> None:
-        """As of JobClient."""
+        """Take a JobClient's arguments."""
         super().__init__(migration, clients, role, **how)
         self.migration = migration
         self.pair = Pair(
@@ -207,7 +207,7 @@ class Session(JobClient):
         )
 
     async def items_approximately(self, *places: Place) -> int:
-        """Of these tables together."""
+        """Return how many items these tables hold together, as DescribeTable tells."""
         return sum([await self.count_approximately(place, self.migration.table_name(place)) for place in places])
 
 

@@ -89,7 +89,7 @@ class LocalEngine:
 
     @property
     def process_id(self) -> int | None:
-        """Of the engine; None when the server is not ours."""
+        """The engine's process id; None when the server is not ours."""
         return self._process.process_id if self._process else None
 
     @property
@@ -233,7 +233,7 @@ class _EngineProcess:
 
     @property
     def said(self) -> str:
-        """Its last lines, indented."""
+        """Return the engine's last lines, indented."""
         return "\n".join(f"    {line}" for line in self._output) or "    (nothing)"
 
     def wait(self) -> None:

@@ -99,7 +99,7 @@ class Watched:
 
     @property
     def said(self) -> str:
-        """Its last lines, indented."""
+        """Return the process's last lines, indented."""
         return "\n".join(f"    {line}" for line in tuple(self._output)) or "    (nothing)"
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = START_SECONDS) -> None:

@@ -63,7 +63,7 @@ def alone(seeds: Iterable[int], rules: Rules, strategy: str) -> Iterator[Outcome
 
 
 def together(seeds: Iterator[int], rules: Rules, jobs: int, strategy: str) -> Iterator[Outcome]:
-    """In the order of the seeds all the same, so that the first that fails is always the same one."""
+    """Play batches in parallel, and yield in the order of seeds, so that the first failure is always the same."""
     with ProcessPoolExecutor(jobs) as pool:
         waiting = [pool.submit(play, batch, rules, strategy) for batch in islice(batches(seeds), 2 * jobs)]
         try:

@@ -30,7 +30,7 @@ class Operation:
     since: int | None = None  # of an eventually consistent read: the place from which on it may date
 
     def events(self) -> list[Event]:
-        """As the checker of linearizability wants it."""
+        """Return the operation's events for the checker of linearizability."""
         if self.void or (self.answered is None and not self.action.is_write):
             return []
         called = self.called if self.since is None else self.since

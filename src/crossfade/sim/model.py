@@ -239,7 +239,7 @@ def answer_of(action: Action, reply: Reply) -> Answer:
 
 
 def answer_of_refusal(action: Action, error: Rejected) -> Answer | None:
-    """The same for DynamoDB's refusals; None where it was merely busy, so nothing happened."""
+    """Return the answer that a DynamoDB error stands for; None where it was merely busy."""
     if error.code == "ValidationException":
         return "invalid", None
     if error.code != "ConditionalCheckFailedException":

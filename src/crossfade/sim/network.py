@@ -206,7 +206,7 @@ def retried(task: Task, call: Call, answer: Answered) -> Answered:
 
 
 def throttled(operation: str, request: Request, random: Random) -> Rejected:
-    """Of a transaction, one action is throttled, or the whole of it."""
+    """Return a throttling error; of a transaction, for one action or the whole."""
     if operation in TRANSACTIONS and random.random() < 0.5:
         return cancelled(request, random, "ThrottlingError", "Throughput exceeds the current capacity of your table")
     return Rejected("ProvisionedThroughputExceededException", "The level of configured throughput was exceeded")

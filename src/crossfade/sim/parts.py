@@ -82,7 +82,7 @@ def entries_of(operation: str, request: Request) -> Entries:
 
 
 def batch_of(operation: str, request: Request, entries: Entries) -> Request:
-    """The same batch with these entries alone."""
+    """Return the batch with these entries alone."""
     given: Request = request["RequestItems"]
     chosen: dict[str, list[Any]] = {}
     for name, entry in entries:

@@ -27,7 +27,7 @@ def has_same_form(pair: Pair) -> bool:
 
 
 def asked(pair: Pair, operation: str, request: Request) -> Request:
-    """The same request, of the target."""
+    """Return the request as one of the target."""
     name = pair.target.name
     if operation.startswith("Transact"):
         actions = [{kind: of_target(pair, one) for kind, one in entry.items()} for entry in request["TransactItems"]]
@@ -65,7 +65,7 @@ def entry_there(pair: Pair, entry: Request) -> Request:
 
 
 def told(pair: Pair, request: Request, reply: Reply) -> Reply:
-    """The same answer, of the source, to a request of the source."""
+    """Return the answer as the source's."""
     here = seen(pair, reply)
     for name in ("Responses", "UnprocessedKeys", "UnprocessedItems"):
         of: list[Reply] | dict[str, Any] = here.get(name) or {}
@@ -98,7 +98,7 @@ def entries_here(pair: Pair, request: Request, of: list[Reply] | dict[str, list[
 
 
 def own_key(pair: Pair, entry: Any) -> str:
-    """Of a key, or of a put or a delete, in the target."""
+    """Name the key of a key, a put or a delete in the target."""
     item: Item = entry
     if "PutRequest" in entry:
         item = entry["PutRequest"]["Item"]
@@ -108,7 +108,7 @@ def own_key(pair: Pair, entry: Any) -> str:
 
 
 def refused(pair: Pair, error: Rejected) -> Rejected:
-    """The same refusal, of the source."""
+    """Return the error as the source's."""
     response = seen(pair, dict(error.response))
     reasons: list[Reply] = response.get("CancellationReasons", [])
     if reasons:

@@ -78,7 +78,7 @@ class Workload:
         return name
 
     def begin(self, clients: Callable[[], list[Client]], pause_seconds: float) -> None:
-        """From now on, again and again: some or all of the clients that there are become busy together."""
+        """From now on, let some or all of the clients become busy together, again and again."""
         random = self.calls.world.random
         self.living = clients
 
@@ -201,7 +201,7 @@ class Workload:
             self.calls.transact_write(able, asked, token, first)
 
     def _successor(self, client: Client) -> Client | None:
-        """Who goes on with what a process has begun: itself, or another."""
+        """Return the client that goes on with what a process has begun: itself, or another."""
         random = self.calls.world.random
         able = [other for other in self.living() if self._is_able(other) and other.pair.view == client.pair.view]
         if client in able and random.random() < 0.5:

@@ -186,14 +186,14 @@ class World:
     # --- what happens to processes --------------------------------------------------------------------------------
 
     def crash(self, process: Process) -> None:
-        """Its tasks vanish. What it had sent may still land, until it no longer can, or never."""
+        """Kill the process: its tasks vanish, and what it had sent may still land."""
         process.alive = False
         process.held.clear()
         self.note(process.name, "crash", {"in_flight": len(process.in_flight)})
         self.network.sender_died(process)
 
     def pause(self, process: Process, seconds: float) -> None:
-        """It stands still; what it had sent is carried out; then it goes on as if nothing had been."""
+        """Pause the process: what it had sent is carried out, and later it goes on as if nothing had been."""
         process.paused_until = max(process.paused_until, self.now + seconds)
         self.note(process.name, "pause", {"seconds": round(seconds, 1)})
         self.at(process.paused_until, lambda: self._wake(process))

@@ -40,7 +40,7 @@ class Change:
 
 
 def change_of(side: Side, record: Mapping[str, Any], since: float = 0.0) -> Change:
-    """From a record in botocore's form, of a stream that was switched on then."""
+    """Parse a record in botocore's form, of a stream that was enabled at `since`."""
     change: Mapping[str, Any] = record["dynamodb"]
     identity: Mapping[str, Any] = record.get("userIdentity") or {}
     who = str(identity.get("PrincipalId") or identity.get("principalId") or "")

@@ -87,7 +87,7 @@ class Following:
     # --- all of them
 
     def lag_seconds(self) -> float:
-        """Of the shard that is furthest behind; -1 while one of them is still to be begun."""
+        """Return the lag of the shard that is furthest behind; -1 while a shard is still to be begun."""
         now = self.wall()
         lags = [reading.lag_seconds(now) for reading in self._readings.values()]
         known = [lag for lag in lags if lag is not None]

@@ -21,7 +21,7 @@ ShardName = tuple[str, str]  # side, shard
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Who reads, and what. `afresh`: from what the streams hold now, whatever was read before."""
+    """The opening of a reading. `afresh`: from what the streams hold now, whatever was read before."""
 
     reader: Reader
     owner: str

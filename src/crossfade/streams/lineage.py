@@ -19,7 +19,10 @@ RETENTION_SECONDS: Final = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """As the stream describes it. `parent` is empty for none, and may be a shard that the stream no longer lists."""
+    """A shard as the stream describes it.
+
+    `parent` is empty for none, and may be a shard that the stream no longer lists.
+    """
 
     id: str
     parent: str

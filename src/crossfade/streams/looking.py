@@ -71,8 +71,10 @@ def entered_at(state: State, journal: Sequence[JournalEntry]) -> float | None:
 
 
 def all_in_at(state: State, journal: Sequence[JournalEntry]) -> float | None:
-    """By when every client meant it too (seconds since 1970): a move that changed nothing about it waited for all of
-    them. None where there was no such move."""
+    """Return since when every client means the same (seconds since 1970), or None.
+
+    A move that changed nothing about it has waited for all of them.
+    """
     meanings = MEANINGS[state.strategy]
     found: str | None = None
     for entry in journal:

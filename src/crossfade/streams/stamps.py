@@ -42,7 +42,7 @@ class Seen:
 
 
 def with_whole_key(pair: Pair, change: Change) -> Change:
-    """The same, with what else tells the item in the target, where the record shows it."""
+    """Return the change with the attributes that name its item in the target, where the record shows them."""
     if not pair.mapping.held or change.image is None:
         return change
     key = pair.source_key({**change.image, **change.key})
@@ -74,7 +74,7 @@ def seen(pair: Pair, changes: Sequence[Change]) -> Routine[Seen]:
 
 
 def is_stray(change: Change, source: Stored) -> bool:
-    """Of a record without images, the item as it is now must tell; one that has a stamp may be crossfade's."""
+    """True if the write is a stray one. Without images the present item tells: a stamp may be crossfade's."""
     if change.event == REMOVE:
         return False
     return change.stamped is False or (source.item is not None and source.stamp is None)

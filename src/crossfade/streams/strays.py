@@ -23,7 +23,7 @@ LOOKS_MIN: Final = 4
 
 
 def unfollowed(pair: Pair, source_keys: Sequence[Item]) -> Routine[list[Item]]:
-    """Those of the keys under which the two sides differ at this moment."""
+    """Return the keys under which the two sides differ now."""
     found: list[Item] = []
     for start in range(0, len(source_keys), BATCH_GET_KEYS_MAX):
         part = source_keys[start : start + BATCH_GET_KEYS_MAX]

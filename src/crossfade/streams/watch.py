@@ -196,7 +196,7 @@ class _Watch:
             await self._tell(look, changes, "stray", repair=ONE_TABLE if self._options.repair else "")
 
     async def _read_stamps(self, changes: Sequence[Change]) -> None:
-        """Of one key, in a migration that copies on write."""
+        """Judge the changes of one key by their stamps, in a migration that copies on write."""
         pair = self._session.pair
         if not mappable(pair, changes[-1].key):
             changes = await self._session.run(found_now(pair, changes))

@@ -66,7 +66,7 @@ class Flag:
             )
 
     def ask(self) -> Said:
-        """It blocks. Whatever is wrong, the provider has said nothing."""
+        """Ask the provider; this blocks. Whatever is wrong counts as if it had said nothing."""
         try:
             details = self.client.get_string_details(self.key, NOTHING, self.context)
         except Exception as error:  # noqa: BLE001 - a provider that raises is one that is down

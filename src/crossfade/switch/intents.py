@@ -72,7 +72,7 @@ class Intents:
             intent.put = intent.put or intent.serial == serial
 
     def write_ended(self, intent: Intent, now: float, lands_until: float) -> None:
-        """It has an answer, or none: then it may land until `lands_until`."""
+        """Note that the write has ended; without an answer it may land until `lands_until`."""
         with self._lock:
             intent.open -= 1
             intent.ended += 1
@@ -102,7 +102,7 @@ class Intents:
             return intent.record() if intent.sent else None
 
     def failed(self, text: str, reason: str, now: float, lands_until: float) -> None:
-        """Its mirror has failed, and may still land."""
+        """Note that the key's mirror has failed, and may still land."""
         with self._lock:
             intent = self._intents.get(text)
             if intent is not None:

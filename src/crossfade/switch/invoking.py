@@ -49,7 +49,7 @@ class Repositories:
         return partial(getattr(repository, effect.method), *effect.arguments, **effect.named)
 
     def call(self, effect: Invoke) -> Any:
-        """In this thread. Raises Raised."""
+        """Call the method in this thread. Raises Raised."""
         try:
             return self.bound(effect)()
         except Exception as error:

@@ -46,7 +46,7 @@ class Timing:
 
 
 class Membership:
-    """To be made anywhere; all but `put` and `rescue` is for the loop."""
+    """A switch's part in the migration. Everything but `put` and `rescue` is for the loop."""
 
     clock = staticmethod(time.monotonic)
 

@@ -45,12 +45,12 @@ class KeepsEqual(Protocol):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Those that both repositories must have for it."""
+        """The methods that both repositories must have for it."""
         ...
 
     @property
     def clients(self) -> Mapping[Place, Any]:
-        """Of botocore, for requests of its own."""
+        """Clients of botocore for the mirror's own requests."""
         ...
 
     @property
@@ -63,7 +63,7 @@ class KeepsEqual(Protocol):
         ...
 
     def control_table(self, name: str, given: str) -> str:
-        """Of the switch `name`, where its application has said `given`. Raises ConfigurationError."""
+        """Return the control table of the switch `name`, whose application gave `given`. Raises ConfigurationError."""
         ...
 
     def look(self) -> Routine[None]:

@@ -53,8 +53,9 @@ class Repairs:
 def orphans(
     control: Control, caller: Caller, client: str, knows: Callable[[str], bool], sightings: Sightings
 ) -> Routine[list[RepairRecord]]:
-    """Those of clients that are gone, and of this one those that it does not remember: a record may have been put by a
-    request that was given up on.
+    """Return the records of clients that are gone, and those of this client that it does not remember.
+
+    A record may have been put by a request that was given up on.
 
     The records first and the leases after them: whoever has put one had its lease by then, so no lease means that it is
     gone, and all it has sent has landed. One that is silent is counted out here, since nobody else may be waiting.

@@ -180,7 +180,7 @@ class Switchboard:
     # --- after it
 
     def ended(self, call: Call, scope: SwitchScope, error: BaseException | None, now: float) -> None:
-        """To be called once, however it ended. Raises StageUncertain when the answer must not be given."""
+        """End the call, once, however it went. Raises StageUncertain when the answer must not be given."""
         may_land = call.operation.writes and scope.sent and error is not None and not isinstance(error, self.refusals)
         lands_until = now + self.landing_seconds if may_land else float("-inf")
         for intent in call.intents:
@@ -242,7 +242,7 @@ class Switchboard:
             yield from Note("repair_failed", {"key": left.key, "error": error.message})
 
     def _taken(self, intent: Intent, row: Row) -> Routine[None]:
-        """As a write that has ended, of which nothing can land."""
+        """Treat the key like a write that has ended and can land no more."""
         now = yield from Now()
         try:
             yield from self._record(intent)

@@ -57,7 +57,7 @@ class Suspects:
 
 
 def uncovered_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
-    """Of a page of the source, keys alone: which the target has not. For a target that goes on by itself."""
+    """Return which keys of a source's page the target lacks, for a target that goes on by itself."""
     suspects = Suspects()
     keys: list[Item] = []
     source_key = pair.source_key if pair.mapping.held else cutter(pair.source.key_names)
@@ -71,7 +71,7 @@ def uncovered_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
 
 
 def source_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
-    """Of a page of the source, which is emptied: which items the target has not, or has otherwise."""
+    """Return which items of a source's page, which is emptied, the target lacks or has otherwise."""
     suspects = Suspects()
     source_key, target_key = cutter(pair.source.key_names), cutter(pair.target.key_names)
     expected: list[Expected] = []
@@ -100,7 +100,7 @@ def _compare(pair: Pair, expected: Sequence[Expected], suspects: Suspects) -> Ro
 
 
 def target_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
-    """Of a page of the target, keys alone: which the source has not, and which belong to no item of a source."""
+    """Return which keys of a target's page the source lacks, and which belong to no item of a source."""
     suspects = Suspects()
     keys: list[Item] = []
     for target_key in map(cutter(pair.target.key_names), page.items):

@@ -35,7 +35,7 @@ def exit_status_of(status: VerifyStatus) -> int:
 def verdict(
     differences: int, repaired: int, *, whole: bool, repair: bool, backfill_first: bool
 ) -> tuple[VerifyStatus, str]:
-    """In a word, and what to do next. `backfill_first`: what is missing is the backfill's to bring."""
+    """Return the verdict, and what to do next. `backfill_first`: what is missing is the backfill's to bring."""
     if not whole:
         return "stopped", "run the same command again: these counts are of a part of the tables"
     if not differences:

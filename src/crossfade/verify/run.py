@@ -221,13 +221,13 @@ class _Run:
 
 
 def verify_order(segments: int) -> list[int]:
-    """Those of the source (the first half of the numbers), then those of the target, each spread out."""
+    """Return the segments in order: the source's (the first half), then the target's, each spread out."""
     half = segments // 2
     return [*spread_order(half), *(half + n for n in spread_order(segments - half))]
 
 
 def fresh_start(checkpoint: SegmentCheckpoint) -> SegmentCheckpoint:
-    """Of a run that somebody else began, what was found clean stands; all else is looked at again."""
+    """Keep what another run found clean; everything else is looked at again."""
     if checkpoint.done and not any(checkpoint.counts.get(kind) for kind in KINDS):
         return checkpoint
     return replace(checkpoint, last_key=None, done=False, counts={})

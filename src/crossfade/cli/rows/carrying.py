@@ -185,7 +185,7 @@ def backfill_plan(opened: OpenedRows) -> Plan:
 
 
 def waiting_plan(opened: OpenedRows) -> Plan:
-    """Of a backfill whose rows are read by others."""
+    """Return the plan of a backfill whose rows others read."""
     migration = opened.migration
     assert isinstance(migration.topics, DMS | Debezium)  # noqa: S101 - see `backfill_plan`
     over = (

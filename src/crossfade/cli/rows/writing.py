@@ -43,7 +43,7 @@ def file_from(url: str, name: str | None, target: str | None, file: str) -> str:
 
 
 def tables_of(connection: Connection, schema: str) -> tuple[list[SourceTable], list[str]]:
-    """Those that can be read, and of the others why not."""
+    """Return the tables that can be read, and for the others why not."""
     names = connection.texts(
         "SELECT table_name FROM information_schema.tables "  # noqa: S608  literals
         f"WHERE table_schema = {text_literal(schema)} AND table_type = 'BASE TABLE' ORDER BY table_name"

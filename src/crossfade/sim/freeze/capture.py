@@ -36,7 +36,7 @@ READING_SECONDS: Final = 0.2  # at most between a mark and the rows
 
 @dataclass(slots=True)
 class Kept:
-    """Where captures go on from, in the control table."""
+    """The place in the control table from which captures go on."""
 
     checkpoint: Checkpoint
     owner: int = 0
@@ -114,7 +114,7 @@ class Beside(Snapshot):
         self._sql.mark(self._name, mark, self._world.now)
 
     def _soon(self, action: Callable[[], None]) -> None:
-        """As this process does it: later where it stands still, never where it has died."""
+        """Let the process act soon: later if it is paused, never if it has died."""
         seconds = READING_SECONDS * self._world.random.random()
         self._world.after(seconds, lambda: self._world.deliver(self._process, action))
 

@@ -225,7 +225,7 @@ class Fleet:
         world.after(random.random(), befall)
 
     def _unrest(self) -> None:
-        """Of the group, twice a second."""
+        """Disturb the group, about twice a second."""
         world, random = self.world, self.world.random
 
         def befall() -> None:

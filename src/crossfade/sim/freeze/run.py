@@ -82,7 +82,7 @@ class Run:
     def ended(self, task: Task, outcome: object) -> None: ...
 
     def noted(self, who: str, name: str, facts: dict[str, Any]) -> None:
-        """Where a stage has moved, callers become busy, since two stages are live at once."""
+        """Make callers busy when a stage has moved, since two stages are live at once."""
         del who, facts
         if name not in ("moved", "turned_back"):
             return

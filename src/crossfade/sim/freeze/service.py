@@ -56,7 +56,7 @@ HeldFor = Callable[[float], None]
 
 
 class SecondFreezeless(Switchboard):
-    """Without the rule `second-freeze` writes go on as soon as the authority has moved."""
+    """Drops the rule `second-freeze`: writes go on as soon as the authority has moved."""
 
     __slots__ = ()
 

@@ -58,7 +58,7 @@ def shape(name: str) -> Shape:
 
 
 def place(entity: str) -> Made:
-    """Where an entity's own item is."""
+    """Return the key of an entity's own item."""
     return {"pk": f"entity#{entity}", "sk": "all"}
 
 
@@ -90,7 +90,7 @@ def made(entity: str, state: tuple[int | None, tuple[str, ...], str | None]) -> 
 
 
 def codes(entity: str, status: str | None) -> list[Made]:
-    """Where an entity is found by its status: one of a few codes, which an entity has again and again."""
+    """Return the item by which an entity is found by status: one of a few codes, which come again."""
     if status is None:
         return []
     code = sum(status.encode()) % CODES

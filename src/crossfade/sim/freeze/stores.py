@@ -69,7 +69,7 @@ class Stores(Database):
         return answer
 
     def _store(self, side: Side, arguments: tuple[Any, ...], now: float) -> bool:
-        """Of a mirror: make it so, while the store still holds what it held, where that is said."""
+        """Save a mirror's image; a conditional one only while the store holds what it held."""
         key, image, *held = arguments
         if held and held[0] != self.state(side, key):
             return False

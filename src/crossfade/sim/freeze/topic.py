@@ -62,7 +62,7 @@ class Topic:
         return crc32(key) % len(self.partitions)
 
     def progress(self) -> Progress:
-        """As whoever asks the broker is told."""
+        """Return the progress as the broker tells it."""
         found = [
             PartitionProgress(NAME, number, kept.offset, len(self.partitions[number]), unpacked_mark(kept.metadata))
             for number, kept in enumerate(self.kept)
@@ -93,7 +93,7 @@ class Topic:
         self.balance()
 
     def expel(self, member: Member) -> None:
-        """It was silent for too long. What it had is others' now, which it learns when it goes on."""
+        """Remove a member that was silent for too long; it learns so when it goes on."""
         lost = [number for number, owner in self.owners.items() if owner is member]
         for partition in lost:
             member.lose(partition)
@@ -116,7 +116,7 @@ class Topic:
                 self._begin_again({partition: kept})
 
     def replay(self) -> None:
-        """From the beginning."""
+        """Let the group read everything again from the beginning."""
         self._begin_again({partition: Kept() for partition in range(len(self.partitions))})
 
     def _begin_again(self, kept: dict[int, Kept]) -> None:
@@ -203,7 +203,7 @@ class Producer:
         world.at(self._lands_at, lands)
 
     def cut_off(self, left: int) -> None:
-        """Its process is gone: so many of the messages under way still get there, the first ones."""
+        """Let only the first `left` messages under way arrive: the process is gone."""
         self._left = left
 
     def poll(self, _seconds: float) -> int:
@@ -213,7 +213,7 @@ class Producer:
         return len(told)
 
     def list_topics(self, topic: str, **_how: Any) -> Any:
-        """As far as anybody asks."""
+        """Tell the partitions, which is all that anybody asks."""
         return _Topics({topic: _Found(dict.fromkeys(range(len(self._topic.partitions))))})
 
 

@@ -23,7 +23,7 @@ class NoAnswer(Exception):
 
 
 class CallScope(SwitchScope):
-    """It knows whether a write went out to a store."""
+    """A scope that knows whether a write went out to a store."""
 
     __slots__ = ("wrote",)
 
