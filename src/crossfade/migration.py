@@ -283,11 +283,11 @@ def _only_migration(module: ModuleType, file: Path) -> AnyMigration:
 
 
 class _Whole(ConfigurationError):
-    """Of the file, and of no line of it."""
+    """A fault of the whole file, and of no line of it."""
 
 
 def _explained(error: BaseException, file: Path, source: str, module: ModuleType) -> ConfigurationError:
-    """The same error, said to the writer of the file."""
+    """Return the error as it is told to the writer of the file."""
     if isinstance(error, _Whole):
         return ConfigurationError(error.message, next_step=error.next_step)
     line = next(

@@ -95,7 +95,7 @@ class Table:
 
     @property
     def full_name(self) -> str:
-        """Its name, with the Region and the account that are said of it: what no other table is called."""
+        """The name with the Region and the account that are said of it: unique among all tables."""
         places = [place for place in (self.region, self.account) if place]
         return f"{self.name} ({', '.join(places)})" if places else self.name
 
@@ -119,7 +119,7 @@ class Table:
 
 
 def _entries(given: Any) -> list[tuple[Any, Any]] | None:
-    """Of a mapping; None for anything else, since migration files are not type-checked."""
+    """Return the entries of a mapping; None for anything else, since migration files are not type-checked."""
     return list(given.items()) if isinstance(given, Mapping) else None  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
@@ -172,7 +172,7 @@ def _indexes(table: str, given: Any) -> dict[str, Index]:
 
 
 def elsewhere(table: Table, region: str, description: Mapping[str, Any]) -> str:
-    """Where what answers is, if that is not where the table is said to be; "" otherwise. `region`: the client's;
+    """Return where the table that answers is, if it is said to be elsewhere; "" otherwise. `region`: the client's;
     `description`: what DescribeTable says, or nothing.
 
     An ARN is arn:aws:dynamodb:REGION:ACCOUNT:table/NAME; emulators have no Region's name there.

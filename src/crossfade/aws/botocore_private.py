@@ -30,7 +30,7 @@ def pynamodb_connection(model: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Where botocore would send a request, and how it would sign it."""
+    """The endpoint that botocore would send a request to, and how it would sign it."""
 
     url: str
     headers: tuple[tuple[str, str], ...]

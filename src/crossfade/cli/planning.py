@@ -55,7 +55,7 @@ def walk_plan(
     quiet_days: int = QUIET_DAYS,
     refused_days: int = REFUSED_DAYS,
 ) -> Plan:
-    """From where we are to a stage, one at a time."""
+    """Return the plan from the present stage to another, one step at a time."""
     state, stages = look.state, stages_between(look.state, to)
     steps: list[Step] = []
     for stage in stages:

@@ -68,7 +68,7 @@ class Job(StrEnum):
 
 
 class Reader(StrEnum):
-    """Who reads change streams."""
+    """The jobs that read change streams."""
 
     WATCH = "watch"
     REPLICATION = "replication"

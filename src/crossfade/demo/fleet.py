@@ -85,7 +85,7 @@ class Fleet:
         return started
 
     def kill(self, application: Application) -> None:
-        """As `kill -9` does."""
+        """Kill the process as `kill -9` does."""
         application.killed = True
         application.process.kill()
         _ = application.process.wait()

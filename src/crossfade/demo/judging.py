@@ -205,7 +205,7 @@ def _step(write: Write) -> Step | None:
 
 
 def _blind(write: Write) -> Step | None:
-    """The same write as if it had no condition."""
+    """Return the write as if it had no condition."""
     after: Value = None if write.operation in ("release", "cancel") else write.token
     if write.outcome == "no":
         return None

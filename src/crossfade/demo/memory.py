@@ -15,7 +15,7 @@ SETTLED_SECONDS = 10.0  # a process is still growing into its libraries before t
 
 @dataclass(slots=True)
 class Memory:
-    """Of one process, in MB: when it was first looked at after it had settled, last, and at most."""
+    """The memory of one process in MB: first seen after it had settled, last, and highest."""
 
     first: float = 0.0
     last: float = 0.0
@@ -84,7 +84,7 @@ def resident_megabytes(process_id: int) -> float | None:
 
 
 def _asked(process_id: int) -> float | None:
-    """Where there is no /proc."""
+    """Ask `ps`, where there is no /proc."""
     done = subprocess.run(  # noqa: S603
         ["ps", "-o", "rss=", "-p", str(process_id)],  # noqa: S607
         capture_output=True,

@@ -71,7 +71,7 @@ class Outcome:
 
 @contextmanager
 def work_folder() -> Generator[Path, None, None]:
-    """In memory where the machine offers that; removed in the end."""
+    """Make a folder in memory where the machine offers that; it is removed in the end."""
     shared = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
     folder = Path(tempfile.mkdtemp(prefix="crossfade-demo-", dir=shared if shared.is_dir() else None))
     try:

@@ -94,7 +94,7 @@ class Steering:
         self.console.say(f"recorded in table {migration.control_table}, stage {state.stage}")
 
     def walk(self, to: Stage, pause: Callable[[Stage], None], *, at_once: bool = False) -> None:
-        """To a stage, up or down, one at a time with a pause in each, or without. Raises GateClosed as they do."""
+        """Walk to a stage, up or down, one at a time, with or without a pause in each. Raises GateClosed."""
         here_now = self.state.stage
         steps = path(self.ladder, here_now, to)
         verb = "advance" if self.ladder.index(to) > self.ladder.index(here_now) else "rollback"

@@ -46,7 +46,7 @@ WRITES = {"cart": 18, "invoice": 16, "hold": 12, "note": 12}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who does how much: `rate` is in actions a second, of one thread. `bursts`: four times a second everybody does at
+    """How much each does: `rate` is in actions a second, of one thread. `bursts`: four times a second everybody does at
     once what they would have done until the next time; that is no way to measure how long it takes."""
 
     name: str

@@ -78,7 +78,7 @@ def scan_table(
     strongly: bool = False,
     names: Sequence[str] = (),
 ) -> Routine[Page]:
-    """The same of a table that is of no pair."""
+    """Scan a page of a table that is of no pair."""
     request: Request = {
         "TableName": table,
         "Segment": segment.number,
@@ -115,7 +115,7 @@ def get_items(pair: Pair, side: Side, keys: Sequence[Item], *, names: Sequence[s
 def get_of_table(
     table: str, key_names: Sequence[str], place: Side, keys: Sequence[Item], *, names: Sequence[str] = ()
 ) -> Routine[list[Item | None]]:
-    """The same of a table that is of no pair."""
+    """Read the items under these keys of a table that is of no pair."""
     found: dict[Hashable, Item] = {}
     name_of = namer(key_names)
     names_of_keys = list(map(name_of, keys))

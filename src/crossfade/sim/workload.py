@@ -78,7 +78,7 @@ class Workload:
         return name
 
     def begin(self, clients: Callable[[], list[Client]], pause_seconds: float) -> None:
-        """From now on, let some or all of the clients become busy together, again and again."""
+        """Let some or all of the clients become busy together, again and again from now on."""
         random = self.calls.world.random
         self.living = clients
 

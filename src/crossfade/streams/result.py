@@ -39,7 +39,7 @@ class WatchOptions:
 
 @dataclass(frozen=True, slots=True)
 class ReplicateOptions:
-    """The same; `workers` sync so many keys at a time. Raises ConfigurationError."""
+    """Options of a replication; `workers` sync so many keys at once. Raises ConfigurationError."""
 
     workers: int = WORKERS
     once: bool = False

@@ -40,7 +40,7 @@ class KeepsEqual(Protocol):
 
     @property
     def carried(self) -> Literal["", "log"]:
-        """Who brings what is written to the source: this mirror (""), or the source's row log."""
+        """Tells what brings writes of the source to the target: this mirror (""), or the source's row log."""
         ...
 
     @property
