@@ -45,7 +45,7 @@ In `rampdown` a hit, an item that the source has and the target has not, means t
 somebody writes to the source without crossfade. It is told where it happens (the event `fallback`, a count, a line in
 the log), written down for `status` with the time, the key and the process, and copied. `complete` is refused until 14
 days have passed without one, since rampdown was entered or since the last one; `crossfade complete --quiet-days N` asks
-for another number, and where that is what makes it possible the journal says so. Who looks:
+for another number, and where that is what makes it possible the journal says so. When the source is checked:
 
 | call | when it looks into the source, always after the answer |
 |---|---|
@@ -97,7 +97,7 @@ GATES = {
     Gate.PASSED: "all that was written before the freeze has reached the other side",
     Gate.QUIET: "for 14 days (`--quiet-days`) nothing was found in the source alone",
     Gate.ANSWERED: "14 days (`--refused-days`) since a call was last seen that this stage refuses; open where none was",
-    Gate.CONFIRMED: "you have said that there is no way back after this",
+    Gate.CONFIRMED: "you have confirmed that this cannot be undone",
 }
 RAMPS = {Ramp.NONE: "", Ramp.EVENTUAL: "; the ramp: eventually consistent ones", Ramp.EVERY: "; the ramp: all"}
 
