@@ -323,7 +323,7 @@ class Hooks:
         return b""
 
     def asked(self, forwarded: Forwarded) -> Passage:
-        """The passage of a forwarded request; its routine waits for the answer, be it that it is only asked now."""
+        """Return the passage of a forwarded request, starting its routine now if it has none."""
         if forwarded.passage is None:
             request, passages = from_wire(forwarded.body), self.engine.passages
             passage = forwarded.passage = passages.open(

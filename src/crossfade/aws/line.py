@@ -184,7 +184,7 @@ class Line:
         customized_response_dict: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        """The reply goes beside what botocore makes of the body: nothing. An older one has no place for it."""
+        """Parse the body ourselves and hand botocore an empty one. Older botocore has no hook for this."""
         if not OURS.get():
             return
         _token = OURS.set(False)
@@ -333,7 +333,7 @@ class AioLine(Line):
 
 @contextmanager
 def carrying(before: Iterable[Hooks], context: dict[str, Any]) -> Generator[None]:
-    """What these have made of the call goes along with whatever the one whose turn it is sends itself."""
+    """Attach the earlier migrations' state to every request that the current migration sends."""
     token = CARRIED.set(tuple(part for each in before if (part := each.carried(context)) is not None))
     try:
         yield

@@ -1,15 +1,14 @@
 """Scan, and Query of an index: where the order is the table's own, and a page begun in one stage goes on in the next.
 
-Two tables keep the same items in different orders, so whoever goes on with a page must do so in the order in which it
-was begun. That order is the source's up to `live`: it is there from the start and is kept equal, so an eventually
+Two tables keep the same items in different orders, so a page must go on in the order in which it was begun. That order
+is the source's up to `live`: it is there from the start and is kept equal, so an eventually
 consistent request is simply answered by the source. From `rampdown` on it is the target's, as it will be in `complete`:
 what cannot be answered in that order shows while there is a way back. A strongly consistent request must see what has
 just been created, so one that begins while the target is the authority goes by the target's order at once.
 
 A cursor that a stage near would take for one of the other order carries a mark. One without a mark is taken for one of
-the stage that it is used in: so a cursor of which only the key attributes were kept is good within a stage. Whoever
-goes on in the order of the side that is not the authority takes from it which items there are, and each item from the
-authority.
+the stage that it is used in: so a cursor of which only the key attributes were kept is good within a stage. A page in
+the non-authority's order reads keys there, then fetches each item from the authority.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The straight way of a call on one item that one side alone carries out: two plain functions, and no routine.
+"""Fast path: translate a single-item request and its reply without starting a routine.
 
-For what asks for nothing but the item (or for nothing at all) and is not followed by anything. Whatever goes wrong on
-the way, the routine is asked instead, and makes the answer.
+It serves calls that one side alone carries out, that ask for the item or nothing, and that nothing follows. Whatever
+goes wrong on the way, the routine runs instead and makes the answer.
 """
 
 from __future__ import annotations
