@@ -12,7 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, cast
 
@@ -112,11 +112,11 @@ def mirror_of(where: Place) -> Mirror | TableMirror:
 
 
 @cache
-def staged(stage: Stage, carried: Carried, tables: bool) -> dict[Key, Item]:
+def staged(stage: Stage, carried: Carried, tables: bool = False) -> dict[Key, Item]:
     """The control table of a migration that is there."""
     clock, database = Clock(), Database({TABLE: ("migration", "record")})
     operator = Operator(clock, database)
-    plan = mirror_of(Place(stage, "", carried, tables=tables)).plan(NAME)
+    plan = replace(mirror_of(Place(stage, "", carried, tables=tables)).plan(NAME), carried=False)  # see below
     control = Control(NAME, TABLE)
     coordinator = Coordinator(control, Caller("ann", "here", lambda: "now"), force_because="set up")
     _ = operator.run(coordinator.start(plan))
