@@ -30,12 +30,12 @@ def test_writes_of_one_key_share_a_record_until_the_last_is_mirrored() -> None:
     queue.write_ended(one, 0.0, NEVER)
     seen = queue.look('"a"')
     assert seen is not None
-    assert queue.settled('"a"', seen, 1.0) is None  # the other write is open
+    assert queue.settled('"a"', seen, 1.0, 1.0) is None  # the other write is open
     queue.write_ended(two, 1.0, NEVER)
-    assert queue.settled('"a"', seen, 2.0) is None  # that mirror began before it ended
+    assert queue.settled('"a"', seen, 2.0, 2.0) is None  # that mirror began before it ended
     now_seen = queue.look('"a"')
     assert now_seen is not None
-    record = queue.settled('"a"', now_seen, 3.0)
+    record = queue.settled('"a"', now_seen, 3.0, 3.0)
     assert record is not None
     assert record.serial == one.serial
     assert len(queue) == 0
@@ -46,7 +46,7 @@ def test_a_write_that_begins_while_the_record_is_deleted_puts_another() -> None:
     queue = intents()
     one = taken(queue)
     queue.write_ended(one, 0.0, NEVER)
-    record = queue.settled('"a"', queue.look('"a"') or 0, 1.0)
+    record = queue.settled('"a"', queue.look('"a"') or 0, 1.0, 1.0)
     two = taken(queue)
     assert record is not None
     assert record.serial != two.serial
@@ -58,10 +58,11 @@ def test_a_write_that_may_land_is_not_settled_before_it_no_longer_can() -> None:
     intent = taken(queue)
     queue.write_ended(intent, 0.0, lands_until=5.0)
     seen = queue.look('"a"') or 0
-    assert queue.settled('"a"', seen, 4.0) is None
+    assert queue.settled('"a"', seen, 4.0, 4.0) is None
+    assert queue.settled('"a"', seen, 4.9, 5.1) is None  # it may have landed behind what this mirror has saved
     assert queue.due(4.9, "me", 10) == []
     assert queue.due(5.0, "me", 10) == [intent]
-    assert queue.settled('"a"', seen, 5.1) is not None
+    assert queue.settled('"a"', seen, 5.1, 5.1) is not None
 
 
 def test_failures_are_tried_again_later_and_later_and_keep_their_reason() -> None:

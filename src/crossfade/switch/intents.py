@@ -85,9 +85,9 @@ class Intents:
             intent = self._intents.get(text)
             return None if intent is None else intent.ended
 
-    def settled(self, text: str, ended: int, now: float) -> RepairRecord | None:
-        """A mirror that began when so many writes had ended has seen both sides equal: the record to delete, if that
-        was all."""
+    def settled(self, text: str, ended: int, began: float, now: float) -> RepairRecord | None:
+        """A mirror that began at this time, when so many writes had ended, has seen both sides equal: the record to
+        delete, if that was all. What could still land when it began may have landed behind its save."""
         with self._lock:
             intent = self._intents.get(text)
             if intent is None:
@@ -95,7 +95,7 @@ class Intents:
             intent.failures, intent.retry_at, intent.reason = 0, now + NET_SECONDS, ""
             if intent.open or intent.ended != ended:
                 return None  # another mirror follows
-            if now < intent.lands_until:
+            if began < intent.lands_until:
                 intent.retry_at = intent.lands_until
                 return None
             del self._intents[text]

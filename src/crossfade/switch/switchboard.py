@@ -213,7 +213,7 @@ class Switchboard:
             self.intents.failed(intent.text, error.message, now, self._lands_until(error))
             yield from Note("mirror_failed", {"key": intent.text, "error": error.message, "seconds": now - began})
             return
-        record = self.intents.settled(intent.text, ended, (yield from Now()))
+        record = self.intents.settled(intent.text, ended, began, (yield from Now()))
         if record is not None:
             if intent.taken_over:
                 yield from Note("repaired", {"key": intent.text})
