@@ -99,7 +99,7 @@ RULES: Final = (
 
 def test_each_rule_is_tried() -> None:
     """None is left out below."""
-    assert {*(rule.drop for rule in RULES), "taken_over"} == set(FREEZE_DROPS)
+    assert {*(rule.drop for rule in RULES), "taken_over", "began_behind_landing"} == set(FREEZE_DROPS)
 
 
 def test_a_key_that_is_repaired_stands_in_the_queue_under_the_name_of_who_repairs_it() -> None:
@@ -111,8 +111,16 @@ def test_a_key_that_is_repaired_stands_in_the_queue_under_the_name_of_who_repair
     assert not found[""]
 
 
-def wrongs_of(name: str, fate: Fate, drop: str) -> list[str]:
-    world = World(Place(Stage.SHADOW, "threads"))
+def test_a_mirror_counts_that_began_when_nothing_could_land() -> None:
+    """A save lands late, behind the save of the next mirror, which ends when nothing can land any more."""
+    fate = ((4, NAMED["raised, done later"]), (15, NAMED["slow"]))  # the first save, and the last look
+    found = {drop: wrongs_of(TWICE, fate, drop, "tasks") for drop in ("began_behind_landing", "")}
+    assert any("and the other side" in why for why in found["began_behind_landing"])
+    assert not found[""]
+
+
+def wrongs_of(name: str, fate: Fate, drop: str, client: str = "threads") -> list[str]:
+    world = World(Place(Stage.SHADOW, client))
     trial = SwitchTrial(world, next(call for call in SWITCH_CALLS if call.name == name), count())
     with DROPS[drop]():
         _ = trial.make(fate)

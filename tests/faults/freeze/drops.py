@@ -29,6 +29,7 @@ from crossfade.switch.mirror import Mirror
 from crossfade.switch.switchboard import Call, Switchboard, SwitchScope
 
 ended, write_ended, put_if, put = Switchboard.ended, Intents.write_ended, applying.put_if, Applier.put
+settled = Intents.settled
 sync = Mirror.sync
 
 
@@ -57,6 +58,11 @@ def all_is_known(self: Switchboard, call: Call, scope: SwitchScope, _error: obje
 def lands_never(self: Intents, intent: Intent, now: float, _lands_until: float) -> None:
     """A record may go though the write may still land."""
     write_ended(self, intent, now, float("-inf"))
+
+
+def settled_at_its_end(self: Intents, text: str, ended: int, _began: float, now: float) -> RepairRecord | None:
+    """A mirror counts that has ended when nothing could land any more, whenever it began."""
+    return settled(self, text, ended, now, now)
 
 
 def nothing_late(_self: Switchboard, _error: CrossfadeError) -> float:
@@ -166,6 +172,7 @@ FREEZE_DROPS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "both_equal": lambda: patch.object(Mirror, "sync", tried_once),
     "unknown_outcome": lambda: patch.object(Switchboard, "ended", all_is_known),
     "record_until_landed": lambda: patch.object(Intents, "write_ended", lands_never),
+    "began_behind_landing": lambda: patch.object(Intents, "settled", settled_at_its_end),
     "save_may_land": lambda: patch.object(Switchboard, "_lands_until", nothing_late),
     "records_of_others": lambda: patch.object(repairing, "orphans", nobodys),
     "taken_over": lambda: patch.object(Switchboard, "take_over", repaired_once),

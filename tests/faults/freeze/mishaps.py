@@ -23,14 +23,15 @@ class NoSuchThing(Exception):
     """The store has refused it: nothing was written, or will be. Declared to the switch as one of `refusals`."""
 
 
-Ends = Literal["answer", "raise", "refuse", "cancel", "kill", "take"]
+Ends = Literal["answer", "raise", "refuse", "cancel", "kill", "take", "slow"]
 
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
     """`way`: of a request. `done`: whether it is carried out; `late`: as late as it may be. `lasting`: so is all that
     follows at that place, for a while. `kafka`: of this step of Kafka's client, with the error of that name. `take`:
-    Kafka takes the worker's partitions meanwhile."""
+    Kafka takes the worker's partitions meanwhile. `slow`: the answer comes behind all that could land when it was asked
+    for."""
 
     name: str
     ends: Ends
@@ -57,6 +58,8 @@ class Mishap:
                 return False
             if self.ends == "refuse":
                 return not is_mirrors(step)
+            if self.ends == "slow":
+                return is_mirrors(step)
             return writes(step) or not self.done
         if self.way is not None:
             return self.way.is_for(step, body) and (step in WRITES or not self.late)
@@ -97,6 +100,7 @@ METHODS: Final = (
     Mishap("raised after", "raise", done=True),
     Mishap("raised, done later", "raise", done=True, late=True),
     Mishap("refused", "refuse"),
+    Mishap("slow", "slow", done=True),
 )
 EITHER: Final = (
     Mishap("cancelled before", "cancel"),
@@ -128,7 +132,7 @@ IN_PAIRS: Final = tuple(
     NAMED[name]
     for name in (
         "500 before", "reset after", "timeout, done later", "denied", "raised before", "raised, done later",
-        "cancelled after", "killed after",
+        "cancelled after", "killed after", "slow",
     )
 )  # fmt: skip
 

@@ -24,6 +24,7 @@ from tests.faults.freeze.switching import SWITCH_CALLS, SwitchTrial, World
 from tests.faults.running import SHOWN_MAX, Fates, Finding, Result
 
 STEPS_MAX: Final = 24  # of a call: behind those only its lease is renewed, again and again
+FOLLOWING_MAX: Final = 12  # steps behind one that failed: the next mirror, and a write with its own
 WORKERS_STEPS_MAX: Final = 40  # likewise of a worker
 WORKERS_FOLLOWING_MAX: Final = 4  # steps behind one that failed: what is tried again, and what comes then
 
@@ -47,7 +48,7 @@ def run_freeze(place: Place, cases: str, *, pairs: bool, mishaps: Sequence[Misha
                 tried(result, fates, carry.name, CarryTrial(with_worker, carry), pairs=pairs)
         return result
     world, numbers = World(place), count()
-    fates = Fates(mishaps, LASTING, IN_PAIRS, STEPS_MAX)
+    fates = Fates(mishaps, LASTING, IN_PAIRS, STEPS_MAX, FOLLOWING_MAX)
     try:
         for call in SWITCH_CALLS:
             if call.name in names:

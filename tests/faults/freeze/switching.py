@@ -486,6 +486,8 @@ PASSING: Final = frozenset({"500", "reset", "timeout,", "timeout", "throttle", "
 
 def told_by(step: str, mishap: Mishap) -> tuple[str, ...]:
     """The events of which one has to tell it; none where it is tried again at once, and succeeds then."""
+    if mishap.ends == "slow":
+        return ()
     if is_mirrors(step):
         return FAILED
     if is_method(step):

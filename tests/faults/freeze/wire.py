@@ -95,6 +95,8 @@ class Course:
 
     def _can(self, mishap: Mishap, step: str) -> bool:
         """Behind the caller's back nothing is interrupted but coroutines, by themselves."""
+        if mishap.ends == "slow":
+            return self.task is not None  # a thread that waits would hold virtual time
         return mishap.ends != "cancel" or self.waited_for() or (self.task is not None and is_method(step))
 
     def _still(self, step: str, body: Body) -> Mishap | None:
@@ -152,8 +154,8 @@ class Wire:
         """Make a step, or what becomes of it: the mishap, and else what came of it. Raises what `do` raises."""
         self.watch()
         mishap = self.course.next(step, body) if self.course is not None else None
-        if mishap is None:
-            return None, do()
+        if mishap is None or mishap.ends == "slow":
+            return mishap, do()
         if mishap.late:
             self.clock.at(self.clock.now + LATE_SECONDS, partial(self._land, do))
         elif mishap.done:
@@ -198,10 +200,13 @@ class Wire:
                 assert self.clock.process is not None
                 self.clock.process.kill()
                 raise Killed
-            case "answer" | "take":
+            case "answer" | "take" | "slow":
                 pass
 
     async def _end_awaited(self, mishap: Mishap, step: str, process: Process) -> None:
+        if mishap.ends == "slow":
+            await asyncio.sleep(LANDING_SECONDS)
+            return
         if mishap.ends == "kill":
             process.kill()
             await for_ever()
