@@ -24,7 +24,7 @@ from typing import Any
 import botocore.session
 
 from crossfade import Migration, Table
-from crossfade.aws.calls import call
+from crossfade.aws.own_calls import call
 from crossfade.backfill.result import BackfillOptions
 from crossfade.backfill.run import run_backfill
 from crossfade.control.coordinator import Coordinator

@@ -21,8 +21,8 @@ from typing import Any, Final
 import botocore.session
 from benchmarks.null_server import item, running
 
-from crossfade.aws.bulk import BulkClient
-from crossfade.aws.calls import method_name
+from crossfade.aws.lean import BulkClient
+from crossfade.aws.own_calls import method_name
 from crossfade.core.effects import Request
 
 CONCURRENT: Final = 16  # calls under way at once in the lean client

@@ -22,11 +22,11 @@ import botocore.session
 from botocore.config import Config
 
 from crossfade import Migration, Table
-from crossfade.aws.calls import call
+from crossfade.aws.own_calls import call
 from crossfade.core.effects import Call, Request
-from crossfade.core.pair import Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
 from crossfade.local import LocalEngine

@@ -12,7 +12,7 @@ import botocore.session
 from benchmarks import orders
 
 from crossfade import Migration
-from crossfade.aws.calls import call
+from crossfade.aws.own_calls import call
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.starting import StartPlan, start
 from crossfade.control.store import Control

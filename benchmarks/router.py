@@ -36,7 +36,7 @@ from benchmarks.null_migration import BEHIND, CONTROL, EQUAL, SOURCE, migration,
 from benchmarks.null_server import item
 
 from crossfade import Router, attach
-from crossfade.aws.calls import method_name
+from crossfade.aws.own_calls import method_name
 from crossfade.control.records import State, to_item
 from crossfade.core.effects import Request
 from crossfade.core.stages import DUAL_WRITE, Stage

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from crossfade.aws.aio_router import AioRouter
 from crossfade.aws.clients import attached, landing_seconds_of
-from crossfade.aws.router import Router, Settings
+from crossfade.aws.router import AttachSettings, Router
 from crossfade.aws.sync_router import SyncRouter
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS
 from crossfade.core.rules import Rules
@@ -44,8 +44,8 @@ def attach(
     from `await router.ready()`, or from the first call.
     """
     _check_arguments(migration, view, lease_seconds, poll_seconds)
-    if view == "source" and migration.compiled.held:
-        names = ", ".join(name for name, _ in migration.compiled.held)
+    if view == "source" and migration.compiled.target_key_extras:
+        names = ", ".join(name for name, _ in migration.compiled.target_key_extras)
         raise ConfigurationError(
             f"migration {migration.name}: a key of {migration.source.name} does not tell {names}, by which"
             f" {migration.target.name} has the item",
@@ -54,7 +54,7 @@ def attach(
         )
     found = attached(thing, background)
     landing = landing_seconds_of(found.client) if landing_seconds is None else landing_seconds
-    settings = Settings(migration, landing, lease_seconds, poll_seconds, rules, view)
+    settings = AttachSettings(migration, landing, lease_seconds, poll_seconds, rules, view)
     watch = Watch(observer, migration.name)
     if found.asynchronous:
         return AioRouter(found, settings, watch)

@@ -129,13 +129,13 @@ class Migration(AnyMigration):
             compiled = compile_mapping(self.mapping, self.source.key, self.target.key)
         except MappingInvalid as error:
             raise MappingInvalid(f"migration {self.name}: {error.message}", next_step=error.next_step) from None
-        if compiled.kept and self.strategy != "copy-on-write":
+        if compiled.source_key_extras and self.strategy != "copy-on-write":
             raise MappingInvalid(
                 f"migration {self.name}: the target's key does not lead back to the source's, which the strategy"
                 f" {self.strategy} rests on: it has to find the source's item of each target item",
                 next_step='take strategy="copy-on-write", or make the new key a form of the old one (join, split)',
             )
-        if compiled.held and self.strategy == FREEZE_STRATEGY:
+        if compiled.target_key_extras and self.strategy == FREEZE_STRATEGY:
             raise MappingInvalid(
                 f"migration {self.name}: the source's key does not lead to the target's, so that a Switch, which knows"
                 " an item by the source's key, would not find it there",

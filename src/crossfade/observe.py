@@ -16,11 +16,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from crossfade.core.fallback import FALLBACK
 from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
-from crossfade.core.mirroring import Difference
+from crossfade.core.sync.compare import Difference
+from crossfade.core.sync.source_fallback import FALLBACK
 
 Observer: TypeAlias = Callable[[str, dict[str, Any]], None]
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from crossfade import ConfigurationError, NotStarted, Refused
-from crossfade.aws.bulk.decoding import decoded
-from crossfade.aws.signer import VERSION
+from crossfade.aws.lean.decoding import decoded
+from crossfade.aws.signer import SIGNATURE_NAME
 from crossfade.control.agent import Ticket
 from crossfade.core.stages import DUAL_WRITE, Stage
 from tests.aws.conftest import World, wait_for
@@ -295,7 +295,7 @@ def test_an_answer_that_is_read_by_us_is_the_one_that_botocore_reads(
         read_by_us.append(operation.name)
         return decoded(operation, body)
 
-    monkeypatch.setattr("crossfade.aws.line.decoded", noting)
+    monkeypatch.setattr("crossfade.aws.chain.decoded", noting)
     found, expected = client.get_item(**request), plain.get_item(**request)
     assert {**found, "ResponseMetadata": 0} == {**expected, "ResponseMetadata": 0}
     assert found["Item"] == item
@@ -316,4 +316,4 @@ def test_whoever_wants_botocores_signer_takes_ours_away(world: World) -> None:
     _ = client.get_item(**request)
     client.meta.events.unregister("choose-signer.dynamodb", unique_id="crossfade:choose-signer.dynamodb")
     _ = client.get_item(**request)
-    assert versions == [VERSION, "v4"]
+    assert versions == [SIGNATURE_NAME, "v4"]

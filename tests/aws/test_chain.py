@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from crossfade import Migration, Table, attach
-from crossfade.aws.line import line_of
+from crossfade.aws.chain import chain_of
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.mapping import Piece, rename, suffix
@@ -133,7 +133,7 @@ def test_a_migration_knows_whether_a_later_one_answers_for_its_target(dynamodb: 
             put_in_stage(plain, each, its_stage)
         client = new_session().client("dynamodb", **dynamodb.client_options())
         routers = {each.name: attach(client, each) for each in (first, second)[::turn]}
-        line = line_of(client.meta.events, asynchronous=False)
+        line = chain_of(client.meta.events, asynchronous=False)
         try:
             assert {hooks.name: hooks.is_followed for hooks in line.hooks} == {first.name: True, second.name: False}
             assert routers.pop(second.name).detach(10.0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crossfade import Refused
-from crossfade.core.describing import DESCRIBING, SETTING
+from crossfade.core.read.passthrough import DESCRIBING, SETTING
 from crossfade.core.stages import DUAL_WRITE, Stage
 from tests.aws.conftest import World
 from tests.aws.faults import Faults

@@ -203,7 +203,7 @@ def test_hazard_10_an_interrupted_call_whose_error_is_kept_is_found_by_its_age(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As above, but something holds the traceback, and with it the call's context: then its age tells."""
-    monkeypatch.setattr(hooks, "PAUSE_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(hooks, "RETRY_PAUSE_SECONDS_MAX", 0.0)
     client = world.boto3_client()
     faults = Faults(client)
     router = world.attach(client, landing_seconds=0.3)

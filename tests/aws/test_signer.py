@@ -17,7 +17,7 @@ from botocore.credentials import Credentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crossfade.aws.signer import VERSION, KeptSigV4, choose_signer
+from crossfade.aws.signer import SIGNATURE_NAME, KeptSigV4, choose_signer
 
 SIGNER: Any = botocore.auth.SigV4Auth
 EVENT = "choose-signer.dynamodb"
@@ -209,7 +209,7 @@ def test_a_client_sends_the_same() -> None:
     one, other = in_one_second(both, lambda signed: signed[0])
     assert one == other
     assert "x-team" in one[1]
-    assert (ours.version, theirs.version) == (VERSION, "v4")
+    assert (ours.version, theirs.version) == (SIGNATURE_NAME, "v4")
 
 
 def test_a_client_of_aiobotocore_sends_the_same() -> None:

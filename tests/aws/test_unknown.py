@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from crossfade import Refused
 from crossfade.aws.unknown import KNOWN, ON_TABLES, tables_named
-from crossfade.core.requests import READS, WRITES
+from crossfade.core.request.names import READS, WRITES
 from crossfade.core.stages import DUAL_WRITE, Stage
 from tests.aws.conftest import World
 from tests.aws.faults import Faults, refusal

@@ -7,12 +7,12 @@ from typing import Any, cast
 import pytest
 
 from crossfade import Migration, Table
-from crossfade.aws.passage import SINGLE_ITEM, Passages, Way
+from crossfade.aws.operation import SINGLE_ITEM, Operations, Route
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Forward, Later, Request
-from crossfade.core.pair import Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
 from crossfade.mapping import suffix
@@ -60,14 +60,14 @@ def test_what_is_left_alone_or_followed_is_what_routing_says(
     nothing but work for later."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled, view=view)
     agent, later = cast("Agent", Tickets(stage, ramp_percent)), list[Later]()
-    passages = Passages(pair, agent, lambda work, _: later.append(work), lambda: 0.0, strategy)
+    operations = Operations(pair, agent, lambda work, _: later.append(work), lambda: 0.0, strategy)
     local = LocalEffects(lambda _name, _facts: None)
     for operation in SINGLE_ITEM:
         for request in requests(operation, pair.caller.name):
-            ticket, way = passages.begin(operation, request, 0.0)
+            ticket, way = operations.begin(operation, request, 0.0)
             routine = route(pair, stage, ramp_percent, operation, request, strategy=strategy)
-            assert (routine is None) == (way is Way.ALONE)
-            if way is not Way.FOLLOWED or routine is None:
+            assert (routine is None) == (way is Route.PASS_THROUGH)
+            if way is not Route.REPLY_THEN_MIRROR or routine is None:
                 continue
             scope = TicketScope(agent, ticket, lambda work, _: later.append(work), lambda: 0.0)
             assert local.begin(routine, scope) == Forward(None)
@@ -138,13 +138,13 @@ def test_what_goes_straight_goes_as_the_routine_would_send_it(operation: str) ->
     """The same request; and the same answer of an item."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
     agent = cast("Agent", Tickets(Stage.COMPLETE, 0))
-    passages = Passages(pair, agent, lambda _work, _ticket: None, lambda: 0.0)
+    operations = Operations(pair, agent, lambda _work, _ticket: None, lambda: 0.0)
     local = LocalEffects(lambda _name, _facts: None, new_stamp=lambda: "stamp")
     for given in PLAIN[operation]:
         request = {"TableName": "orders", **given}
-        ticket, way = passages.begin(operation, request, 0.0)
-        assert way is Way.STRAIGHT
-        there = passages.straight.request(operation, request, lambda: "stamp")
+        ticket, way = operations.begin(operation, request, 0.0)
+        assert way is Route.TRANSLATE
+        there = operations.fast_path.request(operation, request, lambda: "stamp")
         routine = route(pair, Stage.COMPLETE, 0, operation, request)
         assert routine is not None
         scope = TicketScope(agent, ticket, lambda _work, _ticket: None, lambda: 0.0)
@@ -153,7 +153,7 @@ def test_what_goes_straight_goes_as_the_routine_would_send_it(operation: str) ->
         reply = {"Item": held} if operation == "GetItem" else {}
         with pytest.raises(StopIteration) as ended:
             _ = local.go_on(routine, scope, dict(reply))
-        assert passages.straight.turn(reply)
+        assert operations.fast_path.turn(reply)
         assert ended.value.value == reply
 
 
@@ -161,23 +161,23 @@ def test_what_goes_straight_goes_as_the_routine_would_send_it(operation: str) ->
 def test_what_is_not_plain_does_not_go_straight(operation: str) -> None:
     """The routine is asked."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
-    passages = Passages(pair, cast("Agent", Tickets(Stage.COMPLETE, 0)), lambda _work, _ticket: None, lambda: 0.0)
+    operations = Operations(pair, cast("Agent", Tickets(Stage.COMPLETE, 0)), lambda _work, _ticket: None, lambda: 0.0)
     for given in OTHER[operation]:
-        assert passages.straight.request(operation, {"TableName": "orders", **given}, lambda: "stamp") is None
+        assert operations.fast_path.request(operation, {"TableName": "orders", **given}, lambda: "stamp") is None
 
 
 def test_an_answer_that_cannot_be_turned_is_for_the_routine_to_refuse() -> None:
     """An item that the mapping has not made."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
-    passages = Passages(pair, cast("Agent", Tickets(Stage.COMPLETE, 0)), lambda _work, _ticket: None, lambda: 0.0)
+    operations = Operations(pair, cast("Agent", Tickets(Stage.COMPLETE, 0)), lambda _work, _ticket: None, lambda: 0.0)
     reply: Request = {"Item": {"pk": {"S": "no suffix"}, "sk": {"S": "s"}}}
-    assert not passages.straight.turn(reply)
+    assert not operations.fast_path.turn(reply)
     assert reply == {"Item": {"pk": {"S": "no suffix"}, "sk": {"S": "s"}}}
 
 
 def test_a_request_on_another_table_is_asked_about() -> None:
     """By another name, or by an ARN: nothing is known."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
-    passages = Passages(pair, cast("Agent", Tickets(Stage.OFF, 0)), lambda _work, _ticket: None, lambda: 0.0)
+    operations = Operations(pair, cast("Agent", Tickets(Stage.OFF, 0)), lambda _work, _ticket: None, lambda: 0.0)
     for name in ("orders-v2", "arn:aws:dynamodb:us-east-1:000000000000:table/orders"):
-        assert passages.begin("GetItem", {"TableName": name, "Key": ITEM_KEY}, 0.0)[1] is Way.OPEN
+        assert operations.begin("GetItem", {"TableName": name, "Key": ITEM_KEY}, 0.0)[1] is Route.RUN

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from crossfade import Migration, Table
-from crossfade.aws.calls import as_outcome, call, method_name
+from crossfade.aws.own_calls import as_outcome, call, method_name
 from crossfade.backfill.result import BackfillOptions, BackfillResult
 from crossfade.backfill.run import run_backfill
 from crossfade.control.coordinator import Coordinator
@@ -22,9 +22,9 @@ from crossfade.core.effects import Call, Later, Reply, Request, Routine
 from crossfade.core.items import Item, canonical
 from crossfade.core.mapping import STAMP
 from crossfade.core.mapping.piece import Piece
-from crossfade.core.pair import Ledger, Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import Side, Stage
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
 from crossfade.jobs.connecting import Connection, job_config, lean

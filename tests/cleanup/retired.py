@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from crossfade.cleanup.hands import PATIENCE, Patience
+from crossfade.cleanup.connections import PATIENCE, Patience
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
 from crossfade.cleanup.run import CleanupOptions, run_step

@@ -17,10 +17,10 @@ import botocore.session
 
 from crossfade.cleanup.export_format import export_folder, read_manifests
 from crossfade.cleanup.ledger import Ledger
-from crossfade.cleanup.places import Folder
 from crossfade.cleanup.restore import aim_at, run_restore
 from crossfade.cleanup.run import CleanupOptions, run_step
 from crossfade.cleanup.steps import Step
+from crossfade.cleanup.storage import Folder
 from crossfade.control.store import Control
 from crossfade.core.effects import Reply, Request
 from crossfade.jobs.connecting import Connection, job_config, lean

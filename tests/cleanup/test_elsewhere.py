@@ -14,10 +14,10 @@ from typing import Any
 import botocore.session
 import pytest
 
+from crossfade.cleanup.data_files import DataFileReader, DataFileWriter
 from crossfade.cleanup.export_format import DataFile, export_folder, md5_of, read_manifests, write_manifests
-from crossfade.cleanup.lines import DataFileReader, DataFileWriter
-from crossfade.cleanup.places import Bucket, Folder, place_of
 from crossfade.cleanup.steps import SnapshotDamaged
+from crossfade.cleanup.storage import Bucket, Folder, place_of
 from crossfade.cleanup.streaming import TRIES_MAX
 from crossfade.core.items import Item
 from crossfade.errors import ConfigurationError

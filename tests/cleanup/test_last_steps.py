@@ -11,12 +11,12 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY
 
-from crossfade.cleanup.hands import Patience
-from crossfade.cleanup.quiet import CloudWatch, is_elsewhere, period_for, rounded_up
+from crossfade.cleanup.connections import Patience
 from crossfade.cleanup.steps import Step
 from crossfade.cleanup.survey import look_at_cleanup
 from crossfade.cleanup.table import throughput_of
 from crossfade.cleanup.throughput import LEAST
+from crossfade.cleanup.usage import CloudWatch, is_elsewhere, period_for, rounded_up
 from crossfade.control.agent import Agent
 from crossfade.control.records import Role, to_item
 from crossfade.control.waiting import silent_clients

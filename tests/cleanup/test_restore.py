@@ -11,9 +11,9 @@ import pytest
 
 from crossfade.cleanup.export_format import export_folder, read_manifests
 from crossfade.cleanup.ledger import Ledger
-from crossfade.cleanup.places import Folder
 from crossfade.cleanup.restore import Restored, aim_at, run_restore
 from crossfade.cleanup.steps import SnapshotDamaged, Step
+from crossfade.cleanup.storage import Folder
 from crossfade.control.store import Control
 from crossfade.core.items import Item
 from crossfade.errors import ConfigurationError, Refused

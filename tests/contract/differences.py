@@ -16,8 +16,8 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias, cast
 
 from crossfade.core.items import ValidationError, size_bytes
-from crossfade.core.limits import STAMP_BYTES
 from crossfade.core.mapping import STAMP
+from crossfade.core.request.limits import STAMP_BYTES
 from crossfade.core.stages import Order, Ramp, Writes
 from tests.contract.answers import list_of
 from tests.contract.engine_facts import Trace, as_the_service

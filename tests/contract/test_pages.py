@@ -10,8 +10,8 @@ import pytest
 
 from crossfade import attach
 from crossfade.core.items import Item
-from crossfade.core.pair import key_name
 from crossfade.core.stages import LADDERS, Stage
+from crossfade.core.tables.pair import key_name
 from crossfade.migration import Strategy
 from tests.conftest import Database
 from tests.contract.shapes import KINDS, Shape, number

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from crossfade.aws.calls import call
+from crossfade.aws.own_calls import call
 from crossfade.core.effects import (
     Call,
     Effect,

@@ -10,9 +10,10 @@ import pytest
 from crossfade import Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.pair import GUARDED_MAX, Ledger, Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import Side, Stage, other_side
+from crossfade.core.tables.guards import GUARDED_MAX
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.errors import Rejected
 from crossfade.mapping import convert, move, number_to_text, rename
 from tests.core.conftest import Bench

@@ -12,7 +12,7 @@ import pytest
 
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.marks import MARK
+from crossfade.core.request.cursor import MARK
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.errors import Rejected

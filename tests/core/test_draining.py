@@ -11,9 +11,9 @@ from crossfade import Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.pair import Ledger, Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import COPY_ON_WRITE, Side, Stage
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.errors import Refused, Rejected
 from crossfade.mapping import convert, rename, text_to_number
 from tests.core.conftest import Bench

@@ -10,9 +10,9 @@ import pytest
 from crossfade import Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.pair import Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage, Writes
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import Rejected
 from crossfade.mapping import rename
 from tests.core.conftest import Bench

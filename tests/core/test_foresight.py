@@ -13,9 +13,9 @@ from crossfade import Migration, Table
 from crossfade.core.effects import Call, Request
 from crossfade.core.foresight import Foreseen, Foresight
 from crossfade.core.mapping import Piece
-from crossfade.core.pair import Ledger, Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.errors import CrossfadeError, Refused
 from crossfade.mapping import convert, number_to_text, rename, suffix
 from tests.core.conftest import Bench

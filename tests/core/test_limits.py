@@ -11,12 +11,18 @@ import pytest
 from crossfade import Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import ITEM_BYTES_MAX, Item, size_bytes
-from crossfade.core.limits import EXPRESSION_BYTES_MAX, OPERATORS_MAX, STAMP_BYTES, TRANSACTION_BYTES_MAX, is_allowed
-from crossfade.core.mirroring import sync
-from crossfade.core.pair import Ledger, Pair
+from crossfade.core.multi.idempotency import digest_of
+from crossfade.core.request.limits import (
+    EXPRESSION_BYTES_MAX,
+    OPERATORS_MAX,
+    STAMP_BYTES,
+    TRANSACTION_BYTES_MAX,
+    is_allowed,
+)
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage, Writes
-from crossfade.core.tokens import digest_of
+from crossfade.core.sync.sync import sync
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.errors import Refused, Rejected
 from crossfade.mapping import identity, rename
 from tests.core.conftest import Bench

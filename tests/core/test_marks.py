@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crossfade.core.items import Item
-from crossfade.core.marks import (
+from crossfade.core.request.cursor import (
     Seal,
     at_place,
+    cursor_in,
     has_foreign_mark,
     is_marked,
     mark_of,
@@ -14,8 +15,7 @@ from crossfade.core.marks import (
     said_by,
     seal_of,
     sealed,
-    token_in,
-    with_token,
+    with_cursor,
     without_mark,
 )
 
@@ -28,7 +28,7 @@ def test_each_migration_of_a_chain_finds_its_own() -> None:
         KEY,
         marked(KEY, "rest"),
         marked(marked(KEY, "rest"), "target"),
-        with_token(KEY, marked(KEY, "rest")),
+        with_cursor(KEY, marked(KEY, "rest")),
     ):
         for mark in ("", "source"):
             request = {"TableName": "orders", "ExclusiveStartKey": marked(later, mark)}
@@ -41,9 +41,9 @@ def test_each_migration_of_a_chain_finds_its_own() -> None:
 def test_a_token_in_a_token() -> None:
     """The one that was given to us comes out again."""
     given = marked({"guid": {"B": b"1"}}, "rest begins")
-    assert token_in(with_token(KEY, given)) == given
-    assert token_in(KEY) is None
-    assert token_in(marked(KEY, "target")) is None
+    assert cursor_in(with_cursor(KEY, given)) == given
+    assert cursor_in(KEY) is None
+    assert cursor_in(marked(KEY, "target")) is None
 
 
 def test_a_place_within_a_cursor() -> None:
@@ -52,7 +52,7 @@ def test_a_place_within_a_cursor() -> None:
     cursor = at_place(marked(KEY, "source"), place)
     assert {name: cursor[name] for name in KEY} == KEY
     assert opened({"ExclusiveStartKey": cursor}) == {"ExclusiveStartKey": place}
-    for other in (KEY, place, marked(with_token(KEY, place), "target")):
+    for other in (KEY, place, marked(with_cursor(KEY, place), "target")):
         assert opened({"ExclusiveStartKey": other}) == {"ExclusiveStartKey": other}
     assert opened({"Limit": 1}) == {"Limit": 1}
 
@@ -60,7 +60,7 @@ def test_a_place_within_a_cursor() -> None:
 def test_a_seal_tells_whose_a_mark_is() -> None:
     """Without one it is nobody's; and under a later migration's it says nothing to us."""
     seal = Seal("orders", "orders-v2", "source")
-    for token in (marked(KEY, "rest"), marked(with_token(KEY, sealed(marked(KEY, "rest"), seal)), "target")):
+    for token in (marked(KEY, "rest"), marked(with_cursor(KEY, sealed(marked(KEY, "rest"), seal)), "target")):
         request = {"ExclusiveStartKey": sealed(token, seal)}
         assert seal_of(request) == seal
         assert said_by(request) == {"ExclusiveStartKey": token}

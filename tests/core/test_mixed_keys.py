@@ -10,12 +10,12 @@ from typing import Any, Final
 import pytest
 
 from crossfade import Migration, Table
-from crossfade.core.copying import copy_key
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.pair import Ledger, Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.sync.copy import copy_key
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.errors import Rejected
 from crossfade.mapping import derive_key, rename, suffix, use_as_key
 from tests.core.conftest import Bench

@@ -9,12 +9,12 @@ from typing import Any, Final
 import pytest
 
 from crossfade import Migration, Table
-from crossfade.core.cancelling import cancellation
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.pair import Ledger, Pair
+from crossfade.core.request.cancellation import cancellation
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.errors import Rejected
 from crossfade.mapping import convert, number_to_text, suffix
 from tests.core.conftest import Bench

@@ -10,9 +10,9 @@ from crossfade import Index, Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP, Piece
-from crossfade.core.pair import Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import Refused
 from crossfade.mapping import convert, identity, number_to_text, rename, suffix
 from crossfade.migration import Strategy

@@ -8,8 +8,8 @@ import pytest
 
 from crossfade import Migration, Table
 from crossfade.core.items import Item
-from crossfade.core.own_keys import with_own_keys
-from crossfade.core.pair import Pair
+from crossfade.core.request.own_keys import with_own_keys
+from crossfade.core.tables.pair import Pair
 from crossfade.mapping import rename
 
 OLD: Item = {"pk": {"S": "a"}}

@@ -9,9 +9,9 @@ import pytest
 from crossfade import Migration, Table
 from crossfade.core.effects import Call, Request
 from crossfade.core.items import Item, size_bytes
-from crossfade.core.pair import Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import Side, Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.mapping import suffix
 from tests.core.conftest import Bench
 from tests.migrations import make_anew

@@ -13,9 +13,9 @@ import pytest
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item, canonical
 from crossfade.core.mapping import STAMP
-from crossfade.core.pair import Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import COPY_ON_WRITE, Stage
+from crossfade.core.tables.pair import Pair
 from tests.contract.placing import Placed, bare
 from tests.contract.shapes import KINDS, Kind, Shape, View, number
 from tests.contract.tables import create, empty, everything, puts, write_all

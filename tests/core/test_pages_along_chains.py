@@ -14,10 +14,10 @@ import pytest
 
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.marks import MARK
-from crossfade.core.pair import Pair
+from crossfade.core.request.cursor import MARK
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import Rejected
 from crossfade.migration import Migration, Strategy
 from tests.contract.placing import PLACES, Placed

@@ -10,14 +10,14 @@ from typing import Any, Final
 import pytest
 
 from crossfade import Migration, Table
-from crossfade.aws.calls import call
+from crossfade.aws.own_calls import call
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP, Piece
-from crossfade.core.pair import Pair
-from crossfade.core.prefixes import successor
+from crossfade.core.pages.prefixes import successor
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import Rejected
 from crossfade.mapping import convert, join, prepend, rename, set_default, suffix
 from crossfade.migration import Strategy

@@ -11,9 +11,9 @@ import pytest
 from crossfade import Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.pair import Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import Side, Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import CrossfadeError, Refused, Rejected
 from crossfade.mapping import Piece, convert, custom, identity, move, rename, set_default, suffix, text_to_number
 from crossfade.migration import Strategy

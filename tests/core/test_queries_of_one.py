@@ -11,9 +11,9 @@ from crossfade import Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP, Piece
-from crossfade.core.pair import Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import Refused, Rejected
 from crossfade.mapping import convert, number_to_text, rename, set_default, split
 from tests.contract.tables import puts, write_all

@@ -11,10 +11,10 @@ import pytest
 from crossfade import Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import AttributeValue, Item, size_bytes
-from crossfade.core.pair import Pair
-from crossfade.core.query import PAGE_BYTES_MAX, rank_by
+from crossfade.core.pages.query import PAGE_BYTES_MAX, rank_by
 from crossfade.core.routing import route
 from crossfade.core.stages import Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import Refused, Rejected
 from crossfade.mapping import convert, move, number_to_text, rename, suffix
 from tests.core.conftest import Bench

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from crossfade.core import page_looks
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
+from crossfade.core.pages import page_fallback
 from crossfade.core.stages import Side, Stage
 from crossfade.errors import Rejected
 from crossfade.mapping import convert, text_to_number
@@ -199,10 +199,10 @@ def test_one_page_in_twenty_is_looked_behind(ramped: Drain, monkeypatch: pytest.
     other: Item = {"id": {"S": "shop"}, "sk": {"S": "two"}}
     ramped.put(ramped.pair.target.name, other)
     ramped.put(ramped.pair.source.name, {"pk": {"S": "shop"}, "sk": {"S": "two"}})
-    monkeypatch.setattr(page_looks, "PAGES_PERCENT", 0)
+    monkeypatch.setattr(page_fallback, "PAGES_PERCENT", 0)
     assert query(ramped)["Count"] == 1
     assert told(ramped) == []
-    monkeypatch.setattr(page_looks, "PAGES_PERCENT", 100)
+    monkeypatch.setattr(page_fallback, "PAGES_PERCENT", 100)
     ramped.bench.calls.clear()
     assert query(ramped, Limit=5)["Count"] == 1
     assert told(ramped) == ["copied"]
@@ -215,7 +215,7 @@ def test_one_page_in_twenty_is_looked_behind(ramped: Drain, monkeypatch: pytest.
 
 def test_a_page_is_looked_behind_where_it_was_read(ramped: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the caller's own condition and token, whatever it lets show of the items: what lies before stays unseen."""
-    monkeypatch.setattr(page_looks, "PAGES_PERCENT", 100)
+    monkeypatch.setattr(page_fallback, "PAGES_PERCENT", 100)
     ramped.put(ramped.pair.target.name, {"id": {"S": "shop"}, "sk": {"S": "two"}})
     assert query(ramped, ExclusiveStartKey={**KEY, "sk": {"S": "tea"}}, Select="COUNT")["Count"] == 1
     assert told(ramped) == []

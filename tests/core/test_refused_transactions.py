@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from crossfade.core.cancelling import cancellation
 from crossfade.core.effects import Call, Reply
+from crossfade.core.request.cancellation import cancellation
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.errors import Rejected

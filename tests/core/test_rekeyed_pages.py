@@ -31,7 +31,7 @@ class Rekeyed(Moving):
 
     def item(self, n: int, p: int) -> Item:
         item = self.shape.rich(n, p)
-        if self.pair.mapping.held:
+        if self.pair.mapping.target_key_extras:
             item["guid"] = text(f"guid {n} {p}")
         elif self.view == "target":
             item |= self.pair.mapping.forward_key({name: item[name] for name in self.pair.source.key_names})

@@ -11,9 +11,9 @@ from crossfade import Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP, Piece
-from crossfade.core.pair import Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import COPY_ON_WRITE, Side, Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import Refused, Rejected
 from crossfade.mapping import derive_key, use_as_key
 from tests.core.conftest import Bench
@@ -72,7 +72,7 @@ class Press:
     def article(self, number: int, n: str = "1") -> Item:
         """As the source has it."""
         item: Item = {"publication": {"S": "times"}, "external_id": {"S": f"a{number}"}, "n": {"N": n}}
-        return item | {"guid": {"S": f"g{number}"}} if self.pair.mapping.held else item
+        return item | {"guid": {"S": f"g{number}"}} if self.pair.mapping.target_key_extras else item
 
     def put(self, side: Side, *articles: Item) -> None:
         for article in articles:

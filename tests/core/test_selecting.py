@@ -21,7 +21,7 @@ import pytest
 from crossfade.core.effects import Request
 from crossfade.core.expressions import bind, condition, key_condition, projection
 from crossfade.core.items import Item
-from crossfade.core.selecting import IndexShape, check_filter, check_shown, selected
+from crossfade.core.request.projection import IndexView, check_filter, check_shown, selected
 from crossfade.errors import Rejected
 from tests.conftest import Database
 from tests.core.expressions.raw_client import Connection, Failure
@@ -54,9 +54,9 @@ def index_of(scope: str, projected: str) -> dict[str, Any]:
     return {"IndexName": f"{scope}-{projected}", "KeySchema": schema(KEYS[scope]), "Projection": definition}
 
 
-def shape_of(scope: str, projected: str) -> IndexShape:
+def shape_of(scope: str, projected: str) -> IndexView:
     held = PROJECTIONS[projected]
-    return IndexShape(
+    return IndexView(
         f"{scope}-{projected}", scope == "global", None if held is None else held | {"pk", "sk", *KEYS[scope]}
     )
 
@@ -107,7 +107,7 @@ def answered(connection: Connection, operation: str, request: Request) -> Answer
     return found
 
 
-def expected(operation: str, request: Request, index: IndexShape | None, read: Item) -> Answer:
+def expected(operation: str, request: Request, index: IndexView | None, read: Item) -> Answer:
     """The same from the one item, of which `read` is found in the index, in DynamoDB's order of checks."""
     try:
         bindings = bind(None, request.get("ExpressionAttributeValues"))
@@ -132,7 +132,7 @@ def expected(operation: str, request: Request, index: IndexShape | None, read: I
     return [chosen(STORED if whole else read if shown is None else shown.apply(read))]
 
 
-def refusals(operation: str, request: Request, index: IndexShape | None) -> set[str]:
+def refusals(operation: str, request: Request, index: IndexView | None) -> set[str]:
     """What is wrong with any part of the request, fault by fault: as it is, with parts left out or made good."""
     good = {"Select": (None,), "ProjectionExpression": (None, "sk"), "FilterExpression": (None,)}
     choices = [(request.get(name), *others) for name, others in good.items()]
@@ -144,7 +144,7 @@ def refusals(operation: str, request: Request, index: IndexShape | None) -> set[
     return {answer[1] for answer in answers if isinstance(answer, tuple)}
 
 
-def assert_answered_alike(connection: Connection, operation: str, request: Request, index: IndexShape | None) -> None:
+def assert_answered_alike(connection: Connection, operation: str, request: Request, index: IndexView | None) -> None:
     held = None if index is None else index.attributes
     read = STORED if held is None else {name: value for name, value in STORED.items() if name in held}
     ours, theirs = expected(operation, request, index, read), answered(connection, operation, request)

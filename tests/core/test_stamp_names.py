@@ -8,9 +8,9 @@ import pytest
 
 from crossfade import Migration, Table
 from crossfade.core.effects import Request
-from crossfade.core.pair import Pair
+from crossfade.core.request.stamp_names import NO_ATTRIBUTE, hide_stamp_name
 from crossfade.core.stages import COPY_ON_WRITE, DUAL_WRITE, Stage
-from crossfade.core.stamp_names import NO_ATTRIBUTE, hidden
+from crossfade.core.tables.pair import Pair
 from crossfade.mapping import identity
 
 KEY: Final[dict[str, Any]] = {"pk": "S"}
@@ -22,7 +22,7 @@ NAMES: Final = {"#s": "_crossfade", "#n": "n"}
 
 
 def meant(**request: Any) -> Request:
-    return hidden(OF_SOURCE, OFF, {"TableName": "orders", **request})
+    return hide_stamp_name(OF_SOURCE, OFF, {"TableName": "orders", **request})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_condition_and_a_filter(expression: str, condition: str, left: dict[st
         assert found[kind] == condition
         names = NAMES if left is None else {**left, "#hidden": NO_ATTRIBUTE}
         assert found["ExpressionAttributeNames"] == names
-        assert hidden(OF_SOURCE, OFF, found) is found
+        assert hide_stamp_name(OF_SOURCE, OFF, found) is found
 
 
 def test_an_update_reads_nothing_there_and_writes_what_it_says() -> None:
@@ -71,6 +71,6 @@ def test_legacy_parameters_and_transactions() -> None:
 def test_where_nothing_is_hidden_the_request_is_as_it_was_given() -> None:
     """A source without stamps of ours may have an attribute of that name, from an earlier migration."""
     request: Request = {"ConditionExpression": "attribute_exists(#s)", "ExpressionAttributeNames": {"#s": "_crossfade"}}
-    assert hidden(OF_SOURCE, DUAL_WRITE[Stage.OFF], request) is request
+    assert hide_stamp_name(OF_SOURCE, DUAL_WRITE[Stage.OFF], request) is request
     other: Request = {"ConditionExpression": "attribute_exists(#s)", "ExpressionAttributeNames": {"#s": "other"}}
-    assert hidden(OF_SOURCE, OFF, other) is other
+    assert hide_stamp_name(OF_SOURCE, OFF, other) is other

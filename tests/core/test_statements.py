@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossfade.core.requests import mentions
+from crossfade.core.request.names import mentions
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from crossfade import Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP, Piece
-from crossfade.core.pair import Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import Rejected
 from crossfade.mapping import convert, prepend, rename, set_default, text_to_number
 from crossfade.migration import Strategy

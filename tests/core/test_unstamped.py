@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crossfade.aws.calls import call
+from crossfade.aws.own_calls import call
 from crossfade.core.effects import Call, Place, Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.routing import route

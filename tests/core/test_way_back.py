@@ -9,8 +9,8 @@ import pytest
 from crossfade import Table
 from crossfade.core.items import Item
 from crossfade.core.mapping import Piece, compile_mapping
-from crossfade.core.mirroring import sync
-from crossfade.core.pair import Pair
+from crossfade.core.sync.sync import sync
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import MappingError
 from crossfade.mapping import custom, join, move, rename, set_default
 

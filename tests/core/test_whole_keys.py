@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from crossfade import Migration, Table
-from crossfade.core.copying import copy_key
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.pair import Ledger, Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import COPY_ON_WRITE, Side, Stage
+from crossfade.core.sync.copy import copy_key
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.errors import Rejected
 from crossfade.mapping import derive_key, use_as_key
 from tests.core.conftest import Bench
@@ -48,7 +48,7 @@ class Articles:
         """The fleet, and what a backfill has done by then."""
         self.put(self.control, {"migration": {"S": "t"}, "record": {"S": "state"}, "stage": {"S": stage.value}})
         if stage in (Stage.RAMPDOWN, Stage.COMPLETE):
-            _ = self.bench.run(copy_key(self.pair, BOTH if self.pair.mapping.held else PLACE))
+            _ = self.bench.run(copy_key(self.pair, BOTH if self.pair.mapping.target_key_extras else PLACE))
 
     def do(self, stage: Stage, operation: str, **request: Any) -> Reply:
         whole: Request = {"TableName": self.pair.caller.name, **request}

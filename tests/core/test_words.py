@@ -9,9 +9,9 @@ import pytest
 
 from crossfade import Migration, Table
 from crossfade.core.effects import Call, Request
-from crossfade.core.pair import Ledger, Pair
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.errors import Rejected
 from crossfade.mapping import rename, suffix
 from tests.core.conftest import Bench

@@ -10,10 +10,11 @@ from crossfade import Migration, Table
 from crossfade.core.effects import Call, Forward, Reply, Request
 from crossfade.core.items import Item, same_item
 from crossfade.core.mapping import Piece
-from crossfade.core.mirroring import compare_key, sync
-from crossfade.core.pair import Ledger, Pair, key_name
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
+from crossfade.core.sync.compare import compare_key
+from crossfade.core.sync.sync import sync
+from crossfade.core.tables.pair import Ledger, Pair, key_name
 from crossfade.errors import Refused, Rejected
 from crossfade.mapping import convert, move, suffix, text_to_number
 from tests.core.conftest import Bench

@@ -13,9 +13,10 @@ from unittest.mock import patch
 
 from crossfade.aws import hooks
 from crossfade.aws.answers import client_error
+from crossfade.aws.chain import HookChain
 from crossfade.aws.hooks import Forwarded, Hooks
-from crossfade.aws.line import Line
-from crossfade.core import batches, pages
+from crossfade.core.multi import batch
+from crossfade.core.read import lookup
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
 from tests.faults.freeze.drops import FREEZE_DROPS
 
@@ -24,7 +25,7 @@ def put_right(
     self: Hooks, forwarded: Forwarded, outcome: Any, given: object, http_response: Any, parsed: dict[str, Any]
 ) -> None:
     """Where the outcome is unknown the answer stays what came, whatever request it was the answer to."""
-    shared = self.asked(forwarded).scope.left
+    shared = self.running_of(forwarded).scope.left
     is_there = outcome is given and (not shared or isinstance(outcome, CrossfadeError))
     if not is_there and not isinstance(outcome, UnknownOutcome):
         self._replace(outcome, http_response, parsed, shared=shared)  # pyright: ignore[reportPrivateUsage]
@@ -46,7 +47,7 @@ def nothing_hidden(_refusal: Any) -> None:
     """The stamps stay in a refusal that is handed on."""
 
 
-def every_attempt(line: Line, request_dict: dict[str, Any], **_: Any) -> None:
+def every_attempt(line: HookChain, request_dict: dict[str, Any], **_: Any) -> None:
     """An attempt that was refused counts as one that may have been carried out."""
     for each in line.hooks:
         each.had_no_answer(request_dict["context"])
@@ -54,11 +55,11 @@ def every_attempt(line: Line, request_dict: dict[str, Any], **_: Any) -> None:
 
 DROPS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "": nullcontext,
-    "put_right": lambda: patch.object(Hooks, "put_right", put_right),
+    "put_right": lambda: patch.object(Hooks, "replace_reply", put_right),
     "cause": lambda: patch.object(hooks, "raise_as_botocore_would", the_cause),
-    "part_of_a_batch": lambda: patch.object(batches, "after_a_part", the_refusal),
-    "no_answer": lambda: patch.object(Line, "needs_retry", every_attempt),
-    "limit_of_looks": lambda: patch.object(pages, "TRIES_MAX", sys.maxsize),
+    "part_of_a_batch": lambda: patch.object(batch, "after_a_part", the_refusal),
+    "no_answer": lambda: patch.object(HookChain, "needs_retry", every_attempt),
+    "limit_of_looks": lambda: patch.object(lookup, "TRIES_MAX", sys.maxsize),
     "hide_stamps": lambda: patch.object(hooks, "hide_stamps", nothing_hidden),
     **FREEZE_DROPS,
 }

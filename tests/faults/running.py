@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from botocore import retryhandler
 
-from crossfade.core import locking, mirroring
+from crossfade.core.sync import retry
 from tests.aws.faults import Detour, DetourServer
 from tests.contract.answers import normalised
 from tests.contract.shapes import Form, Shape
@@ -81,8 +81,8 @@ class Bench:
         _ = self._open.callback(self.detour.stop)
         _ = self._open.enter_context(patch.object(DetourServer, "handle_error", nobody_waits))
         _ = self._open.enter_context(patch.object(retryhandler, "delay_exponential", no_delay))
-        _ = self._open.enter_context(patch.object(mirroring, "BACKOFF_SECONDS_FIRST", PAUSE_SECONDS))
-        _ = self._open.enter_context(patch.object(locking, "PAUSE_SECONDS_MAX", PAUSE_SECONDS))
+        _ = self._open.enter_context(patch.object(retry, "BACKOFF_SECONDS_FIRST", PAUSE_SECONDS))
+        _ = self._open.enter_context(patch.object(retry, "LOCK_PAUSE_SECONDS_MAX", PAUSE_SECONDS))
 
     def prefix(self) -> str:
         return f"f{next(self._numbers):05d}"

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
-from crossfade.core.requests import WRITES
+from crossfade.core.request.names import WRITES
 from tests.aws.faults import NO_HEADERS, Raw, Sent
 
 SILENCE: Final = 598  # the status by which the detour says that there is no answer: the client then times out at once

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossfade.core.cancelling import cancellation
+from crossfade.core.request.cancellation import cancellation
 from crossfade.errors import Rejected, UnknownOutcome
 from crossfade.sim.calls import Unanswered, of_cancelled, of_error, shown
 from crossfade.sim.model import Action, item_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossfade.core.pair import Pair
+from crossfade.core.tables.pair import Pair
 from crossfade.sim.checkers import answers, differences
 from crossfade.sim.history import History, Operation
 from crossfade.sim.model import Action, item_of

@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from crossfade import Router, attach
 from crossfade.core.items import Item, canonical
-from crossfade.core.pair import without_stamp
 from crossfade.core.stages import LADDERS, Fallback, Ramp, Row, Stage
+from crossfade.core.tables.stamps import item_without_stamp
 from crossfade.demo.console import Console
 from crossfade.demo.steering import Steering
 from crossfade.errors import GateClosed
@@ -161,8 +161,8 @@ class Migrating(RuleBasedStateMachine):
         assert not self.fallbacks, "rampdown had to look for items that a clean verify had found in the target"
         mapping = self.migration.compiled
         wanted = {canonical(item) for item in self._items(self.oracle.name)}
-        source = [without_stamp(item) for item in self._items(self.migration.source.name)]
-        found = [without_stamp(item) for item in self._items(self.migration.target.name)]
+        source = [item_without_stamp(item) for item in self._items(self.migration.source.name)]
+        found = [item_without_stamp(item) for item in self._items(self.migration.target.name)]
         if self.row.fallback is not Fallback.NONE:
             names = self.migration.source.key_names
             there = [mapping.backward(item) for item in found]

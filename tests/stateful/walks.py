@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from crossfade import Index, Migration, Refused, Router, Table, attach
 from crossfade.core.items import Item, canonical
 from crossfade.core.mapping import Kind
-from crossfade.core.ordering import order_of
+from crossfade.core.pages.order import order_of
 from crossfade.core.stages import LADDERS, Row, Side, Stage
 from crossfade.demo.console import Console
 from crossfade.demo.steering import Steering

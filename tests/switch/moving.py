@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from crossfade.aws import calls
+from crossfade.aws import own_calls
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.records import RepairRecord, State
 from crossfade.control.repairs import list_repairs
@@ -40,7 +40,7 @@ class Operator:
         self._driver = SyncDriver(self._call, lambda note, facts: self.notes.append((note, facts)))
 
     def _call(self, _place: str, operation: str, request: dict[str, Any]) -> Any:
-        return calls.call(self.client, operation, request, self.name)
+        return own_calls.call(self.client, operation, request, self.name)
 
     def close(self) -> None:
         self._driver.close()

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from crossfade.core.copying import Outcome, copy_key
 from crossfade.core.effects import Request
 from crossfade.core.items import Item
 from crossfade.core.stages import Side, Stage
+from crossfade.core.sync.copy import CopyOutcome, copy_key
 from crossfade.mapping import rename, use_as_key
 from crossfade.verify.result import VerifyOptions
 from tests.backfill.setting import KEY, Setting
@@ -56,7 +56,7 @@ def with_twins(dynamodb: Database, way: Way, *, copied: bool) -> Setting:
         setting.put_directly("source", each)
     if copied:
         result = setting.run(copy_key(setting.pair, setting.pair.source_key(first)))
-        assert result.outcome is Outcome.COPIED
+        assert result.outcome is CopyOutcome.COPIED
     setting.put_directly("source", {**item("c"), **{name: first[name] for name in way.meets}})
     return setting
 

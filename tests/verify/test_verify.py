@@ -13,8 +13,8 @@ from crossfade.control.gates import Evidence, findings
 from crossfade.control.records import Job
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.mirroring import sync
 from crossfade.core.stages import Gate, Stage
+from crossfade.core.sync.sync import sync
 from crossfade.errors import ConfigurationError, Refused
 from crossfade.jobs.connecting import Connection, lean
 from crossfade.mapping import rename

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from crossfade.aws.hooks import BY_TICKET, Engine, Forwarded, Hooks, Short
-from crossfade.aws.passage import Outcome, Passage
+from crossfade.aws.operation import OperationOutcome, RunningOperation
 from crossfade.core.effects import Effect, Forward, Reply
 from crossfade.drivers.aio import AioDriver
 from crossfade.errors import CrossfadeError
@@ -44,7 +44,7 @@ class AioHooks(Hooks):
             return None
         if found is None:
             return None
-        if not isinstance(found, Passage):
+        if not isinstance(found, RunningOperation):
             return found
         try:
             effect = self._driver.begin(found.routine, found.scope)
@@ -60,21 +60,21 @@ class AioHooks(Hooks):
 
     async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
         forwarded = self._taken_back(context)
-        if forwarded is None or self.settle(forwarded, http_response, parsed):
+        if forwarded is None or self.finish_without_routine(forwarded, http_response, parsed):
             return
-        passage = self.asked(forwarded)
+        running = self.running_of(forwarded)
         given = self.answered(forwarded, http_response, parsed)
-        self.put_right(forwarded, await self._answer(passage, given), given, http_response, parsed)
+        self.replace_reply(forwarded, await self._answer(running, given), given, http_response, parsed)
 
     async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
         forwarded = self._taken_back(context)
         if forwarded is None:
             return
-        if forwarded.way in BY_TICKET:
+        if forwarded.route in BY_TICKET:
             self.came_to_nothing(forwarded, exception)
             return
-        passage = self.asked(forwarded)
-        outcome = await self._answer(passage, self.failed(forwarded, exception))
+        running = self.running_of(forwarded)
+        outcome = await self._answer(running, self.failed(forwarded, exception))
         self.raise_right(outcome, forwarded, exception)
 
     def _watch_caller(self, forwarded: Forwarded) -> None:
@@ -88,29 +88,29 @@ class AioHooks(Hooks):
             self.give_up(forwarded)
 
     def _taken_back(self, context: dict[str, Any]) -> Forwarded | None:
-        forwarded = self.taken(context)
+        forwarded = self.pop_in_flight(context)
         if forwarded is not None and forwarded.caller is not None:
             _ = forwarded.caller.remove_done_callback(self._caller_ended)
             forwarded.caller = None
         return forwarded
 
-    async def _answer(self, passage: Passage, given: Reply | CrossfadeError) -> Outcome:
+    async def _answer(self, running: RunningOperation, given: Reply | CrossfadeError) -> OperationOutcome:
         if isinstance(given, CrossfadeError):
-            return await self._carry_on(passage, error=given)
-        return await self._carry_on(passage, value=given)
+            return await self._carry_on(running, error=given)
+        return await self._carry_on(running, value=given)
 
     async def _carry_on(
         self,
-        passage: Passage,
+        running: RunningOperation,
         *,
         effect: Effect[Any] | None = None,
         value: Reply | None = None,
         error: CrossfadeError | None = None,
-    ) -> Outcome:
+    ) -> OperationOutcome:
         try:
-            return await self._driver.resume(passage.routine, passage.scope, value, error, effect)
+            return await self._driver.resume(running.routine, running.scope, value, error, effect)
         except CrossfadeError:
             raise
         except BaseException:  # cancelled in the middle of a call
-            self.leave_to_background(passage)
+            self.leave_to_background(running)
             raise

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 
-from crossfade.aws import calls
+from crossfade.aws import own_calls
 from crossfade.aws.aio_hooks import AioHooks
 from crossfade.aws.clients import Attached
 from crossfade.aws.membership import Membership
-from crossfade.aws.router import DETACH_SECONDS, Router, Settings
+from crossfade.aws.router import DETACH_SECONDS, AttachSettings, Router
 from crossfade.control.agent import Agent
 from crossfade.core.effects import Place, Reply, Request
 from crossfade.drivers.aio import AioDriver
@@ -23,7 +23,7 @@ from crossfade.observe import Watch
 class TaskEngine(Membership):
     """A membership whose callers are tasks on the same loop."""
 
-    def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
+    def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
         self.driver: AioDriver = AioDriver(self._call, watch.note)
 
@@ -31,11 +31,11 @@ class TaskEngine(Membership):
         return await self._through_hooks(operation, request)
 
     async def _through_hooks(self, operation: str, request: Request) -> Reply:
-        return await calls.call_async(self._attached.client, operation, request, self._settings.migration.name)
+        return await own_calls.call_async(self._attached.client, operation, request, self._settings.migration.name)
 
 
 class AioRouter(Router):
-    def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
+    def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
         self._engine = TaskEngine(attached, settings, watch)
         is_here = self._is_here if attached.is_session else None

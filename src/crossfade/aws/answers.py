@@ -14,10 +14,10 @@ from typing import Any, Final, cast
 import orjson
 from botocore.exceptions import ClientError
 
-from crossfade.aws.bulk.decoding import decode_binary, json_object
-from crossfade.aws.bulk.encoding import BINARY
+from crossfade.aws.lean.decoding import decode_binary, json_object
+from crossfade.aws.lean.encoding import BINARY
 from crossfade.core.effects import Reply, Request
-from crossfade.core.wellformed import without_nulls
+from crossfade.core.request.wellformed import without_nulls
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
 
 OK: Final = 200
@@ -50,7 +50,7 @@ def fresh(value: Any) -> Any:
     return value
 
 
-def copied(value: Any) -> Any:
+def copy_reply(value: Any) -> Any:
     """Copy a value as `fresh` does, faster where nothing in it is binary."""
     try:
         return orjson.loads(orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME))
@@ -90,7 +90,7 @@ def parsed_answer(outcome: Reply | CrossfadeError, *, shared: bool = True) -> tu
         # The SDKs' word for "it failed on our side, it may have been carried out, try again".
         error = {"Code": "InternalServerError", "Message": outcome.message}
         return with_metadata(INTERNAL_SERVER_ERROR, {"Error": error, "message": outcome.message})
-    return with_metadata(OK, copied(outcome) if shared else dict(outcome))
+    return with_metadata(OK, copy_reply(outcome) if shared else dict(outcome))
 
 
 def with_metadata(status_code: int, parsed: Reply) -> tuple[int, Reply]:

@@ -29,7 +29,7 @@ def pynamodb_connection(model: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedEndpoint:
     """The endpoint that botocore would send a request to, and how it would sign it."""
 
     url: str
@@ -68,7 +68,7 @@ def wire_of(client: Any, url: str) -> Wire:
     return Wire(session._verify, proxy_url, headers, dict(proxies.settings or {}))
 
 
-async def resolved_by(client: Any, operation_model: Any, request: dict[str, Any]) -> Resolved:
+async def resolved_by(client: Any, operation_model: Any, request: dict[str, Any]) -> ResolvedEndpoint:
     """The answer of the client's endpoint rules; of botocore's own client or aiobotocore's."""
     context: dict[str, Any] = {"client_region": client.meta.region_name, "client_config": client.meta.config}
     answer = client._resolve_endpoint_ruleset(operation_model, request, context)
@@ -84,7 +84,7 @@ def streams_model(client: Any) -> Any:
     return made
 
 
-def streams_resolved(client: Any, operation_model: Any) -> Resolved:
+def streams_resolved(client: Any, operation_model: Any) -> ResolvedEndpoint:
     """The streams of a DynamoDB client: at the same custom endpoint, or where the streams of its region are."""
     loader, own = client._loader, client._ruleset_resolver
     builtins = dict(own._builtins)
@@ -108,7 +108,7 @@ def streams_resolved(client: Any, operation_model: Any) -> Resolved:
     return _resolved(client, found.url, found.headers, context)
 
 
-def _resolved(client: Any, url: str, headers: dict[str, str], context: dict[str, Any]) -> Resolved:
+def _resolved(client: Any, url: str, headers: dict[str, str], context: dict[str, Any]) -> ResolvedEndpoint:
     """The scheme that the rules chose, or else the client's own."""
     version = client.meta.config.signature_version
     kind = context.get("auth_type") or version
@@ -119,7 +119,7 @@ def _resolved(client: Any, url: str, headers: dict[str, str], context: dict[str,
     else:
         raise NotImplementedError(f"signature version {kind!r}: DynamoDB takes 4")
     signing: dict[str, Any] = context.get("signing", {})
-    return Resolved(
+    return ResolvedEndpoint(
         url=url,
         headers=tuple(headers.items()),
         region=signing.get("region") or client.meta.region_name,

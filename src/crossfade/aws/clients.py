@@ -109,7 +109,7 @@ def same_place(client: Any, url: str) -> bool:
     return ours.netloc == theirs.netloc or (is_of_aws(ours.hostname) and is_of_aws(theirs.hostname))
 
 
-def place_of(client: Any) -> str:
+def endpoint_and_region(client: Any) -> str:
     """The endpoint and the Region, for messages."""
     return f"{client.meta.endpoint_url} ({client.meta.region_name})"
 

@@ -25,31 +25,31 @@ from typing import Any, Final, Protocol
 from crossfade.aws.answers import (
     ShortAnswer,
     client_error,
-    copied,
+    copy_reply,
     from_wire,
     parsed_answer,
     raise_as_botocore_would,
 )
-from crossfade.aws.bulk.encoding import BINARY, encoded
-from crossfade.aws.calls import ERROR_FROM, OWN, SERVER_ERROR, Carried, outcome_of
-from crossfade.aws.passage import Outcome, Passage, Passages, Way, abandoned
+from crossfade.aws.lean.encoding import BINARY, encoded
+from crossfade.aws.operation import OperationOutcome, Operations, Route, RunningOperation, abandoned
+from crossfade.aws.own_calls import ERROR_FROM, OWN, SERVER_ERROR, Carried, outcome_of
 from crossfade.control.agent import Agent, Ticket
-from crossfade.core.describing import DESCRIBING, SETTING
 from crossfade.core.effects import Forward, Later, Reply, Request
 from crossfade.core.mapping import STAMP
-from crossfade.core.pair import Pair
-from crossfade.core.requests import READS, WRITES, names_any, plain_name
+from crossfade.core.read.passthrough import DESCRIBING, SETTING
+from crossfade.core.request.names import READS, WRITES, names_any, plain_name
+from crossfade.core.tables.pair import Pair
 from crossfade.drivers.local import LocalEffects
 from crossfade.errors import CrossfadeError, Rejected, StageUncertain, UnknownOutcome
 
 SERVICE: Final = "dynamodb"
 # How much longer than the last attempt can take a call may last before it counts as abandoned: botocore's longest pause
 # between attempts is 25.6 s (legacy mode) or 20 s.
-PAUSE_SECONDS_MAX: Final = 60.0
-SINGLE: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
+RETRY_PAUSE_SECONDS_MAX: Final = 60.0
+SINGLE_TABLE: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
 PARAMETERS: Final = "crossfade:parameters"  # in a call's context: its parameters, as attribute values
 CHOSEN: Final = "crossfade:chosen"  # there if the caller chose the token of its transaction
-MULTI: Final = (READS | WRITES | DESCRIBING | SETTING) - SINGLE
+MULTI_TABLE: Final = (READS | WRITES | DESCRIBING | SETTING) - SINGLE_TABLE
 Short = tuple[ShortAnswer, Reply]
 
 
@@ -61,8 +61,8 @@ class Forwarded:
     request: Request  # as the caller made it
     ticket: Ticket
     sent_at: float
-    way: Way
-    passage: Passage | None = None
+    route: Route
+    running: RunningOperation | None = None
     body: bytes = b""  # as the caller made it, for a routine that is asked afterwards
     changed: bool = False  # the request that is sent is another than the caller's
     attempts: int = 0
@@ -119,7 +119,7 @@ class Engine(Protocol):
     @property
     def agent(self) -> Agent: ...
     @property
-    def passages(self) -> Passages: ...
+    def operations(self) -> Operations: ...
     @property
     def in_flight(self) -> InFlight: ...
     def clock(self) -> float: ...
@@ -129,7 +129,7 @@ class Engine(Protocol):
     def follow(self, ticket: Ticket, operation: str, body: bytes, content: bytes | Reply) -> None: ...
 
 
-BY_TICKET: Final = frozenset({Way.ALONE, Way.STRAIGHT})  # nothing follows their answer
+BY_TICKET: Final = frozenset({Route.PASS_THROUGH, Route.TRANSLATE})  # nothing follows their answer
 
 
 class Hooks:
@@ -165,7 +165,7 @@ class Hooks:
         if claim is None:
             return False
         self._sending(claim.forwarded)
-        return claim.forwarded.way is not Way.ALONE
+        return claim.forwarded.route is not Route.PASS_THROUGH
 
     def carried(self, context: dict[str, Any]) -> Carried | None:
         """Our part of a call whose next migration is to have its turn."""
@@ -187,8 +187,8 @@ class Hooks:
             engine.agent.may_send(forwarded.ticket, now)
         forwarded.attempts += 1
         forwarded.sent_at = now
-        if forwarded.passage is not None:
-            forwarded.passage.scope.sent = True
+        if forwarded.running is not None:
+            forwarded.running.scope.sent = True
 
     # --- parts of those that do
 
@@ -200,13 +200,13 @@ class Hooks:
         own = OWN.get()
         if own is not None and self.name in own.names:
             return None
-        if operation in SINGLE:
+        if operation in SINGLE_TABLE:
             name: Any = parameters.get("TableName")
             if not isinstance(name, str):
                 return None  # the service refuses it
             if name not in self._tables and plain_name(name) not in self._tables:
                 return None
-        elif operation not in MULTI or not names_any(operation, parameters, self._tables):
+        elif operation not in MULTI_TABLE or not names_any(operation, parameters, self._tables):
             return None
         if self._is_here is not None and not self._is_here(params["url"], context.get("client_region")):
             return None
@@ -216,34 +216,34 @@ class Hooks:
 
     def entered(
         self, operation: str, parameters: Request, params: dict[str, Any], context: dict[str, Any]
-    ) -> Passage | Forwarded | Short | None:
+    ) -> RunningOperation | Forwarded | Short | None:
         """Begin an operation: one that is left alone is on its way; None: however it ends. Raises Refused."""
         engine = self.engine
-        passages, now = engine.passages, engine.clock()
+        operations, now = engine.operations, engine.clock()
         body: bytes = params["body"]
         try:
-            ticket, way = passages.begin(operation, parameters, now)
-            if way is Way.ALONE and not ticket.strict:  # a read that does not ask for the latest value
+            ticket, route = operations.begin(operation, parameters, now)
+            if route is Route.PASS_THROUGH and not ticket.strict:  # a read that does not ask for the latest value
                 engine.agent.release(ticket)
                 return None
-            if way is Way.STRAIGHT and not self._sent_straight(operation, ticket, params, context):
-                way = Way.OPEN
-            if way is Way.OPEN:
+            if route is Route.TRANSLATE and not self._sent_translated(operation, ticket, params, context):
+                route = Route.RUN
+            if route is Route.RUN:
                 own = partial(from_wire, body)
-                return passages.open(operation, parameters, ticket, own, is_followed=self.is_followed)
+                return operations.open(operation, parameters, ticket, own, is_followed=self.is_followed)
         except (Rejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
-        changed = way is Way.STRAIGHT
-        forwarded = Forwarded(operation, parameters, ticket, now, way, body=body, changed=changed)
+        changed = route is Route.TRANSLATE
+        forwarded = Forwarded(operation, parameters, ticket, now, route, body=body, changed=changed)
         context[self._claim_key] = engine.in_flight.add(forwarded)
         return forwarded
 
-    def _sent_straight(self, operation: str, ticket: Ticket, params: dict[str, Any], context: dict[str, Any]) -> bool:
+    def _sent_translated(self, operation: str, ticket: Ticket, params: dict[str, Any], context: dict[str, Any]) -> bool:
         """Whether the request is plain enough; then it is the other table's from now on."""
         engine, body = self.engine, params["body"]
         try:
             request: Request = context[PARAMETERS] if BINARY.search(body) is None else from_wire(body)
-            there = engine.passages.straight.request(operation, request, engine.local.new_stamp)
+            there = engine.operations.fast_path.request(operation, request, engine.local.new_stamp)
             if there is None:
                 return False
             params["body"] = encoded(there)
@@ -256,7 +256,12 @@ class Hooks:
         return True
 
     def forwards(
-        self, passage: Passage, operation: str, effect: Forward, params: dict[str, Any], context: dict[str, Any]
+        self,
+        running: RunningOperation,
+        operation: str,
+        effect: Forward,
+        params: dict[str, Any],
+        context: dict[str, Any],
     ) -> Forwarded | Rejected:
         """The routine waits for the answer to the caller's call, with another request in it if it gave one. Rejected:
         that request cannot be sent, which is the answer."""
@@ -267,23 +272,23 @@ class Hooks:
             except Rejected as error:
                 return error
             except BaseException:
-                self.leave_to_background(passage)
+                self.leave_to_background(running)
                 raise
             context[PARAMETERS] = effect.request
         changed = effect.request is not None
         now = self.engine.clock()
-        forwarded = Forwarded(operation, request, passage.scope.ticket, now, Way.OPEN, passage, changed=changed)
+        forwarded = Forwarded(operation, request, running.scope.ticket, now, Route.RUN, running, changed=changed)
         context[self._claim_key] = self.engine.in_flight.add(forwarded)
         return forwarded
 
-    def short(self, outcome: Outcome, operation: str, *, shared: bool) -> Short:
+    def short(self, outcome: OperationOutcome, operation: str, *, shared: bool) -> Short:
         """The answer, in place of a request. Raises the exception of a call that came to nothing."""
         if isinstance(outcome, UnknownOutcome):
             raise_as_botocore_would(outcome, operation)
         status_code, parsed = parsed_answer(outcome, shared=shared)
         return ShortAnswer(status_code), parsed
 
-    def taken(self, context: dict[str, Any]) -> Forwarded | None:
+    def pop_in_flight(self, context: dict[str, Any]) -> Forwarded | None:
         """The operation that waits for this call's answer. Raises where it was given up before the answer came."""
         claim: Claim | None = context.get(self._claim_key)
         if claim is None:
@@ -294,25 +299,25 @@ class Hooks:
             raise client_error(given_up(), claim.forwarded.operation)
         return None
 
-    def settle(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> bool:
+    def finish_without_routine(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> bool:
         """Give the answer, if no routine need be asked before it is given."""
-        way, operation, status_code = forwarded.way, forwarded.operation, http_response.status_code
-        may_land = operation in WRITES and (status_code >= SERVER_ERROR or was_retried(parsed))
-        if way is not Way.ALONE:
-            if way is Way.OPEN or status_code >= ERROR_FROM:
+        route, operation, status_code = forwarded.route, forwarded.operation, http_response.status_code
+        may_land = operation in WRITES and (status_code >= SERVER_ERROR or was_sent_again(parsed))
+        if route is not Route.PASS_THROUGH:
+            if route is Route.RUN or status_code >= ERROR_FROM:
                 return False
-            if way is Way.STRAIGHT:
-                if not self.engine.passages.straight.turn(parsed):
+            if route is Route.TRANSLATE:
+                if not self.engine.operations.fast_path.turn(parsed):
                     return False
             elif may_land or STAMP in (parsed.get("Item") or parsed.get("Attributes") or ()):
                 return False
             else:
                 self.engine.agent.hold(forwarded.ticket)
         late = self._ended(forwarded, may_land=may_land)
-        if way is Way.FOLLOWED:
+        if route is Route.REPLY_THEN_MIRROR:
             content: bytes | Reply = {}
             if operation not in WRITES:
-                content = self.content_of(http_response) or copied(parsed)
+                content = self.content_of(http_response) or copy_reply(parsed)
             self.engine.follow(forwarded.ticket, operation, forwarded.body, content)
         if late is not None:
             self._replace(late, http_response, parsed, shared=True)
@@ -322,19 +327,19 @@ class Hooks:
         """The answer as it came, where that is at hand and nobody has changed it since."""
         return b""
 
-    def asked(self, forwarded: Forwarded) -> Passage:
-        """Return the passage of a forwarded request, starting its routine now if it has none."""
-        if forwarded.passage is None:
-            request, passages = from_wire(forwarded.body), self.engine.passages
-            passage = forwarded.passage = passages.open(
+    def running_of(self, forwarded: Forwarded) -> RunningOperation:
+        """Return the running of a forwarded request, starting its routine now if it has none."""
+        if forwarded.running is None:
+            request, operations = from_wire(forwarded.body), self.engine.operations
+            running = forwarded.running = operations.open(
                 forwarded.operation, request, forwarded.ticket, lambda own: own, sent=True
             )
-            if not isinstance(self.engine.local.begin(passage.routine, passage.scope), Forward):
+            if not isinstance(self.engine.local.begin(running.routine, running.scope), Forward):
                 raise AssertionError(
                     f"{forwarded.operation} in {forwarded.ticket.stage} is not one that may be followed"
                 )
-            passage.scope.sent = forwarded.attempts > 0
-        return forwarded.passage
+            running.scope.sent = forwarded.attempts > 0
+        return forwarded.running
 
     def came_to_nothing(self, forwarded: Forwarded, exception: Exception) -> None:
         """A request that was left alone has no answer. Raises what the caller is to see, if that is another."""
@@ -343,7 +348,7 @@ class Hooks:
         self.raise_right(late or outcome, forwarded, exception)
 
     def _ended(self, forwarded: Forwarded, *, may_land: bool) -> StageUncertain | None:
-        return self.engine.passages.passed(
+        return self.engine.operations.passed(
             forwarded.ticket,
             forwarded.operation,
             forwarded.request,
@@ -354,14 +359,14 @@ class Hooks:
     def answered(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> Reply | CrossfadeError:
         """The forwarded request's answer, as its routine is to see it."""
         write, status_code = forwarded.operation in WRITES, http_response.status_code
-        passage = self.asked(forwarded)
-        if write and was_retried(parsed):
-            passage.scope.may_land = True
+        running = self.running_of(forwarded)
+        if write and was_sent_again(parsed):
+            running.scope.may_land = True
         if status_code < ERROR_FROM:
             return dict(parsed)  # whoever gets `parsed` may change it, and the routine may look at it later
         error = outcome_of(status_code, parsed)
         if write and isinstance(error, UnknownOutcome):
-            passage.scope.may_land = True
+            running.scope.may_land = True
         if write and forwarded.unsure and isinstance(error, Rejected):
             # An attempt before this one may have been carried out, or may be yet: what was refused is only the last.
             return UnknownOutcome(f"refused after an earlier attempt: {error}")
@@ -371,20 +376,20 @@ class Hooks:
         """Why there is no answer, as the routine is to see it."""
         if forwarded.attempts == 0:
             return exception if isinstance(exception, StageUncertain) else StageUncertain(f"not sent: {exception}")
-        if forwarded.passage is not None and forwarded.operation in WRITES:
-            forwarded.passage.scope.may_land = True
+        if forwarded.running is not None and forwarded.operation in WRITES:
+            forwarded.running.scope.may_land = True
         return UnknownOutcome(f"{type(exception).__name__}: {exception}")
 
-    def put_right(
-        self, forwarded: Forwarded, outcome: Outcome, given: object, http_response: Any, parsed: Reply
+    def replace_reply(
+        self, forwarded: Forwarded, outcome: OperationOutcome, given: object, http_response: Any, parsed: Reply
     ) -> None:
         """Make the answer what the routine made of it, where that is another one, and the caller's own in any case.
 
         Where nobody knows how the operation went, what came is the caller's answer only if it is that to its own
         request: an answer to a request of ours, or an earlier one, would tell as done or as refused what is neither.
         """
-        passage = self.asked(forwarded)
-        shared = passage.scope.left
+        running = self.running_of(forwarded)
+        shared = running.scope.left
         if isinstance(outcome, UnknownOutcome) and isinstance(given, UnknownOutcome):
             if http_response.status_code >= SERVER_ERROR:
                 return
@@ -395,13 +400,13 @@ class Hooks:
         elif outcome is not given or (shared and not isinstance(outcome, CrossfadeError)):
             self._replace(outcome, http_response, parsed, shared=shared)
 
-    def _replace(self, outcome: Outcome, http_response: Any, parsed: Reply, *, shared: bool) -> None:
+    def _replace(self, outcome: OperationOutcome, http_response: Any, parsed: Reply, *, shared: bool) -> None:
         status_code, replaced = parsed_answer(outcome, shared=shared)
         http_response.status_code = status_code
         parsed.clear()
         parsed.update(replaced)
 
-    def raise_right(self, outcome: Outcome, forwarded: Forwarded, exception: Exception) -> None:
+    def raise_right(self, outcome: OperationOutcome, forwarded: Forwarded, exception: Exception) -> None:
         """After an exception: that one goes on to the caller, unless the lease is what must be told."""
         if isinstance(exception, StageUncertain) or (isinstance(outcome, StageUncertain) and forwarded.attempts):
             told = outcome if isinstance(outcome, StageUncertain) else exception
@@ -415,27 +420,27 @@ class Hooks:
         in_flight = self.engine.in_flight
         while not in_flight.gone.empty():
             self.give_up(in_flight.gone.get_nowait())
-        longest = self.engine.pair.landing_seconds + PAUSE_SECONDS_MAX
+        longest = self.engine.pair.landing_seconds + RETRY_PAUSE_SECONDS_MAX
         for forwarded in in_flight.older_than(self.engine.clock() - longest):
             self.give_up(forwarded)
 
     def give_up(self, forwarded: Forwarded | None) -> None:
         if forwarded is None or not self.engine.in_flight.take(forwarded):
             return
-        if forwarded.way in BY_TICKET:
+        if forwarded.route in BY_TICKET:
             _ = self._ended(forwarded, may_land=forwarded.operation in WRITES)
         else:
-            self.leave_to_background(self.asked(forwarded))
+            self.leave_to_background(self.running_of(forwarded))
 
-    def leave_to_background(self, passage: Passage) -> None:
+    def leave_to_background(self, running: RunningOperation) -> None:
         """The rest of an operation whose caller is gone, as one more piece of background work."""
-        scope = passage.scope
+        scope = running.scope
         if scope.forward is not None and scope.forward.operation in WRITES:
             scope.may_land = True
-        self.engine.put(Later("mirror", f"operation {id(passage)}", abandoned(passage.routine)), scope.ticket)
+        self.engine.put(Later("mirror", f"operation {id(running)}", abandoned(running.routine)), scope.ticket)
 
 
-def was_retried(parsed: Reply) -> bool:
+def was_sent_again(parsed: Reply) -> bool:
     metadata: Reply | None = parsed.get("ResponseMetadata")
     return metadata is not None and bool(metadata.get("RetryAttempts"))
 

@@ -16,28 +16,28 @@ from functools import partial
 from typing import Any, Final
 
 from crossfade.aws.answers import from_wire
-from crossfade.aws.bulk import BulkClient
-from crossfade.aws.bulk.gathering import GatheredReads
-from crossfade.aws.clients import Attached, place_of
+from crossfade.aws.chain import chain_of
+from crossfade.aws.clients import Attached, endpoint_and_region
 from crossfade.aws.hooks import Hooks, InFlight
-from crossfade.aws.line import line_of
-from crossfade.aws.passage import Passages
-from crossfade.aws.router import Settings
+from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.gathering import GatheredReads
+from crossfade.aws.operation import Operations
+from crossfade.aws.router import AttachSettings
 from crossfade.control.agent import Agent, Ticket
 from crossfade.control.fallbacks import FallbackHits
 from crossfade.control.refusals import ForeseenRefusals
 from crossfade.core.effects import Later, Place, Reply, Request
-from crossfade.core.fallback import FALLBACK
 from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
-from crossfade.core.pair import Pair
-from crossfade.core.requests import WRITES
+from crossfade.core.request.names import WRITES
+from crossfade.core.sync.source_fallback import FALLBACK
+from crossfade.core.tables.pair import Pair
 from crossfade.drivers.aio import AioBackground, AioDriver
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import Scope
 from crossfade.errors import DatabaseError
 from crossfade.observe import Watch
 
-LOOK_SECONDS: Final = 0.01  # how often a detaching router looks whether the last operation has ended
+DETACH_POLL_SECONDS: Final = 0.01  # how often a detaching router looks whether the last operation has ended
 TELLING_MAX: Final = 3  # reports of a process that ends: one under way, one of the rest, one for a lost answer
 LEAVE_SECONDS_MIN: Final = 5.0  # for giving the lease back; longer, and it runs out by itself
 
@@ -47,12 +47,12 @@ class Membership:
 
     clock = staticmethod(time.monotonic)
 
-    def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
+    def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         self._attached = attached
         self._settings = settings
         self._watch = watch
         self.pair: Pair = settings.pair()
-        self.agent: Agent = settings.agent(place_of(attached.client))
+        self.agent: Agent = settings.agent(endpoint_and_region(attached.client))
         self.in_flight: InFlight = InFlight()
         self.bulk: BulkClient = BulkClient.like(attached.client, attempts_max=1)
         self._reads = GatheredReads(self.bulk.call)
@@ -61,7 +61,7 @@ class Membership:
         self.fallbacks: FallbackHits = FallbackHits(self.agent.host, self.agent.pid)
         self.refusals: ForeseenRefusals = ForeseenRefusals(self.agent.host, self.agent.pid)
         self._telling: asyncio.Task[None] | None = None
-        self.passages: Passages = Passages(
+        self.operations: Operations = Operations(
             self.pair, self.agent, self.put, self.clock, settings.migration.strategy, self._foreseen
         )
         self._keeper: asyncio.Task[None] | None = None
@@ -91,7 +91,7 @@ class Membership:
     def _follow_up(self, ticket: Ticket, operation: str, body: bytes, content: bytes | Reply) -> None:
         try:
             reply = from_wire(content) if isinstance(content, bytes) else content
-            self.passages.follow_up(self._own, ticket, operation, from_wire(body), reply)
+            self.operations.follow_up(self._own, ticket, operation, from_wire(body), reply)
         except Exception as error:  # noqa: BLE001 - the caller has its answer: what is lost is the mirror
             if operation in WRITES:
                 self.agent.lost(operation, error)
@@ -134,11 +134,11 @@ class Membership:
         """Whether every operation and mirror has ended by then; no longer than there is hope. A process that reads
         once and ends must not be the one whose looks into the source are never made."""
         while self.agent.pending:
-            if self.clock() >= until or self.passages.only_lingering_beyond(until):
+            if self.clock() >= until or self.operations.only_lingering_beyond(until):
                 return False
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(DETACH_POLL_SECONDS)
         while self.background.looks_pending and self.clock() < until:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(DETACH_POLL_SECONDS)
         return True
 
     # --- the lease
@@ -168,10 +168,10 @@ class Membership:
         """Never raises: without a lease nothing strict is sent, so whatever it is, callers are told."""
         try:
             hooks.look_after()
-            self.passages.look_after()
+            self.operations.look_after()
             await self._own.run(self.agent.poll(), Scope())
             due = any(told.due(self.clock()) for told in (self.fallbacks, self.refusals))
-            if (due or self.passages.foresight.waits) and (self._telling is None or self._telling.done()):
+            if (due or self.operations.foresight.waits) and (self._telling is None or self._telling.done()):
                 self._telling = asyncio.create_task(self._tell(), name="crossfade-telling")
         except Exception as error:  # noqa: BLE001 - see above
             self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
@@ -179,8 +179,8 @@ class Membership:
     async def _tell(self) -> None:
         """What `status` is to show; beside the polls, which the lease depends on."""
         try:
-            if self.passages.foresight.waits:
-                for kind, count in await self._own.run(self.passages.foresight.describe(), Scope()):
+            if self.operations.foresight.waits:
+                for kind, count in await self._own.run(self.operations.foresight.describe(), Scope()):
                     self._foreseen(kind, count)
             for told in (self.fallbacks, self.refusals):
                 if told.untold:
@@ -192,7 +192,7 @@ class Membership:
         if self._telling is not None:
             await self._telling
         for _ in range(TELLING_MAX):
-            if not (self.fallbacks.untold or self.refusals.untold or self.passages.foresight.waits):
+            if not (self.fallbacks.untold or self.refusals.untold or self.operations.foresight.waits):
                 return
             await self._tell()
 
@@ -207,7 +207,7 @@ class Membership:
 
     def _is_linked(self) -> bool:
         """Whether another migration of this client has one of our tables: to that one, what we write is a caller's."""
-        line = line_of(self._attached.events, asynchronous=self._attached.asynchronous)
+        line = chain_of(self._attached.events, asynchronous=self._attached.asynchronous)
         if len(line.hooks) < 2 or self._attached.client.meta.events is not self._attached.events:
             return False
         ours = {self.pair.source.name, self.pair.target.name}

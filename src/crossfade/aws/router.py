@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
-from crossfade.aws import calls
+from crossfade.aws import own_calls
+from crossfade.aws.chain import chain_of
 from crossfade.aws.clients import Attached, same_place
-from crossfade.aws.line import line_of
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Agent
-from crossfade.core.pair import Ledger, Pair
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Side, Stage
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.errors import ConfigurationError
 from crossfade.migration import Migration
 from crossfade.observe import Watch
@@ -24,7 +24,7 @@ DETACH_SECONDS: Final = 30.0  # what an orchestrator usually grants a process th
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AttachSettings:
     """What `attach` was told."""
 
     migration: Migration
@@ -70,12 +70,12 @@ def new_client_id() -> str:
 class Router:
     """What `attach` returns. `detach()` (or `await aclose()`, or leaving a `with`) puts everything back."""
 
-    def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
+    def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         self.migration = settings.migration
         self._attached = attached
         self._settings = settings
         self._watch = watch
-        self._line = line_of(attached.events, asynchronous=attached.asynchronous)
+        self._line = chain_of(attached.events, asynchronous=attached.asynchronous)
 
     @property
     def agent(self) -> Agent:
@@ -132,13 +132,13 @@ class Router:
         ConfigurationError."""
         self._line.claim(self.migration, is_session=self._attached.is_session)
         if not self._is_own_carrier:
-            calls.register_own(self._attached.client.meta.events)
+            own_calls.register_own(self._attached.client.meta.events)
 
     def _end(self) -> None:
         """What `_begin` has done is undone."""
         self._line.release(self.migration)
         if not self._is_own_carrier:
-            calls.unregister_own(self._attached.client.meta.events)
+            own_calls.unregister_own(self._attached.client.meta.events)
 
     @property
     def _is_own_carrier(self) -> bool:

@@ -17,9 +17,9 @@ from typing import Any, Final, cast
 
 from botocore.auth import AUTH_TYPE_MAPS, SIGNED_HEADERS_BLACKLIST, SigV4Auth
 
-from crossfade.aws.bulk.signing import ALGORITHM, DATE, DayKeys, date_of
+from crossfade.aws.lean.signing import ALGORITHM, DATE, DayKeys, date_of
 
-VERSION: Final = "crossfade-v4"
+SIGNATURE_NAME: Final = "crossfade-v4"
 REPLACED: Final = "v4"
 TOKEN: Final = "X-Amz-Security-Token"  # noqa: S105 - its header
 NOT_SIGNED: Final = frozenset(SIGNED_HEADERS_BLACKLIST)
@@ -103,8 +103,8 @@ def headers_signed(request: Any) -> dict[str, str] | None:
 
 def choose_signer(signature_version: object, **_: Any) -> str | None:
     """A handler of the event `choose-signer`."""
-    return VERSION if signature_version == REPLACED and SIGNERS.get(REPLACED) is SigV4Auth else None
+    return SIGNATURE_NAME if signature_version == REPLACED and SIGNERS.get(REPLACED) is SigV4Auth else None
 
 
 SIGNERS: Final = cast("dict[str, Any]", AUTH_TYPE_MAPS)
-SIGNERS[VERSION] = KeptSigV4
+SIGNERS[SIGNATURE_NAME] = KeptSigV4

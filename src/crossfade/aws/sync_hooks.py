@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from crossfade.aws.hooks import BY_TICKET, Engine, Forwarded, Hooks, Short
-from crossfade.aws.passage import Outcome, Passage
+from crossfade.aws.operation import OperationOutcome, RunningOperation
 from crossfade.core.effects import Effect, Forward, Reply
 from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import CrossfadeError
@@ -39,7 +39,7 @@ class SyncHooks(Hooks):
         found = self.entered(operation, parameters, params, context)
         if found is None or isinstance(found, Forwarded):
             return None
-        if not isinstance(found, Passage):
+        if not isinstance(found, RunningOperation):
             return found
         try:
             effect = engine.driver.begin(found.routine, found.scope)
@@ -53,46 +53,46 @@ class SyncHooks(Hooks):
         return self.short(self._carry_on(found, effect=effect), operation, shared=True)
 
     def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
-        forwarded = self.taken(context)
-        if forwarded is None or self.settle(forwarded, http_response, parsed):
+        forwarded = self.pop_in_flight(context)
+        if forwarded is None or self.finish_without_routine(forwarded, http_response, parsed):
             return
-        passage = self.asked(forwarded)
+        running = self.running_of(forwarded)
         given = self.answered(forwarded, http_response, parsed)
-        self.put_right(forwarded, self._answer(passage, given), given, http_response, parsed)
+        self.replace_reply(forwarded, self._answer(running, given), given, http_response, parsed)
 
     def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        forwarded = self.taken(context)
+        forwarded = self.pop_in_flight(context)
         if forwarded is None:
             return
-        if forwarded.way in BY_TICKET:
+        if forwarded.route in BY_TICKET:
             self.came_to_nothing(forwarded, exception)
             return
-        passage = self.asked(forwarded)
-        outcome = self._answer(passage, self.failed(forwarded, exception))
+        running = self.running_of(forwarded)
+        outcome = self._answer(running, self.failed(forwarded, exception))
         self.raise_right(outcome, forwarded, exception)
 
     def content_of(self, http_response: Any) -> bytes:
         content: bytes = http_response.content
         return content if self.only else b""
 
-    def _answer(self, passage: Passage, given: Reply | CrossfadeError) -> Outcome:
+    def _answer(self, running: RunningOperation, given: Reply | CrossfadeError) -> OperationOutcome:
         if isinstance(given, CrossfadeError):
-            return self._carry_on(passage, error=given)
-        return self._carry_on(passage, value=given)
+            return self._carry_on(running, error=given)
+        return self._carry_on(running, value=given)
 
     def _carry_on(
         self,
-        passage: Passage,
+        running: RunningOperation,
         *,
         effect: Effect[Any] | None = None,
         value: Reply | None = None,
         error: CrossfadeError | None = None,
-    ) -> Outcome:
+    ) -> OperationOutcome:
         driver = self._current().driver
         try:
-            return driver.resume(passage.routine, passage.scope, value, error, effect)
+            return driver.resume(running.routine, running.scope, value, error, effect)
         except CrossfadeError:
             raise
         except BaseException:  # interrupted in the middle of a call
-            self.leave_to_background(passage)
+            self.leave_to_background(running)
             raise

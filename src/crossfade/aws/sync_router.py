@@ -12,11 +12,11 @@ import os
 import threading
 import weakref
 
-from crossfade.aws import calls
+from crossfade.aws import own_calls
 from crossfade.aws.clients import Attached
 from crossfade.aws.hooks import Hooks
 from crossfade.aws.membership import Membership
-from crossfade.aws.router import DETACH_SECONDS, Router, Settings
+from crossfade.aws.router import DETACH_SECONDS, AttachSettings, Router
 from crossfade.aws.sync_hooks import SyncHooks
 from crossfade.control.agent import Agent
 from crossfade.core.effects import Place, Reply, Request
@@ -28,7 +28,7 @@ from crossfade.observe import Watch
 class ThreadEngine(Membership):
     """A membership whose callers are threads. Everything of one process; a forked child makes another."""
 
-    def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
+    def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
         self.driver: SyncDriver = SyncDriver(self._call, watch.note)
         self._thread: LoopThread | None = None
@@ -53,14 +53,14 @@ class ThreadEngine(Membership):
         return self._thread.close() and ended
 
     def _call(self, _place: Place, operation: str, request: Request) -> Reply:
-        return calls.call(self._attached.client, operation, request, self._settings.migration.name)
+        return own_calls.call(self._attached.client, operation, request, self._settings.migration.name)
 
     async def _through_hooks(self, operation: str, request: Request) -> Reply:
         return await asyncio.to_thread(self._call, "source", operation, request)
 
 
 class SyncRouter(Router):
-    def __init__(self, attached: Attached, settings: Settings, watch: Watch) -> None:
+    def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         """Joins the migration. Raises NotStarted, ConfigurationError or DatabaseError; then nothing was attached."""
         super().__init__(attached, settings, watch)
         self._lock = threading.Lock()

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from crossfade.aws.hooks import Hooks
-from crossfade.core.describing import DESCRIBING, SETTING
 from crossfade.core.effects import Request
-from crossfade.core.requests import READS, WRITES, plain_name
+from crossfade.core.read.passthrough import DESCRIBING, SETTING
+from crossfade.core.request.names import READS, WRITES, plain_name
 from crossfade.errors import Refused, StageUncertain
 
 # On tables, backups and the account as a whole: they pass, and are about the table that they name.
@@ -64,7 +64,7 @@ def refuse_unknown(hooks: Hooks, model: Any, parameters: Request) -> None:
     except StageUncertain:
         where = "its stage is not known at this moment"
     else:
-        if hooks.engine.passages.serves_alone(stage) and named == {pair.caller.name}:
+        if hooks.engine.operations.serves_alone(stage) and named == {pair.caller.name}:
             return
         where = f"stage {stage}"
     raise Refused(

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from crossfade.backfill.copy import Copied, Failure, Limits, mapper, write_units
-from crossfade.core.copying import COPIES_MAX, Copy, Outcome, Result, copied, copy_key
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item, size_bytes
-from crossfade.core.pair import Pair
+from crossfade.core.sync.copy import COPIES_MAX, Copy, CopyOutcome, CopyResult, copy_items, copy_key
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import MappingError
 
 # "the aggregate size of the items in the transaction cannot exceed 4 MB"; an item comes twice, once as its condition.
@@ -27,7 +27,9 @@ def move_images(pair: Pair, images: Sequence[Item], limits: Limits) -> Routine[C
     or deleted by clients meanwhile."""
     moved = Copied()
     # Where an item tells its whole key itself, the target's own item tells whether it is this one.
-    map_exactly = pair.mapping.forward if pair.mapping.kept or pair.mapping.held else mapper(pair)
+    map_exactly = (
+        pair.mapping.forward if pair.mapping.source_key_extras or pair.mapping.target_key_extras else mapper(pair)
+    )
     copies: list[Copy] = []
     for image in images:
         key = pair.source_key(image)
@@ -40,7 +42,7 @@ def move_images(pair: Pair, images: Sequence[Item], limits: Limits) -> Routine[C
         del copies[: len(part)]
         yield from limits.items.wait(len(part))
         yield from limits.units.wait(sum(TRANSACTED * write_units(copy.item) for copy in part))
-        for copy, result in zip(part, (yield from copied(pair, part)), strict=True):
+        for copy, result in zip(part, (yield from copy_items(pair, part)), strict=True):
             yield from count(pair, copy, result, moved)
     return moved
 
@@ -55,14 +57,14 @@ def first_part(copies: Sequence[Copy]) -> list[Copy]:
     return list(copies[:COPIES_MAX])
 
 
-def count(pair: Pair, copy: Copy, result: Result, moved: Copied) -> Routine[None]:
+def count(pair: Pair, copy: Copy, result: CopyResult, moved: Copied) -> Routine[None]:
     """What came of one item. Where the source was written meanwhile, it is read again, and copied as it is then."""
-    final: Result | None = result
-    if result.outcome is Outcome.CHANGED:
+    final: CopyResult | None = result
+    if result.outcome is CopyOutcome.CHANGED:
         final = yield from copy_key(pair, copy.source_key)
-    if final is None or final.outcome is Outcome.THERE:
+    if final is None or final.outcome is CopyOutcome.THERE:
         moved.changed += 1
-    elif final.outcome in (Outcome.FAILED, Outcome.ANOTHER):
+    elif final.outcome in (CopyOutcome.FAILED, CopyOutcome.ANOTHER):
         moved.failures.append(Failure(copy.source_key, final.reason))
     else:
         moved.items += 1

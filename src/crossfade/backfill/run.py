@@ -19,7 +19,7 @@ from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoint
 from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.mapping.values import show_key
-from crossfade.core.pair import Pair
+from crossfade.core.tables.pair import Pair
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import Fenced
 from crossfade.jobs.connecting import Clients, Connect, lean

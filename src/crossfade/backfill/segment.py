@@ -16,8 +16,8 @@ from crossfade.control.jobs import ALL_THERE, Claim, save_checkpoint, way_to_equ
 from crossfade.control.records import SegmentCheckpoint
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
-from crossfade.core.pair import Pair
 from crossfade.core.stages import ALL_LADDERS, Stage, Writes
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import Refused
 from crossfade.jobs.bulk import Segment, scan_page
 

@@ -30,7 +30,7 @@ from crossfade.cdc.wire import packed_row, unpacked_row
 from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp, Today
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.mirroring import TRANSIENT, backoff_seconds, read_again
+from crossfade.core.sync.retry import TRANSIENT, backoff_seconds, read_again
 from crossfade.errors import Rejected, UnknownOutcome
 
 REBUILDS_MAX: Final = 100  # of one item against others that rebuild it at the same time: somebody always gets through

@@ -21,10 +21,10 @@ from crossfade.core.expressions.conditions import condition, parsed_condition
 from crossfade.core.expressions.projections import parsed_projection
 from crossfade.core.expressions.updates import parsed_update
 from crossfade.core.items import Item, ValidationError
-from crossfade.core.legacy.modern import modern
 from crossfade.core.mapping import STAMP
-from crossfade.core.placeholders import apart
-from crossfade.core.requests import PARTIQL, READS, WRITES, names_any, plain_name
+from crossfade.core.request.legacy.modern import modern
+from crossfade.core.request.names import PARTIQL, READS, WRITES, names_any, plain_name
+from crossfade.core.request.placeholders import avoid_placeholder_clash
 from crossfade.errors import Refused, Rejected
 
 NAMES: Final = {"#xfs": STAMP, "#xfd": "deleted"}
@@ -84,7 +84,7 @@ def request_sent(operation: str, request: Request, tables: frozenset[str]) -> Re
             " crossfade cleanup",
         )
     try:
-        return _rewritten(operation, apart(request).request, tables)
+        return _rewritten(operation, avoid_placeholder_clash(request).request, tables)
     except (ValidationError, Rejected):
         return request
 

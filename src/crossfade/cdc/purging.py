@@ -45,8 +45,8 @@ from crossfade.control.store import Caller
 from crossfade.core.effects import Call, Request, Routine, Sleep
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.mirroring import backoff_seconds, patiently
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
+from crossfade.core.sync.retry import backoff_seconds, patiently
 from crossfade.errors import ConfigurationError, Refused, Rejected, UnknownOutcome
 from crossfade.jobs.bulk import Segment, scan_table
 from crossfade.jobs.connecting import Clients, Connect, lean

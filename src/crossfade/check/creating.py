@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crossfade.core.descriptions import all_indexes, is_local, key_of, kinds_of
 from crossfade.core.expressions.keys import KeyNames, names_of_key
 from crossfade.core.mapping import Kind
+from crossfade.core.tables.descriptions import all_indexes, is_local, key_names_of, kinds_of
 from crossfade.errors import MappingError, Refused
 from crossfade.migration import Migration, Table
 
@@ -67,7 +67,7 @@ def _key(
     if ours is not None:
         names, kinds = ours.names, ours.kinds
     elif source is not None and index is not None:
-        names, kinds = key_of(index), kinds_of(source)
+        names, kinds = key_names_of(index), kinds_of(source)
     else:
         return None
     there = {each: counterpart_of(migration, each) for each in names.every}
@@ -99,7 +99,7 @@ def old_key_of(migration: Migration) -> KeyNames:
 def needs_old_key_index(migration: Migration) -> bool:
     """Whether Queries by the old key take an index of the target: its own key does not follow from the old one."""
     mapping = migration.compiled
-    if not mapping.kept:
+    if not mapping.source_key_extras:
         return False
     if mapping.sort == "other":
         return True

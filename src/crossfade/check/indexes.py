@@ -7,13 +7,15 @@ from typing import Any
 
 from crossfade.check.creating import PlannedIndex, counterpart_of, needs_old_key_index, planned_indexes
 from crossfade.check.report import Finding
-from crossfade.core.descriptions import all_indexes, is_local, key_of, kinds_of
 from crossfade.core.expressions.keys import KeyNames, names_of_key
-from crossfade.core.index_keys import IndexKey
-from crossfade.core.indexing import check_alike, schema_of
 from crossfade.core.mapping import Kind
-from crossfade.core.pair import IndexSchema, Pair
+from crossfade.core.pages.index import check_alike
 from crossfade.core.stages import FREEZE_STRATEGY, Side
+from crossfade.core.tables.descriptions import all_indexes, is_local, key_names_of, kinds_of
+from crossfade.core.tables.index_keys import IndexKey
+from crossfade.core.tables.indexes import schema_of
+from crossfade.core.tables.pair import Pair
+from crossfade.core.tables.schema import IndexSchema
 from crossfade.errors import Refused
 from crossfade.migration import Migration
 
@@ -27,7 +29,7 @@ def planned_index_keys(
     for index in planned_indexes(migration, source):
         _add(found, index.name, index.names, index.kinds)
     for described in [] if target is None else all_indexes(target):
-        _add(found, described["IndexName"], key_of(described), {} if target is None else kinds_of(target))
+        _add(found, described["IndexName"], key_names_of(described), {} if target is None else kinds_of(target))
     return tuple(key for key in found.values() if key.attribute not in migration.target.key)
 
 
@@ -54,7 +56,7 @@ def index_findings(migration: Migration, source: Mapping[str, Any], target: Mapp
         elif routed:
             yield from _compared(migration, source, index, target, counterpart)
         else:
-            yield from _other_kinds(migration, name, key_of(index), kinds_of(source), kinds_of(target))
+            yield from _other_kinds(migration, name, key_names_of(index), kinds_of(source), kinds_of(target))
     if absent:
         yield Finding(
             "warning",
@@ -70,7 +72,7 @@ def index_findings(migration: Migration, source: Mapping[str, Any], target: Mapp
             f"{migration.target.name}: not ACTIVE yet: {', '.join(filling)}",
             next_step="wait: an index that is being filled slows down writes to its table",
         )
-    if migration.compiled.kept:
+    if migration.compiled.source_key_extras:
         yield from _of_whole_keys(migration, target)
     elif migration.compiled.sort == "other" and routed:
         yield _other_sort(migration)
@@ -95,7 +97,7 @@ def _other_sort(migration: Migration) -> Finding:
 def _of_whole_keys(migration: Migration, target: Mapping[str, Any]) -> Iterator[Finding]:
     """What becomes of Queries by the old key where the target's is an attribute of its own."""
     old_key = ", ".join(migration.source.key_names)
-    names = ", ".join((*migration.target.key_names, *(name for name, _ in migration.compiled.kept)))
+    names = ", ".join((*migration.target.key_names, *(name for name, _ in migration.compiled.source_key_extras)))
     yield Finding(
         "info",
         "whole-keys",
@@ -108,7 +110,7 @@ def _of_whole_keys(migration: Migration, target: Mapping[str, Any]) -> Iterator[
     found = [
         name
         for name, index in ((index["IndexName"], index) for index in all_indexes(target))
-        if key_of(index) == names_of_key(migration.source.key_names)
+        if key_names_of(index) == names_of_key(migration.source.key_names)
     ]
     local = {index["IndexName"] for index in target.get("LocalSecondaryIndexes", ())}
     if not found:
@@ -142,7 +144,7 @@ def _declared(migration: Migration, side: Side, description: Mapping[str, Any]) 
         if found is None:
             yield _not_there(migration, side, name, planned.get(name))
             continue
-        key = key_of(found)
+        key = key_names_of(found)
         if key != declared.names or {each: kinds[each] for each in key.every} != declared.kinds:
             yield Finding(
                 "error",
@@ -254,7 +256,7 @@ def _other_key(migration: Migration, name: str, ours: KeyNames, theirs: KeyNames
     source, target, mapping = migration.source, migration.target, migration.compiled
     pair = Pair(source, target, mapping, indexes=migration.indexes)
     spread = source.partition_key in ours.partition and mapping.arrives(source.partition_key) is None
-    if mapping.kept and theirs == names_of_key(target.key_names):
+    if mapping.source_key_extras and theirs == names_of_key(target.key_names):
         return
     try:
         check_alike(pair, "target", name, ours, theirs, "Query")

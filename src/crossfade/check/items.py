@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from crossfade.check.report import SAMPLES_MAX, Finding, Severity
-from crossfade.core.index_keys import KEY_BYTES_MAX, KEY_ROLES, IndexKey, Role
 from crossfade.core.items import (
     ITEM_BYTES_MAX,
     AttributeValue,
@@ -23,13 +22,14 @@ from crossfade.core.items import (
     stored_item,
     value_bytes,
 )
-from crossfade.core.limits import STAMP_BYTES
 from crossfade.core.mapping import CompiledMapping
 from crossfade.core.mapping.paths import Path, show
 from crossfade.core.mapping.piece import Piece
 from crossfade.core.mapping.rehearsal import Rehearsal, rehearse
 from crossfade.core.mapping.suffix import Suffix, encode
 from crossfade.core.mapping.values import show_value
+from crossfade.core.request.limits import STAMP_BYTES
+from crossfade.core.tables.index_keys import KEY_ROLE_BYTES_MAX, KEY_ROLES, IndexKey, Role
 
 ITEM_BYTES_WARNING = 380 * 1024  # items grow; the stamp and the new key take their part
 PATHS_MAX = 10_000  # attribute names remembered for "did you mean": data used as names must not fill the memory
@@ -154,7 +154,7 @@ class Examination:
         if size > ITEM_BYTES_WARNING:
             self._tally("item-too-large" if size > ITEM_BYTES_MAX else "item-large", "").add(f"{shown}: {size:,} bytes")
         for name, role in self._roles:
-            if (length := value_bytes(target[name])) > KEY_BYTES_MAX[role]:
+            if (length := value_bytes(target[name])) > KEY_ROLE_BYTES_MAX[role]:
                 self._tally("key-too-large", name).add(f"{shown}: {length:,} bytes")
         for index in self._indexes:
             value = target.get(index.attribute)
@@ -203,7 +203,7 @@ class Examination:
         if any(piece.opaque for piece in self._mapping.pieces):
             return
         touched = {path[0] for piece in self._mapping.pieces for path in (*piece.takes, *piece.alters)}
-        touched |= {name for name, _ in (*self._mapping.source_key, *self._mapping.held)}
+        touched |= {name for name, _ in (*self._mapping.source_key, *self._mapping.target_key_extras)}
         left = sorted((-count, path[0]) for path, count in self._paths.items() if len(path) == 1)
         names = [f"{name} ({-count})" for count, name in left if name not in touched]
         if names:
@@ -240,7 +240,7 @@ def _wrong_index_key(value: AttributeValue, index: IndexKey) -> str:
         return f"{show_value(value)} is of type {next(iter(value))}, not {index.kind}"
     if index.kind != "N" and not value[index.kind]:
         return "it is empty"
-    length, most = value_bytes(value), KEY_BYTES_MAX[index.role]
+    length, most = value_bytes(value), KEY_ROLE_BYTES_MAX[index.role]
     return f"{length:,} bytes, and the most is {most:,}" if length > most else ""
 
 

@@ -13,9 +13,9 @@ from crossfade.check.items import Examination
 from crossfade.check.report import SAMPLES_MAX, CheckReport, Finding, ordered
 from crossfade.check.sampling import sample
 from crossfade.check.tables import table_findings
-from crossfade.core.descriptions import description_key
 from crossfade.core.mapping import STAMP
 from crossfade.core.mapping.values import show_value
+from crossfade.core.tables.descriptions import description_key
 from crossfade.errors import ConfigurationError
 from crossfade.migration import Migration, Table
 

@@ -8,8 +8,8 @@ from typing import Any
 from crossfade.check.creating import create_command
 from crossfade.check.indexes import index_findings
 from crossfade.check.report import Finding
-from crossfade.core.descriptions import description_key
 from crossfade.core.mapping import Kind
+from crossfade.core.tables.descriptions import description_key
 from crossfade.migration import Migration, Table
 
 

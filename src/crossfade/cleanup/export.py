@@ -10,10 +10,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crossfade.cleanup.crew import Crew
-from crossfade.cleanup.places import Bucket
+from crossfade.cleanup.part_workers import Crew
+from crossfade.cleanup.storage import Bucket
 from crossfade.core.effects import Call, Reply, Request, Routine
-from crossfade.core.mirroring import patiently, read_again
+from crossfade.core.sync.retry import patiently, read_again
 from crossfade.errors import Refused, Rejected
 
 LOOK_SECONDS_FIRST: Final = 1.0  # doubled after each look: what is wrong with the bucket is found out soon

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from crossfade.cleanup.places import Place
 from crossfade.cleanup.steps import SnapshotDamaged
+from crossfade.cleanup.storage import Place
 from crossfade.errors import ConfigurationError
 
 EXPORTS: Final = "AWSDynamoDB"

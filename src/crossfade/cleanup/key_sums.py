@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Final, Self
 
 from crossfade.core.items import Item
-from crossfade.core.pair import key_name
+from crossfade.core.tables.pair import key_name
 
 BUCKETS: Final = 64
 MODULUS: Final = 2**128

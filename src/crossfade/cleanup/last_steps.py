@@ -11,10 +11,10 @@ from typing import Any, Final
 from crossfade.cleanup.comparison import Comparison, ReadBack
 from crossfade.cleanup.export_format import Snapshot
 from crossfade.cleanup.outcome import Outcome
-from crossfade.cleanup.quiet import Activity, CloudWatch, NoMetrics, Use, is_elsewhere
 from crossfade.cleanup.read_back import read_back
 from crossfade.cleanup.snapshot_steps import AGAIN, Scene, damage_of, expiry_of, table_id_of
 from crossfade.cleanup.steps import Step
+from crossfade.cleanup.usage import Activity, CloudWatch, NoMetrics, Use, is_elsewhere
 from crossfade.control.store import TABLE_DEFAULT
 from crossfade.errors import ConfigurationError, Refused, Rejected
 

@@ -17,15 +17,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.cleanup.comparison import SAMPLES_MAX, Comparison, Found, ReadBack
-from crossfade.cleanup.crew import Crew
+from crossfade.cleanup.data_files import DataFileReader
 from crossfade.cleanup.export_format import DataFile, Snapshot
 from crossfade.cleanup.key_sums import KeySums, bucket_of, hash_of
 from crossfade.cleanup.ledger import Held, Ledger, Part
-from crossfade.cleanup.lines import DataFileReader
+from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.steps import SnapshotDamaged
 from crossfade.core.items import Item, same_item
 from crossfade.core.mapping.values import show_key
-from crossfade.core.requests import BATCH_GET_KEYS_MAX
+from crossfade.core.request.names import BATCH_GET_KEYS_MAX
 from crossfade.jobs.bulk import Segment, get_items, scan_page
 from crossfade.jobs.keys import cutter
 from crossfade.jobs.order import spread_order

@@ -16,19 +16,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from crossfade.cleanup.comparison import Comparison, ReadBack
-from crossfade.cleanup.crew import Crew
+from crossfade.cleanup.connections import WORKERS, Hands, lone_pair
+from crossfade.cleanup.data_files import DataFileReader
 from crossfade.cleanup.export_format import DataFile, Snapshot, read_table
-from crossfade.cleanup.hands import WORKERS, Hands, lone_pair
 from crossfade.cleanup.ledger import Held, Ledger, Part, StepRecord
-from crossfade.cleanup.lines import DataFileReader
+from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.read_back import read_back
 from crossfade.cleanup.table import create_request, key_of
 from crossfade.control.starting import ensure_table
 from crossfade.core.items import Item
 from crossfade.core.mapping import Kind
 from crossfade.core.mapping.values import show_key
-from crossfade.core.mirroring import wait_until
-from crossfade.core.requests import BATCH_WRITE_ITEMS_MAX
+from crossfade.core.request.names import BATCH_WRITE_ITEMS_MAX
+from crossfade.core.sync.sync import wait_until
 from crossfade.errors import ConfigurationError, Refused, Rejected
 from crossfade.jobs.bulk import put_in_bulk
 from crossfade.jobs.connecting import Clients, Connect, lean

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from crossfade.cleanup.crew import Crew
-from crossfade.cleanup.hands import PATIENCE, WORKERS, Hands, Patience, pair_of
+from crossfade.cleanup.connections import PATIENCE, WORKERS, Hands, Patience, pair_of
 from crossfade.cleanup.last_steps import await_quiet, delete_old_table
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
+from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.snapshot import SnapshotSizes
 from crossfade.cleanup.snapshot_steps import Scene, read_snapshot_back, snapshot_old_table
 from crossfade.cleanup.stamps import SEGMENTS, remove_stamps

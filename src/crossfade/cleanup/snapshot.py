@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from crossfade.cleanup.crew import Crew
+from crossfade.cleanup.data_files import DataFileWriter
 from crossfade.cleanup.export_format import STARTED, TABLE, DataFile, data_file_name, write_manifests
 from crossfade.cleanup.ledger import Held, Ledger, Part
-from crossfade.cleanup.lines import DataFileWriter
-from crossfade.cleanup.places import Place
+from crossfade.cleanup.part_workers import Crew
+from crossfade.cleanup.storage import Place
 from crossfade.errors import Refused
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.order import spread_order

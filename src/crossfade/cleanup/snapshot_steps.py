@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crossfade.cleanup.comparison import Comparison, ReadBack
-from crossfade.cleanup.crew import Crew
+from crossfade.cleanup.connections import Hands
 from crossfade.cleanup.export import await_export, begin_export, can_export
 from crossfade.cleanup.export_format import EXPORTS, TABLE, Snapshot, new_export_id, read_manifests
-from crossfade.cleanup.hands import Hands
 from crossfade.cleanup.ledger import Held, Ledger, StepRecord
 from crossfade.cleanup.outcome import Outcome
-from crossfade.cleanup.places import Bucket, Place, place_of
+from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.read_back import Keeping, read_back
 from crossfade.cleanup.snapshot import SnapshotSizes, take_snapshot
 from crossfade.cleanup.steps import Step
+from crossfade.cleanup.storage import Bucket, Place, place_of
 from crossfade.cleanup.survey import runs_of
 from crossfade.cleanup.table import document_of
 from crossfade.errors import ConfigurationError, Refused, Rejected

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from crossfade.cleanup.crew import Crew
 from crossfade.cleanup.ledger import Held, Ledger, Part
+from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.survey import not_moved_on
 from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.mirroring import patiently
+from crossfade.core.sync.retry import patiently
 from crossfade.errors import GateClosed, Rejected, UnknownOutcome
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.keys import cutter

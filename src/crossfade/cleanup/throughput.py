@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from crossfade.cleanup.hands import Hands
+from crossfade.cleanup.connections import Hands
 from crossfade.cleanup.table import ON_DEMAND, PROVISIONED, UNITS, billing_of, throughput_of
 from crossfade.core.effects import Request
 from crossfade.errors import ConfigurationError

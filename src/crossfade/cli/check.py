@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from crossfade.aws.clients import place_of
+from crossfade.aws.clients import endpoint_and_region
 from crossfade.check import CheckReport, Finding, run_check
 from crossfade.cli.connect import connect_to
 from crossfade.cli.opened import Opened, OpenedRows, open_migration
@@ -63,7 +63,7 @@ def check(screen: Screen, where: Where, sample: int) -> None:
         tables = (opened.migration.source, opened.migration.target)
         client, other = (connect_to(where, table, patient=True) for table in tables)
         report = run_check(client, other, opened.migration, sample_items=sample)
-    show(screen, migration, report, place_of(client), next_command(opened) if report.ok else "")
+    show(screen, migration, report, endpoint_and_region(client), next_command(opened) if report.ok else "")
     screen.document(report.to_json())
     if not report.ok:
         raise click.exceptions.Exit(NOT_YET)

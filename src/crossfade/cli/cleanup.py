@@ -11,16 +11,16 @@ from typing import Any
 import click
 from rich.text import Text
 
-from crossfade.aws.clients import place_of
+from crossfade.aws.clients import endpoint_and_region
 from crossfade.cleanup.export import can_export
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
-from crossfade.cleanup.places import S3_SCHEME
-from crossfade.cleanup.quiet import WITHOUT, is_elsewhere
 from crossfade.cleanup.run import QUIET_DAYS, CleanupOptions, run_step
 from crossfade.cleanup.snapshot import SnapshotSizes
 from crossfade.cleanup.steps import STEPS, Step
+from crossfade.cleanup.storage import S3_SCHEME
 from crossfade.cleanup.survey import CleanupView, Condition, StepView, look_at_cleanup
+from crossfade.cleanup.usage import WITHOUT, is_elsewhere
 from crossfade.cli.connect import service_client
 from crossfade.cli.jobs import stoppable
 from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
@@ -197,7 +197,9 @@ def is_unmeasured(opened: OpenedTables, cloudwatch: Any) -> bool:
 
 
 def unmeasured(opened: OpenedTables) -> str:
-    return f"CloudWatch knows nothing of the tables at {place_of(opened.clients['source'])}, and is not asked"
+    return (
+        f"CloudWatch knows nothing of the tables at {endpoint_and_region(opened.clients['source'])}, and is not asked"
+    )
 
 
 def typed(table: str) -> str:

@@ -25,7 +25,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from crossfade.aws.clients import place_of
+from crossfade.aws.clients import endpoint_and_region
 from crossfade.cli.options import Where
 from crossfade.errors import ConfigurationError
 from crossfade.jobs.connecting import first_line, job_config, made_client
@@ -66,7 +66,7 @@ def connect_to(where: Where, table: Table, *, workers: int = COORDINATOR_CONNECT
     else:
         client = made_client(table)
     found = _see_that_it_answers(client, table.name)
-    refuse_elsewhere(table, str(client.meta.region_name), place_of(client), found)
+    refuse_elsewhere(table, str(client.meta.region_name), endpoint_and_region(client), found)
     return client
 
 
@@ -128,14 +128,14 @@ def _see_that_it_answers(client: Any, table: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = client.describe_table(TableName=table)["Table"]
     except (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionError, HTTPClientError) as error:
         raise ConfigurationError(
-            f"no answer from DynamoDB at {place_of(client)}: {first_line(error)}",
+            f"no answer from DynamoDB at {endpoint_and_region(client)}: {first_line(error)}",
             next_step="check the network, --endpoint-url (AWS_ENDPOINT_URL_DYNAMODB) and --region",
         ) from error
     except ClientError as error:
         _look_at(client, error)
     except BotoCoreError as error:
         raise ConfigurationError(
-            f"DynamoDB at {place_of(client)} could not be asked: {first_line(error)}",
+            f"DynamoDB at {endpoint_and_region(client)} could not be asked: {first_line(error)}",
             next_step="check the credentials, --endpoint-url and --region",
         ) from error
     else:
@@ -149,10 +149,11 @@ def _look_at(client: Any, error: ClientError) -> None:
     code, text = str(response["Error"].get("Code", "")), str(response["Error"].get("Message", ""))
     if code in REFUSED_CREDENTIALS:
         raise ConfigurationError(
-            f"DynamoDB at {place_of(client)} does not accept these credentials: {text or code}",
+            f"DynamoDB at {endpoint_and_region(client)} does not accept these credentials: {text or code}",
             next_step="check AWS_ACCESS_KEY_ID and its companions, or --profile; perhaps they have expired",
         ) from error
     if code.isdigit() or not code:
         raise ConfigurationError(
-            f"what answers at {place_of(client)} is no DynamoDB (HTTP {code or '?'})", next_step="check --endpoint-url"
+            f"what answers at {endpoint_and_region(client)} is no DynamoDB (HTTP {code or '?'})",
+            next_step="check --endpoint-url",
         ) from error

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from crossfade.aws.calls import call
-from crossfade.aws.clients import place_of
+from crossfade.aws.clients import endpoint_and_region
+from crossfade.aws.own_calls import call
 from crossfade.cdc.checking.tables import target_findings
 from crossfade.cdc.migration import RowMigration
 from crossfade.check import Finding
@@ -48,7 +48,7 @@ class Opened:
 
     @property
     def control(self) -> Control:
-        return Control(self.migration.name, self.migration.control_table, place_of(self.client))
+        return Control(self.migration.name, self.migration.control_table, endpoint_and_region(self.client))
 
     def run(self, routine: Routine[T], note: Note | None = None) -> T:
         """Carry out a routine of the control plane."""
@@ -98,7 +98,9 @@ class Opened:
         """Raises ConfigurationError for the first that is an error."""
         for finding in findings:
             if finding.severity == "error" and finding.code not in ONCE_THE_SOURCE_IS_GONE:
-                raise ConfigurationError(f"{finding.what}, at {place_of(self.client)}", next_step=finding.next_step)
+                raise ConfigurationError(
+                    f"{finding.what}, at {endpoint_and_region(self.client)}", next_step=finding.next_step
+                )
 
 
 @dataclass(frozen=True, slots=True)

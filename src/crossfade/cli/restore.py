@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from crossfade.aws.calls import call
+from crossfade.aws.own_calls import call
 from crossfade.cleanup.export_format import export_folder, read_manifests
 from crossfade.cleanup.ledger import Ledger
-from crossfade.cleanup.places import place_of
 from crossfade.cleanup.restore import Aim, Restored, aim_at, run_restore
 from crossfade.cleanup.snapshot_steps import damage_of
+from crossfade.cleanup.storage import place_of
 from crossfade.cleanup.table import summary_of
 from crossfade.cli.connect import connect, service_client
 from crossfade.cli.jobs import stoppable

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from crossfade.core.cancelling import reasons_of
 from crossfade.core.effects import Call, Place, Reply, Request, Routine, Sleep
+from crossfade.core.request.cancellation import reasons_of
 from crossfade.errors import DatabaseError, Rejected, UnknownOutcome
 
 ATTEMPTS_MAX: Final = 8  # with the pauses below about 4 seconds: longer than any conflict, shorter than a lease

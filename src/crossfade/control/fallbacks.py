@@ -28,7 +28,7 @@ from crossfade.control.store import Control
 from crossfade.core.effects import Request, Routine, Stamp, Today
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
-from crossfade.core.pair import key_name
+from crossfade.core.tables.pair import key_name
 from crossfade.errors import UnknownOutcome
 
 SLOTS: Final = 8  # samples kept of all clients together: enough to see what is wrong

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade.core.effects import Call, Request, Routine
-from crossfade.core.indexing import described
-from crossfade.core.ordering import order_of
-from crossfade.core.pair import Pair
-from crossfade.core.requests import READS, WRITES, statements, table_names
+from crossfade.core.pages.order import order_of
+from crossfade.core.request.names import READS, WRITES, statements, table_names
 from crossfade.core.routing import UNTOUCHED, route
 from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.tables.indexes import described
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import CrossfadeError, Refused
 
 ORDER_CHANGES: Final = "order_changes"  # the event of a call that is served, but should not span a move; facts as below

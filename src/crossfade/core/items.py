@@ -20,7 +20,7 @@ from crossfade.errors import Rejected
 AttributeValue: TypeAlias = dict[str, Any]  # one entry, its key is one of KINDS; Any as in botocore
 Item: TypeAlias = dict[str, AttributeValue]
 
-KINDS = frozenset({"S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"})
+VALUE_KINDS = frozenset({"S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"})
 ITEM_BYTES_MAX = 400 * 1024
 CONTAINERS_MAX = 31  # "nested attributes up to 32 levels deep": 31 lists or maps and the scalar inside them
 DIGITS_MAX = 38

@@ -8,23 +8,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from crossfade.core.batches import batch_get, batch_write
-from crossfade.core.describing import DESCRIBING, SETTING, describe, refuse_setting
 from crossfade.core.effects import Reply, Request, Routine
-from crossfade.core.evaluating import WriteName
-from crossfade.core.marks import is_marked
-from crossfade.core.merged_index import query_index
-from crossfade.core.merged_query import query_merged
-from crossfade.core.merging import get_merged
-from crossfade.core.ordering import scan
-from crossfade.core.own_keys import in_own_keys, needs_whole_key, with_own_keys
-from crossfade.core.pair import Pair
-from crossfade.core.partiql import stated
-from crossfade.core.placeholders import apart
-from crossfade.core.query import query
-from crossfade.core.query_by_key import query_by_key
-from crossfade.core.reads import get_item
-from crossfade.core.requests import (
+from crossfade.core.evaluate.plain_table import WriteName
+from crossfade.core.multi.batch import batch_get, batch_write
+from crossfade.core.multi.idempotency import keeps_token
+from crossfade.core.multi.transact_get import transact_get
+from crossfade.core.multi.transact_write import transact_write
+from crossfade.core.pages.merged_index import query_index
+from crossfade.core.pages.merged_query import query_merged
+from crossfade.core.pages.merged_scan import is_merged_scan, merged_scan
+from crossfade.core.pages.order import scan
+from crossfade.core.pages.query import query
+from crossfade.core.pages.query_by_key import query_by_key
+from crossfade.core.pages.seals import PAGED, under_seal, without_seal
+from crossfade.core.read.get import get_item, get_merged
+from crossfade.core.read.passthrough import DESCRIBING, SETTING, describe, refuse_setting, stated
+from crossfade.core.request.cursor import is_marked
+from crossfade.core.request.names import (
     BATCH_GET_KEYS_MAX,
     BATCH_WRITE_ITEMS_MAX,
     PARTIQL,
@@ -33,14 +33,13 @@ from crossfade.core.requests import (
     WRITES,
     names_any,
 )
-from crossfade.core.seals import PAGED, under_seal, without_seal
+from crossfade.core.request.own_keys import in_own_keys, needs_whole_key, with_own_keys
+from crossfade.core.request.placeholders import avoid_placeholder_clash
+from crossfade.core.request.service_errors import with_service_errors
+from crossfade.core.request.stamp_names import hide_stamp_name, tell_stamp_name
 from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
-from crossfade.core.stamp_names import hidden, told
-from crossfade.core.tokens import keeps_token
-from crossfade.core.transactions import transact_get, transact_write
-from crossfade.core.walking import is_walked, walk
-from crossfade.core.wording import worded
-from crossfade.core.writes import write
+from crossfade.core.tables.pair import Pair
+from crossfade.core.write.single import write
 from crossfade.errors import MappingError, Refused, Rejected
 
 
@@ -63,10 +62,10 @@ def route(
     if operation not in WRITES and operation not in READS and operation not in DESCRIBING:
         return None  # operations on whole tables
     if names_any(operation, request, frozenset({pair.caller.name})):
-        meant = hidden(pair, row, request)
+        meant = hide_stamp_name(pair, row, request)
         if meant is not request:
             routine = route(pair, stage, ramp_percent, operation, meant, strategy=strategy, in_own_words=in_own_words)
-            return told(in_own_keys(routine, request, meant))
+            return tell_stamp_name(in_own_keys(routine, request, meant))
         pair = replace(pair, stamps_source=True) if row.stamps_source else pair
         if operation in PAGED:
             return page_of(pair, stage, row, ramp_percent, operation, request, in_own_words=in_own_words)
@@ -95,14 +94,14 @@ def page_of(
     try:
         own = without_seal(pair, operation, request)
     except Rejected as refusal:
-        return refused(refusal)
+        return refuse(refusal)
     routine = on_callers_table(pair, stage, row, ramp_percent, operation, own, own, in_own_words=in_own_words)
     if own is not request:
         routine = in_own_keys(routine, request, own)
     return None if routine is None else under_seal(pair, routine)
 
 
-def refused(refusal: Rejected) -> Routine[Reply]:
+def refuse(refusal: Rejected) -> Routine[Reply]:
     yield from ()
     raise refusal
 
@@ -111,7 +110,7 @@ def needs_no_counterpart(pair: Pair, row: Row) -> bool:
     """Whether the target serves its own callers alone: they may write by now what the mapping cannot take back. Items
     that are to have the attributes of both keys still need it, and so do pages that were begun in an earlier stage."""
     alone = row.authority == pair.view == "target" and row.writes is Writes.PLAIN
-    return alone and not pair.mapping.kept
+    return alone and not pair.mapping.source_key_extras
 
 
 def on_callers_table(
@@ -147,18 +146,18 @@ def on_callers_table(
         )
     if reads and alone and pair.view == "source" and passes(row, ramp_percent, request):
         return None
-    moved = apart(request)
+    moved = avoid_placeholder_clash(request)
     routine = routine_of(pair, row, ramp_percent, operation, moved.request)
     if moved.prefix:
         routine = moved.told(routine)
-    routine = in_callers_terms(routine)
+    routine = with_mapping_errors(routine)
     forwarded = row.authority == pair.view == "source" and row.writes not in (Writes.LOCKSTEP, Writes.STAMPED)
     on_ramp = reads and ramp_percent > 0 and row.ramp is not Ramp.NONE  # the target may answer
     if in_own_words or (forwarded and not on_ramp):
         return routine
     if operation in ENTRIES_MAX:
         routine = within_limit(operation, request, routine)
-    return worded(pair, operation, own, routine)
+    return with_service_errors(pair, operation, own, routine)
 
 
 UNTOUCHED: Final = "; nothing was read or written"  # how a refusal ends
@@ -209,14 +208,18 @@ def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request:
         case "GetItem":
             return get_merged(pair, request) if row.merges else get_item(pair, row, ramp_percent, request)
         case "Query":
-            if "IndexName" in request and is_walked(row, request):
+            if "IndexName" in request and is_merged_scan(row, request):
                 return query_index(pair, row, request)
-            if pair.mapping.kept and "IndexName" not in request and (row.merges or row.authority != pair.view):
+            if (
+                pair.mapping.source_key_extras
+                and "IndexName" not in request
+                and (row.merges or row.authority != pair.view)
+            ):
                 return query_by_key(pair, row, ramp_percent, request)
             merges = row.merges and "IndexName" not in request
             return query_merged(pair, request) if merges else query(pair, row, ramp_percent, request)
         case "Scan":
-            return walk(pair, row, request) if is_walked(row, request) else scan(pair, row, request)
+            return merged_scan(pair, row, request) if is_merged_scan(row, request) else scan(pair, row, request)
         case "BatchGetItem":
             return batch_get(pair, row, ramp_percent, request)
         case "TransactGetItems":
@@ -241,7 +244,7 @@ def refuse_other_table(pair: Pair, stage: Stage, operation: str, request: Reques
     )
 
 
-def in_callers_terms(routine: Routine[Reply]) -> Routine[Reply]:
+def with_mapping_errors(routine: Routine[Reply]) -> Routine[Reply]:
     """An item that the mapping cannot take is, to the caller, an item that the table does not take."""
     try:
         return (yield from routine)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import botocore.session
 
-from crossfade.aws.calls import call
+from crossfade.aws.own_calls import call
 from crossfade.backfill.result import BackfillOptions, BackfillResult
 from crossfade.backfill.run import run_backfill
 from crossfade.check import run_check

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Call, Forward, Later
-from crossfade.core.requests import WRITES
+from crossfade.core.request.names import WRITES
 from crossfade.errors import CrossfadeError, UnknownOutcome
 
 

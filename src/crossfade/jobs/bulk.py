@@ -14,10 +14,12 @@ from typing import Any, Final
 
 from crossfade.core.effects import Call, Now, Reply, Request, Routine, Sleep
 from crossfade.core.items import Item
-from crossfade.core.mirroring import TRANSIENT, backoff_seconds, patiently, read_again, was_retried
-from crossfade.core.pair import Pair, Stored
-from crossfade.core.requests import BATCH_GET_KEYS_MAX, BATCH_WRITE_ITEMS_MAX
+from crossfade.core.request.names import BATCH_GET_KEYS_MAX, BATCH_WRITE_ITEMS_MAX
 from crossfade.core.stages import Side
+from crossfade.core.sync.retry import TRANSIENT, backoff_seconds, patiently, read_again
+from crossfade.core.sync.sync import was_retried
+from crossfade.core.tables.pair import Pair
+from crossfade.core.tables.stamps import Stored
 from crossfade.errors import Rejected, UnknownOutcome
 from crossfade.jobs.keys import namer
 

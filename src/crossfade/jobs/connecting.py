@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from crossfade.aws.bulk import BulkClient
 from crossfade.aws.clients import client_of, is_asynchronous
+from crossfade.aws.lean import BulkClient
 from crossfade.core.effects import Place, Reply, Request
 from crossfade.errors import ConfigurationError
 from crossfade.tables import Table

@@ -17,9 +17,10 @@ from enum import StrEnum
 
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
-from crossfade.core.mirroring import compare_key, read_patiently, sync
-from crossfade.core.pair import Pair
 from crossfade.core.stages import Row
+from crossfade.core.sync.compare import compare_key
+from crossfade.core.sync.sync import read_patiently, sync
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import MappingError, Rejected
 from crossfade.jobs.bulk import ABOUT_THE_ITEM
 

@@ -18,14 +18,14 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Required, Self, TypedDict, TypeVar, Unpack
 
-from crossfade.aws.clients import place_of
+from crossfade.aws.clients import endpoint_and_region
 from crossfade.control.agent import LEASE_SECONDS, Agent, Ticket
 from crossfade.control.freezing import poll_seconds
 from crossfade.control.records import Role
 from crossfade.control.store import Caller
 from crossfade.core.effects import Later, Place, Reply, Request, Routine
-from crossfade.core.pair import Ledger, Pair
 from crossfade.core.rules import ALL_RULES, Rules
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope, TicketScope
 from crossfade.jobs.connecting import Clients, Connect, Connection, connected, landing_seconds_of, lean
@@ -88,7 +88,7 @@ class JobClient:
             rules=rules,
             new_id=lambda: _new_id(role),
             control_table=migration.control_table,
-            place=place_of(clients["control"]),
+            place=endpoint_and_region(clients["control"]),
         )
         self.failure: Exception | None = None  # of the polling: the migration was started anew
         self._connections: dict[Place, Connection] = connected(clients, calls_max, connect)

@@ -14,9 +14,10 @@ from typing import Any
 
 from crossfade.core.effects import Call
 from crossfade.core.items import Item
-from crossfade.core.pair import Pair, Stored
-from crossfade.core.requests import table_names
+from crossfade.core.request.names import table_names
 from crossfade.core.stages import Row, Stage, Writes
+from crossfade.core.tables.pair import Pair
+from crossfade.core.tables.stamps import Stored
 from crossfade.sim.history import History, KeyName, Operation
 from crossfade.sim.linearizability import Stuck, linearize
 from crossfade.sim.model import PUTS, Action, State

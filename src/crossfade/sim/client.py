@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from crossfade.aws.passage import Outcome, Passages
+from crossfade.aws.operation import OperationOutcome, Operations
 from crossfade.control.agent import Agent
 from crossfade.core.effects import Reply, Request, Routine
-from crossfade.core.pair import Pair
 from crossfade.core.stages import LADDERS, Row
+from crossfade.core.tables.pair import Pair
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain
 from crossfade.sim import views
@@ -33,7 +33,7 @@ class Client:
         self.agent = agent
         self.process = Process(name)
         self.background = Background(world, self.process, agent)
-        self.passages = Passages(pair, agent, self.background.put, lambda: world.now, strategy)
+        self.passages = Operations(pair, agent, self.background.put, lambda: world.now, strategy)
         self.poll_seconds = poll_seconds
         self._strategy = strategy
         self.ready = False
@@ -105,7 +105,7 @@ class Client:
             told(None, error, False)
             return
 
-        def done(outcome: Outcome | None, error: CrossfadeError | None) -> None:
+        def done(outcome: OperationOutcome | None, error: CrossfadeError | None) -> None:
             if isinstance(outcome, CrossfadeError):
                 outcome, error = None, outcome
             told(outcome, error, passage.scope.sent)

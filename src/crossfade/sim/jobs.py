@@ -15,13 +15,15 @@ from crossfade.backfill.segment import PageCopy, after_page, check_stage, copy_p
 from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint
 from crossfade.control.records import Job, SegmentCheckpoint
 from crossfade.control.store import Caller
-from crossfade.core.copying import copy_key
 from crossfade.core.effects import Call, Note, Now, Request, Routine, Sleep
-from crossfade.core.fallback import fence
 from crossfade.core.items import Item
-from crossfade.core.mirroring import compare_key, patiently, sync
-from crossfade.core.pair import Pair
 from crossfade.core.stages import LADDERS, Side, Stage, Writes
+from crossfade.core.sync.compare import compare_key
+from crossfade.core.sync.copy import copy_key
+from crossfade.core.sync.retry import patiently
+from crossfade.core.sync.source_fallback import fence
+from crossfade.core.sync.sync import sync
+from crossfade.core.tables.pair import Pair
 from crossfade.drivers.scope import Scope, TicketScope
 from crossfade.errors import CrossfadeError, Refused, StageUncertain, UnknownOutcome
 from crossfade.sim.client import Client

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final, Protocol
 
-from crossfade.core.cancelling import cancellation
 from crossfade.core.effects import Call, Reply, Request
-from crossfade.core.requests import WRITES, is_strict
+from crossfade.core.request.cancellation import cancellation
+from crossfade.core.request.keys import is_strict
+from crossfade.core.request.names import WRITES
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
 from crossfade.sim.faults import BATCHES, NEVER_LANDS, Fault, Faults
 from crossfade.sim.parts import parts_of

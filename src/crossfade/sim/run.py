@@ -22,9 +22,9 @@ from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Call, Request
 from crossfade.core.items import Item
-from crossfade.core.pair import Ledger, Pair, key_name
 from crossfade.core.rules import Rules
 from crossfade.core.stages import LADDERS, Gate, Side, Stage
+from crossfade.core.tables.pair import Ledger, Pair, key_name
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError
 from crossfade.sim.calls import GET, Calls, key_of, label

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from zlib import crc32
 
 from crossfade.core.effects import Reply, Request
-from crossfade.core.evaluating import WriteName, evaluate
+from crossfade.core.evaluate.plain_table import WriteName, evaluate
 from crossfade.core.expressions import ExpressionError, bind, condition, key_condition
 from crossfade.core.items import Item, parse_number
 from crossfade.errors import Rejected

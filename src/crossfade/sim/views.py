@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.pair import Pair, key_name
+from crossfade.core.tables.pair import Pair, key_name
 from crossfade.errors import Rejected
 from crossfade.sim.model import ActionName
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from crossfade.control.records import ShardPosition
 from crossfade.core.effects import Call, Reply, Request, Routine
-from crossfade.core.mirroring import read_again
 from crossfade.core.stages import Side
+from crossfade.core.sync.retry import read_again
 from crossfade.errors import Rejected, StreamGap
 from crossfade.streams.changes import Change, change_of, sequence_number
 from crossfade.streams.lineage import Shard, may_have_dropped

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from crossfade.core.effects import Call, Request, Routine, Sleep
-from crossfade.core.mirroring import patiently, read_again
 from crossfade.core.stages import FREEZE_STRATEGY, Side
+from crossfade.core.sync.retry import patiently, read_again
 from crossfade.errors import ConfigurationError
 
 # Where writes are told by what follows them, keys are all that is needed: images are read from the tables themselves.

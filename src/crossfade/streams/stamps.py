@@ -14,13 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from crossfade.core.copying import Outcome, copy_key
 from crossfade.core.effects import Routine
-from crossfade.core.fallback import fence
 from crossfade.core.items import Item
-from crossfade.core.mirroring import Difference, read_patiently
-from crossfade.core.pair import Pair, Stored
 from crossfade.core.stages import Row, Writes
+from crossfade.core.sync.compare import Difference
+from crossfade.core.sync.copy import CopyOutcome, copy_key
+from crossfade.core.sync.source_fallback import fence
+from crossfade.core.sync.sync import read_patiently
+from crossfade.core.tables.pair import Pair
+from crossfade.core.tables.stamps import Stored
 from crossfade.jobs.repair import Repair
 from crossfade.streams.changes import Change
 from crossfade.streams.result import Verdict
@@ -43,7 +45,7 @@ class Seen:
 
 def with_whole_key(pair: Pair, change: Change) -> Change:
     """Return the change with the attributes that name its item in the target, where the record shows them."""
-    if not pair.mapping.held or change.image is None:
+    if not pair.mapping.target_key_extras or change.image is None:
         return change
     key = pair.source_key({**change.image, **change.key})
     return replace(change, key=key)
@@ -93,11 +95,11 @@ def bring_over(pair: Pair, row: Row, source_key: Item) -> Routine[str]:
     return GONE if result is None else OUTCOMES[result.outcome]
 
 
-OUTCOMES: Final[dict[Outcome, str]] = {
-    Outcome.COPIED: Repair.REPAIRED,
-    Outcome.THERE: TARGET_COUNTS,
-    Outcome.ANOTHER: Repair.ANOTHER,
-    Outcome.CHANGED: Repair.FAILED,
-    Outcome.FENCED: ONE_TABLE,
-    Outcome.FAILED: Repair.FAILED,
+OUTCOMES: Final[dict[CopyOutcome, str]] = {
+    CopyOutcome.COPIED: Repair.REPAIRED,
+    CopyOutcome.THERE: TARGET_COUNTS,
+    CopyOutcome.ANOTHER: Repair.ANOTHER,
+    CopyOutcome.CHANGED: Repair.FAILED,
+    CopyOutcome.FENCED: ONE_TABLE,
+    CopyOutcome.FAILED: Repair.FAILED,
 }

@@ -11,9 +11,10 @@ from typing import Final
 
 from crossfade.core.effects import Routine, Sleep
 from crossfade.core.items import Item
-from crossfade.core.mirroring import Difference, read_patiently
-from crossfade.core.pair import Pair
-from crossfade.core.requests import BATCH_GET_KEYS_MAX
+from crossfade.core.request.names import BATCH_GET_KEYS_MAX
+from crossfade.core.sync.compare import Difference
+from crossfade.core.sync.sync import read_patiently
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import MappingError
 from crossfade.jobs.bulk import get_in_bulk
 

@@ -20,8 +20,8 @@ from crossfade.control.store import Caller
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
-from crossfade.core.pair import key_name
 from crossfade.core.stages import ALL_LADDERS, Row
+from crossfade.core.tables.pair import key_name
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer

@@ -15,8 +15,8 @@ from crossfade.control.freezing import fingerprint_of_switch
 from crossfade.control.starting import StartPlan
 from crossfade.control.store import TABLE_DEFAULT
 from crossfade.core.effects import Now, Place, Routine, Sleep
-from crossfade.core.mirroring import backoff_seconds
 from crossfade.core.stages import FREEZE_STRATEGY, Side, other_side
+from crossfade.core.sync.retry import backoff_seconds
 from crossfade.errors import CrossfadeError
 from crossfade.switch.invoking import Invoke, Raised
 

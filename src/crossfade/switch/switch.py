@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
-from crossfade.aws import calls
-from crossfade.aws.bulk import BulkClient
-from crossfade.aws.clients import client_of, place_of
+from crossfade.aws import own_calls
+from crossfade.aws.clients import client_of, endpoint_and_region
+from crossfade.aws.lean import BulkClient
 from crossfade.aws.router import DETACH_SECONDS, new_client_id
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Ticket
 from crossfade.control.freezing import HOLD_SECONDS
@@ -112,7 +112,7 @@ class Switch:
                 new_id=new_client_id,
                 lease_seconds=lease_seconds,
                 control_table=control_table,
-                place=place_of(self._client),
+                place=endpoint_and_region(self._client),
             )
             intents = Intents(lambda: secrets.token_hex(8))
             note, chance = self._watch.note, random.random
@@ -243,7 +243,7 @@ class Switch:
             raise
 
     def _send(self, _place: Place, operation: str, request: Request) -> Reply:
-        return calls.call(self._client, operation, request, self._name)
+        return own_calls.call(self._client, operation, request, self._name)
 
     # --- coming and going
 
@@ -254,7 +254,7 @@ class Switch:
             raise ConfigurationError(
                 f"the repositories of the switch {self._name} have coroutines", next_step="async with, or await ready()"
             )
-        calls.register_own(self._client.meta.events)
+        own_calls.register_own(self._client.meta.events)
         thread = LoopThread("crossfade-switch")
         try:
             thread.run(self._membership.join(thread.call_soon))
@@ -262,7 +262,7 @@ class Switch:
             self._closed = True
             thread.run(self._membership.close())
             _ = thread.close()
-            calls.unregister_own(self._client.meta.events)
+            own_calls.unregister_own(self._client.meta.events)
             raise
         self._thread, self._started = thread, True
         _ = atexit.register(self.close)
@@ -278,7 +278,7 @@ class Switch:
         self._started, self._closed = False, True
         ended = thread.run(self._membership.leave(timeout_seconds))
         self._driver.close()
-        calls.unregister_own(self._client.meta.events)
+        own_calls.unregister_own(self._client.meta.events)
         return thread.close() and ended
 
     async def ready(self) -> None:

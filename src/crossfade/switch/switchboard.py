@@ -14,8 +14,8 @@ from crossfade.control.agent import Agent, Ticket
 from crossfade.control.records import RepairRecord
 from crossfade.control.repairs import forget_repair, put_repair
 from crossfade.core.effects import Later, Note, Now, Routine
-from crossfade.core.reads import ramp_bucket
 from crossfade.core.stages import FREEZE, Ramp, Row, Side, Writes
+from crossfade.core.sync.ramp import ramp_bucket
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError, DatabaseError, Held
 from crossfade.switch.comparing import Answer, can_compare, compare

@@ -9,14 +9,15 @@ from typing import Any, Final, Literal, cast
 import botocore.session
 from botocore.exceptions import BotoCoreError
 
-from crossfade.aws.clients import client_of, place_of
+from crossfade.aws.clients import client_of, endpoint_and_region
 from crossfade.control.starting import StartPlan
-from crossfade.core import mirroring
 from crossfade.core.effects import Call, Now, Place, Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import Kind
-from crossfade.core.pair import Pair
 from crossfade.core.stages import FREEZE_STRATEGY, SIDES, Side
+from crossfade.core.sync import retry
+from crossfade.core.sync.sync import sync
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import ConfigurationError, CrossfadeError, Refused, Rejected
 from crossfade.jobs.connecting import landing_seconds_of, made_client, refuse_asynchronous
 from crossfade.migration import Migration, Table
@@ -84,7 +85,7 @@ class TableMirror:
 
     def _refuse_elsewhere(self, side: Side, description: Mapping[str, Any]) -> None:
         client = self.clients[side]
-        place = place_of(client)
+        place = endpoint_and_region(client)
         refuse_elsewhere(self._migration.table(side), str(client.meta.region_name), place, description)
 
     def look(self) -> Routine[None]:
@@ -126,14 +127,14 @@ class TableMirror:
         """Make the other table hold what the authority holds. Raises SaveFailed: where one has been sent, it may land
         until then."""
         try:
-            yield from mirroring.sync(self._pair, authority, self.item_key(key))
+            yield from sync(self._pair, authority, self.item_key(key))
         except CrossfadeError as error:
             raise SaveFailed(error.message, (yield from Now())) from error
 
 
 def _description(side: Side, table: str) -> Routine[Mapping[str, Any]]:
     try:
-        reply = yield from mirroring.read_again(Call(side, "DescribeTable", {"TableName": table}))
+        reply = yield from retry.read_again(Call(side, "DescribeTable", {"TableName": table}))
     except Rejected:
         return {}
     found: Mapping[str, Any] = reply["Table"]

@@ -19,9 +19,11 @@ from typing import Final, TypeAlias
 from crossfade.core.effects import Call, Request, Routine, Sleep
 from crossfade.core.items import Item, canonical, same_item
 from crossfade.core.mapping import STAMP
-from crossfade.core.mirroring import Difference, read_again
-from crossfade.core.pair import Pair, Stored
-from crossfade.core.requests import BATCH_GET_KEYS_MAX
+from crossfade.core.request.names import BATCH_GET_KEYS_MAX
+from crossfade.core.sync.compare import Difference
+from crossfade.core.sync.retry import read_again
+from crossfade.core.tables.pair import Pair
+from crossfade.core.tables.stamps import Stored
 from crossfade.errors import MappingError
 from crossfade.jobs.bulk import Page, get_in_bulk, get_items
 from crossfade.jobs.keys import cutter
@@ -60,7 +62,7 @@ def uncovered_suspects(pair: Pair, page: Page) -> Routine[Suspects]:
     """Return which keys of a source's page the target lacks, for a target that goes on by itself."""
     suspects = Suspects()
     keys: list[Item] = []
-    source_key = pair.source_key if pair.mapping.held else cutter(pair.source.key_names)
+    source_key = pair.source_key if pair.mapping.target_key_extras else cutter(pair.source.key_names)
     for key in map(source_key, page.items):
         (keys if _is_mappable(pair, key) else suspects.keys).append(key)
     wanted = [pair.key("target", key) for key in keys]

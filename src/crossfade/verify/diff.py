@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from crossfade.core.items import AttributeValue, Item, same
 from crossfade.core.mapping.values import SHOWN_CHARACTERS, show_value
-from crossfade.core.mirroring import Difference
-from crossfade.core.pair import Pair, Stored
+from crossfade.core.sync.compare import Difference
+from crossfade.core.tables.pair import Pair
+from crossfade.core.tables.stamps import Stored
 from crossfade.errors import MappingError
 
 LINES_MAX: Final = 20  # a sample is a hint; the item itself can be read with its key

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import orjson
 
-from crossfade.aws.bulk.decoding import decode_binary, json_object
-from crossfade.aws.bulk.encoding import BINARY
+from crossfade.aws.lean.decoding import decode_binary, json_object
+from crossfade.aws.lean.encoding import BINARY
 from crossfade.core.items import Item, same_item
 
 

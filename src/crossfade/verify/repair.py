@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from crossfade.core.copying import Outcome, copy_key
 from crossfade.core.effects import Call, Request, Routine
-from crossfade.core.fallback import fence
 from crossfade.core.items import Item
-from crossfade.core.mirroring import compare_key, patiently
-from crossfade.core.pair import Pair, with_guard
 from crossfade.core.stages import Row, Writes
+from crossfade.core.sync.compare import compare_key
+from crossfade.core.sync.copy import CopyOutcome, copy_key
+from crossfade.core.sync.retry import patiently
+from crossfade.core.sync.source_fallback import fence
+from crossfade.core.tables.guards import with_guard
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import Rejected
 from crossfade.jobs.repair import Repair
 from crossfade.verify.compare import Stray, read_stray
@@ -17,9 +19,9 @@ from crossfade.verify.compare import Stray, read_stray
 def repair_uncovered(pair: Pair, row: Row, source_key: Item) -> Routine[Repair]:
     """Copy what the target lacks, under a ticket of a stage that drains the source: nothing of it is overwritten."""
     result = yield from copy_key(pair, source_key, fence(pair) if row.writes is Writes.DELETING else None)
-    if result is not None and result.outcome is Outcome.ANOTHER:
+    if result is not None and result.outcome is CopyOutcome.ANOTHER:
         return Repair.ANOTHER
-    if result is not None and result.outcome in (Outcome.FAILED, Outcome.FENCED):
+    if result is not None and result.outcome in (CopyOutcome.FAILED, CopyOutcome.FENCED):
         return Repair.FAILED
     remains = yield from compare_key(pair, source_key, agreed=pair.is_covered)
     return Repair.REPAIRED if remains is None else Repair.FAILED

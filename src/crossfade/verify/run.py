@@ -23,8 +23,8 @@ from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
-from crossfade.core.mirroring import Difference
 from crossfade.core.stages import ALL_LADDERS, Side, Stage
+from crossfade.core.sync.compare import Difference
 from crossfade.errors import Refused
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.connecting import Clients, Connect, lean

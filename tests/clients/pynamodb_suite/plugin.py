@@ -18,7 +18,7 @@ import botocore.session
 import pytest
 
 from crossfade import Migration, Router, Table, attach
-from crossfade.aws.calls import OWN
+from crossfade.aws.own_calls import OWN
 from crossfade.control.records import PARTITION_KEY, SORT_KEY, STATE, to_item
 from crossfade.control.starting import table_request
 from crossfade.core.mapping import Kind, Piece

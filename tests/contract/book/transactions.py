@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from crossfade.core.items import size_bytes
-from crossfade.core.limits import TRANSACTION_BYTES_MAX
+from crossfade.core.request.limits import TRANSACTION_BYTES_MAX
 from tests.contract.book.batches import other_puts, others, put_others, read_others
 from tests.contract.book.common import BROKEN_CONDITIONS, CONDITIONS, INDEX_KEYS, WRONG_KEYS, five_rich
 from tests.contract.book.puts import SOME_CONDITIONS

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from crossfade.core.evaluating import evaluate
+from crossfade.core.evaluate.plain_table import evaluate
 from crossfade.core.expressions import KeyNames, bind, key_condition
 from crossfade.core.items import Item
-from crossfade.core.legacy import modern, reworded
+from crossfade.core.request.legacy import modern, reworded
 from crossfade.errors import Rejected
 
 KEY: Item = {"pk": {"S": "p"}}

@@ -26,11 +26,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from crossfade.core.effects import Request
-from crossfade.core.evaluating import evaluate
+from crossfade.core.evaluate.plain_table import evaluate
 from crossfade.core.expressions import KeyNames, bind, condition, key_condition, projection
 from crossfade.core.items import Item, canonical, same_item
-from crossfade.core.legacy import modern, reworded
-from crossfade.core.selecting import selected
+from crossfade.core.request.legacy import modern, reworded
+from crossfade.core.request.projection import selected
 from crossfade.errors import Rejected
 from tests.core.expressions.expression_strategies import Draw, chance, item, pick
 from tests.core.expressions.raw_client import Connection, Failure, parsed_item

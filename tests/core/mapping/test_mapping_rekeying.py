@@ -82,7 +82,7 @@ def test_a_foreign_key_is_not_taken_for_a_derived_one() -> None:
 def test_half_a_key_leads_nowhere(piece: Piece) -> None:
     """A guid alone does not lead back, and a partition of one table is no partition of the other."""
     mapping = compiled(piece)
-    assert mapping.kept == (("customer", "S"), ("order", "S"))
+    assert mapping.source_key_extras == (("customer", "S"), ("order", "S"))
     assert (mapping.sort, mapping.keys_only) == ("other", False)
     with pytest.raises(MappingError):
         _ = mapping.backward_key({"guid": {"S": "g"}})
@@ -154,7 +154,7 @@ def test_the_fingerprint_tells_derivations_apart() -> None:
 def test_such_a_key_is_for_copy_on_write() -> None:
     """The other strategy has to find the source's item of each target item."""
     source, target = Table("articles", KEY), Table("articles-v2", GUID)
-    assert Migration("m", source, target, DERIVED, "copy-on-write").compiled.kept
+    assert Migration("m", source, target, DERIVED, "copy-on-write").compiled.source_key_extras
     with pytest.raises(MappingInvalid, match="does not lead back"):
         _ = Migration("m", source, target, DERIVED)
-    assert not Migration("m", source, Table("articles-v2", KEY), identity()).compiled.kept
+    assert not Migration("m", source, Table("articles-v2", KEY), identity()).compiled.source_key_extras

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from crossfade.core.requests import WRITES
+from crossfade.core.request.names import WRITES
 from tests.faults.ways import LASTING as LASTING_WAYS
 from tests.faults.ways import NAMED as WAYS_NAMED
 from tests.faults.ways import WAYS, Body, Way

@@ -16,9 +16,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-from crossfade.aws.bulk.connection import Answer
-from crossfade.aws.bulk.failures import Kind, failed
-from crossfade.aws.bulk.pool import Pool
+from crossfade.aws.lean.connection import Answer
+from crossfade.aws.lean.failures import FailureKind, failed
+from crossfade.aws.lean.pool import Pool
 from crossfade.errors import Rejected
 from crossfade.sim.tables import Database
 from tests.aws.faults import NO_HEADERS, Raw
@@ -243,11 +243,11 @@ class Wire:
         mishap, answer = await self.awaited(operation, body, partial(self._carried_out, operation, body))
         ending = answer if mishap is None else ending_of(mishap, operation, body)
         if isinstance(ending, str):
-            raise failed(Kind.BROKEN, "reset")
+            raise failed(FailureKind.BROKEN, "reset")
         status_code, answered = ending
         if status_code == SILENCE:
             await asyncio.sleep(TIMEOUT_SECONDS)
-            raise failed(Kind.TIMEOUT, "no answer")
+            raise failed(FailureKind.TIMEOUT, "no answer")
         return Answer(status_code, {}, json.dumps(answered).encode())
 
     def _carried_out(self, operation: str, body: Body) -> tuple[int, Body]:

@@ -17,9 +17,9 @@ from crossfade.cdc.planning import folded, of_single
 from crossfade.cdc.rows import Fold, Single
 from crossfade.check.creating import declared_indexes
 from crossfade.check.report import SAMPLES_MAX, Finding, Severity
-from crossfade.core.index_keys import KEY_BYTES_MAX, IndexKey, why_refused
 from crossfade.core.items import ITEM_BYTES_MAX, Item, size_bytes, value_bytes
 from crossfade.core.mapping import STAMP
+from crossfade.core.tables.index_keys import KEY_ROLE_BYTES_MAX, IndexKey, why_refused
 from crossfade.errors import CrossfadeError
 
 STAMP_BYTES: Final = len(STAMP) + 128  # a version and a lock, with their names
@@ -178,7 +178,7 @@ class RowExamination:
         size = size_bytes(item) + STAMP_BYTES
         if size > ITEM_BYTES_MAX:
             self._tally("item-too-large", table, f"{row}: {size:,} bytes")
-        limits = (KEY_BYTES_MAX["HASH"], KEY_BYTES_MAX["RANGE"])
+        limits = (KEY_ROLE_BYTES_MAX["HASH"], KEY_ROLE_BYTES_MAX["RANGE"])
         for name, limit in zip(target.key_names, limits, strict=False):
             if value_bytes(item[name]) > limit:
                 self._tally("key-too-large", table, f"{row}: {name} has {value_bytes(item[name]):,} bytes")

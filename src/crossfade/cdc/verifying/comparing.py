@@ -16,7 +16,7 @@ from crossfade.cdc.verifying.reading import SourceReads, whole_rows
 from crossfade.cdc.wire import unpacked_row
 from crossfade.core.items import Item, canonical, same_item
 from crossfade.core.mapping import STAMP
-from crossfade.core.pair import key_name
+from crossfade.core.tables.pair import key_name
 from crossfade.errors import MappingError
 from crossfade.jobs.bulk import get_of_table
 from crossfade.jobs.session import JobClient

@@ -16,7 +16,7 @@ from crossfade.cdc.planning import Part, folded, items_made, name_of_row, of_fol
 from crossfade.cdc.rows import Fold, Rows
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.pair import key_name
+from crossfade.core.tables.pair import key_name
 
 LOWEST: Final = Version(0, 0)  # below every change
 

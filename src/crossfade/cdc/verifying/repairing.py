@@ -33,8 +33,8 @@ from crossfade.cdc.wire import unpacked_row
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.pair import key_name
 from crossfade.core.stages import FREEZE
+from crossfade.core.tables.pair import key_name
 from crossfade.drivers.scope import Scope
 from crossfade.errors import MappingError, Refused, Rejected
 from crossfade.jobs.bulk import ABOUT_THE_ITEM

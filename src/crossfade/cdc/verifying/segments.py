@@ -18,7 +18,7 @@ from crossfade.cdc.verifying.repairing import Mended, Repair
 from crossfade.cdc.verifying.settling import Settling
 from crossfade.control.records import SegmentCheckpoint
 from crossfade.core.items import Item
-from crossfade.core.pair import key_name
+from crossfade.core.tables.pair import key_name
 from crossfade.jobs.session import JobClient
 
 SUSPECTS_MAX: Final = 500  # a segment's: kept as keys, and looked at together

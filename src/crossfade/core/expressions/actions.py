@@ -10,24 +10,31 @@ from typing import Any, TypeAlias
 
 from crossfade.core.expressions import arithmetic
 from crossfade.core.expressions.bindings import Bindings
-from crossfade.core.expressions.errors import incorrect_data_type, invalid, no_such_attribute, wrong_operand_type
+from crossfade.core.expressions.errors import (
+    incorrect_data_type,
+    invalid_expression,
+    no_such_attribute,
+    wrong_operand_type,
+)
 from crossfade.core.expressions.operands import check_distinct, path_required, wrong_operand_count
-from crossfade.core.expressions.paths import Path, getter
+from crossfade.core.expressions.paths import DocumentPath, getter
 from crossfade.core.expressions.syntax import ActionNode, FunctionNode, Operand, PathNode, SumNode, ValueNode
 from crossfade.core.expressions.translated import in_legacy_words, is_translated
 from crossfade.core.items import AttributeValue, Item, add_numbers, subtract_numbers
 
-KIND = "UpdateExpression"
+UPDATE_KIND = "UpdateExpression"
 
 Source: TypeAlias = Callable[[Item], AttributeValue]  # a right-hand side, from the old item
-Outcome: TypeAlias = Callable[[Item, AttributeValue | None], AttributeValue | None]  # and what is there; None = nothing
+ActionResult: TypeAlias = Callable[
+    [Item, AttributeValue | None], AttributeValue | None
+]  # and what is there; None = nothing
 
 _TYPE_NAMES = {
     "S": "STRING", "N": "NUMBER", "B": "BINARY", "BOOL": "BOOLEAN", "NULL": "NULL", "L": "LIST", "M": "MAP",
 }  # fmt: skip
 
 
-def outcome(action: ActionNode, bindings: Bindings) -> Outcome:
+def action_result(action: ActionNode, bindings: Bindings) -> ActionResult:
     """What an action writes; ExpressionError for what can be told from the request alone."""
     act = _outcome(action, bindings)
     if is_translated(action.path):
@@ -35,12 +42,12 @@ def outcome(action: ActionNode, bindings: Bindings) -> Outcome:
     return act
 
 
-def _outcome(action: ActionNode, bindings: Bindings) -> Outcome:
+def _outcome(action: ActionNode, bindings: Bindings) -> ActionResult:
     match action.source:
         case None:
             return _removed
         case ValueNode() as node if action.keyword in {"ADD", "DELETE"}:
-            return _set_action(action.keyword, bindings.value(KIND, node))
+            return _set_action(action.keyword, bindings.value(UPDATE_KIND, node))
         case node:
             source = _source(node, bindings)
             return lambda item, _: source(item)
@@ -50,11 +57,11 @@ def _removed(_item: Item, _held: AttributeValue | None) -> AttributeValue | None
     return None
 
 
-def _set_action(keyword: str, given: AttributeValue) -> Outcome:
+def _set_action(keyword: str, given: AttributeValue) -> ActionResult:
     (kind,) = given
     if kind not in arithmetic.SETS and not (kind == "N" and keyword == "ADD"):
-        raise invalid(
-            KIND,
+        raise invalid_expression(
+            UPDATE_KIND,
             "Incorrect operand type for operator or function; "
             f"operator: {keyword}, operand type: {_TYPE_NAMES[kind]}, typeSet: ALLOWED_FOR_{keyword}_OPERAND",
         )
@@ -66,10 +73,10 @@ def _set_action(keyword: str, given: AttributeValue) -> Outcome:
 def _source(node: Operand | SumNode, bindings: Bindings) -> Source:
     match node:
         case ValueNode():
-            value = bindings.value(KIND, node)
+            value = bindings.value(UPDATE_KIND, node)
             return lambda _: value
         case PathNode():
-            return _existing(bindings.path(KIND, node))
+            return _existing(bindings.path(UPDATE_KIND, node))
         case SumNode():
             return _sum(node, bindings)
         case FunctionNode(name="if_not_exists"):
@@ -78,7 +85,7 @@ def _source(node: Operand | SumNode, bindings: Bindings) -> Source:
             return _list_append(node, bindings)
 
 
-def _existing(path: Path) -> Source:
+def _existing(path: DocumentPath) -> Source:
     get = getter(path)
 
     def source(item: Item) -> AttributeValue:
@@ -93,9 +100,9 @@ def _existing(path: Path) -> Source:
 def _check_constant(node: Operand, function: str, wanted: str, bindings: Bindings) -> None:
     """A value given in the request is checked before there is an item."""
     if isinstance(node, ValueNode):
-        (kind,) = bindings.value(KIND, node)
+        (kind,) = bindings.value(UPDATE_KIND, node)
         if kind != wanted:
-            raise wrong_operand_type(KIND, function, kind)
+            raise wrong_operand_type(UPDATE_KIND, function, kind)
 
 
 def _sum(node: SumNode, bindings: Bindings) -> Source:
@@ -113,7 +120,7 @@ def _sum(node: SumNode, bindings: Bindings) -> Source:
 def _list_append(node: FunctionNode, bindings: Bindings) -> Source:
     sources = [_source(operand, bindings) for operand in node.operands]
     if len(sources) != 2:
-        raise wrong_operand_count(KIND, node)
+        raise wrong_operand_count(UPDATE_KIND, node)
     for operand in node.operands:
         _check_constant(operand, node.name, "L", bindings)
     first, second = sources
@@ -129,13 +136,13 @@ def _content(value: AttributeValue, kind: str) -> Any:
 def _if_not_exists(node: FunctionNode, bindings: Bindings) -> Source:
     sources = [_source(operand, bindings) for operand in node.operands]
     if len(sources) != 2:
-        raise wrong_operand_count(KIND, node)
+        raise wrong_operand_count(UPDATE_KIND, node)
     path, fallback = node.operands
     if not isinstance(path, PathNode):
-        raise path_required(KIND, node.name)
-    wanted = bindings.path(KIND, path)
-    other = bindings.path(KIND, fallback) if isinstance(fallback, PathNode) else None
-    check_distinct(KIND, node.name, wanted, [other])
+        raise path_required(UPDATE_KIND, node.name)
+    wanted = bindings.path(UPDATE_KIND, path)
+    other = bindings.path(UPDATE_KIND, fallback) if isinstance(fallback, PathNode) else None
+    check_distinct(UPDATE_KIND, node.name, wanted, [other])
     get, otherwise = getter(wanted), sources[1]
 
     def source(item: Item) -> AttributeValue:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from crossfade.core.expressions.errors import ExpressionError, Step, invalid
+from crossfade.core.expressions.errors import ExpressionError, PathStep, invalid_expression
 from crossfade.core.expressions.syntax import PathNode, ValueNode
 from crossfade.core.items import (
     CONTAINERS_MAX,
@@ -40,7 +40,7 @@ class Bindings:
         self._unused_names = set(names)
         self._unused_values = set(values)
 
-    def path(self, kind: str, node: PathNode) -> tuple[Step, ...]:
+    def path(self, kind: str, node: PathNode) -> tuple[PathStep, ...]:
         """The document path with every placeholder replaced; ExpressionError if one is not defined."""
         steps = node.steps
         for step in steps:
@@ -50,11 +50,11 @@ class Bindings:
         self.attributes.add(str(steps[0]))
         return steps
 
-    def _step(self, kind: str, step: Step) -> Step:
+    def _step(self, kind: str, step: PathStep) -> PathStep:
         if isinstance(step, int) or step[0] != "#":
             return step
         if step not in self._names:
-            raise invalid(
+            raise invalid_expression(
                 kind,
                 f"An expression attribute name used in the document path is not defined; attribute name: {step}",
             )
@@ -65,7 +65,7 @@ class Bindings:
         """The value, numbers in stored form; ExpressionError if it is not defined. Not to be changed by the caller."""
         found = self._values.get(node.name)
         if found is None:
-            raise invalid(
+            raise invalid_expression(
                 kind,
                 f"An expression attribute value used in expression is not defined; attribute value: {node.name}",
             )

@@ -5,7 +5,7 @@ The service reports the first such fault in the order written, an operator or fu
 
 from __future__ import annotations
 
-from crossfade.core.expressions.errors import invalid, misused_function
+from crossfade.core.expressions.errors import invalid_expression, misused_function
 from crossfade.core.expressions.reserved import RESERVED
 from crossfade.core.expressions.syntax import (
     BetweenNode,
@@ -35,11 +35,13 @@ def check_path(kind: str, node: PathNode) -> None:
     for step in node.steps:
         if isinstance(step, int):
             if step > INDEX_MAX:
-                raise invalid(kind, f"List index is not within the allowable range; index: [{step}]")
+                raise invalid_expression(kind, f"List index is not within the allowable range; index: [{step}]")
         elif step.upper() in RESERVED:
-            raise invalid(kind, f"Attribute name is a reserved keyword; reserved keyword: {step}")
+            raise invalid_expression(kind, f"Attribute name is a reserved keyword; reserved keyword: {step}")
     if len(node.steps) > PATH_STEPS_MAX:
-        raise invalid(kind, f"The document path has too many nesting levels; nesting levels: {len(node.steps)}")
+        raise invalid_expression(
+            kind, f"The document path has too many nesting levels; nesting levels: {len(node.steps)}"
+        )
 
 
 def check_condition(kind: str, node: ConditionNode) -> None:
@@ -84,9 +86,9 @@ def _known(kind: str, function: str) -> None:
         else (_CONDITION_FUNCTIONS, _UPDATE_FUNCTIONS, "a condition")
     )
     if function in elsewhere:
-        raise invalid(kind, f"The function is not allowed in {where} expression; function: {function}")
+        raise invalid_expression(kind, f"The function is not allowed in {where} expression; function: {function}")
     if function not in here:
-        raise invalid(kind, f"Invalid function name; function: {function}")
+        raise invalid_expression(kind, f"Invalid function name; function: {function}")
 
 
 def check_update(kind: str, node: UpdateNode) -> None:
@@ -104,4 +106,4 @@ def check_update(kind: str, node: UpdateNode) -> None:
                 _check_operands(kind, source)
     for at, keyword in enumerate(node.sections):
         if keyword in node.sections[:at]:
-            raise invalid(kind, f'The "{keyword}" section can only be used once in an update expression;')
+            raise invalid_expression(kind, f'The "{keyword}" section can only be used once in an update expression;')

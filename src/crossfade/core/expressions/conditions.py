@@ -14,14 +14,14 @@ from typing import TypeAlias
 from crossfade.core.expressions import comparing
 from crossfade.core.expressions.bindings import Bindings
 from crossfade.core.expressions.checks import check_condition
-from crossfade.core.expressions.errors import invalid, wrong_operand_type
+from crossfade.core.expressions.errors import invalid_expression, wrong_operand_type
 from crossfade.core.expressions.operands import (
     Operands,
-    Resolved,
+    ResolvedOperand,
     check_distinct,
     path_required,
 )
-from crossfade.core.expressions.parser import OPERATORS_MAX, parse_condition, too_many_operators
+from crossfade.core.expressions.parser import OPERATORS_PARSED_MAX, parse_condition, too_many_operators
 from crossfade.core.expressions.syntax import (
     BetweenNode,
     ComparisonNode,
@@ -37,7 +37,7 @@ from crossfade.core.items import AttributeValue, Item, same
 
 Test: TypeAlias = Callable[[Mapping[str, AttributeValue]], bool]
 
-PARSED_MAX = 4096  # expressions kept: an application has tens, a generated test some thousands
+CONDITIONS_CACHED_MAX = 4096  # expressions kept: an application has tens, a generated test some thousands
 IN_OPERANDS_MAX = 100  # "a list of up to 100 values"
 TYPES = ("N", "BS", "L", "B", "NULL", "M", "S", "SS", "NS", "BOOL")
 # The service's message for a path given where `attribute_type` wants a value; the list has no fixed order.
@@ -62,12 +62,12 @@ def condition(text: str, bindings: Bindings, *, kind: str = "ConditionExpression
     tree, operators = parsed_condition(kind, text)
     resolver = Resolver(kind, bindings)
     test = resolver.test(tree)
-    if operators > OPERATORS_MAX and not is_translated(text):
+    if operators > OPERATORS_PARSED_MAX and not is_translated(text):
         raise too_many_operators(kind)
     return Condition(frozenset(resolver.operands.attributes), test)
 
 
-@lru_cache(maxsize=PARSED_MAX)
+@lru_cache(maxsize=CONDITIONS_CACHED_MAX)
 def parsed_condition(kind: str, text: str) -> tuple[ConditionNode, int]:
     """The checked tree and the number of its operators and functions."""
     tree = parse_condition(kind, text)
@@ -143,7 +143,7 @@ class Resolver:
             return lambda item: not _equal(mine(item), theirs(item))
         return lambda item: comparing.in_order(mine(item), comparator, theirs(item))
 
-    def _check_ordered(self, operator: str, *operands: Resolved) -> None:
+    def _check_ordered(self, operator: str, *operands: ResolvedOperand) -> None:
         for operand in operands:
             if operand.kind is not None and operand.kind not in comparing.ORDERED:
                 raise wrong_operand_type(self._kind, operator, operand.kind)
@@ -164,7 +164,7 @@ class Resolver:
         elif comparing.in_order(lower, ">", upper):
             wanted = "upper bound to be greater than or equal to lower bound"
         if wanted is not None:
-            raise invalid(
+            raise invalid_expression(
                 self._kind,
                 f"The BETWEEN operator requires {wanted}; lower bound operand: {_shown(lower)}, "
                 f"upper bound operand: {_shown(upper)}",
@@ -175,7 +175,7 @@ class Resolver:
         choices = [self.operands.one(choice) for choice in node.choices]
         check_distinct(self._kind, "IN", value.path, [choice.path for choice in choices])
         if len(choices) > IN_OPERANDS_MAX:
-            raise invalid(
+            raise invalid_expression(
                 self._kind,
                 f"The IN operator is provided with too many operands; number of operands: {len(choices)}",
             )
@@ -208,7 +208,7 @@ class Resolver:
                 relation = comparing.begins_with if name == "begins_with" else comparing.contains
                 return lambda item: relation(mine(item), theirs(item))
 
-    def _check_textual(self, *operands: Resolved) -> None:
+    def _check_textual(self, *operands: ResolvedOperand) -> None:
         for operand in operands:
             if operand.kind not in {None, "S", "B"}:
                 raise wrong_operand_type(self._kind, "begins_with", str(operand.kind))
@@ -220,7 +220,7 @@ class Resolver:
             raise wrong_operand_type(self._kind, node.name, wanted.kind or _ANY_TYPE)
         name = wanted.constant["S"]
         if name not in TYPES:
-            raise invalid(
+            raise invalid_expression(
                 self._kind,
                 f"Invalid attribute type name found; type: {name}, valid types: {{{','.join(TYPES)}}}",
             )

@@ -10,21 +10,21 @@ from collections.abc import Sequence
 
 from crossfade.core.items import ValidationError
 
-Step = str | int  # one step of a document path: an attribute's name or placeholder, or a list index
+PathStep = str | int  # one step of a document path: an attribute's name or placeholder, or a list index
 
 
 class ExpressionError(ValidationError):
     """An expression, its placeholders or its operands are not valid; `message` is the service's own wording."""
 
 
-def invalid(kind: str, reason: str) -> ExpressionError:
+def invalid_expression(kind: str, reason: str) -> ExpressionError:
     """`kind` is the request parameter (`UpdateExpression`, ...) that holds the expression."""
     return ExpressionError(f"Invalid {kind}: {reason}")
 
 
 def wrong_operand_type(kind: str, function: str, operand_type: str) -> ExpressionError:
     """`operand_type` is the type of the value given, such as `N`."""
-    return invalid(
+    return invalid_expression(
         kind,
         "Incorrect operand type for operator or function; "
         f"operator or function: {function}, operand type: {operand_type}",
@@ -33,10 +33,12 @@ def wrong_operand_type(kind: str, function: str, operand_type: str) -> Expressio
 
 def misused_function(kind: str, function: str) -> ExpressionError:
     """A function in a place where another sort of function belongs."""
-    return invalid(kind, f"The function is not allowed to be used this way in an expression; function: {function}")
+    return invalid_expression(
+        kind, f"The function is not allowed to be used this way in an expression; function: {function}"
+    )
 
 
-def show_path(path: Sequence[Step]) -> str:
+def show_path(path: Sequence[PathStep]) -> str:
     """A document path as the service's messages print it: `[a, [0], b]`."""
     return "[" + ", ".join(f"[{step}]" if isinstance(step, int) else step for step in path) + "]"
 

@@ -29,7 +29,7 @@ from crossfade.core.expressions.syntax import (
 )
 from crossfade.core.items import AttributeValue, same
 
-KIND = "KeyConditionExpression"
+KEY_CONDITION_KIND = "KeyConditionExpression"
 MISSED = "Query condition missed key schema element"
 _TURNED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -106,8 +106,8 @@ def key_condition(text: str, bindings: Bindings, *, key_names: KeyNames | None =
     `key_names` are those of the key that is queried; without them conditions with `=` are taken for the partition's
     (of two, the first).
     """
-    tree, _ = parsed_condition(KIND, text)
-    _ = Resolver(KIND, bindings).test(tree)
+    tree, _ = parsed_condition(KEY_CONDITION_KIND, text)
+    _ = Resolver(KEY_CONDITION_KIND, bindings).test(tree)
     try:
         return _structured(tree, bindings, key_names)
     except ExpressionError:
@@ -191,7 +191,7 @@ def _collect(node: ConditionNode, bindings: Bindings, parts: dict[str, SortCondi
 
 
 def _refuse(node: ConditionNode) -> NoReturn:
-    raise ExpressionError(f"Invalid operator used in {KIND}: {_operator(node)}")
+    raise ExpressionError(f"Invalid operator used in {KEY_CONDITION_KIND}: {_operator(node)}")
 
 
 def _operator(node: ConditionNode) -> str:
@@ -219,23 +219,24 @@ def _single(operator: str, operands: tuple[Operand, ...], bindings: Bindings) ->
             case PathNode():
                 names.append(_key_name(operand, bindings))
             case ValueNode():
-                values.append(bindings.value(KIND, operand))
+                values.append(bindings.value(KEY_CONDITION_KIND, operand))
             case FunctionNode():
                 raise ExpressionError("KeyConditionExpressions cannot contain nested operations")
     if len(names) != 1:
         why = "Multiple attribute names used in one condition" if names else "No key attribute specified"
-        raise ExpressionError(f"Invalid condition in {KIND}: {why}")
+        raise ExpressionError(f"Invalid condition in {KEY_CONDITION_KIND}: {why}")
     if not isinstance(operands[0], PathNode):
         if operator not in _TURNED:
             raise ExpressionError(
-                f"Invalid condition in {KIND}: {operator} operator must have the key attribute as its first operand"
+                f"Invalid condition in {KEY_CONDITION_KIND}: {operator} operator must have the key attribute as its"
+                " first operand"
             )
         operator = _TURNED[operator]
     return SortCondition(names[0], operator, tuple(values))
 
 
 def _key_name(node: PathNode, bindings: Bindings) -> str:
-    path = bindings.path(KIND, node)
+    path = bindings.path(KEY_CONDITION_KIND, node)
     if path[1:]:
         raise ExpressionError(
             "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "

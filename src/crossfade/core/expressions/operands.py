@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from crossfade.core.expressions.bindings import Bindings
-from crossfade.core.expressions.errors import ExpressionError, invalid, show_path, wrong_operand_type
-from crossfade.core.expressions.paths import Getter, Path, getter
+from crossfade.core.expressions.errors import ExpressionError, invalid_expression, show_path, wrong_operand_type
+from crossfade.core.expressions.paths import DocumentPath, Getter, getter
 from crossfade.core.expressions.syntax import FunctionNode, Operand, PathNode, ValueNode
 from crossfade.core.items import AttributeValue
 
 _SIZED = frozenset({"S", "B", "SS", "NS", "BS", "L", "M"})
 
 
-class Resolved(NamedTuple):
+class ResolvedOperand(NamedTuple):
     """`get` gives the operand's value for an item. At most one of the others is known before there is an item."""
 
     get: Getter
-    path: Path | None = None
+    path: DocumentPath | None = None
     constant: AttributeValue | None = None
     kind: str | None = None  # the type, where it does not depend on the item
 
@@ -33,13 +33,13 @@ class Operands:
         self.bindings = bindings
         self.attributes: set[str] = set()
 
-    def one(self, node: Operand) -> Resolved:
+    def one(self, node: Operand) -> ResolvedOperand:
         """One operand; ExpressionError as the service checks it."""
         match node:
             case PathNode():
                 path = self.bindings.path(self.kind, node)
                 self.attributes.add(str(path[0]))
-                return Resolved(getter(path), path=path)
+                return ResolvedOperand(getter(path), path=path)
             case ValueNode():
                 value = self.bindings.value(self.kind, node)
                 (value_kind,) = value
@@ -47,18 +47,18 @@ class Operands:
                 def constant(_: object) -> AttributeValue:
                     return value
 
-                return Resolved(constant, constant=value, kind=value_kind)
+                return ResolvedOperand(constant, constant=value, kind=value_kind)
             case FunctionNode():
                 return self._size(node)
 
-    def all(self, node: FunctionNode, count: int) -> list[Resolved]:
+    def all(self, node: FunctionNode, count: int) -> list[ResolvedOperand]:
         """The operands of a function that takes `count` of them."""
         found = [self.one(operand) for operand in node.operands]
         if len(found) != count:
             raise wrong_operand_count(self.kind, node)
         return found
 
-    def _size(self, node: FunctionNode) -> Resolved:
+    def _size(self, node: FunctionNode) -> ResolvedOperand:
         (measured,) = self.all(node, 1)
         if measured.kind is not None and measured.kind not in _SIZED:
             raise wrong_operand_type(self.kind, "size", measured.kind)
@@ -68,22 +68,22 @@ class Operands:
             value = get(item)
             return None if value is None else size_of(value)
 
-        return Resolved(size, kind="N")
+        return ResolvedOperand(size, kind="N")
 
 
 def wrong_operand_count(kind: str, node: FunctionNode) -> ExpressionError:
     """A function with too few or too many operands."""
-    return invalid(
+    return invalid_expression(
         kind,
         "Incorrect number of operands for operator or function; "
         f"operator or function: {node.name}, number of operands: {len(node.operands)}",
     )
 
 
-def check_distinct(kind: str, operator: str, first: Path | None, others: list[Path | None]) -> None:
+def check_distinct(kind: str, operator: str, first: DocumentPath | None, others: list[DocumentPath | None]) -> None:
     """The service refuses to compare a path with itself."""
     if first is not None and first in others:
-        raise invalid(
+        raise invalid_expression(
             kind,
             "The first operand must be distinct from the remaining operands for this operator or function; "
             f"operator: {operator}, first operand: {show_path(first)}",
@@ -92,7 +92,7 @@ def check_distinct(kind: str, operator: str, first: Path | None, others: list[Pa
 
 def path_required(kind: str, function: str) -> ExpressionError:
     """A function whose operand is an attribute, not its value."""
-    return invalid(kind, f"Operator or function requires a document path; operator or function: {function}")
+    return invalid_expression(kind, f"Operator or function requires a document path; operator or function: {function}")
 
 
 def size_of(value: AttributeValue) -> AttributeValue | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, TypeVar, cast
 
-from crossfade.core.expressions.errors import ExpressionError, Step, invalid
+from crossfade.core.expressions.errors import ExpressionError, PathStep, invalid_expression
 from crossfade.core.expressions.syntax import (
     ActionNode,
     BetweenNode,
@@ -28,10 +28,12 @@ from crossfade.core.expressions.syntax import (
     UpdateNode,
     ValueNode,
 )
-from crossfade.core.expressions.tokens import Token, syntax_error, tokenize
+from crossfade.core.expressions.tokens import Lexeme, lexemes, syntax_error
 
-OPERATORS_MAX = 300  # "the maximum number of operators or functions in an UpdateExpression is 300", and elsewhere
-NESTING_MAX = 100  # parentheses inside parentheses: far more than people write, and well below Python's own stack
+OPERATORS_PARSED_MAX = (
+    300  # "the maximum number of operators or functions in an UpdateExpression is 300", and elsewhere
+)
+PARENTHESES_MAX = 100  # parentheses inside parentheses: far more than people write, and well below Python's own stack
 _COMPARATORS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 _SECTIONS = frozenset({"SET", "REMOVE", "ADD", "DELETE"})
 T = TypeVar("T")
@@ -57,14 +59,16 @@ def parse_projection(kind: str, text: str) -> tuple[PathNode, ...]:
 
 def too_many_operators(kind: str) -> ExpressionError:
     """The service stops counting at the first operator too many."""
-    return invalid(kind, f"The expression contains too many operators; operator count: {OPERATORS_MAX + 1}")
+    return invalid_expression(
+        kind, f"The expression contains too many operators; operator count: {OPERATORS_PARSED_MAX + 1}"
+    )
 
 
 class _Parser:
     def __init__(self, kind: str, text: str) -> None:
         self._kind = kind
         self._text = text
-        self._tokens: list[Token] = tokenize(kind, text)
+        self._tokens: list[Lexeme] = lexemes(kind, text)
         self._at = 0
         self._open = 0  # parentheses around the token at hand
         self._closed = (-1, -1)  # where the group that closed last had its parentheses
@@ -74,12 +78,12 @@ class _Parser:
     def _sort(self) -> str:
         return self._tokens[self._at].sort
 
-    def _take(self) -> Token:
+    def _take(self) -> Lexeme:
         token = self._tokens[self._at]
         self._at += 1
         return token
 
-    def _expect(self, sort: str) -> Token:
+    def _expect(self, sort: str) -> Lexeme:
         if self._sort() != sort:
             raise self._error()
         return self._take()
@@ -113,7 +117,7 @@ class _Parser:
     def _within(self, rule: Callable[[], T]) -> T:
         _ = self._expect("(")
         self._open += 1
-        if self._open > NESTING_MAX:
+        if self._open > PARENTHESES_MAX:
             raise self._redundant() if self._has_redundant() else too_many_operators(self._kind)
         found = rule()
         _ = self._expect(")")
@@ -121,7 +125,7 @@ class _Parser:
         return found
 
     def _redundant(self) -> ExpressionError:
-        return invalid(self._kind, "The expression has redundant parentheses;")
+        return invalid_expression(self._kind, "The expression has redundant parentheses;")
 
     def _has_redundant(self) -> bool:
         """Whether any parentheses lie directly around others, told without going down into them."""
@@ -140,7 +144,7 @@ class _Parser:
     # paths and operands
 
     def path(self) -> PathNode:
-        steps: list[Step] = [self._name()]
+        steps: list[PathStep] = [self._name()]
         while True:
             match self._sort():
                 case ".":
@@ -203,7 +207,7 @@ class _Parser:
             _ = self._take()
             negations += 1
         found = self._predicate(bare=bare and not negations)
-        for _ in range(min(negations, OPERATORS_MAX + 1)):  # enough to be counted as too many
+        for _ in range(min(negations, OPERATORS_PARSED_MAX + 1)):  # enough to be counted as too many
             found = NotNode(cast("ConditionNode", found))
         return found
 

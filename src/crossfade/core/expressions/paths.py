@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from crossfade.core.expressions.bindings import Bindings
-from crossfade.core.expressions.errors import ExpressionError, Step, invalid, show_path
+from crossfade.core.expressions.errors import ExpressionError, PathStep, invalid_expression, show_path
 from crossfade.core.expressions.syntax import PathNode
 from crossfade.core.items import AttributeValue, Item
 
-Path: TypeAlias = tuple[Step, ...]
+DocumentPath: TypeAlias = tuple[PathStep, ...]
 Getter: TypeAlias = Callable[[Mapping[str, AttributeValue]], AttributeValue | None]
 
 
-def getter(path: Path) -> Getter:
+def getter(path: DocumentPath) -> Getter:
     """A function that finds what an item has at `path`, None if nothing."""
     first = cast("str", path[0])
     if len(path) == 1:
@@ -37,7 +37,7 @@ def getter(path: Path) -> Getter:
     return get
 
 
-def child(value: AttributeValue, step: Step) -> AttributeValue | None:
+def child(value: AttributeValue, step: PathStep) -> AttributeValue | None:
     """What lies one step inside `value`, None if nothing."""
     if isinstance(step, str):
         members: Mapping[str, AttributeValue] | None = value.get("M")
@@ -52,7 +52,7 @@ class Tree:
     __slots__ = ("children", "leaf")
 
     def __init__(self) -> None:
-        self.children: dict[Step, Tree] = {}
+        self.children: dict[PathStep, Tree] = {}
         self.leaf = -1
 
     def any_leaf(self) -> int:
@@ -63,21 +63,21 @@ class Tree:
         return tree.leaf
 
 
-def tree_of(kind: str, nodes: Sequence[PathNode], bindings: Bindings) -> tuple[tuple[Path, ...], Tree]:
+def tree_of(kind: str, nodes: Sequence[PathNode], bindings: Bindings) -> tuple[tuple[DocumentPath, ...], Tree]:
     """The paths of `nodes` and their tree; ExpressionError if two clash.
 
     They are looked up and planted from the last to the first, as the service does, so that of several faults the same
     is reported.
     """
     root = Tree()
-    paths: dict[int, Path] = {}
+    paths: dict[int, DocumentPath] = {}
     for index in reversed(range(len(nodes))):
         paths[index] = bindings.path(kind, nodes[index])
         _plant(kind, root, index, paths)
     return tuple(paths[index] for index in range(len(nodes))), root
 
 
-def _plant(kind: str, root: Tree, index: int, paths: Mapping[int, Path]) -> None:
+def _plant(kind: str, root: Tree, index: int, paths: Mapping[int, DocumentPath]) -> None:
     tree, path = root, paths[index]
     for step in path:
         if tree.leaf >= 0:
@@ -93,8 +93,8 @@ def _plant(kind: str, root: Tree, index: int, paths: Mapping[int, Path]) -> None
     tree.leaf = index
 
 
-def _clash(kind: str, how: str, one: Path, two: Path) -> ExpressionError:
-    return invalid(
+def _clash(kind: str, how: str, one: DocumentPath, two: DocumentPath) -> ExpressionError:
+    return invalid_expression(
         kind,
         f"Two document paths {how} with each other; must remove or rewrite one of these paths; "
         f"path one: {show_path(one)}, path two: {show_path(two)}",

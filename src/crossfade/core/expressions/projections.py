@@ -13,8 +13,8 @@ from crossfade.core.expressions.paths import Tree, project, tree_of
 from crossfade.core.expressions.syntax import PathNode
 from crossfade.core.items import AttributeValue, Item
 
-KIND = "ProjectionExpression"
-PARSED_MAX = 4096
+PROJECTION_KIND = "ProjectionExpression"
+PROJECTIONS_CACHED_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class Projection:
 
 def projection(text: str, bindings: Bindings) -> Projection:
     """A projection; ExpressionError if it is not valid."""
-    paths, tree = tree_of(KIND, parsed_projection(text), bindings)
+    paths, tree = tree_of(PROJECTION_KIND, parsed_projection(text), bindings)
     return Projection(frozenset(str(path[0]) for path in paths), tree)
 
 
-@lru_cache(maxsize=PARSED_MAX)
+@lru_cache(maxsize=PROJECTIONS_CACHED_MAX)
 def parsed_projection(text: str) -> tuple[PathNode, ...]:
     """The checked paths."""
-    nodes = parse_projection(KIND, text)
+    nodes = parse_projection(PROJECTION_KIND, text)
     for node in nodes:
-        check_path(KIND, node)
+        check_path(PROJECTION_KIND, node)
     return nodes

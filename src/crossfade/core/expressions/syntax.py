@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from crossfade.core.expressions.errors import Step
+from crossfade.core.expressions.errors import PathStep
 
 Comparator = Literal["=", "<>", "<", "<=", ">", ">="]
 Keyword = Literal["SET", "REMOVE", "ADD", "DELETE"]
@@ -18,7 +18,7 @@ Keyword = Literal["SET", "REMOVE", "ADD", "DELETE"]
 class PathNode:
     """A document path; a step that begins with `#` is a placeholder."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PathStep, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from crossfade.core.expressions.errors import ExpressionError, invalid
+from crossfade.core.expressions.errors import ExpressionError, invalid_expression
 from crossfade.core.expressions.translated import is_translated
 
 CHARACTERS_MAX = 4096  # "the maximum length of any expression string is 4 KB"
@@ -25,7 +25,7 @@ _TOKEN = re.compile(
 )
 
 
-class Token(NamedTuple):
+class Lexeme(NamedTuple):
     """`sort` is word, placeholder, value, index, end, or the keyword (in capitals) or sign itself."""
 
     sort: str
@@ -34,27 +34,27 @@ class Token(NamedTuple):
     end: int
 
 
-def tokenize(kind: str, text: str) -> list[Token]:
+def lexemes(kind: str, text: str) -> list[Lexeme]:
     """The tokens of `text`, ended by one of sort `end`; ExpressionError if it is empty or too long."""
     if not text:
-        raise invalid(kind, "The expression can not be empty;")
+        raise invalid_expression(kind, "The expression can not be empty;")
     if len(text) > CHARACTERS_MAX and not is_translated(text):
         size = "" if kind in _SIZE_UNTOLD else f" expression size: {len(text)}"
-        raise invalid(kind, f"Expression size has exceeded the maximum allowed size;{size}")
-    tokens: list[Token] = []
+        raise invalid_expression(kind, f"Expression size has exceeded the maximum allowed size;{size}")
+    tokens: list[Lexeme] = []
     for found in _TOKEN.finditer(text):
         sort, word = found.lastgroup or "", found.group()
         if sort == "sign":
             sort = word
         elif sort == "word" and word.upper() in KEYWORDS:
             sort = word.upper()
-        tokens.append(Token(sort, word, found.start(), found.end()))
-    tokens.append(Token("end", "<EOF>", len(text), len(text)))
+        tokens.append(Lexeme(sort, word, found.start(), found.end()))
+    tokens.append(Lexeme("end", "<EOF>", len(text), len(text)))
     return tokens
 
 
-def syntax_error(kind: str, text: str, tokens: list[Token], at: int) -> ExpressionError:
+def syntax_error(kind: str, text: str, tokens: list[Lexeme], at: int) -> ExpressionError:
     """The error for a token, the one at index `at`, that cannot follow those before it."""
     start = tokens[at - 1].start if at else 0
     near = text[start : tokens[min(at + 1, len(tokens) - 1)].end]
-    return invalid(kind, f'Syntax error; token: "{tokens[at].text}", near: "{near}"')
+    return invalid_expression(kind, f'Syntax error; token: "{tokens[at].text}", near: "{near}"')

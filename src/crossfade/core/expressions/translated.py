@@ -15,7 +15,7 @@ from crossfade.core.expressions.syntax import PathNode
 
 PREFIX: Final = "xfl"  # with `#` for names and `:` for values
 TYPE_MISMATCH: Final = "Type mismatch for attribute to update"
-T = TypeVar("T")
+Built = TypeVar("Built")
 
 
 def is_translated(written: str | PathNode) -> bool:
@@ -24,7 +24,7 @@ def is_translated(written: str | PathNode) -> bool:
     return f"#{PREFIX}" in text
 
 
-def in_legacy_words(act: Callable[[], T]) -> T:
+def in_legacy_words(act: Callable[[], Built]) -> Built:
     """What `act` gives; where a value has a type that does not fit, the error is the one for AttributeUpdates."""
     try:
         return act()

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast
 
-from crossfade.core.expressions.actions import KIND, Outcome, outcome
+from crossfade.core.expressions.actions import UPDATE_KIND, ActionResult, action_result
 from crossfade.core.expressions.bindings import Bindings
 from crossfade.core.expressions.checks import check_update
 from crossfade.core.expressions.errors import ExpressionError, invalid_document_path
-from crossfade.core.expressions.parser import OPERATORS_MAX, parse_update, too_many_operators
-from crossfade.core.expressions.paths import Path, Tree, project, tree_of
+from crossfade.core.expressions.parser import OPERATORS_PARSED_MAX, parse_update, too_many_operators
+from crossfade.core.expressions.paths import DocumentPath, Tree, project, tree_of
 from crossfade.core.expressions.syntax import FunctionNode, Operand, SumNode, UpdateNode
 from crossfade.core.expressions.translated import is_translated
 from crossfade.core.items import (
@@ -29,7 +29,7 @@ from crossfade.core.items import (
     size_bytes,
 )
 
-PARSED_MAX = 4096
+UPDATES_CACHED_MAX = 4096
 ReturnMode = Literal["NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"]
 
 
@@ -42,7 +42,7 @@ class UpdateResult:
 
     old: Item
     new: Item
-    touched: tuple[Path, ...]
+    touched: tuple[DocumentPath, ...]
     existed: bool
 
     @property
@@ -61,8 +61,8 @@ class Update:
 
     attributes: frozenset[str]
     only_removes: bool
-    _paths: tuple[Path, ...]
-    _outcomes: tuple[Outcome, ...]
+    _paths: tuple[DocumentPath, ...]
+    _outcomes: tuple[ActionResult, ...]
     _tree: Tree
 
     def apply(self, item: Item, key_names: Collection[str], *, existed: bool = True) -> UpdateResult:
@@ -104,10 +104,10 @@ def update(text: str, bindings: Bindings) -> Update:
     tree, operators = parsed_update(text)
     actions = tree.actions
     # From the last action to the first, and paths before operands: so the service reports the same fault of several.
-    paths, planted = tree_of(KIND, [action.path for action in actions], bindings)
-    outcomes = [outcome(action, bindings) for action in reversed(actions)]
-    if operators > OPERATORS_MAX and not is_translated(text):
-        raise too_many_operators(KIND)
+    paths, planted = tree_of(UPDATE_KIND, [action.path for action in actions], bindings)
+    outcomes = [action_result(action, bindings) for action in reversed(actions)]
+    if operators > OPERATORS_PARSED_MAX and not is_translated(text):
+        raise too_many_operators(UPDATE_KIND)
     return Update(
         frozenset(str(path[0]) for path in paths),
         all(action.keyword in {"REMOVE", "DELETE"} for action in actions),
@@ -117,11 +117,11 @@ def update(text: str, bindings: Bindings) -> Update:
     )
 
 
-@lru_cache(maxsize=PARSED_MAX)
+@lru_cache(maxsize=UPDATES_CACHED_MAX)
 def parsed_update(text: str) -> tuple[UpdateNode, int]:
     """The checked tree and the number of its operators and functions."""
-    tree = parse_update(KIND, text)
-    check_update(KIND, tree)
+    tree = parse_update(UPDATE_KIND, text)
+    check_update(UPDATE_KIND, tree)
     return tree, sum(_count(action.source) for action in tree.actions)
 
 
@@ -143,7 +143,7 @@ class _Writing:
     """What every step of one update needs: the old item and what to do at each leaf."""
 
     old: Item
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ActionResult, ...]
 
 
 def _written(writing: _Writing, held: AttributeValue | None, tree: Tree, depth: int) -> AttributeValue | None:

@@ -38,9 +38,9 @@ class CompiledMapping:
     fingerprint: str
     """Changes with what the mapping does; see the module of that name."""
     sort_prefix: str = ""
-    kept: KeySchema = ()
+    source_key_extras: KeySchema = ()
     """Attributes of the source's key that stay on the item because the target's key does not lead back to them."""
-    held: KeySchema = ()
+    target_key_extras: KeySchema = ()
     """Attributes of the target's key that are the item's own, so that the source's key does not lead to them."""
     touched: frozenset[str] = field(init=False, repr=False, compare=False)
     """The root attributes, of either side, that a piece takes, gives or alters."""
@@ -118,13 +118,13 @@ class CompiledMapping:
 
     def forward_key(self, key: Item) -> Item:
         """The target key of a source key (exactly the key attributes, and those held). Raises MappingError."""
-        before = self.source_key + self.held
+        before = self.source_key + self.target_key_extras
         return _map_key(key, before, "source", self._key_forward_steps, self.target_key, "target")
 
     def backward_key(self, key: Item) -> Item:
         """The source key (and what is held) of a target key (exactly the key attributes, and those kept). Raises
         MappingError."""
-        before, after = self.target_key + self.kept, self.source_key + self.held
+        before, after = self.target_key + self.source_key_extras, self.source_key + self.target_key_extras
         return _map_key(key, before, "target", self._key_backward_steps, after, "source")
 
     def partitions(self, value: AttributeValue, *, back: bool = False) -> tuple[AttributeValue, ...]:

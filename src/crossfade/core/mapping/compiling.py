@@ -35,7 +35,7 @@ def compile_mapping(mapping: object, source_key: Mapping[str, Kind], target_key:
         paths.follow(complete)
         bound.append(complete)
     _arrived(keys, target_key, paths)
-    _untouched([name for name, part in keys.items() if part.held], bound)
+    _untouched([name for name, part in keys.items() if part.is_target_extra], bound)
     on_the_way = _key_pieces(bound, target_key)
     bound = [
         replace(piece, is_key=True) if isinstance(piece, SetDefault) and number in on_the_way else piece
@@ -48,13 +48,13 @@ def compile_mapping(mapping: object, source_key: Mapping[str, Kind], target_key:
         key_pieces=tuple(bound[number] for number in sorted(on_the_way)),
         source_key=source,
         target_key=target,
-        keys_only=not any(part.kept for part in keys.values())
+        keys_only=not any(part.is_source_extra for part in keys.values())
         and all(number in on_the_way or isinstance(piece, Identity) for number, piece in enumerate(bound)),
         sort=sort,
         sort_prefix=prefix,
         fingerprint=fingerprint(bound, source_key, target_key),
-        kept=tuple((name, part.kind) for name, part in keys.items() if part.kept),
-        held=tuple((name, part.kind) for name, part in keys.items() if part.held),
+        source_key_extras=tuple((name, part.kind) for name, part in keys.items() if part.is_source_extra),
+        target_key_extras=tuple((name, part.kind) for name, part in keys.items() if part.is_target_extra),
     )
 
 
@@ -165,12 +165,12 @@ def _arrived(keys: Keys, target_key: Mapping[str, Kind], paths: _Paths) -> None:
                 next_step=f"correct the declaration, or convert it, such as convert({name!r}, text_to_number)",
             )
     for name, part in keys.items():
-        if part.kept and (part.unchanged != name or part.prefix):
+        if part.is_source_extra and (part.unchanged != name or part.prefix):
             raise MappingInvalid(
                 f"{name!r} is of the source's key, which has to stay on the item as it is",
                 next_step="leave out the piece that renames or changes it",
             )
-    outside = [name for name, part in keys.items() if not (name in target_key or part.constant or part.kept)]
+    outside = [name for name, part in keys.items() if not (name in target_key or part.constant or part.is_source_extra)]
     if outside:
         raise MappingInvalid(
             f"{', '.join(outside)}: part of the source's key, but not of the target's: two items of the source could"

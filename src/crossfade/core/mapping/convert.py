@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from crossfade.core.items import KINDS, AttributeValue, Item, same
+from crossfade.core.items import VALUE_KINDS, AttributeValue, Item, same
 from crossfade.core.mapping.paths import Blocked, Path, PathLike, look, parse_path, put, show
 from crossfade.core.mapping.piece import KEY_KINDS, KeyPart, Keys, Kind, Piece, kind_of, unmappable
 from crossfade.core.mapping.values import show_value
@@ -112,7 +112,7 @@ class Convert(Piece):
             raise
         except Exception as error:
             raise unmappable(self, self.path, f"is {show_value(value)}: {error or type(error).__name__}") from error
-        if not isinstance(changed, dict) or len(changed) != 1 or next(iter(changed)) not in KINDS:  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        if not isinstance(changed, dict) or len(changed) != 1 or next(iter(changed)) not in VALUE_KINDS:  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
             raise unmappable(self, self.path, f"became {changed!r}, which is no attribute value")
         return changed  # pyright: ignore[reportUnknownVariableType]
 
@@ -149,7 +149,7 @@ def convert(
             f"convert: {show(parsed)}: the function and its inverse are both needed",
             next_step="give forward= and backward=, or a converter such as text_to_number",
         )
-    if types is not None and (len(types) != 2 or not KINDS.issuperset(types)):
-        raise MappingInvalid(f"convert: {show(parsed)}: types are two of {', '.join(sorted(KINDS))}")
+    if types is not None and (len(types) != 2 or not VALUE_KINDS.issuperset(types)):
+        raise MappingInvalid(f"convert: {show(parsed)}: types are two of {', '.join(sorted(VALUE_KINDS))}")
     name = str(getattr(forward, "__qualname__", type(forward).__name__))
     return Convert(parsed, Converter(name, forward, backward, types))

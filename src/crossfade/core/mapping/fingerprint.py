@@ -14,12 +14,16 @@ from typing import cast
 
 from crossfade.core.mapping.piece import Kind, Piece
 
-VERSION = 1  # goes into the digest: raised when a piece changes what it does
+FINGERPRINT_VERSION = 1  # goes into the digest: raised when a piece changes what it does
 DIGITS = 16
 
 
 def fingerprint(pieces: Iterable[Piece], source_key: Mapping[str, Kind], target_key: Mapping[str, Kind]) -> str:
-    written = [f"crossfade mapping {VERSION}", _write(tuple(source_key.items())), _write(tuple(target_key.items()))]
+    written = [
+        f"crossfade mapping {FINGERPRINT_VERSION}",
+        _write(tuple(source_key.items())),
+        _write(tuple(target_key.items())),
+    ]
     written += [f"{type(piece).__name__}{_write(piece.content)}" for piece in pieces]
     return hashlib.sha256("\n".join(written).encode()).hexdigest()[:DIGITS]
 

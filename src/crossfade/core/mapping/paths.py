@@ -16,7 +16,7 @@ from crossfade.errors import MappingInvalid
 Path: TypeAlias = tuple[str, ...]
 PathLike: TypeAlias = str | tuple[str, ...]
 
-NESTING_MAX = 32  # DynamoDB's own limit on nested attributes
+NESTED_LEVELS_MAX = 32  # DynamoDB's own limit on nested attributes
 NAME_BYTES_MAX = 65_535  # DynamoDB's limit on an attribute name
 
 
@@ -36,8 +36,8 @@ def parse_path(written: PathLike) -> Path:
             f"path {written!r}: a value inside a list cannot be named",
             next_step='convert the whole list with custom(); if "[" is part of the name, write the path as a tuple',
         )
-    if not 1 <= len(names) <= NESTING_MAX:
-        raise MappingInvalid(f"path {written!r}: a path has 1 to {NESTING_MAX} names")
+    if not 1 <= len(names) <= NESTED_LEVELS_MAX:
+        raise MappingInvalid(f"path {written!r}: a path has 1 to {NESTED_LEVELS_MAX} names")
     path: list[str] = []
     for name in names:
         if not isinstance(name, str) or not name or len(name.encode()) > NAME_BYTES_MAX:

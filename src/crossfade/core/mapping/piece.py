@@ -35,8 +35,10 @@ class KeyPart:
     prefix: str = ""  # a constant text before that value: the order is kept
     constant: bool = False  # the same in every item: made by set_default, so it may become a part of the key
     text: str | None = None  # of a constant, where it is a text
-    kept: bool = False  # of the source's key alone: stays on the item, because the target's key is another
-    held: bool = False  # of the target's key alone: what the item holds there, which the source's key does not tell
+    is_source_extra: bool = False  # of the source's key alone: stays on the item, because the target's key is another
+    is_target_extra: bool = (
+        False  # of the target's key alone: what the item holds there, which the source's key does not tell
+    )
 
 
 Keys: TypeAlias = Mapping[str, KeyPart]

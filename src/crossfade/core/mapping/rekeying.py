@@ -30,8 +30,8 @@ class UseAsKey(Piece):
 
     def bind(self, keys: Keys, target: Mapping[str, Kind]) -> tuple[Piece, Keys]:
         kind = _kind_of_new_key(self, self.name, keys, target)
-        kept = {name: part if name in target else replace(part, kept=True) for name, part in keys.items()}
-        return self, {**kept, self.name: KeyPart(kind, held=True)}
+        kept = {name: part if name in target else replace(part, is_source_extra=True) for name, part in keys.items()}
+        return self, {**kept, self.name: KeyPart(kind, is_target_extra=True)}
 
     def forward(self, item: Item) -> None:
         if self.name not in item:
@@ -69,7 +69,7 @@ class DeriveKey(Piece):
                     next_step="derive the key from key attributes of type S; for others, such as a guid that the item"
                     " holds, there is use_as_key()",
                 )
-        kept = {name: replace(p, kept=name in self.by and name not in target) for name, p in keys.items()}
+        kept = {name: replace(p, is_source_extra=name in self.by and name not in target) for name, p in keys.items()}
         return self, {**kept, self.name: KeyPart("S")}
 
     def forward(self, item: Item) -> None:

@@ -25,7 +25,7 @@ from crossfade.core.mapping.piece import KEY_KINDS, KeyPart, Keys, Kind, Piece, 
 from crossfade.core.mapping.values import show_value
 from crossfade.errors import MappingInvalid
 
-NOTHING: AttributeValue = {}
+EMPTY_DICT: AttributeValue = {}
 TYPE_AND_LENGTH = Struct(">cI")
 NUMBER = Struct(">I")
 SHARDS_KEPT = 1_000
@@ -150,7 +150,7 @@ class Suffix(Piece):
     def number(self, item: Item) -> int:
         """The suffix of an item, as it is at this point of the mapping. Raises MappingError."""
         if len(self.by) == 1:
-            text = item.get(self.by[0], NOTHING).get("S")
+            text = item.get(self.by[0], EMPTY_DICT).get("S")
             if text is not None:
                 return _shard_of_text(text, self.count)
         values: list[AttributeValue] = []

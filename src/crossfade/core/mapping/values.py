@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
-from crossfade.core.items import KINDS, AttributeValue, Item, format_number
+from crossfade.core.items import VALUE_KINDS, AttributeValue, Item, format_number
 from crossfade.errors import MappingInvalid
 
 Plain: TypeAlias = str | int | bool | bytes | Decimal | AttributeValue | None
@@ -28,7 +28,7 @@ def attribute_value(value: Plain) -> AttributeValue:
         return {"B": given}
     if isinstance(given, dict):
         entries = cast("AttributeValue", given)
-        if len(entries) == 1 and next(iter(entries)) in KINDS:
+        if len(entries) == 1 and next(iter(entries)) in VALUE_KINDS:
             return entries
     advice = (
         "numbers are exact here: write an int, a Decimal or {'N': '1.5'}"

@@ -1,0 +1,364 @@
+"""The migrations attached to one emitter, in a row: a request goes down the row, its answer comes back up.
+
+So one request may be about tables of several migrations, and a table may be the target of one that is complete and the
+source of the next: what the first makes of a request is what the second gets to see.
+
+    crossfade-serving        an event of ours: which lines an emitter's handlers are of
+    provide-client-params    note whether the caller chose the token of its transaction: botocore makes one up later
+    before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context
+    choose-signer            requests are signed as botocore would, in less time (see `signer`)
+    before-call              each in turn may take the operation over, or let it go on with another request
+    request-created          once an attempt
+    before-parse             an answer that we take part in is read by us, in a tenth of the time that botocore takes
+    needs-retry              our own writes are not sent again; which attempts of a caller's had no answer is noted
+    after-call               first, before a resource converts the answer; each in turn, the last one first
+    after-call-error         likewise; what goes wrong in one on the way comes to those before it as such an error
+
+A call of our own (see `calls`) is served by the same handlers: what the hooks of other migrations make of it is what
+it is answered with. Those that had their turn before leave it alone: their part of the caller's request may be in it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import weakref
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, cast
+
+from crossfade.aws.hooks import CHOSEN, PARAMETERS, SERVICE, Hooks, Short
+from crossfade.aws.lean.decoding import decoded
+from crossfade.aws.lean.operations import LeanOperation, operation_of
+from crossfade.aws.own_calls import CARRIED, ERROR_FROM, OWN, SERVER_ERROR, restore_parameters, send_once, take_reply
+from crossfade.aws.signer import choose_signer
+from crossfade.aws.unknown import KNOWN, refuse_unknown
+from crossfade.core.effects import Reply, Request
+from crossfade.core.request.names import WRITES
+from crossfade.errors import ConfigurationError
+from crossfade.migration import Migration
+
+TRANSACT: Final = "TransactWriteItems"
+WORTHWHILE_BYTES: Final = 200  # of an answer; what is shorter holds no item to speak of
+SERVING: Final = "crossfade-serving"  # an event of our own, which botocore does not emit
+# Whether the request sent last, in this thread or task, is one that we take part in. To be wrong costs time only.
+IN_OWN_CALL: Final[ContextVar[bool]] = ContextVar("crossfade_ours", default=False)
+
+
+class HookChain:
+    def __init__(self, emitter: Any) -> None:
+        self._emitter = emitter
+        self._lock = threading.Lock()
+        self._claimed: dict[str, Migration] = {}
+        self._hooks: tuple[Hooks, ...] = ()
+        self._backwards: tuple[Hooks, ...] = ()
+        self._operations: dict[str, LeanOperation] = {}
+
+    def claim(self, migration: Migration, *, is_session: bool) -> None:
+        """Reserve the migration's place before anything is joined.
+
+        Raises ConfigurationError where a request would pass the hooks of this migration twice, or where what one
+        migration writes would bypass those of another.
+        """
+        for line in chains_of(self._emitter):
+            if line is not self and line.hooks:
+                names = ", ".join(hooks.name for hooks in line.hooks)
+                raise ConfigurationError(
+                    f"migration {migration.name}: the session that this client was made from is attached to {names},"
+                    " and so the client is",
+                    next_step="attach the session, before the client is made; or make the client from another session",
+                )
+        with self._lock:
+            if migration.name in self._claimed:
+                raise ConfigurationError(
+                    f"migration {migration.name} is attached to this {'session' if is_session else 'client'} already",
+                    next_step="attach once, where the client is made, and keep the Router; detach() it to attach anew",
+                )
+            ours = {migration.source.name, migration.target.name}
+            for other in self._claimed.values():
+                shared = ours & {other.source.name, other.target.name}
+                if is_session and shared:
+                    raise ConfigurationError(
+                        f"migrations {other.name} and {migration.name} share the table {shared.pop()}, and what one of"
+                        " them mirrors through a session, the other would not see",
+                        next_step="attach each client to both, instead of the session that makes them",
+                    )
+            self._claimed[migration.name] = migration
+
+    def release(self, migration: Migration) -> None:
+        """After which it may be attached anew."""
+        with self._lock:
+            _ = self._claimed.pop(migration.name, None)
+
+    def add(self, hooks: Hooks) -> None:
+        """The first one registers the events. A migration comes before the one that its target is the source of."""
+        if not self._hooks:
+            _LINES[self._emitter] = self
+            for how, event, handler in self._events():
+                getattr(self._emitter, how)(event, handler, unique_id=self._unique_id(event, handler))
+        target = hooks.engine.pair.target.name
+        behind = [n for n, other in enumerate(self._hooks) if other.engine.pair.source.name == target]
+        place = min(behind, default=len(self._hooks))
+        self._set((*self._hooks[:place], hooks, *self._hooks[place:]))
+
+    def remove(self, hooks: Hooks) -> None:
+        self._set(tuple(other for other in self._hooks if other is not hooks))
+        if not self._hooks:
+            _ = _LINES.pop(self._emitter, None)
+            for _, event, handler in self._events():
+                self._emitter.unregister(event, unique_id=self._unique_id(event, handler))
+
+    def _unique_id(self, event: str, handler: Callable[..., Any]) -> str:
+        """A client has the handlers of the session that it was made from, under their ids, for ever: so a line's own
+        handlers say whose they are. The signer's is the same for all, and known by its id (docs/attach.md)."""
+        return f"crossfade:{event}" if handler is choose_signer else f"crossfade:{event}:{id(self)}"
+
+    def _set(self, hooks: tuple[Hooks, ...]) -> None:
+        self._hooks, self._backwards = hooks, hooks[::-1]
+        for each in hooks:
+            each.only = len(hooks) == 1
+            target = each.engine.pair.target.name
+            each.is_followed = any(
+                other.engine.pair.view == "source" and other.engine.pair.source.name == target for other in hooks
+            )
+
+    @property
+    def hooks(self) -> tuple[Hooks, ...]:
+        return self._hooks
+
+    def _events(self) -> list[tuple[str, str, Callable[..., Any]]]:
+        """How to register, for which event, and what."""
+        return [
+            ("register", SERVING, self.serves),
+            ("register_first", f"provide-client-params.{SERVICE}.{TRANSACT}", self.provide_client_params),
+            ("register_last", f"choose-signer.{SERVICE}", choose_signer),
+            ("register_last", f"before-parameter-build.{SERVICE}", self.before_parameter_build),
+            ("register", f"before-call.{SERVICE}", self.before_call),
+            ("register_last", f"request-created.{SERVICE}", self.request_created),
+            ("register", f"before-parse.{SERVICE}", self.before_parse),
+            *(("register_first", f"needs-retry.{SERVICE}.{write}", self.needs_retry) for write in sorted(WRITES)),
+            ("register_first", f"after-call.{SERVICE}", self.after_call),
+            ("register_first", f"after-call-error.{SERVICE}", self.after_call_error),
+        ]
+
+    def serves(self, **_: Any) -> HookChain:
+        return self
+
+    def provide_client_params(self, params: Request, context: dict[str, Any], **_: Any) -> None:
+        context[CHOSEN] = "ClientRequestToken" in params
+
+    def before_parameter_build(self, params: Request, context: dict[str, Any], **_: Any) -> None:
+        if OWN.get() is not None:
+            restore_parameters(params)
+        context[PARAMETERS] = params
+
+    def request_created(self, request: Any, **_: Any) -> None:
+        own = OWN.get()
+        if own is not None and own.carried and own.operation in WRITES:
+            for each in own.carried:
+                each.sending()
+        ours = False
+        for hooks in self._hooks:
+            if hooks.request_created(request):
+                ours = True
+        _token = IN_OWN_CALL.set(ours)
+
+    def needs_retry(
+        self,
+        response: tuple[Any, Reply] | None,
+        caught_exception: Exception | None,
+        request_dict: dict[str, Any],
+        **more: Any,
+    ) -> None:
+        """After each attempt of a write. What DynamoDB refuses it has not done, so only the others count."""
+        if caught_exception is not None or (response is not None and response[0].status_code >= SERVER_ERROR):
+            for hooks in self._hooks:
+                hooks.had_no_answer(request_dict["context"])
+        send_once(response=response, caught_exception=caught_exception, **more)
+
+    def before_parse(
+        self,
+        operation_model: Any,
+        response_dict: dict[str, Any],
+        customized_response_dict: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Parse the body ourselves and hand botocore an empty one. Older botocore has no hook for this."""
+        if not IN_OWN_CALL.get():
+            return
+        _token = IN_OWN_CALL.set(False)
+        body: bytes = response_dict["body"]
+        if (
+            len(body) < WORTHWHILE_BYTES
+            or customized_response_dict is None
+            or response_dict["status_code"] >= ERROR_FROM
+        ):
+            return
+        name: str = operation_model.name
+        operation = self._operations.get(name)
+        if operation is None:
+            operation = self._operations[name] = operation_of(operation_model.service_model, name)
+        if operation.timestamps:
+            return
+        try:
+            reply = decoded(operation, body)
+        except ValueError:
+            return  # botocore knows what to say
+        customized_response_dict.update(reply)
+        response_dict["body"] = b""
+
+    def refuse_unknown(self, model: Any, context: dict[str, Any]) -> None:
+        """Raise Refused for an operation that no migration can look after (see `unknown`)."""
+        parameters: Request | None = context.get(PARAMETERS)
+        if model.name not in KNOWN and parameters is not None:
+            for hooks in self._hooks:
+                refuse_unknown(hooks, model, parameters)
+
+    # --- events that run routines: what they return is for botocore, and may be a coroutine
+
+    def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Any:
+        raise NotImplementedError
+
+    def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> Any:
+        raise NotImplementedError
+
+    def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> Any:
+        raise NotImplementedError
+
+
+class SyncChain(HookChain):
+    def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
+        self.refuse_unknown(model, context)
+        row = self._hooks
+        if len(row) == 1:
+            alone: Short | None = row[0].before_call(model, params, context)
+            return alone
+        for place, hooks in enumerate(row):
+            before = row[:place]
+            try:
+                with carrying(before, context):
+                    short: Short | None = hooks.before_call(model, params, context)
+            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
+                raise self._came_to(error, before[::-1], context) from error.__cause__
+            if short is not None:
+                return short
+        return None
+
+    def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
+        row = self._backwards
+        if len(row) == 1:
+            row[0].after_call(http_response, parsed, context)
+        else:
+            self._came_up(row, http_response, parsed, context)
+        if OWN.get() is not None:
+            take_reply(http_response, parsed)
+
+    def _came_up(self, row: Sequence[Hooks], http_response: Any, parsed: Reply, context: dict[str, Any]) -> None:
+        """An answer on its way back through this row."""
+        for place, hooks in enumerate(row, 1):
+            try:
+                with carrying(row[place:], context):
+                    hooks.after_call(http_response, parsed, context)
+            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
+                raise self._came_to(error, row[place:], context) from error.__cause__
+
+    def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
+        error = self._came_to(exception, self._backwards, context)
+        if error is not exception:
+            raise error
+
+    def _came_to(self, error: Exception, row: Sequence[Hooks], context: dict[str, Any]) -> Exception:
+        """An error on its way back through this row; what it is in the end."""
+        for place, hooks in enumerate(row, 1):
+            try:
+                with carrying(row[place:], context):
+                    hooks.after_call_error(error, context)
+            except Exception as other:  # noqa: BLE001 - that one goes on
+                error = other
+        return error
+
+
+class AioChain(HookChain):
+    async def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
+        self.refuse_unknown(model, context)
+        row = self._hooks
+        if len(row) == 1:
+            alone: Short | None = await row[0].before_call(model, params, context)
+            return alone
+        for place, hooks in enumerate(row):
+            before = row[:place]
+            try:
+                with carrying(before, context):
+                    short: Short | None = await hooks.before_call(model, params, context)
+            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
+                raise await self._came_to(error, before[::-1], context) from error.__cause__
+            if short is not None:
+                return short
+        return None
+
+    async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
+        row = self._backwards
+        if len(row) == 1:
+            await row[0].after_call(http_response, parsed, context)
+        else:
+            await self._came_up(row, http_response, parsed, context)
+        if OWN.get() is not None:
+            take_reply(http_response, parsed)
+
+    async def _came_up(self, row: Sequence[Hooks], http_response: Any, parsed: Reply, context: dict[str, Any]) -> None:
+        """An answer on its way back through this row."""
+        for place, hooks in enumerate(row, 1):
+            try:
+                with carrying(row[place:], context):
+                    await hooks.after_call(http_response, parsed, context)
+            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
+                raise await self._came_to(error, row[place:], context) from error.__cause__
+
+    async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
+        error = await self._came_to(exception, self._backwards, context)
+        if error is not exception:
+            raise error
+
+    async def _came_to(self, error: Exception, row: Sequence[Hooks], context: dict[str, Any]) -> Exception:
+        """An error on its way back through this row; what it is in the end."""
+        for place, hooks in enumerate(row, 1):
+            try:
+                with carrying(row[place:], context):
+                    await hooks.after_call_error(error, context)
+            except Exception as other:  # noqa: BLE001 - that one goes on
+                error = other
+        return error
+
+
+@contextmanager
+def carrying(before: Iterable[Hooks], context: dict[str, Any]) -> Generator[None]:
+    """Attach the earlier migrations' state to every request that the current migration sends."""
+    token = CARRIED.set(tuple(part for each in before if (part := each.carried(context)) is not None))
+    try:
+        yield
+    finally:
+        CARRIED.reset(token)
+
+
+def chains_of(emitter: Any) -> list[HookChain]:
+    """Every line whose handlers this emitter has: its own, and that of the session whose emitter it is a copy of."""
+    answer: Any = emitter.emit(SERVING)
+    if inspect.iscoroutine(answer):  # aiobotocore's; nothing that handles this event waits
+        try:
+            answer.send(None)
+        except StopIteration as stop:
+            answer = stop.value
+    told = cast("list[tuple[object, HookChain]]", answer)
+    return [line for _, line in told]
+
+
+def chain_of(emitter: Any, *, asynchronous: bool) -> HookChain:
+    """The line of an emitter; one for each."""
+    found = _LINES.get(emitter)
+    if found is None:
+        found = _LINES[emitter] = AioChain(emitter) if asynchronous else SyncChain(emitter)
+    return found
+
+
+_LINES: Final[weakref.WeakKeyDictionary[Any, HookChain]] = weakref.WeakKeyDictionary()

@@ -1,0 +1,79 @@
+"""One key compared on both sides: a difference that is only a write in flight is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from crossfade.core.effects import Note, Routine, Sleep
+from crossfade.core.items import Item
+from crossfade.core.sync.sync import read_patiently, same_image
+from crossfade.core.tables.pair import Pair
+from crossfade.core.tables.stamps import Stored
+
+# Waits before a difference that is only a write in flight is called damage. On a hot key each look may catch another
+# write in flight, so two looks must see the same difference, or all of them one.
+RECHECK_SECONDS: Final = (0.1, 0.5, 2.0, 2.0, 2.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What both sides hold under one key (stamps apart), in their own forms, when that stays different."""
+
+    source_key: Item
+    source: Item | None
+    target: Item | None
+
+    @property
+    def kind(self) -> Literal["missing", "extra", "mismatched"]:
+        """Missing or extra in the target, or there and different."""
+        if self.source is None:
+            return "extra"
+        return "missing" if self.target is None else "mismatched"
+
+    def same(self, other: Difference) -> bool:
+        return same_image(self.source, other.source) and same_image(self.target, other.target)
+
+
+def compare_key(
+    pair: Pair,
+    source_key: Item,
+    waits: tuple[float, ...] = RECHECK_SECONDS,
+    agreed: Callable[[Stored, Stored], bool] | None = None,
+) -> Routine[Difference | None]:
+    """None when both sides agree on this key; else what they hold, seen after several looks. `agreed`: what that means
+    of a source and a target, if not equality.
+
+    A difference that is only a write in flight is not one: both sides are read again, after growing waits, before it
+    counts.
+    """
+    seen: Difference | None = None
+    for wait in (*waits, None):
+        source = yield from read_patiently(pair, "source", source_key)
+        target = yield from read_patiently(pair, "target", source_key)
+        if (agreed or pair.equal)(source, target):
+            return None
+        difference = Difference(source_key, source.item, target.item)
+        if wait is None or (wait == waits[-1] and seen is not None and difference.same(seen)):
+            return difference
+        seen = difference
+        yield from Sleep(wait)
+    raise AssertionError("the loop above returns")
+
+
+def shadow_compare(pair: Pair, source_key: Item, served: Stored | None = None) -> Routine[None]:
+    """One comparison, after the answer has been given. Tells the observers how it went.
+
+    `served` is what the source has just answered: when the target has the same, one read is enough.
+    """
+    if served is not None:
+        target = yield from read_patiently(pair, "target", source_key)
+        if pair.equal(served, target):
+            yield from Note("compare", {"outcome": "matching"})
+            return
+    difference = yield from compare_key(pair, source_key)
+    if difference is None:
+        yield from Note("compare", {"outcome": "matching"})
+    else:
+        yield from Note("compare", {"outcome": difference.kind, "difference": difference})

@@ -1,0 +1,193 @@
+"""Reads that go together are answered as each by itself would be."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+
+from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.gathering import KEYS_MAX, GatheredReads
+from crossfade.core.effects import Reply, Request
+from crossfade.errors import Rejected, UnknownOutcome
+from tests.conftest import Database
+
+
+class Service:
+    """Answers from `items`, by table and number; notes what it was asked for."""
+
+    def __init__(self, items: dict[tuple[str, str], Reply]) -> None:
+        self.items = items
+        self.asked: list[str] = []
+        self.batch: Reply | Exception | None = None  # what a batch is answered with, in place of the right answer
+
+    async def call(self, operation: str, request: Request) -> Reply:
+        self.asked.append(operation)
+        await asyncio.sleep(0)
+        if operation == "GetItem":
+            item = self.items.get((request["TableName"], request["Key"]["n"]["N"]))
+            return {} if item is None else {"Item": item}
+        if isinstance(self.batch, Exception):
+            raise self.batch
+        if self.batch is not None:
+            return self.batch
+        return {
+            "Responses": {
+                table: [
+                    self.items[table, key["n"]["N"]]
+                    for key in reversed(asked["Keys"])
+                    if (table, key["n"]["N"]) in self.items
+                ]
+                for table, asked in request["RequestItems"].items()
+            }
+        }
+
+
+def read(table: str, number: str, **more: Any) -> Request:
+    return {"TableName": table, "Key": {"n": {"N": number}}, "ConsistentRead": True, **more}
+
+
+def item(number: str) -> Reply:
+    return {"n": {"N": number}, "text": {"S": f"of {number}"}}
+
+
+def answers(service: Service, *requests: Request) -> list[Any]:
+    """What each is answered with, asked for in one moment."""
+
+    async def ask() -> list[Any]:
+        reads = GatheredReads(service.call)
+        return await asyncio.gather(*(reads.get(request) for request in requests), return_exceptions=True)
+
+    return asyncio.run(ask())
+
+
+def test_reads_of_one_moment_are_one_request() -> None:
+    """Of both tables, there or not, in whatever order they are answered."""
+    service = Service({("a", "1"): item("1"), ("b", "2"): item("2")})
+    found = answers(service, read("a", "1"), read("a", "2"), read("b", "2"))
+    assert found == [{"Item": item("1")}, {}, {"Item": item("2")}]
+    assert service.asked == ["BatchGetItem"]
+
+
+def test_an_item_is_found_however_its_number_is_written() -> None:
+    """The service answers with the shortest form."""
+    service = Service({})
+    service.batch = {"Responses": {"a": [item("1")]}}
+    assert answers(service, read("a", "1.0"), read("a", "20")) == [{"Item": item("1")}, {}]
+    assert service.asked == ["BatchGetItem"]
+
+
+def test_what_no_batch_can_say_goes_by_itself() -> None:
+    """One read alone; a key asked for twice; a projection; the other kind of consistency."""
+    service = Service({("a", "1"): item("1")})
+    assert answers(service, read("a", "1")) == [{"Item": item("1")}]
+    assert answers(service, read("a", "1"), read("a", "1")) == [{"Item": item("1")}] * 2
+    assert answers(service, read("a", "1"), read("a", "1", ProjectionExpression="n")) == [{"Item": item("1")}] * 2
+    assert answers(service, read("a", "1"), read("a", "1") | {"ConsistentRead": False}) == [{"Item": item("1")}] * 2
+    assert set(service.asked) == {"GetItem"}
+
+
+def test_a_batch_holds_no_more_than_the_service_takes() -> None:
+    """What is beyond that is answered all the same."""
+    items = {("a", str(n)): item(str(n)) for n in range(KEYS_MAX + 3)}
+    service = Service(items)
+    found = answers(service, *(read("a", str(n)) for n in range(KEYS_MAX + 3)))
+    assert found == [{"Item": item(str(n))} for n in range(KEYS_MAX + 3)]
+    assert sorted(service.asked) == ["BatchGetItem", "GetItem", "GetItem", "GetItem"]
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        {"Responses": {}, "UnprocessedKeys": {"a": {"Keys": [{"n": {"N": "1"}}, {"n": {"N": "2"}}]}}},
+        {"Responses": {"a": [item("1")]}, "UnprocessedKeys": {"a": {"Keys": [{"n": {"N": "2"}}]}}},
+        {"Responses": {"arn:aws:dynamodb:eu-west-1:123456789012:table/a": [item("1")]}},
+        {"Responses": {"a": [item("3")]}},
+        {"Responses": {}, "UnprocessedKeys": {"a": {"Keys": [{"n": {"N": "3"}}]}}},
+        Rejected("ValidationException", "one of them"),
+    ],
+)
+def test_what_a_batch_leaves_open_is_asked_for_again(batch: Reply | Exception) -> None:
+    """An item is absent only where the answer leaves no doubt."""
+    service = Service({("a", "1"): item("1"), ("a", "2"): item("2")})
+    service.batch = batch
+    assert answers(service, read("a", "1"), read("a", "2")) == [{"Item": item("1")}, {"Item": item("2")}]
+    assert service.asked[0] == "BatchGetItem"
+    assert "GetItem" in service.asked
+
+
+def test_who_may_not_read_batches_is_not_asked_to_again() -> None:
+    """A role may have been granted GetItem alone."""
+    service = Service({("a", "1"): item("1")})
+    service.batch = Rejected("AccessDeniedException", "no")
+
+    async def ask() -> None:
+        reads = GatheredReads(service.call)
+        for _ in range(2):
+            found = await asyncio.gather(reads.get(read("a", "1")), reads.get(read("a", "2")))
+            assert list(found) == [{"Item": item("1")}, {}]
+
+    asyncio.run(ask())
+    assert service.asked == ["BatchGetItem", *["GetItem"] * 4]
+
+
+def test_no_answer_is_no_answer_to_each() -> None:
+    """Whoever asked knows how to go on."""
+    service = Service({})
+    service.batch = UnknownOutcome("no answer in 5 seconds")
+    found = answers(service, read("a", "1"), read("a", "2"))
+    assert [type(each) for each in found] == [UnknownOutcome] * 2
+    assert service.asked == ["BatchGetItem"]
+
+
+def test_one_that_gives_up_leaves_the_others_their_answer() -> None:
+    """As a comparison does when its process ends."""
+    service = Service({("a", "1"): item("1")})
+
+    async def ask() -> Any:
+        reads = GatheredReads(service.call)
+        first, second = (asyncio.create_task(reads.get(read("a", number))) for number in ("1", "2"))
+        await asyncio.sleep(0)
+        _ = second.cancel()
+        return await first
+
+    assert asyncio.run(ask()) == {"Item": item("1")}
+
+
+def test_against_the_engine(dynamodb: Database) -> None:
+    """Binary, number and text keys, of two tables in one batch: as GetItem gives them."""
+    names = [f"gather-{kind}-{uuid.uuid4().hex[:6]}" for kind in "NB"]
+    plain = dynamodb.client()
+    keys: dict[str, list[Any]] = {
+        names[0]: [{"N": "1.50"}, {"N": "-2E+3"}, {"N": "7"}],
+        names[1]: [{"B": b"\x00"}, {"B": b"\xff\xfe"}, {"B": b"absent"}],
+    }
+    for name in names:
+        plain.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": name.split("-")[1]}],
+            KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        )
+        for n, key in enumerate(keys[name][:2]):
+            plain.put_item(TableName=name, Item={"k": key, "n": {"N": str(n)}, "b": {"B": b"\x01"}})
+    requests = [{"TableName": name, "Key": {"k": key}, "ConsistentRead": True} for name in names for key in keys[name]]
+    asked: list[str] = []
+
+    async def ask() -> list[Reply]:
+        async with BulkClient.like(plain) as bulk:
+
+            async def call(operation: str, request: Request) -> Reply:
+                asked.append(operation)
+                return await bulk.call(operation, request)
+
+            reads = GatheredReads(call)
+            return await asyncio.gather(*(reads.get(request) for request in requests))
+
+    found = asyncio.run(ask())
+    assert [reply.get("Item") for reply in found] == [plain.get_item(**request).get("Item") for request in requests]
+    assert asked == ["BatchGetItem"]
+    for name in names:
+        plain.delete_table(TableName=name)
