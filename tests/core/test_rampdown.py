@@ -13,7 +13,7 @@ from crossfade.core.stages import Side, Stage
 from crossfade.errors import Rejected
 from crossfade.mapping import convert, text_to_number
 from tests.core.conftest import Bench
-from tests.core.test_draining import ITEM, KEY, THERE, Drain
+from tests.core.test_copy_on_write import ITEM, KEY, THERE, Drain
 
 IF_THERE = {"ConditionExpression": "attribute_exists(n)"}
 SET_M: dict[str, Any] = {

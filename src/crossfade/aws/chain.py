@@ -28,7 +28,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, cast
 
-from crossfade.aws.hooks import CHOSEN, PARAMETERS, SERVICE, Hooks, Short
+from crossfade.aws.clients import SERVICE
+from crossfade.aws.hooks import CHOSEN, PARAMETERS, Hooks, Short
 from crossfade.aws.lean.decoding import decoded
 from crossfade.aws.lean.operations import LeanOperation, operation_of
 from crossfade.aws.own_calls import CARRIED, ERROR_FROM, OWN, SERVER_ERROR, restore_parameters, send_once, take_reply
@@ -43,7 +44,7 @@ TRANSACT: Final = "TransactWriteItems"
 WORTHWHILE_BYTES: Final = 200  # of an answer; what is shorter holds no item to speak of
 SERVING: Final = "crossfade-serving"  # an event of our own, which botocore does not emit
 # Whether the request sent last, in this thread or task, is one that we take part in. To be wrong costs time only.
-IN_OWN_CALL: Final[ContextVar[bool]] = ContextVar("crossfade_ours", default=False)
+TAKES_PART: Final[ContextVar[bool]] = ContextVar("crossfade_ours", default=False)
 
 
 class HookChain:
@@ -162,7 +163,7 @@ class HookChain:
         for hooks in self._hooks:
             if hooks.request_created(request):
                 ours = True
-        _token = IN_OWN_CALL.set(ours)
+        _token = TAKES_PART.set(ours)
 
     def needs_retry(
         self,
@@ -185,9 +186,9 @@ class HookChain:
         **_: Any,
     ) -> None:
         """Parse the body ourselves and hand botocore an empty one. Older botocore has no hook for this."""
-        if not IN_OWN_CALL.get():
+        if not TAKES_PART.get():
             return
-        _token = IN_OWN_CALL.set(False)
+        _token = TAKES_PART.set(False)
         body: bytes = response_dict["body"]
         if (
             len(body) < WORTHWHILE_BYTES

@@ -42,7 +42,6 @@ from crossfade.core.tables.pair import Pair
 from crossfade.drivers.local import LocalEffects
 from crossfade.errors import CrossfadeError, Rejected, StageUncertain, UnknownOutcome
 
-SERVICE: Final = "dynamodb"
 # How much longer than the last attempt can take a call may last before it counts as abandoned: botocore's longest pause
 # between attempts is 25.6 s (legacy mode) or 20 s.
 RETRY_PAUSE_SECONDS_MAX: Final = 60.0

@@ -1,7 +1,8 @@
 """One page of the source moved into the target, beside clients that copy what they write: each item is written once.
 
-A transaction puts many items, each only if the target has none and the source still is what was read (core/copying.py).
-So there is nothing to look at again afterwards: whoever was quicker, client or another runner, has the item.
+A transaction puts many items, each only if the target has none and the source still is what was read
+(core/sync/copy.py). So there is nothing to look at again afterwards: whoever was quicker, client or another runner, has
+the item.
 """
 
 from __future__ import annotations

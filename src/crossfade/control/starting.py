@@ -102,7 +102,8 @@ def check_others(control: Control, plan: StartPlan) -> Routine[None]:
 
 
 def forget_old_tokens(table: str) -> Routine[None]:
-    """Let the tokens of transactions (core/tokens.py) go when their time has come. That they stay would harm nobody."""
+    """Let the tokens of transactions go when their time has come (see core/multi/idempotency.py). That they stay would
+    harm nobody."""
     ttl: Request = {"Enabled": True, "AttributeName": "expires"}
     try:
         _ = yield from ask("UpdateTimeToLive", {"TableName": table, "TimeToLiveSpecification": ttl})

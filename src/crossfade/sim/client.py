@@ -33,7 +33,7 @@ class Client:
         self.agent = agent
         self.process = Process(name)
         self.background = Background(world, self.process, agent)
-        self.passages = Operations(pair, agent, self.background.put, lambda: world.now, strategy)
+        self.operations = Operations(pair, agent, self.background.put, lambda: world.now, strategy)
         self.poll_seconds = poll_seconds
         self._strategy = strategy
         self.ready = False
@@ -62,7 +62,7 @@ class Client:
         if self.process.paused_until > self.world.now:
             self.world.at(self.process.paused_until, self._poll)
         elif self.process.alive:
-            self.passages.look_after()
+            self.operations.look_after()
             self._agent_task(self.agent.poll(), "poll", lambda _value, _error: self._poll_later())
 
     def leave(self) -> None:
@@ -100,7 +100,7 @@ class Client:
         if self.pair.view == "target":
             request, told = views.asked(self.pair, operation, request), self._told_of_target(told, request)
         try:
-            passage = self.passages.open(operation, request)
+            running = self.operations.open(operation, request)
         except (Refused, Rejected, StageUncertain) as error:
             told(None, error, False)
             return
@@ -108,10 +108,10 @@ class Client:
         def done(outcome: OperationOutcome | None, error: CrossfadeError | None) -> None:
             if isinstance(outcome, CrossfadeError):
                 outcome, error = None, outcome
-            told(outcome, error, passage.scope.sent)
+            told(outcome, error, running.scope.sent)
 
         name = f"{operation} {' '.join(keys)}"
-        task = Task(self.process, passage.routine, name, done, passage.scope, "caller", keys, sent_twice)
+        task = Task(self.process, running.routine, name, done, running.scope, "caller", keys, sent_twice)
         self.world.start(task)
 
     def _told_of_target(self, told: Told, request: Request) -> Told:

@@ -3,15 +3,15 @@ sort by.
 
 An item is at the place that its own attributes give it, so a source entry counts only if the item itself, which is
 looked up by its key, is still there. Items with one sort value come in an order that DynamoDB does not tell, and that
-each table has for itself (see core/lanes.py); so that pages neither skip nor repeat an item that is copied meanwhile,
-it keeps its place among them:
+each table has for itself (see core/pages/lanes.py); so that pages neither skip nor repeat an item that is copied
+meanwhile, it keeps its place among them:
 
 - first come those that the source has at this place, in its order, copied or not: the source's entry stays where it is
   until the item is deleted. Of a copied one the target's item is shown;
 - then those that only the target has at this place, in its order.
 
-The mark of a token tells of which kind it is, and where it was cut off, the tables do (see core/unmarked.py). Where one
-side serves alone, what was begun here goes on here.
+The mark of a token tells of which kind it is, and where it was cut off, the tables do (see core/pages/unmarked.py).
+Where one side serves alone, what was begun here goes on here.
 """
 
 from __future__ import annotations

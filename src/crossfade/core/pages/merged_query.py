@@ -1,8 +1,8 @@
 """Query of the table itself while each item is the target's, or else the source's: both tables, merged by sort key.
 
-Under one key the target must have been read before the source (see core/draining.py). A page of the source may reach
-further than the page of the target that was read before it; so whenever the target is read on, what is held of the
-source is dropped and read again from there.
+Under one key the target must have been read before the source (see core/write/copy_on_write.py). A page of the source
+may reach further than the page of the target that was read before it; so whenever the target is read on, what is held
+of the source is dropped and read again from there.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class MergedTablePage:
 
     def _streams(self, side: Side) -> list[Stream]:
         course = own_course(self._pair, side)
-        # What the source had a second ago may be older than that: see core/merging.py.
+        # What the source had a second ago may be older than that: see core/read/both_tables.py.
         request = {**self._request, "ConsistentRead": True} if side == "source" else self._request
         return streams(self._pair, self._asked, request, side, course, self._limit)
 

@@ -4,8 +4,8 @@ target has.
 An item that is there all the time keeps its place in this order, whether it is copied meanwhile or not: the source only
 ever loses items that are deleted. Of an item that both have, the target's is shown. A token carries a mark that says in
 which table the walk is. One without is of `off`, or its mark was cut off; where items are in both tables, what these
-hold under its key tells the same (see core/unmarked.py), and therefore a walk of the target ends its pages at items
-that the source has not.
+hold under its key tells the same (see core/pages/unmarked.py), and therefore a walk of the target ends its pages at
+items that the source has not.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Query of the table itself, on the side that the caller does not speak to: same items, order, pages and counts.
 
 One partition of one side may be spread over several of the other (write sharding). Each is queried with the caller's
-own sort condition, and the streams are merged by sort key; so are local indexes (see core/lanes.py). A page ends where
-the plain table's would: after `Limit` items looked at, or 1 MB of them. The token is the caller's key of the last item
-looked at, so that of a table is good in every stage.
+own sort condition, and the streams are merged by sort key; so are local indexes (see core/pages/lanes.py). A page ends
+where the plain table's would: after `Limit` items looked at, or 1 MB of them. The token is the caller's key of the last
+item looked at, so that of a table is good in every stage.
 """
 
 from __future__ import annotations

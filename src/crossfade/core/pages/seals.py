@@ -1,8 +1,8 @@
 """Whose a mark is: applications keep cursors for long, and migrations follow one another.
 
-What a mark says (see core/marks.py) it says in the terms of one migration and one view: the order of `target` is, for
-the migration that its target is the source of, the order of `source`. So it goes out under their names, and what comes
-back under other names is understood where it can be, or refused with the reason.
+What a mark says (see core/request/cursor.py) it says in the terms of one migration and one view: the order of `target`
+is, for the migration that its target is the source of, the order of `source`. So it goes out under their names, and
+what comes back under other names is understood where it can be, or refused with the reason.
 """
 
 from __future__ import annotations

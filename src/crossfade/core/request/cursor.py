@@ -2,7 +2,7 @@
 
 Along a chain (v1 -> v2, v2 -> v3) two migrations may each have something to say. What the later one has said comes up
 with its answer, and goes down again with the request for the next page; the earlier one's mark is put before it. What
-goes out is under seal: it tells whose mark it is (see core/seals.py).
+goes out is under seal: it tells whose mark it is (see core/pages/seals.py).
 """
 
 from __future__ import annotations

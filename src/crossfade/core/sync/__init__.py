@@ -1,0 +1,10 @@
+"""Both sides made equal, and compared: the mirror, the copy, and what is tried again.
+
+Here one key is looked after, whatever operation has named it. The caller's own reads and writes are in the rooms above.
+
+sync            the mirror: which is also repair, and the second look of a backfill
+copy            items copied in transactions, each once
+compare         one key on both sides; a difference that is only a write in flight is none
+source_fallback, ramp    what rampdown looks for in the source; which reads go to the target already
+retry           which errors pass by themselves, how long to wait, how often to try
+"""

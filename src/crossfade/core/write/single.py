@@ -1,7 +1,7 @@
 """PutItem, UpdateItem and DeleteItem in every stage: one routine for each way of writing in the table of stages.
 
 lockstep             read, evaluate, then one transaction writes both sides
-prepared or drained  to the side that has the item, which it may move to the target (core/draining.py)
+prepared or drained  to the side that has the item, which it may move to the target (core/write/copy_on_write.py)
 plain or mirrored    on the authority alone: the caller's own call goes out, rekeyed where the authority is not the
                      table that the caller speaks to, if the server then evaluates its expressions rightly; else it is
                      evaluated here, and the result is put under a lock. If mirrored, the mirror of its key follows
