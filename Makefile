@@ -13,7 +13,7 @@ help:
 	@echo 'make proof           the demo'"'"'s proof that nothing was lost, over seeds       [RUNS=20] [DROP=rule]'
 	@echo 'make proof-mysql     from MySQL, with kill -9 at random, over seeds          [RUNS=10] [SEED=n] [DROP=rule]'
 	@echo 'make contract        every answer in every stage beside a plain table'"'"'s       [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT=]'
-	@echo 'make faults          every request fails in every way; of freeze, every step [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT= DROP=rule SINGLY=1]'
+	@echo 'make faults          every request fails in every way; of freeze, every step [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT= DROP=rule SINGLY=1 PAIRS=150 SEED=n]'
 	@echo 'make histories       recorded histories of real processes, judged by item    [RUNS=3] [STRATEGY=] [SEED=n] [DROP=rule]'
 	@echo 'make clients         PynamoDB'"'"'s own tests on top of us, in every stage'
 	@echo 'make bench-router    what attaching costs, beside a plain boto3 client       [BENCH="--rounds 5"]'
@@ -45,7 +45,7 @@ contract: ready
 
 faults: export CASES := $(CASES)
 faults: ready
-	@STRATEGY=$(STRATEGY) STAGE=$(STAGE) MAPPING=$(MAPPING) VIEW=$(VIEW) CLIENT=$(CLIENT) DROP=$(DROP) SINGLY=$(SINGLY) \
+	@STRATEGY=$(STRATEGY) STAGE=$(STAGE) MAPPING=$(MAPPING) VIEW=$(VIEW) CLIENT=$(CLIENT) DROP=$(DROP) SINGLY=$(SINGLY) PAIRS=$(PAIRS) SEED=$(SEED) \
 	    $(BIN)/python -m tests.faults
 
 histories: ready

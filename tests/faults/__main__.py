@@ -2,13 +2,14 @@
 every step of a switch, and of an ETL, in the strategy `freeze`.
 
     python -m tests.faults [--cases TEXT] [--strategy S] [--stage S] [--mapping M] [--view V] [--client C] [--drop NAME]
-                           [--singly] [--list]
+                           [--singly] [--pairs N] [--seed N] [--list]
 
-CASES, STRATEGY, STAGE, MAPPING, VIEW, CLIENT, DROP and SINGLY of the environment are the options' defaults; the mapping
+CASES, STRATEGY, STAGE, MAPPING, VIEW, CLIENT, DROP, SINGLY, PAIRS and SEED of the environment are the options' defaults; the mapping
 is `reshape` unless another is named, or `all`. The strategy `freeze` has neither mappings nor views; its clients are
 `threads` and `tasks`, which call a switch, and the `worker` of an ETL. `--drop` takes a mending or a rule out of
 crossfade, and then something must be found; `--singly` makes one request fail at a time, and leaves pairs, and faults
-that last, away. A combination is tried by one of two processes. The exit status is 0 if every outcome was one that may
+that last, away. Of `freeze`, whose steps follow one another for long, `--pairs` are drawn of each call by `--seed`; 0
+tries them all. A combination is tried by one of two processes. The exit status is 0 if every outcome was one that may
 be (without `freeze`: one that a plain table could have had), 1 otherwise, and 2 if nothing fits the options.
 """
 
@@ -31,11 +32,12 @@ from tests.faults.callers import CLIENTS
 from tests.faults.drops import DROPS
 from tests.faults.freeze.drops import FREEZE_DROPS
 from tests.faults.freeze.places import SWITCHES, WORKER, Place, places
-from tests.faults.freeze.running import names_with
+from tests.faults.freeze.running import Pairs, names_with
 from tests.faults.operations import operations_with
 from tests.faults.playing import Asked, play
 
 MAPPING: Final = "reshape"  # where nothing else is asked for: it changes the key and every kind of attribute
+PAIRS: Final = 150  # of one call in one place: there are some ten thousand, of 20 ms each
 SHOWN_MAX: Final = 25  # findings shown in full; of the others a line each
 
 
@@ -55,11 +57,13 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     began_seconds = time.monotonic()
     with LocalEngine.start() as server:
-        asked = Asked(options.cases, options.drop, not options.singly)
-        count, findings = play(dict(server.client_options()), asked, chosen, show_max=options.show)
+        asked = Asked(options.cases, options.drop, not options.singly, Pairs(options.pairs or None, options.seed))
+        count, findings, left = play(dict(server.client_options()), asked, chosen, show_max=options.show)
     seconds = time.monotonic() - began_seconds
     verdict = "every outcome may be" if not findings else f"{findings} outcomes that may not be"
     print(f"faults: {count:,} fates in {len(chosen)} combinations in {seconds:.0f} s: {verdict}")
+    if left:
+        print(f"faults: of the pairs in freeze, {options.pairs} a call (SEED={options.seed}); {left:,} were not drawn")
     return 1 if findings else 0
 
 
@@ -78,6 +82,11 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     _ = parser.add_argument("--show", type=int, default=SHOWN_MAX, help="how many findings are shown in full")
     singly = bool(environment("SINGLY", ""))
     _ = parser.add_argument("--singly", action="store_true", default=singly, help="one fault at a time, no pairs")
+    pairs, seed = environment("PAIRS", "") or PAIRS, environment("SEED", "") or 1
+    _ = parser.add_argument(
+        "--pairs", type=int, default=pairs, help=f"of a call, in freeze; {PAIRS} by default, 0: all"
+    )
+    _ = parser.add_argument("--seed", type=int, default=seed, help="which pairs are drawn")
     _ = parser.add_argument("--list", action="store_true", help="print the names of the operations")
     return parser.parse_args(arguments)
 

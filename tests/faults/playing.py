@@ -12,7 +12,7 @@ from tests.contract.processes import workers
 from tests.contract.worlds import Combination
 from tests.faults.drops import DROPS
 from tests.faults.freeze.places import Place
-from tests.faults.freeze.running import run_freeze
+from tests.faults.freeze.running import NO_PAIRS, Pairs, run_freeze
 from tests.faults.operations import operations_with
 from tests.faults.running import Bench, Finding, Result, run
 
@@ -24,23 +24,27 @@ _benches: dict[str, Bench] = {}  # of this process
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`cases`: a part of the names of operations; `drop`: the mending that is taken out; `pairs`: of faults, too."""
+    """`cases`: a part of the names of operations; `drop`: the mending that is taken out; `pairs`: of faults, too; of the strategy
+    `freeze` as many of each call as `drawn` says."""
 
     cases: str = ""
     drop: str = ""
     pairs: bool = True
+    drawn: Pairs = NO_PAIRS
 
 
 def play(
     client_options: dict[str, Any], asked: Asked, chosen: Sequence[Combination | Place], *, show_max: int
-) -> tuple[int, int]:
-    """How many fates were tried and how many outcomes were wrong; each combination is told when it is done."""
-    count = findings = 0
+) -> tuple[int, int, int]:
+    """How many fates were tried, how many outcomes were wrong, and how many pairs were not drawn; each combination is
+    told when it is done."""
+    count = findings = left = 0
     with workers(min(WORKERS, len(chosen))) as pool:
         futures = [pool.submit(play_one, client_options, asked, combination) for combination in chosen]
         for done, future in enumerate(as_completed(futures), 1):
             result, seconds = future.result()
             count += result.count
+            left += result.left
             verdict = f"{len(result.findings)} wrong" if result.findings else "ok"
             refused = f"  (refused: {', '.join(sorted(set(result.refused)))})" if result.refused else ""
             line = f"{result.combination.name:52} {result.count:6,} fates {seconds:6.1f} s  {verdict}{refused}"
@@ -48,14 +52,14 @@ def play(
             for finding in result.findings:
                 findings += 1
                 print(show(finding) if findings <= show_max else f"  {finding.operation}: {finding.fate}", flush=True)
-    return count, findings
+    return count, findings, left
 
 
 def play_one(client_options: dict[str, Any], asked: Asked, combination: Combination | Place) -> tuple[Result, float]:
     began_seconds = time.monotonic()
     with DROPS[asked.drop]():
         if isinstance(combination, Place):
-            result = run_freeze(combination, asked.cases, pairs=asked.pairs)
+            result = run_freeze(combination, asked.cases, asked.drawn if asked.pairs else NO_PAIRS)
         else:
             bench = _benches.setdefault(client_options["endpoint_url"], Bench(client_options))
             result = run(bench, combination, operations_with(asked.cases), pairs=asked.pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -224,33 +225,41 @@ B = TypeVar("B", bound=Befalling)
 @dataclass(frozen=True, slots=True)
 class Fates(Generic[B]):
     """What a call is put through: the ways that may come alone, and those that go into pairs. `lasting` are those that
-    last, where there are pairs."""
+    last, where there are pairs. Of pairs, at most `pairs_max` are tried, drawn by `seed`; None: all."""
 
     ways: Sequence[B]
     lasting: Sequence[B]
     in_pairs: Sequence[B]
     requests_max: int = REQUESTS_MAX  # what is sent behind so many is left in peace
     following_max: int = FOLLOWING_MAX
+    pairs_max: int | None = None
+    seed: int = 1
 
-    def try_all(self, make: Callable[[tuple[tuple[int, B], ...]], Tryable], *, pairs: bool) -> None:
+    def try_all(self, make: Callable[[tuple[tuple[int, B], ...]], Tryable], *, pairs: bool) -> int:
         """Make the call in every fate: undisturbed, to see what it sends; with each request failing in each way; and
-        with each that then follows failing as well, in the ways that go into pairs, or for good."""
+        with each that then follows failing as well, in the ways that go into pairs, or for good. Return how many pairs
+        were not drawn."""
+        found: list[tuple[tuple[int, B], ...]] = []
         for n, request in enumerate(make(()).requests[: self.requests_max], 1):
             for way in (*self.ways, *(self.lasting if pairs else ())):
                 if not way.is_for(*request):
                     continue
                 call = make(((n, way),))
                 if pairs and way in self.in_pairs and call.met:
-                    self._following(make, (n, way), call)
+                    found += [((n, way), second) for second in self._following(n, call)]
+        drawn = found
+        if self.pairs_max is not None and len(found) > self.pairs_max:
+            drawn = random.Random(self.seed).sample(found, self.pairs_max)
+        for fate in drawn:
+            _ = make(fate)
+        return len(found) - len(drawn)
 
-    def _following(
-        self, make: Callable[[tuple[tuple[int, B], ...]], Tryable], first: tuple[int, B], call: Tryable
-    ) -> None:
-        place, _ = first
+    def _following(self, place: int, call: Tryable) -> Iterator[tuple[int, B]]:
+        """What may befall the requests behind this place of a call."""
         for n, request in enumerate(call.requests[place : place + self.following_max], place + 1):
             for way in self.in_pairs:
                 if way.is_for(*request):
-                    _ = make((first, (n, way)))
+                    yield n, way
 
 
 @dataclass
@@ -274,10 +283,10 @@ class Trial:
             _ = self.world.clear()
             return False
         fates = Fates(ways, LASTING, IN_PAIRS)
-        fates.try_all(self._judged, pairs=pairs)
+        _ = fates.try_all(self._judged, pairs=pairs)
         if any(operation == "DescribeTable" for operation, _ in first.call.requests):
             _, self._knows = self._tried(()), True
-            fates.try_all(self._judged, pairs=pairs)
+            _ = fates.try_all(self._judged, pairs=pairs)
         for line in self.world.clear():
             found = PREFIX.search(line)
             fate = self._fates.get(found[0]) if found else None
@@ -338,6 +347,7 @@ class Result:
     combination: Combination | Place
     findings: list[Finding] = field(default_factory=list[Finding])
     count: int = 0
+    left: int = 0  # pairs that were not drawn
     refused: list[str] = field(default_factory=list[str])
 
 

@@ -24,7 +24,7 @@ OF_WORKERS: Final = ("reset after", "timeout, done later", "denied", "killed aft
 
 
 def found_in(place: Place, case: str, mishaps: tuple[str, ...]) -> list[Finding]:
-    result = run_freeze(place, case, pairs=False, mishaps=[NAMED[name] for name in mishaps])
+    result = run_freeze(place, case, mishaps=[NAMED[name] for name in mishaps])
     assert result.count
     return result.findings
 
