@@ -4,8 +4,8 @@ every step of a switch, and of an ETL, in the strategy `freeze`.
     python -m tests.faults [--cases TEXT] [--strategy S] [--stage S] [--mapping M] [--view V] [--client C] [--drop NAME]
                            [--singly] [--pairs N] [--seed N] [--list]
 
-CASES, STRATEGY, STAGE, MAPPING, VIEW, CLIENT, DROP, SINGLY, PAIRS and SEED of the environment are the options' defaults; the mapping
-is `reshape` unless another is named, or `all`. The strategy `freeze` has neither mappings nor views; its clients are
+CASES, STRATEGY, STAGE, MAPPING, VIEW, CLIENT, DROP, SINGLY, PAIRS and SEED of the environment are the options'
+defaults; the mapping is `reshape` unless another is named, or `all`. The strategy `freeze` has neither mappings nor views; its clients are
 `threads` and `tasks`, which call a switch, and the `worker` of an ETL. `--drop` takes a mending or a rule out of
 crossfade, and then something must be found; `--singly` makes one request fail at a time, and leaves pairs, and faults
 that last, away. Of `freeze`, whose steps follow one another for long, `--pairs` are drawn of each call by `--seed`; 0

@@ -24,8 +24,8 @@ _benches: dict[str, Bench] = {}  # of this process
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`cases`: a part of the names of operations; `drop`: the mending that is taken out; `pairs`: of faults, too; of the strategy
-    `freeze` as many of each call as `drawn` says."""
+    """`cases`: a part of the names of operations; `drop`: the mending that is taken out; `pairs`: of faults, too; of
+    the strategy `freeze` as many of each call as `drawn` says."""
 
     cases: str = ""
     drop: str = ""
