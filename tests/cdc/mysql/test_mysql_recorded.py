@@ -153,7 +153,8 @@ def test_binary_json_that_is_not_whole_is_refused(cut: int) -> None:
     [
         ("BEGIN", Meaning.BEGIN),
         ("COMMIT", Meaning.COMMIT),
-        ("ROLLBACK TO `s`", Meaning.SAVEPOINT),
+        ("SAVEPOINT `s`", Meaning.SAVEPOINT),
+        ("ROLLBACK TO `s`", Meaning.UNDONE),
         ("ROLLBACK", Meaning.ROLLBACK),
         ("XA END X'78',X'',1", Meaning.PREPARE),
         ("/* a comment */ truncate table t", Meaning.REMOVAL),
@@ -168,6 +169,20 @@ def test_binary_json_that_is_not_whole_is_refused(cut: int) -> None:
         ("WITH x AS (SELECT 1) DELETE FROM t", Meaning.ROWS),
         ("GRANT SELECT ON *.* TO a", Meaning.OTHER),
         ("# a comment\nINSERT INTO t VALUES (1)", Meaning.ROWS),
+        ("/*!40000 TRUNCATE TABLE t */", Meaning.REMOVAL),
+        ("/*!40000 DROP DATABASE IF EXISTS `shop`*/", Meaning.REMOVAL),
+        ("/*M!100501 TRUNCATE t */", Meaning.REMOVAL),
+        ("CREATE OR REPLACE DATABASE shop", Meaning.REMOVAL),
+        ("SET STATEMENT max_statement_time = 1, sql_mode = ' FOR ' FOR TRUNCATE t", Meaning.REMOVAL),
+        ("ALTER ONLINE TABLE t DROP PARTITION p0", Meaning.REMOVAL),
+        ("ALTER IGNORE TABLE t ADD UNIQUE (a)", Meaning.REMOVAL),
+        ("ALTER TABLE t CONVERT TABLE n TO PARTITION p1 VALUES LESS THAN (9)", Meaning.REMOVAL),
+        ("ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4", Meaning.SCHEMA),
+        ("ALTER TABLE `a#b` DROP PARTITION p0", Meaning.REMOVAL),
+        ("ALTER TABLE t RENAME`u`", Meaning.REMOVAL),
+        ("ALTER TABLE t RENAME=u", Meaning.REMOVAL),
+        ("ALTER TABLE t COMMENT = 'not to RENAME -- it'", Meaning.SCHEMA),
+        ("SELECT `shop`.`written`()", Meaning.FUNCTION),
     ],
 )
 def test_a_statement_is_told_by_its_first_words(statement: str, expected: Meaning) -> None:
@@ -183,9 +198,18 @@ def test_a_statement_is_told_by_its_first_words(statement: str, expected: Meanin
         ("TRUNCATE ORDERS", "SHOP", "shop.orders"),
         ("TRUNCATE orders", "other", ""),
         ("TRUNCATE orders_old", "shop", ""),
+        ("TRUNCATE `orders-old`", "shop", ""),
+        ("/*!40000 TRUNCATE TABLE orders*/", "shop", "shop.orders"),
         ("DROP DATABASE shop", "", "shop.orders"),
+        ("/*!40000 DROP DATABASE IF EXISTS `shop`*/", "", "shop.orders"),
+        ("CREATE OR REPLACE SCHEMA shop", "", "shop.orders"),
+        ("TRUNCATE `order lines`", "shop", "shop.order lines"),
+        ("DROP TABLE `a``b`", "shop", "shop.a`b"),
+        ("DROP DATABASE `the shop`", "", "the shop.x,y"),
     ],
 )
 def test_a_followed_table_is_found_in_a_statement(statement: str, schema: str, expected: str) -> None:
     """By its name and schema, or the schema that is in use, or when the whole schema goes."""
-    assert names_any(statement, schema, frozenset({"shop.orders"})) == expected
+    followed = frozenset({"shop.orders", "shop.order lines", "shop.a`b", "the shop.x,y"})
+    found = names_any(statement, schema, frozenset({expected}) if expected else followed)
+    assert found == expected

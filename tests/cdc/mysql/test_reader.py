@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -238,6 +239,7 @@ def test_a_table_without_a_primary_key_is_refused_with_the_way_out(
     assert "ALTER TABLE" in caught.value.next_step
 
 
+LOADED = f"crossfade-{uuid.uuid4().hex}.tsv"  # in the server's own folder; it replaces no file
 UNTOLD = {
     "truncate": ["TRUNCATE TABLE orders"],
     "truncate elsewhere": ["USE mysql", "TRUNCATE shop.orders"],
@@ -246,6 +248,31 @@ UNTOLD = {
     "rename": ["RENAME TABLE orders TO old_orders"],
     "alter table rename": ["ALTER TABLE orders RENAME TO old_orders"],
     "a statement, not rows": ["SET SESSION binlog_format = STATEMENT", "UPDATE orders SET note = 'z'"],
+    "in a comment that a server carries out": ["/*!40000 TRUNCATE TABLE orders */"],
+    "as mysqldump drops a schema": ["/*!40000 DROP DATABASE IF EXISTS `shop`*/"],
+    "a schema that is made anew": ["CREATE OR REPLACE DATABASE shop"],
+    "with variables of its own": ["SET STATEMENT max_statement_time = 10 FOR TRUNCATE TABLE orders"],
+    "rows that a new index drops": ["ALTER IGNORE TABLE orders ADD UNIQUE (note(9))"],
+    "a file, loaded by a statement": [
+        f"SELECT 5, 'x' INTO OUTFILE './{LOADED}'",
+        "SET SESSION binlog_format = STATEMENT",
+        f"LOAD DATA INFILE './{LOADED}' INTO TABLE orders",
+    ],
+    "a function, called by a statement": [
+        "CREATE FUNCTION written() RETURNS INT DETERMINISTIC MODIFIES SQL DATA "
+        "BEGIN INSERT INTO orders VALUES (6, 'x'); RETURN 1; END",
+        "SET SESSION binlog_format = STATEMENT",
+        "SELECT written()",
+    ],
+    "undone within a transaction": [
+        "CREATE TABLE old (id INT) ENGINE = MyISAM",
+        "BEGIN",
+        "SAVEPOINT s",
+        "INSERT INTO orders VALUES (4, 'x')",
+        "INSERT INTO old VALUES (1)",
+        "ROLLBACK TO s",
+        "COMMIT",
+    ],
     "part of a row": ["SET SESSION binlog_row_image = MINIMAL", "UPDATE orders SET note = 'z'"],
     "a distributed transaction": [
         "XA START 'x'",

@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-QUERY, STOP, ROTATE, FORMAT_DESCRIPTION, XID, TABLE_MAP = 2, 3, 4, 15, 16, 19
+QUERY, STOP, ROTATE, FORMAT_DESCRIPTION, XID, LOAD_QUERY, TABLE_MAP = 2, 3, 4, 15, 16, 18, 19
 WRITE_ROWS_1, UPDATE_ROWS_1, DELETE_ROWS_1 = 23, 24, 25
 HEARTBEAT, WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS = 27, 30, 31, 32
 GTID, ANONYMOUS_GTID, XA_PREPARE, PARTIAL_UPDATE_ROWS, TRANSACTION_PAYLOAD, HEARTBEAT_2 = 33, 34, 38, 39, 40, 41
@@ -34,6 +34,9 @@ HEADER: Final = struct.Struct("<IBIIIH")
 HEADER_SIZE: Final = HEADER.size  # 19
 CHECKSUM_SIZE: Final = 4
 CRC32: Final = 1  # the algorithm's number
+
+QUERY_HEADER_SIZE: Final = 13
+OF_FILE_SIZE: Final = 13
 
 # Flags of MariaDB's GTID event.
 STANDALONE: Final = 1  # a statement by itself: no commit follows
@@ -97,10 +100,13 @@ class Query:
     text: str
 
 
-def query(body: bytes, compressed: bool = False) -> Query:
-    """The statement of a query event; what is no UTF-8 in it is shown as such, names are."""
+def query(body: bytes, compressed: bool = False, *, of_load: bool = False) -> Query:
+    """The statement of a query event; what is no UTF-8 in it is shown as such, names are.
+
+    `of_load`: of a LOAD DATA that was logged as a statement, which tells of its file as well.
+    """
     _thread, _seconds, schema_size, _error, status_size = struct.unpack_from("<IIBHH", body)
-    at = 13 + status_size
+    at = QUERY_HEADER_SIZE + (OF_FILE_SIZE if of_load else 0) + status_size
     text = body[at + schema_size + 1 :]
     return Query(
         body[at : at + schema_size].decode("utf-8", "backslashreplace"),

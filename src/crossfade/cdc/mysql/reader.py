@@ -37,6 +37,7 @@ from crossfade.cdc.mysql.watermarks import Watermark
 from crossfade.cdc.mysql.wire import Wire
 
 HEARTBEAT_SECONDS: Final = 1.0  # how far behind an idle source's position is
+AS_ROWS: Final = "SET GLOBAL binlog_format = ROW, take the right to change it from applications"
 REFUSE_NEXT: Final = (
     "begin anew behind it, run the backfill again, then `crossfade verify --repair --execute`; both find rows that went"
     " untold"
@@ -215,7 +216,7 @@ class LogReader:
             self._begin(event, self._mysql_gtid[1])
         elif kind == events.ANONYMOUS_GTID:
             self._begin(event, 0)
-        elif kind in {events.QUERY, events.QUERY_COMPRESSED}:
+        elif kind in {events.QUERY, events.QUERY_COMPRESSED, events.LOAD_QUERY}:
             yield from self._statement(event)
         elif kind == events.ROTATE:
             self._rotate(event)
@@ -252,7 +253,8 @@ class LogReader:
         self._state = Transaction(begun, open=True)
 
     def _statement(self, event: Event) -> Iterator[Told]:
-        query = events.query(event.body, event.kind == events.QUERY_COMPRESSED)
+        of_load = event.kind == events.LOAD_QUERY
+        query = events.query(event.body, event.kind == events.QUERY_COMPRESSED, of_load=of_load)
         means = meaning(query.text)
         state = self._state
         if means is Meaning.BEGIN:
@@ -262,8 +264,10 @@ class LogReader:
             return
         if means is Meaning.SAVEPOINT:
             return
-        if means in {Meaning.ROLLBACK, Meaning.PREPARE}:
+        if means in {Meaning.ROLLBACK, Meaning.UNDONE, Meaning.PREPARE}:
             self._refuse_rolled_back()
+        if means is Meaning.UNDONE:
+            return
         if means in {Meaning.COMMIT, Meaning.ROLLBACK}:
             yield from self._ended(event)
             return
@@ -276,7 +280,8 @@ class LogReader:
         if self._state.told:
             self._refuse(
                 "the log has rows of followed tables in a transaction that was rolled back or only prepared (XA)",
-                "keep the followed tables in InnoDB and out of XA transactions",
+                "keep the followed tables in InnoDB, out of XA transactions and out of those that write other engines'"
+                " tables",
             )
 
     def _refuse(self, what: str, first: str = "") -> None:
@@ -294,13 +299,18 @@ class LogReader:
         return f"{self._file}:{self._state.begun.position % (1 << OFFSET_BITS)}"
 
     def _change_of_schema(self, query: events.Query, means: Meaning) -> Iterator[Told]:
+        if means is Meaning.FUNCTION:
+            self._refuse(
+                f"a session called a function as a statement, and which rows it wrote is not told: {query.text[:200]}",
+                AS_ROWS,
+            )
         if means not in {Meaning.ROWS, Meaning.REMOVAL, Meaning.SCHEMA}:
             return
         table = names_any(query.text, query.schema, self._followed)
         if table and means is Meaning.ROWS:
             self._refuse(
                 f"a session wrote {table} as a statement, not as rows: {query.text[:200]}",
-                "SET GLOBAL binlog_format = ROW, take the right to change it from applications",
+                AS_ROWS,
             )
         if table and means is Meaning.REMOVAL:
             self._refuse(f"rows of {table} are gone and the log does not name them: {query.text[:200]}")
