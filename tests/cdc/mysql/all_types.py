@@ -12,7 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from crossfade.cdc.changes import Value
-from crossfade.cdc.mysql.values import datetime_value, shortest_float
+from crossfade.cdc.mysql.values import datetime_value, inet6_text, shortest_float
 
 LATIN = "abcXYZ 'äöüßéÿ€\\\"%_\t\n"
 WIDE = LATIN + "ЖΩ漢字"
@@ -146,11 +146,10 @@ def _uuid(chance: random.Random) -> Value:
 
 
 def _inet6(chance: random.Random) -> Value:
-    return str(
-        ipaddress.IPv6Address(
-            chance.choice([0, 1, 1 << 64, 0xFE80 << 112, chance.getrandbits(128), chance.getrandbits(64) << 64])
-        )
-    )
+    mapped, zeros = 0xFFFF << 32 | chance.getrandbits(32), chance.getrandbits(16)  # which words are zero
+    holed = sum(chance.getrandbits(16) << 16 * word for word in range(8) if not zeros >> word & 1)
+    numbers = [0, 1, 1 << 64, 0xFE80 << 112, chance.getrandbits(128), chance.getrandbits(32), mapped, holed]
+    return inet6_text(chance.choice(numbers).to_bytes(16))
 
 
 def _inet4(chance: random.Random) -> Value:

@@ -259,8 +259,8 @@ UNTOLD = {
         f"LOAD DATA INFILE './{LOADED}' INTO TABLE orders",
     ],
     "a function, called by a statement": [
-        "CREATE FUNCTION written() RETURNS INT DETERMINISTIC MODIFIES SQL DATA "
-        "BEGIN INSERT INTO orders VALUES (6, 'x'); RETURN 1; END",
+        "SET GLOBAL log_bin_trust_function_creators = ON",
+        "CREATE FUNCTION written() RETURNS INT BEGIN INSERT INTO orders VALUES (6, 'x'); RETURN 1; END",
         "SET SESSION binlog_format = STATEMENT",
         "SELECT written()",
     ],

@@ -164,7 +164,7 @@ def _enum(size: int, members: tuple[str, ...], data: bytes, at: int) -> tuple[Va
 
 def _set(size: int, members: tuple[str, ...], data: bytes, at: int) -> tuple[Value, int]:
     bits = int.from_bytes(data[at : at + size], "little")
-    return frozenset(member for place, member in enumerate(members) if bits >> place & 1), at + size
+    return frozenset(member for place, member in enumerate(members) if member and bits >> place & 1), at + size
 
 
 # --- days and times

@@ -8,6 +8,7 @@ A server repeats the same bytes before each statement's rows, so what they say i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -83,6 +84,8 @@ META_SIZES: Final = {  # bytes that a table map has beside each type; none for a
     242: 1,  # a VECTOR of MySQL 9
 }
 
+HASH_OF_UNIQUE: Final = re.compile(r"DB_ROW_HASH_\d+")  # MariaDB keeps one for a UNIQUE that is too long for an index
+
 Hints = Mapping[str, Kind]
 """Of a table's columns: what information_schema knows of them and the log does not (JSON, UUID, INET6, INET4)."""
 
@@ -98,6 +101,8 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[int, ...]
     readers: tuple[tuple[str, FromLog], ...]
+    hidden: tuple[str, ...] = ()
+    """What the log has beside the columns, and no SELECT: no part of a row."""
 
     def key_of(self, row: Mapping[str, Value]) -> tuple[Value, ...]:
         """The values of the primary key, in its order."""
@@ -112,13 +117,15 @@ class Table:
         if not nulls:
             for name, read in self.readers:
                 row[name], at = read(data, at)
-            return row, at
-        for name, read in self.readers:
-            if nulls & 1:
-                row[name] = None
-            else:
-                row[name], at = read(data, at)
-            nulls >>= 1
+        else:
+            for name, read in self.readers:
+                if nulls & 1:
+                    row[name] = None
+                else:
+                    row[name], at = read(data, at)
+                nulls >>= 1
+        for name in self.hidden:
+            del row[name]
         return row, at
 
 
@@ -177,7 +184,8 @@ class Tables:
                 "or leave the table out",
             )
         readers = tuple((column.name, from_log(column, wire)) for column, wire in zip(columns, wires, strict=True))
-        return Table(name, columns, key, readers)
+        hidden = tuple(column for column in names if self._mariadb and HASH_OF_UNIQUE.fullmatch(column))
+        return Table(name, columns, key, readers, hidden)
 
     def _columns(self, names: list[str], wires: list[Wire], extra: Mapping[int, bytes]) -> Iterator[Column]:
         """Each column, from what is told of all with a sign, all with text, all with members in turn."""

@@ -8,6 +8,7 @@ is the server gives only six of its digits.
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
@@ -15,7 +16,14 @@ from typing import Final
 from crossfade.cdc.changes import Value
 from crossfade.cdc.mysql.charsets import decoder
 from crossfade.cdc.mysql.columns import Column, Kind
-from crossfade.cdc.mysql.values import date_value, datetime_value, json_value, shortest_float, zero_timestamp
+from crossfade.cdc.mysql.values import (
+    date_value,
+    datetime_value,
+    inet6_text,
+    json_value,
+    shortest_float,
+    zero_timestamp,
+)
 
 FromText = Callable[[bytes], Value]
 
@@ -48,7 +56,7 @@ def from_text(column: Column) -> FromText:
     if kind is Kind.CHAR:
         return lambda text: decode(text).rstrip(" ")
     if kind is Kind.SET:
-        return lambda text: frozenset(decode(text).split(",")) if text else frozenset()
+        return lambda text: frozenset(filter(None, decode(text).split(",")))
     return decode
 
 
@@ -62,6 +70,10 @@ def _bit(text: bytes) -> int:
 
 def _ascii(text: bytes) -> str:
     return text.decode("ascii")
+
+
+def _inet6(text: bytes) -> str:
+    return inet6_text(ipaddress.IPv6Address(text.decode("ascii")).packed)
 
 
 def _date(text: bytes) -> Value:
@@ -113,5 +125,5 @@ _PLAIN: Final[dict[Kind, FromText]] = {
     Kind.GEOMETRY: lambda stored: stored,
     Kind.UUID: _ascii,
     Kind.INET4: _ascii,
-    Kind.INET6: _ascii,
+    Kind.INET6: _inet6,
 }

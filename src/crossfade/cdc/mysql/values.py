@@ -12,7 +12,7 @@
 | TIME | timedelta | negative, more than a day, to the microsecond |
 | BIT(n) | int | |
 | ENUM | str | "" for the value the server puts for one that it refused |
-| SET | frozenset of str | the server keeps no order and no doubles |
+| SET | frozenset of str | the server keeps no order and no doubles; a member "" is left out, as no SELECT shows it |
 | CHAR | str | without the spaces at its end, as a SELECT gives it |
 | VARCHAR, TEXT | str | from the column's own character set |
 | BINARY(n) | bytes | n of them, zeros at the end included |
@@ -41,6 +41,7 @@ from typing import Final, TypeVar
 
 from crossfade.cdc.changes import ChangeUnreadable, Value
 
+INTEGER_DIGITS_MAX: Final = 1_000  # Python refuses to make an int of several thousand
 FLOAT_DIGITS: Final = range(6, 10)  # six always come back, nine are always enough
 _FLOAT: Final = struct.Struct("<f")
 
@@ -88,7 +89,11 @@ def zero_timestamp(digits: int) -> str:
     return "0000-00-00 00:00:00" + ("." + "0" * digits if digits else "")
 
 
-_JSON: Final = json.JSONDecoder(parse_float=Decimal)
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) <= INTEGER_DIGITS_MAX else Decimal(text)
+
+
+_JSON: Final = json.JSONDecoder(parse_float=Decimal, parse_int=_integer)
 
 
 def json_value(text: str) -> Value:
@@ -104,7 +109,25 @@ def uuid_text(sixteen: bytes) -> str:
 
 
 def inet6_text(sixteen: bytes) -> str:
-    return str(ipaddress.IPv6Address(sixteen))
+    """As MariaDB writes it: `::` for the first of the longest runs of zeros, also for a single one, and the last four
+    bytes with points behind nothing but zeros, or zeros and ffff."""
+    words = [f"{sixteen[at] << 8 | sixteen[at + 1]:x}" for at in range(0, 16, 2)]
+    begin, size = _zeros(words)
+    if begin == 0 and (size == 6 or (size == 5 and words[5] == "ffff")):
+        return f"::{'ffff:' if size == 5 else ''}{ipaddress.IPv4Address(sixteen[12:])}"
+    if not size:
+        return ":".join(words)
+    return f"{':'.join(words[:begin])}::{':'.join(words[begin + size :])}"
+
+
+def _zeros(words: list[str]) -> tuple[int, int]:
+    """Where the first of the longest runs of zeros begins, and how long it is."""
+    found = (0, 0)
+    for begin in range(len(words)):
+        size = next((at for at, word in enumerate(words[begin:]) if word != "0"), len(words) - begin)
+        if size > found[1]:
+            found = begin, size
+    return found
 
 
 def inet4_text(four: bytes) -> str:
