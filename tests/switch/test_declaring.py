@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -111,6 +112,60 @@ def test_a_function_of_the_key_that_fails_is_told_with_its_operation() -> None:
     operation = declared("place", Write(key=of_one), Places(), Places())
     with pytest.raises(ConfigurationError, match="place: the function that gives its key failed: TypeError"):
         _ = operation.keys((17, "x"), {})
+
+
+@pytest.mark.parametrize("keys", ["17", b"17", 17, None, [["a list"]]])
+def test_a_function_of_several_keys_that_gives_none_is_told(keys: Any) -> None:
+    """A text is no list of keys, though it can be gone through: its letters would be mirrored."""
+
+    def of_all(*_: object) -> Any:
+        return keys
+
+    operation = declared("place", Write(keys=of_all), Places(), Places())
+    with pytest.raises(ConfigurationError, match="place: the function that gives its key"):
+        _ = operation.keys((17, "x"), {})
+
+
+def test_keys_that_come_one_by_one_may_fail_as_well() -> None:
+    """In the words of the declaration."""
+
+    def of_all(order_id: int, *_: object) -> Any:
+        yield order_id
+        raise LookupError("no more")
+
+    operation = declared("place", Write(keys=of_all), Places(), Places())
+    with pytest.raises(ConfigurationError, match="failed: LookupError: no more"):
+        _ = operation.keys((17, "x"), {})
+
+
+def first_and_a_constant(order_id: int, *_: object) -> list[int]:
+    return [1, order_id]
+
+
+@pytest.mark.parametrize("what", [Write(key="order_id"), Write(keys=first_and_a_constant)])
+def test_a_write_of_what_has_no_key_yet_is_refused(what: Write) -> None:
+    """Where the store chooses it, nobody knows before the write what is to be mirrored."""
+    operation = declared("place", what, Places(), Places())
+    with pytest.raises(Refused, match="None") as caught:
+        _ = operation.keys((None, "x"), {})
+    assert "choose" in caught.value.next_step
+    assert declared("place", Read(key="order_id"), Places(), Places()).keys((None, "x"), {}) == (None,)
+
+
+class Streams:
+    def place(self, order_id: int) -> Iterator[int]:
+        yield order_id
+
+    async def place_async(self, order_id: int) -> AsyncIterator[int]:
+        yield order_id
+
+
+@pytest.mark.parametrize("name", ["place", "place_async"])
+def test_a_write_that_happens_while_its_answer_is_gone_through_is_refused(name: str) -> None:
+    """It would be mirrored before it happens; a read may be one."""
+    with pytest.raises(ConfigurationError, match="generator"):
+        _ = declared(name, Write(key="order_id"), Streams(), Streams())
+    assert declared(name, Read(key="order_id"), Streams(), Streams()).name == name
 
 
 class Places:

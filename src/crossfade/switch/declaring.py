@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from crossfade.errors import ConfigurationError, Refused
 
+T = TypeVar("T")
 KeyOf = str | Callable[..., Any]
 """The name of an argument that is the entity's key, or a function of all the arguments that gives it."""
 
@@ -78,9 +79,19 @@ class Operation:
     def keys(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         """The entities of one call. Raises Refused; ConfigurationError where the function that gives them fails; a
         TypeError is the caller's, as from the method itself."""
+        found = self._found(arguments, named)
+        if self.writes and None in found:
+            raise Refused(
+                f"{self.name}: None is the key of what it writes, so nobody would know what is to be mirrored",
+                next_step="let the application choose the keys of new entities, such as a UUID: what the store chooses"
+                " is known only after the write",
+            )
+        return found
+
+    def _found(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         what = self.what
         if isinstance(what, Write) and what.keys is not None:
-            found = tuple(dict.fromkeys(self._given_by(what.keys, arguments, named)))
+            found = self._given_by(_several(what.keys), arguments, named)
             if what.transaction and len(found) > TRANSACTION_KEYS_MAX:
                 raise Refused(
                     f"{self.name}: one unit of work of {len(found)} entities, and the target's transactions take"
@@ -97,7 +108,7 @@ class Operation:
         bound.apply_defaults()
         return (bound.arguments[what.key],)
 
-    def _given_by(self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def _given_by(self, function: Callable[..., T], arguments: tuple[Any, ...], named: dict[str, Any]) -> T:
         try:
             return function(*arguments, **named)
         except Exception as error:
@@ -107,9 +118,26 @@ class Operation:
             ) from error
 
 
+def _several(keys: Callable[..., Iterable[Any]]) -> Callable[..., tuple[Any, ...]]:
+    """The function, with all that it gives taken out. A text can be gone through too, and its letters are no keys."""
+
+    def taken(*arguments: Any, **named: Any) -> tuple[Any, ...]:
+        found = keys(*arguments, **named)
+        if isinstance(found, str | bytes | bytearray):
+            raise TypeError(f"keys= gives several, and {found!r} is one: key= is for that")
+        return tuple(dict.fromkeys(found))
+
+    return taken
+
+
 def declared(name: str, what: Read | Write, old: object, new: object) -> Operation:
     """Raises ConfigurationError where a repository has no such method, or it has no such argument."""
     methods = [method_of(repository, name, place) for repository, place in ((old, "old"), (new, "new"))]
+    if isinstance(what, Write) and any(map(is_generator, methods)):
+        raise ConfigurationError(
+            f"{name} is a generator: what it writes is written while its answer is gone through, behind the mirror",
+            next_step="let it write first and return a list; or call the generator's steps by a method of their own",
+        )
     if not isinstance(what.key, str):
         return Operation(name, what, None)
     signatures = [inspect.signature(method) for method in methods]
@@ -120,6 +148,10 @@ def declared(name: str, what: Read | Write, old: object, new: object) -> Operati
                 next_step="name the argument that is the entity's key, or give a function of the arguments",
             )
     return Operation(name, what, signatures[0])
+
+
+def is_generator(method: Callable[..., Any]) -> bool:
+    return inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method)
 
 
 def method_of(repository: object, name: str, place: str) -> Callable[..., Any]:

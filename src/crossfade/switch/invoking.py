@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Mapping
 from concurrent.futures import Executor
@@ -12,7 +13,7 @@ from typing import Any
 
 from crossfade.core.effects import Effect
 from crossfade.core.stages import Side
-from crossfade.errors import CrossfadeError
+from crossfade.errors import ConfigurationError, CrossfadeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,24 @@ class Repositories:
         return partial(getattr(repository, effect.method), *effect.arguments, **effect.named)
 
     def call(self, effect: Invoke) -> Any:
-        """Call the method in this thread. Raises Raised."""
+        """Call the method in this thread. Raises Raised; ConfigurationError where it has only been begun then."""
         try:
-            return self.bound(effect)()
+            answer = self.bound(effect)()
         except Exception as error:
             raise Raised(error) from error
+        if inspect.isawaitable(answer):
+            self._refuse(effect, answer)
+        return answer
+
+    def _refuse(self, effect: Invoke, answer: Any) -> None:
+        """What is awaited behind the call is done when nobody counts it any more, and behind its mirror."""
+        if inspect.iscoroutine(answer):
+            answer.close()
+        kind = type(self.old if effect.side == "source" else self.new).__name__
+        raise ConfigurationError(
+            f"{effect.method} of {kind} gives something to be awaited, and it is no coroutine function",
+            next_step="declare it with async def (also what a decorator makes of it), and use async with",
+        )
 
     async def call_async(self, effect: Invoke, executor: Executor) -> Any:
         """On this loop; what blocks, on a thread. Raises Raised, also where the method was cancelled though its caller
@@ -62,7 +76,8 @@ class Repositories:
         try:
             if inspect.iscoroutinefunction(method):
                 return await method()
-            answer = await asyncio.get_running_loop().run_in_executor(executor, method)
+            within = contextvars.copy_context()  # as asyncio.to_thread does
+            answer = await asyncio.get_running_loop().run_in_executor(executor, within.run, method)
             return await answer if inspect.isawaitable(answer) else answer
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
