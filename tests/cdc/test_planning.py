@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from crossfade.cdc.changes import Change, ChangeUnreadable, Value, Version
-from crossfade.cdc.planning import planned
+from crossfade.cdc.planning import folded, planned
 from crossfade.cdc.row import Row
 from crossfade.cdc.rows import Child, Rows
 from crossfade.errors import ConfigurationError, MappingError
 from crossfade.migration import Table
-from tests.cdc.shop import KEY, shop
+from tests.cdc.shop import KEY, order_key, shop
 
 VERSION = Version(1, 1)
 ROWS = shop("shop")
@@ -84,6 +84,7 @@ def test_a_change_that_does_not_tell_the_row_before_is_refused(table: str) -> No
         ({"pk": "a", "sk": 5}, "'sk' is of type N"),
         ({"pk": "", "sk": "s"}, "'pk' is empty"),
         ({"pk": "a", "sk": "s", "n": float("nan")}, "attribute 'n'"),
+        ({"pk": "a", "sk": "s", "_crossfade": 1}, "'_crossfade' is crossfade's own"),
         ([{"pk": "a", "sk": "s"}, {"pk": "a", "sk": "s"}], "two items with the key"),
         ("text", "no item"),
         ([{"pk": "a", "sk": "s"}, None], "no item"),
@@ -104,6 +105,19 @@ def test_an_item_that_cannot_be_is_told_with_its_table(made: Any, said: str) -> 
     with pytest.raises(MappingError) as told:
         _ = planned(rows, change("customers", {"id": 1}))
     assert said in str(told.value)
+
+
+def test_a_folded_item_cannot_have_the_attribute_that_is_ours() -> None:
+    """It would be lost without a word, and no verify would end."""
+    rows = Rows(Table("shop", key=KEY))
+
+    def order(row: Row, lines: Sequence[Row]) -> Mapping[str, Any]:
+        return {"_crossfade": len(lines), "id": row["id"]}
+
+    declared = rows.fold("shop.orders", into=order_key, lines=Child("shop.lines", parent="order_id"))
+    _ = declared(order)
+    with pytest.raises(MappingError, match="'_crossfade' is crossfade's own"):
+        _ = folded(rows.folds[0], rows.target, (1,), [("shop.orders", {"id": 1})])
 
 
 def test_a_column_that_is_not_there_is_told_with_the_one_that_was_meant() -> None:

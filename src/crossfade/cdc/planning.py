@@ -18,6 +18,7 @@ from crossfade.cdc.rows import Fold, Rows, Single
 from crossfade.cdc.values import item_of
 from crossfade.cdc.wire import packed, unpacked
 from crossfade.core.items import Item
+from crossfade.core.mapping import STAMP
 from crossfade.errors import MappingError
 from crossfade.migration import Table
 
@@ -140,7 +141,9 @@ def folded(fold: Fold, target: Table, parent: tuple[Value, ...], parts: Iterable
         return Written(key, None, of)
     children = {name: [row for table, row in given if table == child.table] for name, child in fold.children.items()}
     made = guarded(what, own[0], lambda: fold.make(own[0], **children))
-    return Written(key, None if made is None else {**item_of(made), **key}, of)
+    item = None if made is None else {**item_of(made), **key}
+    refuse_ours(item or {}, what)
+    return Written(key, item, of)
 
 
 def each(made: object, what: str) -> list[Mapping[str, Any]]:
@@ -157,6 +160,7 @@ def each(made: object, what: str) -> list[Mapping[str, Any]]:
 
 def key_of(item: Item, target: Table, what: str) -> Item:
     """The item's key. Raises MappingError where a part of it is missing, of another type or empty."""
+    refuse_ours(item, what)
     key: Item = {}
     for name, kind in target.key.items():
         value = item.get(name)
@@ -167,6 +171,14 @@ def key_of(item: Item, target: Table, what: str) -> Item:
             raise MappingError(f"{what}: the key attribute {name!r} is empty, which DynamoDB takes for no key")
         key[name] = value
     return key
+
+
+def refuse_ours(item: Item, what: str) -> None:
+    """Raises MappingError where the item has the attribute that holds its version: what it says would be lost."""
+    if STAMP in item:
+        raise MappingError(
+            f"{what}: the attribute {STAMP!r} is crossfade's own", next_step="give it another name in the function"
+        )
 
 
 def name_of(key: Item) -> Name:

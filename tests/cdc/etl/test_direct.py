@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,11 +14,15 @@ from crossfade.cdc.etl import Counts, carry, through
 from crossfade.cdc.mysql.errors import RowsUntold
 from crossfade.cdc.mysql.positions import Position, reaches
 from crossfade.cdc.mysql.reader import LogReader, Told
+from crossfade.cdc.row import Row
+from crossfade.cdc.rows import Rows
 from crossfade.cdc.terms import Term
 from crossfade.errors import MappingError
+from crossfade.migration import Table
 from tests.cdc.etl.setting import ARRIVAL_SECONDS, TABLES, Setting, Writer
 from tests.cdc.etl.test_end_to_end import Crash, crashing
 from tests.cdc.etl.test_what_stops import strict
+from tests.cdc.shop import KEY
 
 
 class Kept:
@@ -92,6 +97,23 @@ def test_what_cannot_be_applied_stops_it(setting: Setting) -> None:
     _ = carried(setting)
     assert setting.items() == setting.wanted()
     assert len(setting.items()) == 2
+
+
+@pytest.mark.parametrize("said", ["too large", "cannot be stored"])
+def test_what_stops_it_is_told_with_its_row_and_the_way_on(setting: Setting, said: str) -> None:
+    """Also where it is the target that refuses an item, or a value has no form there: nobody else names the row."""
+
+    def odd(_row: Row) -> Mapping[str, Any]:
+        return {"pk": "c", "sk": "c", "note": "x" * 500_000 if said == "too large" else Decimal("1" * 39)}
+
+    rows = Rows(Table(setting.tables["target"], key=KEY))
+    _ = rows.table("shop.customers")(odd)
+    setting.write("INSERT INTO shop.customers VALUES (17, 'Ann')")
+    with pytest.raises(
+        MappingError, match=r"shop\.customers \[17\]: .*(maximum allowed size|cannot be stored)"
+    ) as caught:
+        _ = carried(setting, rows=rows)
+    assert "same command" in caught.value.next_step
 
 
 def test_a_truncate_stops_it(setting: Setting) -> None:

@@ -99,6 +99,15 @@ def order(row, lines):
 """
 
 
+def test_a_table_whose_history_is_kept_is_named_too(direct: RowShell) -> None:
+    """A SELECT shows the rows of now alone, and the log has all of them: it is not left out without a word."""
+    direct.sql("CREATE TABLE {schema}.versioned (id INT PRIMARY KEY) WITH SYSTEM VERSIONING")
+    direct.file.unlink()
+    url = direct.environment["CROSSFADE_MYSQL_URL"] + direct.schema
+    _ = direct("new", "--from", url)
+    assert f"# Left out: {direct.schema}.versioned is a system versioned" in direct.file.read_text()
+
+
 def test_what_the_target_would_refuse_lose_or_mix_up_is_found(direct: RowShell) -> None:
     """Each with rows that show it: keys that collide or are empty, items too large, dates that are none, empty sets."""
     shell = direct

@@ -12,6 +12,7 @@ from crossfade.cdc.applying import Applied, Destination, store
 from crossfade.cdc.changes import Change, ChangeUnreadable
 from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX, Lanes
 from crossfade.cdc.etl.rebuilding import Rebuilding
+from crossfade.cdc.planning import name_of_row
 from crossfade.core.effects import Reply, Request
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope
@@ -70,6 +71,16 @@ def cannot_be_applied(error: CrossfadeError) -> bool:
     return isinstance(error, (MappingError, ChangeUnreadable))
 
 
+def of_change(change: Change, error: CrossfadeError) -> MappingError:
+    """Return the reason with the row that it is about, for one who has nothing but the error."""
+    row = name_of_row(change.table, change.key)
+    return MappingError(
+        f"{row}: {error.message}",
+        next_step=error.next_step
+        or "let the function make something else of this row (None: no item); the same command goes on with it",
+    )
+
+
 class Applier:
     """Changes into a destination, for one loop."""
 
@@ -88,17 +99,20 @@ class Applier:
         self.lanes.put(lane, partial(self._apply, changes, done, put_aside))
 
     async def _apply(self, changes: list[Change], done: Callable[[], None], put_aside: PutAside | None) -> None:
-        counts = self.counts
+        counts, done_of_these = self.counts, 0
         try:
             for change in changes:
                 applied = await self._carry_out(change)
                 counts.written += applied.written
                 counts.late += applied.late
                 counts.passed += applied.passed
+                done_of_these += 1
             counts.changes += len(changes)
         except CrossfadeError as error:
-            if put_aside is None or not cannot_be_applied(error):
+            if not cannot_be_applied(error):
                 raise
+            if put_aside is None:
+                raise of_change(changes[done_of_these], error) from error
             await put_aside(error)
             counts.set_aside += 1
         done()

@@ -45,13 +45,16 @@ def file_from(url: str, name: str | None, target: str | None, file: str) -> str:
 def tables_of(connection: Connection, schema: str) -> tuple[list[SourceTable], list[str]]:
     """Return the tables that can be read, and for the others why not."""
     names = connection.texts(
-        "SELECT table_name FROM information_schema.tables "  # noqa: S608  literals
-        f"WHERE table_schema = {text_literal(schema)} AND table_type = 'BASE TABLE' ORDER BY table_name"
+        "SELECT table_name, table_type FROM information_schema.tables "  # noqa: S608  literals
+        f"WHERE table_schema = {text_literal(schema)} AND table_type NOT IN ('VIEW', 'SEQUENCE') ORDER BY table_name"
     )
     found: list[SourceTable] = []
     left_out: list[str] = []
-    for (name,) in names:
+    for name, kind in names:
         if name == MARKS:
+            continue
+        if kind != "BASE TABLE":
+            left_out.append(f"{schema}.{name} is a {kind.lower()}, whose rows are not the log's")
             continue
         if "." in name:
             left_out.append(f"{schema}.{name}: a name with a dot in it cannot be told from a schema's")
