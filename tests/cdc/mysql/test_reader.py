@@ -366,6 +366,22 @@ def test_a_killed_source_is_read_on_and_a_purged_log_is_told(own_server: MariaDb
         assert changes(read_to_end(source, ["shop.orders"], position_now(source), server_id)) == []
 
 
+def test_a_second_reader_of_one_number_ends_the_first_with_the_reason(
+    server: Source, here: Position, server_id: int
+) -> None:
+    """By the server's word; MariaDB has a number of its own for it."""
+    first = LogReader(server, ["shop.orders"], here, server_id=server_id, heartbeat_seconds=0.2)
+    told = iter(first)
+    assert isinstance(next(told), Heartbeat)
+    second = LogReader(server, ["shop.orders"], here, server_id=server_id, heartbeat_seconds=0.2)
+    assert isinstance(next(iter(second)), Heartbeat)
+    with pytest.raises(SourceGone, match=r"same server.id"):
+        for _ in told:
+            pass
+    first.close()
+    second.close()
+
+
 def test_a_wrong_password_is_an_error_of_ours_without_the_password(server: Source) -> None:
     """What PyMySQL raises does not get out, and the password is in no message."""
     wrong = Source(server.host, server.port, server.user, "guessed-wrong")

@@ -48,15 +48,34 @@ def test_a_url_that_will_not_do_is_refused_without_repeating_it(url: str) -> Non
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("query", ["ssl_ca=/etc/ca.pem", "CA=/etc/ca.pem", "ca=", "ca=/a.pem&ssl=1"])
+def test_an_option_that_nobody_knows_is_refused(query: str) -> None:
+    """Whoever misspells the one that asks for TLS must not go on without."""
+    with pytest.raises(ConfigurationError, match="ca=FILE"):
+        _ = Source.of_url(f"mysql://a@b/shop?{query}", {})
+
+
+@pytest.mark.parametrize("found", [None, "no certificate"])
+def test_a_file_of_authorities_that_cannot_be_read_is_told(tmp_path: Path, found: str | None) -> None:
+    """By name, and not as an error out of the driver."""
+    file = tmp_path / "ca.pem"
+    if found is not None:
+        _ = file.write_text(found)
+    with pytest.raises(ConfigurationError, match=r"ca\.pem"):
+        _ = Source("127.0.0.1", 1, certificate_authority=str(file)).connect()
+
+
 def test_a_lost_connection_may_be_tried_again_and_a_refusal_not() -> None:
     """Whose fault it was is in the error's type."""
     lost = refusal(pymysql.OperationalError(2013, "Lost connection"), "SELECT 1")
-    denied = refusal(pymysql.OperationalError(1045, "Access denied"), "SELECT 1")
+    denied = refusal(pymysql.OperationalError(1142, "SELECT command denied"), "SELECT 1")
+    stranger = refusal(pymysql.OperationalError(1045, "Access denied"), "db.example")
     assert isinstance(lost, SourceGone)
     assert lost.retryable
     assert type(denied) is SourceError
     assert "crossfade check" in denied.next_step
     assert not denied.retryable
+    assert "CROSSFADE_MYSQL_PASSWORD" in stranger.next_step  # who is let in by nobody asks for no right
 
 
 @pytest.mark.parametrize("charset", ["latin1", *CODECS])

@@ -16,6 +16,7 @@ from crossfade.cdc.mysql.errors import SourceError, TableUnfit
 from crossfade.cdc.mysql.positions import Counting, GtidSet, Position, file_number, mariadb_domains
 from crossfade.cdc.mysql.schema import SourceTable, read_table
 from crossfade.cdc.mysql.source import Connection, text_literal
+from crossfade.cdc.mysql.text_values import quoted
 from crossfade.cdc.mysql.watermarks import Watermarks
 
 DAY_SECONDS: Final = 86_400
@@ -159,14 +160,15 @@ def _account(connection: Connection) -> str:
 
 
 def _table(connection: Connection, name: str) -> Iterator[Lack]:
+    grant = f"GRANT SELECT ON {'.'.join(map(quoted, name.split('.')))} TO {_account(connection)}"
     try:
         table = read_table(connection, name)
         _ = connection.rows(f"SELECT 1 FROM {table.quoted} LIMIT 0")  # noqa: S608
     except TableUnfit as error:
-        yield Lack(error.message, error.next_step or f"GRANT SELECT ON {name} TO {_account(connection)}")
+        yield Lack(error.message, error.next_step or grant)
         return
     except SourceError as error:
-        yield Lack(error.message, f"GRANT SELECT ON {name} TO {_account(connection)}")
+        yield Lack(error.message, grant)
         return
     if not table.key:
         yield Lack(

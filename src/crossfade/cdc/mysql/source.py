@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import configparser
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pymysql
 
@@ -20,6 +21,7 @@ OPTION_FILE_VARIABLE: Final = "CROSSFADE_MYSQL_OPTION_FILE"
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 300.0  # a chunk of a cold table on a slow disk
 ACCESS_DENIED: Final = frozenset({1044, 1045, 1142, 1227})
+STRANGER: Final = 1045
 CONNECTION_LOST: Final = frozenset({1053, 1927, 2003, 2006, 2013, 2055})
 
 
@@ -52,6 +54,12 @@ class Source:
                 "the source's URL has a password in it",
                 next_step=f"leave it out and set {PASSWORD_VARIABLE}, or name an option file in {OPTION_FILE_VARIABLE}",
             )
+        options = parse_qsl(parts.query, keep_blank_values=True)
+        if any(name != "ca" or not file for name, file in options):
+            raise ConfigurationError(
+                "the source's URL has an option that is not known, or is empty",
+                next_step="the only one is ?ca=FILE, for TLS with a certificate authority of your own",
+            )
         user, password = _account(environment)
         return cls(
             host=parts.hostname,
@@ -59,11 +67,12 @@ class Source:
             user=unquote(parts.username or "") or user,
             password=password,
             schema=unquote(parts.path.strip("/")),
-            certificate_authority=parse_qs(parts.query).get("ca", [""])[0],
+            certificate_authority=dict(options).get("ca", ""),
         )
 
     def connect(self, *, answer_seconds: float = ANSWER_SECONDS) -> Connection:
-        """A connection whose answers are bytes as the server sent them. Raises SourceError."""
+        """A connection whose answers are bytes as the server sent them. Raises SourceError, ConfigurationError."""
+        encrypted = _encryption(self.certificate_authority) if self.certificate_authority else None
         try:
             return Connection(
                 pymysql.connect(
@@ -79,7 +88,7 @@ class Source:
                     connect_timeout=CONNECT_SECONDS,
                     read_timeout=answer_seconds,
                     write_timeout=answer_seconds,
-                    ssl_ca=self.certificate_authority or None,
+                    ssl=encrypted,
                 )
             )
         except pymysql.MySQLError as error:
@@ -148,9 +157,26 @@ def refusal(error: Exception, what: str) -> SourceError:
     words = f"{what[:200]}: {error}"
     if code in CONNECTION_LOST or isinstance(error, OSError):
         return SourceGone(words, next_step="see whether the source answers; the same can be tried again")
+    if code == STRANGER:
+        return SourceError(
+            words, next_step=f"set {PASSWORD_VARIABLE}, or user and password in the file of {OPTION_FILE_VARIABLE}"
+        )
     if code in ACCESS_DENIED:
         return SourceError(words, next_step="see `crossfade check`: it names the right that is missing")
     return SourceError(words)
+
+
+def _encryption(authority: str) -> ssl.SSLContext:
+    """TLS with a server whose certificate this authority has given, whatever name it was reached by."""
+    try:
+        found = ssl.create_default_context(cafile=authority)
+    except OSError as error:  # that of a file, and that of ssl
+        raise ConfigurationError(
+            f"{authority} cannot be read as certificates: {error.strerror or error}",
+            next_step="name a file of PEM certificates: mysql://user@host:port/schema?ca=FILE",
+        ) from None
+    found.check_hostname = False
+    return found
 
 
 def _account(environment: Mapping[str, str]) -> tuple[str, str]:

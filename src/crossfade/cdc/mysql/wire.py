@@ -23,6 +23,7 @@ PACKET_FULL: Final = 0xFFFFFF  # a packet of that size goes on in the next
 ERROR_MARK, END_MARK = 0xFF, 0xFE
 END_SIZE_MAX: Final = 9
 CANNOT_READ_LOG: Final = 1236  # the source's number for every reason not to send its log
+SAME_SERVER_ID: Final = 4052  # MariaDB's own for one of these reasons
 HEARTBEATS_MISSED_MAX: Final = 3
 EVENTS_AT_THE_END_SECONDS: Final = 10.0  # beside that: a source that is busy sends a heartbeat late
 
@@ -114,7 +115,7 @@ class Wire:
             raise SourceError(f"the source sent a packet that begins with {packet[0]}")
         code = int.from_bytes(packet[1:3], "little")
         words = packet[3:].decode("utf-8", "backslashreplace")
-        if code == CANNOT_READ_LOG:
+        if code in {CANNOT_READ_LOG, SAME_SERVER_ID}:
             raise not_sent(words)
         raise refusal(pymysql.OperationalError(code, words), "reading the source's log")
 
