@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 
 from crossfade.cdc.mysql.positions import Position
 from crossfade.cdc.mysql.reader import position_now
+from crossfade.cdc.row import Row
+from crossfade.cdc.rows import Child
 from crossfade.cdc.verifying import LogApplied, RowSides, RowVerifyOptions, RowVerifyResult, applied_by_capture
 from crossfade.cdc.verifying import run as verify_run
 from tests.cdc.etl.setting import ARRIVAL_SECONDS, Writer
@@ -128,3 +130,31 @@ def test_each_planted_difference_is_found_and_nothing_else(migrated: Migrated) -
 
 def stranger() -> Any:
     return {"pk": {"S": "stranger#1"}, "sk": {"S": "thing"}}
+
+
+def test_rows_that_write_their_parent_s_key_otherwise_are_told(migrated: Migrated) -> None:
+    """The source takes them for its rows, and they are in no item: what the rows make is not all that there is."""
+
+    def into(code: str) -> dict[str, str]:
+        return {"pk": code, "sk": "country"}
+
+    def country(row: Row, cities: Sequence[Row]) -> dict[str, Any]:
+        return {"code": row["code"], "cities": [city["id"] for city in cities]}
+
+    child = Child("shop.cities", parent="code")
+    _ = migrated.migration.rows.fold("shop.countries", into=into, cities=child)(country)
+    migrated.write(
+        "CREATE TABLE shop.countries (code VARCHAR(9) COLLATE utf8mb4_unicode_ci PRIMARY KEY)",
+        "CREATE TABLE shop.cities (id INT PRIMARY KEY, code VARCHAR(9) COLLATE utf8mb4_unicode_ci)",
+        "INSERT INTO shop.countries VALUES ('DE'), ('fr')",
+        "INSERT INTO shop.cities VALUES (1, 'DE'), (2, 'fr'), (3, 'de'), (4, NULL), (5, 'xx')",
+    )
+    _ = migrated.carry()
+    migrated.carried_all()
+    result = migrated.verify()
+    assert sum(kinds(result).values()) == 1
+    (sample,) = result.samples
+    assert "row 3 of shop.cities refers to 'de', which the source takes for 'DE'" in str(sample)
+    migrated.write("UPDATE shop.cities SET code = 'DE' WHERE id = 3")
+    migrated.carried_all()
+    assert migrated.verify().status == "clean"

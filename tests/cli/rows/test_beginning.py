@@ -133,6 +133,29 @@ def test_what_the_target_would_refuse_lose_or_mix_up_is_found(direct: RowShell) 
     assert f"aws dynamodb create-table --table-name {shell.parts}" in found["no-table"][0]["next_step"]
 
 
+COUNTRIES = """
+@migration.fold("{schema}.countries", into=lambda code: {{"pk": code, "sk": "x"}},
+    cities=Child("{schema}.cities", parent="code"))
+def country(row, cities):
+    return {{"code": row["code"], "cities": [city["id"] for city in cities]}}
+"""
+
+
+def test_rows_that_no_item_would_have_are_found(direct: RowShell) -> None:
+    """Their parent's key is written otherwise, and only the source takes it for the same."""
+    direct.sql(
+        "CREATE TABLE {schema}.countries (code VARCHAR(9) COLLATE utf8mb4_unicode_ci PRIMARY KEY)",
+        "CREATE TABLE {schema}.cities (id INT PRIMARY KEY, code VARCHAR(9), "
+        "FOREIGN KEY (code) REFERENCES countries (code)) COLLATE utf8mb4_unicode_ci",
+        "INSERT INTO {schema}.countries VALUES ('DE')",
+        "INSERT INTO {schema}.cities VALUES (1, 'DE'), (2, 'de')",
+    )
+    direct.write_rows(COUNTRIES)
+    (found,) = findings(direct.json("check", status=1))["misfit"]
+    assert "row 2 of" in found["samples"][0]
+    assert "UPDATE" in found["next_step"]
+
+
 def test_rights_that_are_missing_come_with_the_statement(direct: RowShell) -> None:
     """And the password is nowhere in what is said."""
     shell = direct

@@ -10,11 +10,13 @@ from typing import Any, Final
 from crossfade.cdc.changes import Change, Value, Version
 from crossfade.cdc.migration import RowMigration
 from crossfade.cdc.mysql.columns import Column, Kind
-from crossfade.cdc.mysql.keyset import KeyedRow, rows_after, rows_with
+from crossfade.cdc.mysql.keyset import Key, KeyedRow, rows_after, rows_with
 from crossfade.cdc.mysql.schema import SourceTable
 from crossfade.cdc.mysql.source import Connection
-from crossfade.cdc.planning import folded, of_single
-from crossfade.cdc.rows import Fold, Single
+from crossfade.cdc.planning import folded, of_single, packed_key
+from crossfade.cdc.rows import Child, Fold, Single
+from crossfade.cdc.verifying.making import WRITE_ALIKE
+from crossfade.cdc.verifying.reading import misfit, taken_for
 from crossfade.check.creating import declared_indexes
 from crossfade.check.report import SAMPLES_MAX, Finding, Severity
 from crossfade.core.items import ITEM_BYTES_MAX, Item, size_bytes, value_bytes
@@ -23,6 +25,7 @@ from crossfade.core.tables.index_keys import KEY_ROLE_BYTES_MAX, IndexKey, why_r
 from crossfade.errors import CrossfadeError
 
 STAMP_BYTES: Final = len(STAMP) + 128  # a version and a lock, with their names
+PARENTS_MAX: Final = 10  # that are taken for one another: there is one, or the key's collation would not let them in
 CHILDREN_MAX: Final = 10_000  # of one parent: an item holds a few thousand rows at most
 DATES: Final = frozenset({Kind.DATE, Kind.DATETIME, Kind.TIMESTAMP})
 FIRST: Final = Version(0, 0)
@@ -37,6 +40,11 @@ SAYINGS: Final[dict[str, tuple[Severity, str, str]]] = {  # code: severity, what
         "error",
         "{about}: rows with different primary keys make items with one key, of which the target keeps the last",
         "bring the whole primary key into the item's key: key(...) joins its parts so that none are alike",
+    ),
+    "misfit": (
+        "error",
+        "{about}: rows that write their parent's key otherwise (case, spaces, accents, another type)",
+        WRITE_ALIKE,
     ),
     "item-too-large": (
         "error",
@@ -155,8 +163,19 @@ class RowExamination:
             table = self._tables[child.table]
             self._seen[child.table] |= set(child.columns)
             children = rows_with(self._connection, table, child.columns, keyed.key, CHILDREN_MAX)
+            self._look_for_misfits(fold, child, keyed.key, children)
             parts += [(child.table, Read(each.row, self._seen[child.table])) for each in children]
         self._guarded(fold.table, keyed, lambda: [folded(fold, self._migration.target, keyed.key, parts).item])
+
+    def _look_for_misfits(self, fold: Fold, child: Child, parent: Key, children: list[KeyedRow]) -> None:
+        """Rows that the source takes for those of a parent, though they write its key otherwise."""
+        table = self._tables[fold.table]
+        for each in children:
+            said = tuple(each.row[name] for name in child.columns)
+            if packed_key(said) == packed_key(parent):
+                continue
+            for taken in taken_for(rows_with(self._connection, table, table.key, said, PARENTS_MAX), said):
+                self._tally("misfit", child.table, misfit(child.table, each.key, said, taken))
 
     def _guarded(self, table: str, keyed: KeyedRow, make: Callable[[], list[Item | None]]) -> None:
         try:

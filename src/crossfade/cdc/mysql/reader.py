@@ -243,7 +243,8 @@ class LogReader:
         if self._counting is Counting.MARIADB and known and domain not in known:
             raise ChangeUnreadable(
                 f"the source's log has transactions of a second domain ({domain}): their order is not told",
-                next_step="use one gtid_domain_id, or begin anew: files and offsets are counted then",
+                next_step="use one gtid_domain_id; behind this, `crossfade backfill --from-now --execute` begins anew, and"
+                " counts files and offsets",
             )
         self._begin(event, sequence)
         self._state.standalone = bool(flags & events.STANDALONE)

@@ -17,7 +17,9 @@ from crossfade.cdc.rows import Fold, Rows
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.tables.pair import key_name
+from crossfade.errors import MappingError
 
+WRITE_ALIKE: Final = "write both alike on the source: UPDATE the row that refers to the other"
 LOWEST: Final = Version(0, 0)  # below every change
 
 
@@ -34,11 +36,15 @@ class RowName:
 
 @dataclass(frozen=True, slots=True)
 class WholeRow:
-    """A row, or that there is none, with the rows that are folded into its item, by their tables."""
+    """A row, or that there is none, with the rows that are folded into its item, by their tables.
+
+    `misfit`: a row that the source takes for one of them, and that goes into no item, as it writes the key otherwise.
+    """
 
     name: RowName
     row: Mapping[str, Any] | None
     children: Mapping[str, list[KeyedRow]] = field(default_factory=dict[str, list[KeyedRow]])
+    misfit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Making:
         """Return the items that the row makes, by the names of their keys. Raises MappingError."""
         if whole.row is None:
             return {}
+        if whole.misfit:
+            raise MappingError(whole.misfit, next_step=WRITE_ALIKE)
         table, target = whole.name.table, self.rows.target
         found: list[Made] = []
         for single in self.rows.singles:

@@ -1,12 +1,13 @@
 """Rows of the source by their keys, with the rows that are folded into their items: as they are now.
 
-What is found is told by the exact key, and not by what a collation takes for equal: so does the log.
+What is found is told by the exact key, and not by what a collation takes for equal: so does the log. Where the two
+differ between a row and its parent, that is told, since the row would be in no item.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -100,12 +101,40 @@ def rows_at(connection: Connection, table: str, keys: Sequence[Key]) -> list[Key
 
 def _with_children(connection: Connection, making: Making, table: str, rows: Sequence[KeyedRow]) -> list[WholeRow]:
     children: dict[str, dict[str, list[KeyedRow]]] = {packed_key(row.key): {} for row in rows}
+    misfits: dict[str, str] = {}
     for child_table, columns in _children_of(making, table):
+        others: dict[str, tuple[Key, KeyedRow]] = {}
         for parent, child in _rows_of_parents(connection, child_table, columns, [row.key for row in rows]):
-            kept = children[parent].setdefault(child_table, [])
+            packed = packed_key(parent)
+            if packed not in children:
+                _ = others.setdefault(packed, (parent, child))
+                continue
+            kept = children[packed].setdefault(child_table, [])
             if all(packed_key(child.key) != packed_key(other.key) for other in kept):
                 kept.append(child)
-    return [WholeRow(RowName(table, row.key), row.row, children[packed_key(row.key)]) for row in rows]
+        for parent, child in others.values():
+            for key in taken_for(rows_at(connection, table, [parent]), parent):
+                misfits[packed_key(key)] = misfit(child_table, child.key, parent, key)
+    return [_whole(table, row, children, misfits) for row in rows]
+
+
+def _whole(
+    table: str, row: KeyedRow, children: Mapping[str, dict[str, list[KeyedRow]]], misfits: Mapping[str, str]
+) -> WholeRow:
+    packed = packed_key(row.key)
+    return WholeRow(RowName(table, row.key), row.row, children[packed], misfits.get(packed, ""))
+
+
+def taken_for(found: Iterable[KeyedRow], key: Key) -> list[Key]:
+    """Return the keys that the source takes for this one, where it has none that is written so."""
+    keys = [row.key for row in found]
+    return [] if packed_key(key) in map(packed_key, keys) else keys
+
+
+def misfit(child: str, of: Key, parent: Key, taken: Key) -> str:
+    said, written = (", ".join(map(repr, key)) for key in (parent, taken))
+    row = ", ".join(map(repr, of))
+    return f"row {row} of {child} refers to {said}, which the source takes for {written}: it goes into no item"
 
 
 def _children_of(making: Making, parent: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -115,14 +144,11 @@ def _children_of(making: Making, parent: str) -> list[tuple[str, tuple[str, ...]
 
 def _rows_of_parents(
     connection: Connection, table: str, columns: tuple[str, ...], parents: Sequence[Key]
-) -> Iterator[tuple[str, KeyedRow]]:
-    """Rows of a child's table, each with its parent's packed key."""
-    wanted = {packed_key(parent) for parent in parents}
+) -> Iterator[tuple[Key, KeyedRow]]:
+    """Rows of a child's table that the source takes for those of these parents, each with its parent's key."""
     for some in _groups(parents):
         for child in steadily(connection, table, partial(_matching, connection, some, columns)):
-            parent = packed_key(tuple(child.row[column] for column in columns))
-            if parent in wanted:
-                yield parent, child
+            yield tuple(child.row[column] for column in columns), child
 
 
 def _with_key(connection: Connection, keys: Sequence[Key], table: SourceTable) -> list[KeyedRow]:
