@@ -172,7 +172,8 @@ class Tables:
         if len(names) != count:
             raise TableUnfit(
                 f"the log does not name the columns of {name}",
-                next_step="SET GLOBAL binlog_row_metadata = FULL, then begin behind the rows written without it",
+                next_step="SET GLOBAL binlog_row_metadata = FULL, then begin behind the rows written without it:"
+                " `crossfade backfill --from-now --execute`",
             )
         hints = self._hints(name)
         columns = tuple(_hinted(column, hints.get(column.name)) for column in self._columns(names, wires, extra))
