@@ -243,7 +243,7 @@ class LogReader:
         if self._counting is Counting.MARIADB and known and domain not in known:
             raise ChangeUnreadable(
                 f"the source's log has transactions of a second domain ({domain}): their order is not told",
-                next_step="use one gtid_domain_id; `crossfade backfill --from-now --execute` begins anew behind this, and"
+                next_step="use one gtid_domain_id; `crossfade backfill --from-now --execute` begins anew behind it, and"
                 " counts files and offsets",
             )
         self._begin(event, sequence)

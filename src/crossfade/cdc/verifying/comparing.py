@@ -142,7 +142,10 @@ class Comparer:
     # --- first looks
 
     async def differing_items(self, rows: Iterable[WholeRow]) -> tuple[int, list[Suspect]]:
-        """How many items these rows make, and which of them the target has otherwise or not at all."""
+        """How many items these rows make, and which of them the target has otherwise or not at all.
+
+        A row that cannot be mapped counts as one item: nobody knows how many it would make.
+        """
         wanted: list[tuple[RowName, Item, Item]] = []
         suspects: list[Suspect] = []
         for whole in rows:
@@ -150,12 +153,13 @@ class Comparer:
                 wanted += [(whole.name, made.key, made.item) for made in self.making.items(whole).values()]
             except MappingError:
                 suspects.append(Suspect("items", None, whole.name))
+        made = len(wanted) + len(suspects)
         found = await self.held("items", [key for _, key, _ in wanted])
         for (name, key, item), held in zip(wanted, found, strict=True):
             suspect = Suspect("items", key, name)
             if not Seen(suspect, item, held).agrees:
                 suspects.append(suspect)
-        return len(wanted), suspects
+        return made, suspects
 
     async def differing_parts(self, table: str, rows: Iterable[KeyedRow]) -> list[Suspect]:
         """Which parts of these rows are kept otherwise or not at all."""
