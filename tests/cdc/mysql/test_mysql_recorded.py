@@ -183,6 +183,7 @@ def test_binary_json_that_is_not_whole_is_refused(cut: int) -> None:
         ("ALTER TABLE t RENAME=u", Meaning.REMOVAL),
         ("ALTER TABLE t COMMENT = 'not to RENAME -- it'", Meaning.SCHEMA),
         ("SELECT `shop`.`written`()", Meaning.FUNCTION),
+        ('DO RELEASE_LOCK("a")', Meaning.OTHER),
     ],
 )
 def test_a_statement_is_told_by_its_first_words(statement: str, expected: Meaning) -> None:

@@ -44,6 +44,7 @@ MEANINGS: Final = (
     (re.compile(r"ROLLBACK\b|XA\s+ROLLBACK\b", re.IGNORECASE), Meaning.ROLLBACK),
     (re.compile(r"XA\s+(END|PREPARE)\b", re.IGNORECASE), Meaning.PREPARE),
     (re.compile(r"(INSERT|UPDATE|DELETE|REPLACE|LOAD|WITH)\b", re.IGNORECASE), Meaning.ROWS),
+    (re.compile(r"DO\s+RELEASE_LOCK\b", re.IGNORECASE), Meaning.OTHER),  # an old server, at a session's end
     (re.compile(r"(SELECT|DO)\b", re.IGNORECASE), Meaning.FUNCTION),
     (re.compile(r"DROP\s+TEMPORARY\b", re.IGNORECASE), Meaning.OTHER),
     (SCHEMA_GOES, Meaning.REMOVAL),
