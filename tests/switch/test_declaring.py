@@ -38,7 +38,7 @@ def test_a_key_comes_back_from_its_text(key: Any) -> None:
     assert type(found) is type(key)
 
 
-@pytest.mark.parametrize("key", [1.5, object(), ["a"], {"a": 1}, (1, 2.5)])
+@pytest.mark.parametrize("key", [1.5, object(), ["a"], {"a": 1}, (1, 2.5), "\ud800", ("a", "\udfff")])
 def test_what_does_not_come_back_is_no_key(key: object) -> None:
     """It is refused before anything is written, with the way out."""
     with pytest.raises(Refused, match=r"key=lambda"):

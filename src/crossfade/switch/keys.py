@@ -19,6 +19,10 @@ WAY_OUT: Final = "make a text of it: key=lambda ...: str(...); load and save get
 def key_text(key: object) -> str:
     """Raises Refused for what does not come back from text as it was."""
     text = json.dumps(_encoded(key), separators=(",", ":"), ensure_ascii=False)
+    try:
+        _ = text.encode()
+    except UnicodeEncodeError:
+        raise Refused(f"the key {key!r} has half a character in it, which no store keeps", next_step=WAY_OUT) from None
     if len(text) > KEY_TEXT_MAX:
         raise Refused(f"a key of {len(text):,} characters: up to {KEY_TEXT_MAX:,} are kept", next_step=WAY_OUT)
     return text
