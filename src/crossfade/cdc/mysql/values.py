@@ -109,8 +109,8 @@ def uuid_text(sixteen: bytes) -> str:
 
 
 def inet6_text(sixteen: bytes) -> str:
-    """As MariaDB writes it: `::` for the first of the longest runs of zeros, also for a single one, and the last four
-    bytes with points behind nothing but zeros, or zeros and ffff."""
+    """Return the address as MariaDB writes it: `::` for the first of the longest runs of zeros, also for a single one, and the last
+    four bytes with points behind nothing but zeros, or zeros and ffff."""
     words = [f"{sixteen[at] << 8 | sixteen[at + 1]:x}" for at in range(0, 16, 2)]
     begin, size = _zeros(words)
     if begin == 0 and (size == 6 or (size == 5 and words[5] == "ffff")):
@@ -121,7 +121,7 @@ def inet6_text(sixteen: bytes) -> str:
 
 
 def _zeros(words: list[str]) -> tuple[int, int]:
-    """Where the first of the longest runs of zeros begins, and how long it is."""
+    """Find the first of the longest runs of zeros: its place, and how long it is."""
     found = (0, 0)
     for begin in range(len(words)):
         size = next((at for at, word in enumerate(words[begin:]) if word != "0"), len(words) - begin)
