@@ -109,8 +109,8 @@ def uuid_text(sixteen: bytes) -> str:
 
 
 def inet6_text(sixteen: bytes) -> str:
-    """Return the address as MariaDB writes it: `::` for the first of the longest runs of zeros, also for a single one, and the last
-    four bytes with points behind nothing but zeros, or zeros and ffff."""
+    """Return the address as MariaDB writes it: `::` for the first of the longest runs of zeros, also for a single one,
+    and the last four bytes with points behind nothing but zeros, or zeros and ffff."""
     words = [f"{sixteen[at] << 8 | sixteen[at + 1]:x}" for at in range(0, 16, 2)]
     begin, size = _zeros(words)
     if begin == 0 and (size == 6 or (size == 5 and words[5] == "ffff")):
