@@ -38,3 +38,14 @@ def test_a_sample_is_short() -> None:
     lines = item_diff_lines({f"a{n:03}": {"N": str(n)} for n in range(100)}, None)
     assert len(lines) == LINES_MAX
     assert lines[-1] == f"  ({100 - LINES_MAX + 1} more lines)"
+
+
+def test_lists_are_entered_so_that_what_differs_is_seen_in_whatever_order_maps_tell_their_attributes() -> None:
+    """Lines of an order look alike at the beginning: shown from there, both would be cut before they part."""
+    left = {"lines": {"L": [{"M": {"sku": {"S": "pen"}, "n": {"N": "1"}}}, {"M": {"sku": {"S": "cup"}}}]}}
+    right = {"lines": {"L": [{"M": {"n": {"N": "7"}, "sku": {"S": "pen"}}}]}}
+    assert item_diff_lines(left, right) == (
+        "- lines[0].n: 1",
+        "+ lines[0].n: 7",
+        "- lines[1]: {'sku': {'S': 'cup'}}",
+    )

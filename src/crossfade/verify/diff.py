@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any, Final
 
 from crossfade.core.items import AttributeValue, Item, same
@@ -51,15 +52,23 @@ def item_diff_lines(expected: Item | None, found: Item | None) -> tuple[str, ...
 
 
 def changes(left: Item, right: Item, prefix: str = "") -> Iterator[Change]:
-    """What differs, by path; maps are entered, everything else is compared as a whole."""
+    """What differs, by path; maps and lists are entered, everything else is compared as a whole."""
     for name in sorted({*left, *right}):
-        before, after = left.get(name), right.get(name)
-        if same_or_absent(before, after):
-            continue
-        if before is not None and after is not None and "M" in before and "M" in after:
-            yield from changes(before["M"], after["M"], f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", before, after
+        yield from _changed(f"{prefix}{name}", left.get(name), right.get(name))
+
+
+def _changed(path: str, before: AttributeValue | None, after: AttributeValue | None) -> Iterator[Change]:
+    if same_or_absent(before, after):
+        return
+    if before is not None and after is not None and "M" in before and "M" in after:
+        yield from changes(before["M"], after["M"], f"{path}.")
+    elif before is not None and after is not None and "L" in before and "L" in after:
+        left: list[AttributeValue] = before["L"]
+        right: list[AttributeValue] = after["L"]
+        for at, (one, other) in enumerate(zip_longest(left, right)):
+            yield from _changed(f"{path}[{at}]", one, other)
+    else:
+        yield path, before, after
 
 
 def same_or_absent(left: AttributeValue | None, right: AttributeValue | None) -> bool:
