@@ -95,7 +95,8 @@ def amounts(now: Progress) -> str:
         parts.append(f"{duration(now.seconds_left)} left")
     parts.append(f"segments {now.segments_done} of {now.segments_total}")
     if now.waiting_segments:
-        parts.append(f"{counted(now.waiting_segments, 'segment')} waiting for a lost answer")
+        what = "for a lost answer" if now.job == "backfill" else "to look again"
+        parts.append(f"{counted(now.waiting_segments, 'segment')} waiting {what}")
     if now.problems:
         parts.append(counted(now.problems, "problem"))
     return ", ".join(parts)

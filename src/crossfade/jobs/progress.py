@@ -14,7 +14,8 @@ class Progress:
     """One look at a running job. Plain values only, so that it can be shown as a bar or written as JSON.
 
     `items_total` is what DescribeTable says, which the service counts anew every six hours; `seconds_left` is None
-    while nothing moves. `waiting_segments` wait until a write without an answer can no longer land.
+    while nothing moves. `waiting_segments` wait until a write without an answer can no longer land; of a
+    verify, until they look again at what differed.
     """
 
     job: str
