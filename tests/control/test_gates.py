@@ -70,7 +70,7 @@ def test_the_authority_moves_only_after_a_verify_that_still_holds(world: World, 
 
     refused("began before the backfill was complete")
     _ = do_job(world, Job.VERIFY, clean=False)
-    refused("found differences")
+    refused(r"found differences \(missing 1\)")  # not what was counted beside them
     _ = do_job(world, Job.VERIFY)
     unclean_end(world)
     refused("ended without a drain")

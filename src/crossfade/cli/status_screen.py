@@ -171,7 +171,7 @@ def _reader(report: StreamReader) -> Text:
         _ = text.append(f", then {duration(report.lag_seconds)} behind", "yellow")
     _ = text.append(f", by {report.who} on {report.host} pid {report.pid}")
     if report.counts:
-        facts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.counts.items())
+        facts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(report.counts.items()))
         _ = text.append(f"\n{facts}", "dim")
     return text
 
@@ -190,7 +190,7 @@ def _job(view: JobView) -> Text:
     _ = text.append(f", by {record.who} on {record.host} pid {record.pid}")
     if counts:
         _ = text.append(
-            "\n" + ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()), "dim"
+            "\n" + ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(counts.items())), "dim"
         )
     return text
 

@@ -28,6 +28,7 @@ from crossfade.errors import GateClosed
 QUIET_DAYS: Final = 14  # a fortnight has a month's end or a weekly job in it, most likely
 REFUSED_DAYS: Final = QUIET_DAYS
 HITS_NAMED: Final = 3
+DIFFERENCES: Final = ("missing", "extra", "mismatched", "stale_parts")  # what a verify counts beside what it looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,8 @@ def _verified(state: State, evidence: Evidence) -> Finding:
     if backfill is None or backfill.status is not JobStatus.COMPLETE or verify.backfill_run != backfill.run:
         return closed("the last verify began before the backfill was complete")  # what it missed may be there by now
     if not verify.clean:
-        counts = ", ".join(f"{name} {count}" for name, count in verify.counts.items())
+        found = {name.replace("_", " "): verify.counts.get(name) for name in DIFFERENCES}
+        counts = ", ".join(f"{name} {count:,}" for name, count in found.items() if count)
         return closed(f"the last verify found differences ({counts})", f"{repair}, then {command}", repair)
     if verify.unclean != state.unclean:
         more = state.unclean - verify.unclean
