@@ -13,10 +13,13 @@ from typing import Any, Final
 import pytest
 
 from crossfade.control.freezing import HOLD_SECONDS
+from crossfade.control.records import RepairRecord
+from crossfade.control.repairs import put_repair
 from crossfade.core.stages import FREEZE, Stage
 from crossfade.errors import ConfigurationError, Held, NotStarted, StageUncertain, TurnedBack, Undeclared
 from crossfade.sim.model import Answer
 from crossfade.switch import Mirror, Read, Switch, Write
+from crossfade.switch.keys import digest_of, key_text
 from crossfade.switch.membership import Timing
 from tests.switch.moving import LANDING_SECONDS, LEASE_SECONDS, Operator, Recorder, action, until
 from tests.switch.stores import OPERATIONS, Down, MemoryShop, Shop, SqliteShop, fails
@@ -204,6 +207,20 @@ def kill(switch: Switch) -> None:
     assert thread is not None
     _ = thread.loop.call_soon_threadsafe(thread.loop.stop)
     switch._thread = None  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_record_of_its_own_that_a_process_does_not_remember_is_no_repair_of_another(operator: Operator) -> None:
+    """Put by a request that was given up on, or read in the moment in which it is deleted: the key is synced and the
+    record goes, but nothing has died, so `repaired` does not count it."""
+    old, new = MemoryShop(), MemoryShop()
+    switch = switch_of(operator, old, new)
+    operator.start(switch, Stage.SHADOW)
+    with switch:
+        key = key_text("a")
+        record = RepairRecord(switch.client_id, digest_of(key), key, "given up on", "")
+        operator.run(put_repair(operator.control, record))
+        until(lambda: not operator.repairs())
+        assert "repaired" not in switch.counts()
 
 
 def test_a_process_that_comes_back_repairs_what_it_left(operator: Operator) -> None:

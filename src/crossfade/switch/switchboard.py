@@ -235,7 +235,7 @@ class Switchboard:
                 intent = self.intents.take(key_of(left.key), left.key, self.agent.client_id)
                 if intent is None:
                     return  # there is no room; it stays where it is
-                intent.taken_over = True
+                intent.taken_over = left.client != self.agent.client_id
                 yield from self._taken(intent, row)
             yield from forget_repair(self.agent.control, left)
         except DatabaseError as error:
