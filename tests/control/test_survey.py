@@ -84,6 +84,7 @@ def test_it_names_who_is_waited_for_and_who_is_silent(world: World) -> None:
     found = look(world, sightings)
     reasons = {client.client: client.reason for client in found.clients}
     assert reasons[slow.client_id].startswith("has not acknowledged")
+    assert f"unknown counts for {slow.landing_seconds:g} s" in reasons[slow.client_id]  # else why it stays is a riddle
     assert reasons[dead.client_id] == "silent for 9 s, counted as gone in 5 s"
     assert found.next_command.startswith("crossfade advance --to dualwrite")
     assert len(found.held_back_by) == 2

@@ -119,7 +119,8 @@ def explain(lease: Lease, state: State, sightings: Sightings, now: float) -> Wai
     elif lease.epoch >= state.epoch:
         reason = "must renew once more, to show that it is alive"
     else:
-        reason = "has not acknowledged: it finishes what it began before"
+        landing = f"a write whose outcome is unknown counts for {lease.landing_seconds:g} s"
+        reason = f"has not acknowledged: it finishes what it began before ({landing})"
     return Waited(lease.client, lease.role, lease.host, lease.pid, reason, silent, gone_in if quiet else None)
 
 
