@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
+from crossfade.control.freezing import fingerprint_of_switch
 from crossfade.control.records import Lease, State
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
@@ -57,6 +59,14 @@ def test_join_with_another_mapping_is_refused(world: World) -> None:
     with pytest.raises(ConfigurationError, match="another mapping"):
         world.run(world.agent(fingerprint="beef").join())
     assert world.run(world.control.leases()) == ()
+
+
+def test_a_switch_that_does_not_say_who_carries_is_told_so(world: World) -> None:
+    """A migration of rows has no mapping that its Switch could share: `carried="log"` is what was left out."""
+    _ = world.run(world.coordinator().start(replace(world.plan(), fingerprint=fingerprint_of_switch("log"))))
+    with pytest.raises(ConfigurationError, match=r'Mirror\(..., carried="log"\)') as caught:
+        world.run(world.agent(fingerprint=fingerprint_of_switch("")).join())
+    assert 'carried="log"' in caught.value.next_step
 
 
 def test_a_second_client_with_the_same_id_is_refused(world: World) -> None:

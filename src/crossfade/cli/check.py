@@ -16,6 +16,7 @@ from crossfade.cli.options import Where, with_json, with_where
 from crossfade.cli.outcome import NOT_YET
 from crossfade.cli.plans import label_grid
 from crossfade.cli.screen import Screen, counted
+from crossfade.control.freezing import names_mapping
 from crossfade.errors import DatabaseError, NotStarted
 from crossfade.migration import AnyMigration, Migration
 
@@ -81,7 +82,8 @@ def show(screen: Screen, migration: AnyMigration, report: CheckReport, place: st
     screen.say(f"{report.migration}: {migration.source_name} -> {migration.target_name}, at {place}", "bold")
     whole = "all that the source holds" if report.whole_table else "a sample of the source"
     tried = counted(report.sampled_items, "item" if isinstance(migration, Migration) else "row")
-    screen.say(f"{tried} tried ({whole}); mapping {report.fingerprint}:")
+    named = f"; mapping {report.fingerprint}" if names_mapping(report.fingerprint) else ""
+    screen.say(f"{tried} tried ({whole}){named}:")
     for line in report.mapping:
         screen.say(f"    {line}")
     screen.say()

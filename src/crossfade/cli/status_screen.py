@@ -21,6 +21,7 @@ from crossfade.cli.planning import NOBODY_ATTACHED
 from crossfade.cli.plans import gate_text, label_grid
 from crossfade.cli.screen import counted, duration
 from crossfade.control.fallbacks import moment
+from crossfade.control.freezing import names_mapping
 from crossfade.control.gates import call_text
 from crossfade.control.records import JobRecord, JobStatus, StreamReader
 from crossfade.control.survey import ClientView, JobView, Survey
@@ -79,9 +80,10 @@ def _parts(opened: Opened, view: View) -> Iterator[RenderableType]:
 
 def _head(look: Survey, note: str) -> Iterator[RenderableType]:
     state = look.state
+    named = f"   mapping {state.fingerprint}" if names_mapping(state.fingerprint) else ""
     yield Text.assemble(
         (look.migration, "bold"),
-        f"   {state.source} -> {state.target}   {state.strategy}   mapping {state.fingerprint}",
+        f"   {state.source} -> {state.target}   {state.strategy}{named}",
     )
     ramp = f"   ramp {state.ramp_percent} %" if state.ramp_percent else ""
     yield Text(

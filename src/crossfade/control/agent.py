@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.control.calls import DONE, Failed, ask, change, pause_seconds
+from crossfade.control.freezing import names_mapping, shared
 from crossfade.control.records import STATE, Lease, Role, State, client_record
 from crossfade.control.store import TABLE_DEFAULT, Control
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep
@@ -368,12 +369,18 @@ class Agent:
         yield from Note("stage_entered", facts | {"ramp_percent": found.ramp_percent})
 
     def _check(self, found: State) -> None:
-        if found.fingerprint != self.fingerprint:
+        if found.fingerprint == self.fingerprint:
+            return
+        if names_mapping(found.fingerprint):
             raise ConfigurationError(
                 f"migration {self.control.migration} was started with another mapping "
                 f"(fingerprint {found.fingerprint}, here {self.fingerprint})",
                 next_step="deploy the same migration file everywhere",
             )
+        raise ConfigurationError(
+            f"migration {self.control.migration} was started for {shared(found.fingerprint)}, which this client is not",
+            next_step=f"use {shared(found.fingerprint)} everywhere",
+        )
 
     def _reachable(self) -> int:
         """The epoch that may be acknowledged; under the lock."""

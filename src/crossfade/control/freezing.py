@@ -53,3 +53,19 @@ def fingerprint_of_switch(carried: Literal["", "log"]) -> str:
     """What every process of such a migration has in common: who carries the source's writes over. Which methods it has
     declared, or how rows are mapped, is its own affair."""
     return sha256(f"switch {carried}".encode()).hexdigest()[:16]
+
+
+def names_mapping(fingerprint: str) -> bool:
+    """Whether it tells one mapping from another; those of a Switch tell who carries the source's writes."""
+    return fingerprint not in SWITCHES
+
+
+def shared(fingerprint: str) -> str:
+    """What every client of a migration that was started with it has in common, in words."""
+    return SWITCHES.get(fingerprint) or f"the mapping whose fingerprint is {fingerprint}"
+
+
+SWITCHES: Final[dict[str, str]] = {
+    fingerprint_of_switch("log"): 'a Switch with Mirror(..., carried="log")',
+    fingerprint_of_switch(""): "a Switch with Mirror(...), without carried",
+}

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from crossfade.control.calls import ask
 from crossfade.control.carrying import NO_CARRIER
+from crossfade.control.freezing import shared
 from crossfade.control.records import PARTITION_KEY, SORT_KEY, JournalEntry, State
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Note, Request, Routine, Sleep, Stamp
@@ -31,7 +32,7 @@ class StartPlan:
         return (
             f"create the control table {control.table} (pay per request) unless it is there",
             f"record migration {control.migration}: {self.source} -> {self.target}, stage {Stage.OFF}",
-            f"every client must run {self.strategy} with the mapping whose fingerprint is {self.fingerprint}",
+            f"every client must run {self.strategy} with {shared(self.fingerprint)}",
         )
 
 

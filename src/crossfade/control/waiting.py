@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from crossfade.control.freezing import FROZEN_LOOK_SECONDS
+from crossfade.control.freezing import FROZEN_LOOK_SECONDS, names_mapping, shared
 from crossfade.control.records import Lease, Role, State, client_record
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Change, Control
@@ -113,7 +113,8 @@ def explain(lease: Lease, state: State, sightings: Sightings, now: float) -> Wai
     if quiet:
         reason = f"silent for {silent:.0f} s, counted as gone in {gone_in:.0f} s"
     elif lease.fingerprint != state.fingerprint:
-        reason = "runs another mapping: deploy the same migration file everywhere"
+        same = "the same migration file" if names_mapping(state.fingerprint) else shared(state.fingerprint)
+        reason = f"runs another mapping: deploy {same} everywhere"
     elif not lease.epoch:
         reason = "is joining"
     elif lease.epoch >= state.epoch:
