@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.text import Text
@@ -18,8 +18,13 @@ from crossfade.cli.outcome import NOT_YET
 from crossfade.cli.plans import UNCHANGED, label_grid
 from crossfade.cli.rows.purging import purge_rows
 from crossfade.cli.rows.servers import pipeline_of
+from crossfade.core.mapping import STAMP
 
 NAMES = [step.value for step in RowStep]
+ALL_DONE: Final = (
+    f"All steps are done. Items that rows made keep the attribute {STAMP}, which hide_versions hides: leave it in the"
+    " application."
+)
 
 
 def cleanup_rows(
@@ -52,7 +57,7 @@ def cleanup_rows(
     screen.say(f"{step}: done", "bold green")
     after = opened.run(look_at_retiring(ledger, opened.migration))
     next_step = opened.command("crossfade cleanup --execute") if after.next is not None else ""
-    screen.say(f"Next: {next_step}" if next_step else "All steps are done: nothing of crossfade is left.")
+    screen.say(f"Next: {next_step}" if next_step else ALL_DONE)
     screen.document({"executed": True, "step": step, "at": record.finished_at, "next_step": next_step})
 
 
@@ -65,7 +70,7 @@ def show(opened: OpenedRows, view: RetiringView, step: RowStep | None) -> None:
         grid.add_row(">" if each.step is step else "", Text(each.step.value), Text(status_of(each), style=style))
     screen.show(grid)
     if step is None:
-        screen.say("All steps are done: nothing of crossfade is left.", "bold green")
+        screen.say(ALL_DONE, "bold green")
     elif view.closed:
         screen.say(f"Nothing was changed, and with --execute nothing would be: {view.closed}", "bold yellow")
         screen.say(f"Next: {opened.command(view.next_step)}")
