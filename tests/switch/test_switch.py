@@ -7,18 +7,20 @@ import threading
 import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from crossfade.control.freezing import HOLD_SECONDS
-from crossfade.control.records import RepairRecord
-from crossfade.control.repairs import put_repair
+from crossfade.control.records import RepairRecord, record_name
+from crossfade.control.repairs import LISTED_MAX, list_repairs, put_repair, remove_repairs
 from crossfade.core.stages import FREEZE, Stage
 from crossfade.errors import ConfigurationError, Held, NotStarted, StageUncertain, TurnedBack, Undeclared
 from crossfade.sim.model import Answer
 from crossfade.switch import Mirror, Read, Switch, Write
+from crossfade.switch.intents import Intents
 from crossfade.switch.keys import digest_of, key_text
 from crossfade.switch.membership import Timing
 from tests.switch.moving import LANDING_SECONDS, LEASE_SECONDS, Operator, Recorder, action, until
@@ -221,6 +223,29 @@ def test_a_record_of_its_own_that_a_process_does_not_remember_is_no_repair_of_an
         operator.run(put_repair(operator.control, record))
         until(lambda: not operator.repairs())
         assert "repaired" not in switch.counts()
+
+
+def test_what_a_dead_process_left_is_found_behind_however_many_records_of_the_living(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look lists so many records, by their clients' names: a busy process must not hide one that is gone for good."""
+    old, new = MemoryShop(), MemoryShop()
+    busy, other = switch_of(operator, old, new), switch_of(operator, old, new)
+    operator.start(other, Stage.SHADOW)
+
+    def everything(_intents: Intents, _text: str) -> bool:
+        return True
+
+    monkeypatch.setattr(Intents, "knows", everything)  # they are under way there
+    with busy, other:
+        keys = [key_text(f"k{n}") for n in range(LISTED_MAX)]
+        for key in keys:
+            operator.run(put_repair(operator.control, RepairRecord(busy.client_id, digest_of(key), key, "busy", "")))
+        key = key_text("a")
+        gone = RepairRecord("zzz-gone", digest_of(key), key, "left", "")
+        operator.run(put_repair(operator.control, gone))
+        until(lambda: not operator.run(list_repairs(operator.control, 1, record_name(replace(gone, digest="")))))
+    operator.run(remove_repairs(operator.control))
 
 
 def test_a_process_that_comes_back_repairs_what_it_left(operator: Operator) -> None:

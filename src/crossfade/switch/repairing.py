@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from crossfade.control.records import RepairRecord
-from crossfade.control.repairs import list_repairs
+from crossfade.control.records import RepairRecord, record_name
+from crossfade.control.repairs import LISTED_MAX, list_repairs
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Control
 from crossfade.control.waiting import count_out
@@ -29,6 +30,7 @@ class Repairs:
         self._caller = caller
         self._choose = choose
         self._sightings = Sightings()
+        self._place = Place()
 
     def round(self) -> Routine[None]:
         """Put the work of one round into the background. Raises StageUncertain without a lease; DatabaseError."""
@@ -36,7 +38,7 @@ class Repairs:
         for intent in board.intents.due((yield from Now()), agent.client_id, REPAIRS_AT_ONCE):
             yield from self._under_a_ticket(intent.text, partial(board.mirrored, intent))
         knows = board.intents.knows
-        found = yield from orphans(agent.control, self._caller, agent.client_id, knows, self._sightings)
+        found = yield from orphans(agent.control, self._caller, agent.client_id, knows, self._sightings, self._place)
         for record in self._choose(found, min(len(found), REPAIRS_AT_ONCE)):
             yield from self._under_a_ticket(f"{record.client}#{record.digest}", partial(board.take_over, record))
 
@@ -50,8 +52,26 @@ class Repairs:
             agent.release(ticket)
 
 
+@dataclass(slots=True)
+class Place:
+    """Where the next look at the queue goes on, since one lists so many records: "" is the beginning."""
+
+    after: str = ""
+
+
+def listed(control: Control, place: Place) -> Routine[tuple[RepairRecord, ...]]:
+    """The next ones of the queue; all of a short one, each time. Many of those who live hide none of those who died."""
+    began = place.after
+    records = yield from list_repairs(control, LISTED_MAX, began)
+    full = len(records) == LISTED_MAX
+    place.after = record_name(records[-1]) if full else ""
+    if began and not full:
+        records = tuple(dict.fromkeys((*(yield from list_repairs(control)), *records)))
+    return records
+
+
 def orphans(
-    control: Control, caller: Caller, client: str, knows: Callable[[str], bool], sightings: Sightings
+    control: Control, caller: Caller, client: str, knows: Callable[[str], bool], sightings: Sightings, place: Place
 ) -> Routine[list[RepairRecord]]:
     """Return the records of clients that are gone, and those of this client that it does not remember.
 
@@ -60,7 +80,7 @@ def orphans(
     The records first and the leases after them: whoever has put one had its lease by then, so no lease means that it is
     gone, and all it has sent has landed. One that is silent is counted out here, since nobody else may be waiting.
     """
-    records = yield from list_repairs(control)
+    records = yield from listed(control, place)
     if not records:
         return []
     leases = {lease.client: lease for lease in (yield from control.leases())}
