@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from crossfade.control.agent import Agent
 from crossfade.control.carrying import read_carrier, read_fence, report
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.freezing import GIVE_UP_PART, HOLD_SECONDS, poll_seconds, way_out
-from crossfade.control.gates import gates_of_step
+from crossfade.control.gates import Evidence, findings, gates_of_step
 from crossfade.control.records import CarrierRecord, Job, JobRecord, JobStatus, RepairRecord, Role, State
 from crossfade.control.repairs import forget_repair, list_repairs, put_repair
 from crossfade.control.starting import StartPlan
@@ -365,3 +367,33 @@ def test_cancel_forgets_the_queue_and_the_carrier(frozen: World) -> None:
     frozen.run(moving.cancel())
     assert frozen.run(list_repairs(frozen.control)) == ()
     assert frozen.run(read_carrier(frozen.control)) is None
+
+
+def test_where_the_target_decides_no_repair_is_advised_of_rows(frozen: World) -> None:
+    """`verify --repair` is refused there, since the rows do not decide: the way on is said, and is not a circle."""
+    _ = begin(frozen, Stage.SHADOW, carried=True)
+    for job, clean in ((Job.BACKFILL, True), (Job.VERIFY, False)):
+        done = JobRecord(
+            job,
+            JobStatus.COMPLETE,
+            "me",
+            "run",
+            "ann",
+            "laptop",
+            1,
+            1,
+            0,
+            "run",
+            clean,
+            {"missing": 1},
+            "before",
+            "then",
+        )
+        _ = frozen.client.put_item(**frozen.control.put(done))
+    evidence = frozen.run(Evidence.read(frozen.control))
+    (up,) = findings((Gate.VERIFIED,), state_of(frozen), evidence)
+    assert up.next_step == "crossfade verify --repair --execute, then crossfade verify"
+    (down,) = findings((Gate.VERIFIED,), replace(state_of(frozen), stage=Stage.LIVE), evidence)
+    assert not down.is_open
+    assert down.next_step.startswith("make equal by hand")
+    assert down.command == "crossfade verify"

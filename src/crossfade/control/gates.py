@@ -28,6 +28,9 @@ from crossfade.errors import GateClosed
 QUIET_DAYS: Final = 14  # a fortnight has a month's end or a weekly job in it, most likely
 REFUSED_DAYS: Final = QUIET_DAYS
 HITS_NAMED: Final = 3
+BY_HAND: Final = (
+    "make equal by hand what was written past the switch, in the target by the application or in the source"
+)
 DIFFERENCES: Final = ("missing", "extra", "mismatched", "stale_parts")  # what a verify counts beside what it looked at
 
 
@@ -210,7 +213,10 @@ def _verified(state: State, evidence: Evidence) -> Finding:
     if not verify.clean:
         found = {name.replace("_", " "): verify.counts.get(name) for name in DIFFERENCES}
         counts = ", ".join(f"{name} {count:,}" for name, count in found.items() if count)
-        return closed(f"the last verify found differences ({counts})", f"{repair}, then {command}", repair)
+        said = f"the last verify found differences ({counts})"
+        if evidence.carriage is not None and not _is_carried(state, evidence):
+            return closed(said, f"{BY_HAND}, then {command}", command)
+        return closed(said, f"{repair}, then {command}", repair)
     if verify.unclean != state.unclean:
         more = state.unclean - verify.unclean
         times = "once" if more == 1 else f"{more} times"

@@ -30,6 +30,7 @@ from crossfade.cdc.rows import Fold
 from crossfade.cdc.verifying.comparing import Comparer, Seen, Suspect, kept, same_part
 from crossfade.cdc.verifying.making import LOWEST, WholeRow, key_of_part, part_wanted
 from crossfade.cdc.wire import unpacked_row
+from crossfade.control.gates import BY_HAND
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
@@ -183,7 +184,7 @@ def refuse_stage(stage: Any) -> None:
     if not row.keeps_equal or row.authority != "source":
         raise Refused(
             f"the migration is in {stage}, where the rows do not decide what the target holds: nothing to repair",
-            next_step="the applications' switch repairs what it writes; verify without --repair tells what differs",
+            next_step=f"the switch repairs what it writes; {BY_HAND}, then crossfade verify",
         )
 
 

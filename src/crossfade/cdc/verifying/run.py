@@ -22,6 +22,7 @@ from crossfade.cdc.verifying.result import RowVerifyOptions, RowVerifyResult
 from crossfade.cdc.verifying.segments import KINDS, SegmentTask
 from crossfade.cdc.verifying.settling import Settling
 from crossfade.cdc.verifying.strays import STRAYS_MAX, Search
+from crossfade.control.gates import BY_HAND
 from crossfade.control.jobs import (
     Claim,
     backfill_comes_first,
@@ -34,7 +35,7 @@ from crossfade.control.jobs import (
 from crossfade.control.records import Job, Role, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.mapping.values import show_key
-from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY, Stage
+from crossfade.core.stages import ALL_LADDERS, FREEZE, FREEZE_STRATEGY, Stage
 from crossfade.jobs.bulk import Segment
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
@@ -295,6 +296,8 @@ class _Run:
         status, step = verdict(
             differences, counts["repaired"], whole=whole, repair=self._options.repair, backfill_first=first
         )
+        if status == "differences" and FREEZE[self.client.agent.stage].authority == "target":
+            step = f"{BY_HAND}, then crossfade verify"
         told = ("rows", "items", "target_items", "tombstones", "parts", *KINDS, "in_motion")
         mended = ("repaired", "left_alone", "not_repaired")
         return RowVerifyResult(
