@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import click
 
+from crossfade.cdc.migration import PARTS_SUFFIX
+from crossfade.cdc.topics import MARKS
 from crossfade.cli.moving import carry_out, coordinator, look
 from crossfade.cli.opened import open_migration, strangeness
 from crossfade.cli.options import Where, with_execute, with_json, with_where
@@ -74,7 +76,15 @@ def left_behind(look_: Survey) -> tuple[str, ...]:
     else:
         source = f"{state.source}: every item, also what was written while {state.target} decided: it was kept equal."
     target = f"{state.target}: what it holds now; nothing keeps it up to date from then on, and it can be deleted."
-    return (source, target, *streams)
+    return (source, target, *_left_by_a_log(look_), *streams)
+
+
+def _left_by_a_log(look_: Survey) -> tuple[str, ...]:
+    """What `cleanup` would take away, which is for a migration that is complete."""
+    if look_.carriage is None:
+        return ()
+    beside = f"{look_.state.target}{PARTS_SUFFIX}, where rows are folded"
+    return (f"{MARKS} on the source, {beside}, and the topics and groups in Kafka: they can be deleted too.",)
 
 
 def _left_by_copies(look_: Survey) -> tuple[str, ...]:

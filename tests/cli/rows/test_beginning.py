@@ -201,6 +201,14 @@ def test_commands_for_two_tables_say_what_is_meant_for_rows(direct: RowShell) ->
     )
 
 
+def test_what_a_migration_of_rows_leaves_where_it_is_given_up_is_said(direct: RowShell) -> None:
+    """`cleanup` is for one that is complete, and knows a given up one no more: so its plan is the last to tell."""
+    _ = direct("start", "--execute")
+    said = " ".join(direct("cancel").output.split())
+    assert "crossfade_watermarks on the source" in said
+    assert f"{direct.tables['target']}-parts" in said
+
+
 def test_topics_are_looked_at(through_kafka: RowShell) -> None:
     """Those that are missing are told, with how they will be made; brokers that do not answer are an error."""
     shell = through_kafka
