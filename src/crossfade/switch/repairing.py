@@ -54,7 +54,7 @@ class Repairs:
 
 @dataclass(slots=True)
 class Place:
-    """Where the next look at the queue goes on, since one lists so many records: "" is the beginning."""
+    """The place at which the next look at the queue goes on, since one lists so many records; "" is the beginning."""
 
     after: str = ""
 
