@@ -133,7 +133,7 @@ DAMAGES: Final = {
     "a NULL told as NULL": Damage("mismatched", thing_pk(109), changed(109, note={"NULL": True}), "+ note: "),
     "an item under another's key": Damage("mismatched", thing_pk(111), misplaced, "+ note: 'of 110'"),
     "what a row makes no more": Damage("extra", "code#101z", left_behind, "+ id: 101"),
-    "a child too many": Damage("mismatched", "order#101", child_too_many, "+ lines: "),
+    "a child too many": Damage("mismatched", "order#101", child_too_many, "+ lines[3]: "),
     "a stale child row": Damage("stale part", "shop.lines [1021]", stale_child, "+ row: "),
     "a child that is no more": Damage("stale part", "shop.lines [8888]", orphan, "+ row: "),
 }
