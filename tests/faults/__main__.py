@@ -5,12 +5,13 @@ every step of a switch, and of an ETL, in the strategy `freeze`.
                            [--singly] [--pairs N] [--seed N] [--list]
 
 CASES, STRATEGY, STAGE, MAPPING, VIEW, CLIENT, DROP, SINGLY, PAIRS and SEED of the environment are the options'
-defaults; the mapping is `reshape` unless another is named, or `all`. The strategy `freeze` has neither mappings nor views; its clients are
-`threads` and `tasks`, which call a switch, and the `worker` of an ETL. `--drop` takes a mending or a rule out of
-crossfade, and then something must be found; `--singly` makes one request fail at a time, and leaves pairs, and faults
-that last, away. Of `freeze`, whose steps follow one another for long, `--pairs` are drawn of each call by `--seed`; 0
-tries them all. A combination is tried by one of two processes. The exit status is 0 if every outcome was one that may
-be (without `freeze`: one that a plain table could have had), 1 otherwise, and 2 if nothing fits the options.
+defaults; the mapping is `reshape` unless another is named, or `all`. The strategy `freeze` has neither mappings nor
+views; its clients are `threads` and `tasks`, which call a switch, and the `worker` of an ETL. `--drop` takes a mending
+or a rule out of crossfade, and then something must be found; `--singly` makes one request fail at a time, and leaves
+pairs, and faults that last, away. Of `freeze`, whose steps follow one another for long, `--pairs` are drawn of each
+call by `--seed`; 0 tries them all. A combination is tried by one of two processes. The exit status is 0 if every
+outcome was one that may be (without `freeze`: one that a plain table could have had), 1 otherwise, and 2 if nothing
+fits the options.
 """
 
 from __future__ import annotations
