@@ -14,7 +14,8 @@ from unittest.mock import patch
 from crossfade.aws import hooks
 from crossfade.aws.answers import client_error
 from crossfade.aws.chain import HookChain
-from crossfade.aws.hooks import Forwarded, Hooks
+from crossfade.aws.hooks import Hooks
+from crossfade.aws.operation import Forwarded
 from crossfade.core.multi import batch
 from crossfade.core.read import lookup
 from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome

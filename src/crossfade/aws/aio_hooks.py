@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from crossfade.aws.hooks import BY_TICKET, Engine, Forwarded, Hooks, Short
-from crossfade.aws.operation import OperationOutcome, RunningOperation
+from crossfade.aws.hooks import Engine, Hooks, Short
+from crossfade.aws.operation import Forwarded, OperationOutcome, RunningOperation
 from crossfade.core.effects import Effect, Forward, Reply
+from crossfade.core.plan import WITHOUT_ROUTINE
 from crossfade.drivers.aio import AioDriver
 from crossfade.errors import CrossfadeError
 
@@ -70,7 +71,7 @@ class AioHooks(Hooks):
         forwarded = self._taken_back(context)
         if forwarded is None:
             return
-        if forwarded.route in BY_TICKET:
+        if isinstance(forwarded.plan, WITHOUT_ROUTINE):
             self.came_to_nothing(forwarded, exception)
             return
         running = self.running_of(forwarded)

@@ -31,11 +31,12 @@ from crossfade.aws.answers import (
     raise_as_botocore_would,
 )
 from crossfade.aws.lean.encoding import BINARY, encoded
-from crossfade.aws.operation import OperationOutcome, Operations, Route, RunningOperation, abandoned
+from crossfade.aws.operation import Forwarded, OperationOutcome, Operations, RunningOperation, abandoned
 from crossfade.aws.own_calls import ERROR_FROM, OWN, SERVER_ERROR, Carried, outcome_of
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Forward, Later, Reply, Request
 from crossfade.core.mapping import STAMP
+from crossfade.core.plan import PASS_THROUGH, REPLY_THEN_MIRROR, WITHOUT_ROUTINE, Run, Translate
 from crossfade.core.read.passthrough import DESCRIBING, SETTING
 from crossfade.core.request.names import READS, WRITES, names_any, plain_name
 from crossfade.core.tables.pair import Pair
@@ -50,23 +51,6 @@ PARAMETERS: Final = "crossfade:parameters"  # in a call's context: its parameter
 CHOSEN: Final = "crossfade:chosen"  # there if the caller chose the token of its transaction
 MULTI_TABLE: Final = (READS | WRITES | DESCRIBING | SETTING) - SINGLE_TABLE
 Short = tuple[ShortAnswer, Reply]
-
-
-@dataclass(slots=True, eq=False)
-class Forwarded:
-    """An operation whose answer is waited for: by its routine, or by its ticket only."""
-
-    operation: str
-    request: Request  # as the caller made it
-    ticket: Ticket
-    sent_at: float
-    route: Route
-    running: RunningOperation | None = None
-    body: bytes = b""  # as the caller made it, for a routine that is asked afterwards
-    changed: bool = False  # the request that is sent is another than the caller's
-    attempts: int = 0
-    unsure: bool = False  # an attempt had no answer, so it may have been carried out, or may be yet
-    caller: asyncio.Task[Any] | None = None  # on asyncio: the task that calls
 
 
 class Claim:
@@ -125,10 +109,7 @@ class Engine(Protocol):
     def put(self, later: Later, ticket: Ticket) -> None: ...
     @property
     def local(self) -> LocalEffects: ...
-    def follow(self, ticket: Ticket, operation: str, body: bytes, content: bytes | Reply) -> None: ...
-
-
-BY_TICKET: Final = frozenset({Route.PASS_THROUGH, Route.TRANSLATE})  # nothing follows their answer
+    def follow(self, forwarded: Forwarded, content: bytes | Reply) -> None: ...
 
 
 class Hooks:
@@ -164,7 +145,7 @@ class Hooks:
         if claim is None:
             return False
         self._sending(claim.forwarded)
-        return claim.forwarded.route is not Route.PASS_THROUGH
+        return claim.forwarded.plan is not PASS_THROUGH
 
     def carried(self, context: dict[str, Any]) -> Carried | None:
         """Our part of a call whose next migration is to have its turn."""
@@ -219,21 +200,19 @@ class Hooks:
         """Begin an operation: one that is left alone is on its way; None: however it ends. Raises Refused."""
         engine = self.engine
         operations, now = engine.operations, engine.clock()
-        body: bytes = params["body"]
+        own = partial(from_wire, params["body"])
         try:
-            ticket, route = operations.begin(operation, parameters, now)
-            if route is Route.PASS_THROUGH and not ticket.strict:  # a read that does not ask for the latest value
-                engine.agent.release(ticket)
-                return None
-            if route is Route.TRANSLATE and not self._sent_translated(operation, ticket, params, context):
-                route = Route.RUN
-            if route is Route.RUN:
-                own = partial(from_wire, body)
-                return operations.open(operation, parameters, ticket, own, is_followed=self.is_followed)
+            ticket, plan = operations.begin(operation, parameters, now, own, is_followed=self.is_followed)
+            if isinstance(plan, Translate) and not self._sent_translated(operation, ticket, params, context):
+                plan = operations.run_instead(operation, parameters, ticket, own, is_followed=self.is_followed)
         except (Rejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
-        changed = route is Route.TRANSLATE
-        forwarded = Forwarded(operation, parameters, ticket, now, route, body=body, changed=changed)
+        if isinstance(plan, Run):
+            return operations.run(operation, own(parameters), ticket, plan)
+        if plan is PASS_THROUGH and not ticket.strict:  # a read that does not ask for the latest value
+            engine.agent.release(ticket)
+            return None
+        forwarded = Forwarded(operation, parameters, ticket, now, plan, own, changed=isinstance(plan, Translate))
         context[self._claim_key] = engine.in_flight.add(forwarded)
         return forwarded
 
@@ -242,7 +221,7 @@ class Hooks:
         engine, body = self.engine, params["body"]
         try:
             request: Request = context[PARAMETERS] if BINARY.search(body) is None else from_wire(body)
-            there = engine.operations.fast_path.request(operation, request, engine.local.new_stamp)
+            there = engine.operations.planner.fast_path.request(operation, request, engine.local.new_stamp)
             if there is None:
                 return False
             params["body"] = encoded(there)
@@ -276,7 +255,10 @@ class Hooks:
             context[PARAMETERS] = effect.request
         changed = effect.request is not None
         now = self.engine.clock()
-        forwarded = Forwarded(operation, request, running.scope.ticket, now, Route.RUN, running, changed=changed)
+        own = partial(from_wire, params["body"])
+        forwarded = Forwarded(
+            operation, request, running.scope.ticket, now, running.plan, own, running, changed=changed
+        )
         context[self._claim_key] = self.engine.in_flight.add(forwarded)
         return forwarded
 
@@ -300,24 +282,17 @@ class Hooks:
 
     def finish_without_routine(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> bool:
         """Give the answer, if no routine need be asked before it is given."""
-        route, operation, status_code = forwarded.route, forwarded.operation, http_response.status_code
+        operation, status_code = forwarded.operation, http_response.status_code
         may_land = operation in WRITES and (status_code >= SERVER_ERROR or was_sent_again(parsed))
-        if route is not Route.PASS_THROUGH:
-            if route is Route.RUN or status_code >= ERROR_FROM:
-                return False
-            if route is Route.TRANSLATE:
-                if not self.engine.operations.fast_path.turn(parsed):
-                    return False
-            elif may_land or STAMP in (parsed.get("Item") or parsed.get("Attributes") or ()):
-                return False
-            else:
-                self.engine.agent.hold(forwarded.ticket)
-        late = self._ended(forwarded, may_land=may_land)
-        if route is Route.REPLY_THEN_MIRROR:
+        reply = parsed if status_code < ERROR_FROM else None
+        is_done, late = self.engine.operations.finish_without_routine(forwarded, reply, may_land=may_land)
+        if not is_done:
+            return False
+        if forwarded.plan is REPLY_THEN_MIRROR:
             content: bytes | Reply = {}
             if operation not in WRITES:
                 content = self.content_of(http_response) or copy_reply(parsed)
-            self.engine.follow(forwarded.ticket, operation, forwarded.body, content)
+            self.engine.follow(forwarded, content)
         if late is not None:
             self._replace(late, http_response, parsed, shared=True)
         return True
@@ -327,33 +302,14 @@ class Hooks:
         return b""
 
     def running_of(self, forwarded: Forwarded) -> RunningOperation:
-        """Return the running of a forwarded request, starting its routine now if it has none."""
-        if forwarded.running is None:
-            request, operations = from_wire(forwarded.body), self.engine.operations
-            running = forwarded.running = operations.open(
-                forwarded.operation, request, forwarded.ticket, lambda own: own, sent=True
-            )
-            if not isinstance(self.engine.local.begin(running.routine, running.scope), Forward):
-                raise AssertionError(
-                    f"{forwarded.operation} in {forwarded.ticket.stage} is not one that may be followed"
-                )
-            running.scope.sent = forwarded.attempts > 0
-        return forwarded.running
+        return self.engine.operations.running_of(forwarded, self.engine.local)
 
     def came_to_nothing(self, forwarded: Forwarded, exception: Exception) -> None:
         """A request that was left alone has no answer. Raises what the caller is to see, if that is another."""
         outcome = self.failed(forwarded, exception)
-        late = self._ended(forwarded, may_land=forwarded.attempts > 0 and forwarded.operation in WRITES)
+        may_land = forwarded.attempts > 0 and forwarded.operation in WRITES
+        late = self.engine.operations.ended(forwarded, may_land=may_land)
         self.raise_right(late or outcome, forwarded, exception)
-
-    def _ended(self, forwarded: Forwarded, *, may_land: bool) -> StageUncertain | None:
-        return self.engine.operations.passed(
-            forwarded.ticket,
-            forwarded.operation,
-            forwarded.request,
-            may_land=may_land,
-            sent=forwarded.attempts > 0,
-        )
 
     def answered(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> Reply | CrossfadeError:
         """The forwarded request's answer, as its routine is to see it."""
@@ -426,8 +382,8 @@ class Hooks:
     def give_up(self, forwarded: Forwarded | None) -> None:
         if forwarded is None or not self.engine.in_flight.take(forwarded):
             return
-        if forwarded.route in BY_TICKET:
-            _ = self._ended(forwarded, may_land=forwarded.operation in WRITES)
+        if isinstance(forwarded.plan, WITHOUT_ROUTINE):
+            _ = self.engine.operations.ended(forwarded, may_land=forwarded.operation in WRITES)
         else:
             self.leave_to_background(self.running_of(forwarded))
 

@@ -21,7 +21,7 @@ from crossfade.aws.clients import Attached, endpoint_and_region
 from crossfade.aws.hooks import Hooks, InFlight
 from crossfade.aws.lean import BulkClient
 from crossfade.aws.lean.gathering import GatheredReads
-from crossfade.aws.operation import Operations
+from crossfade.aws.operation import Forwarded, Operations
 from crossfade.aws.router import AttachSettings
 from crossfade.control.agent import Agent, Ticket
 from crossfade.control.fallbacks import FallbackHits
@@ -82,16 +82,16 @@ class Membership:
     def put(self, later: Later, ticket: Ticket) -> None:
         self.background.put(later, ticket)
 
-    def follow(self, ticket: Ticket, operation: str, body: bytes, content: bytes | Reply) -> None:
+    def follow(self, forwarded: Forwarded, content: bytes | Reply) -> None:
         """Do later what follows an answer that was given as it came. The ticket is held, and released by this."""
-        follow_up = partial(self._follow_up, ticket, operation, body, content)
+        follow_up = partial(self._follow_up, forwarded.ticket, forwarded.operation, forwarded.own, content)
         if not self.background.soon(follow_up):
             follow_up()
 
-    def _follow_up(self, ticket: Ticket, operation: str, body: bytes, content: bytes | Reply) -> None:
+    def _follow_up(self, ticket: Ticket, operation: str, own: Callable[[], Request], content: bytes | Reply) -> None:
         try:
             reply = from_wire(content) if isinstance(content, bytes) else content
-            self.operations.follow_up(self._own, ticket, operation, from_wire(body), reply)
+            self.operations.follow_up(self._own, ticket, operation, own(), reply)
         except Exception as error:  # noqa: BLE001 - the caller has its answer: what is lost is the mirror
             if operation in WRITES:
                 self.agent.lost(operation, error)

@@ -9,10 +9,10 @@ stage.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade.aws.answers import fresh
@@ -20,34 +20,21 @@ from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Call, Forward, Later, Reply, Request, Routine
 from crossfade.core.foresight import Foreseen, Foresight
 from crossfade.core.items import Item
+from crossfade.core.mapping import STAMP
+from crossfade.core.plan import PASS_THROUGH, REPLY_THEN_MIRROR, SINGLE_ITEM, Plan, Planner, Run
 from crossfade.core.request.keys import is_strict
-from crossfade.core.request.names import WRITES, entries_of, mapping_in
-from crossfade.core.request.stamp_names import names_stamp
-from crossfade.core.request.wellformed import fault_in
-from crossfade.core.routing import route, shows_nothing
-from crossfade.core.stages import LADDERS, Ramp, Stage, Writes
+from crossfade.core.request.names import WRITES, entries_of
+from crossfade.core.stages import LADDERS
 from crossfade.core.sync.sync import sync
 from crossfade.core.tables.pair import Pair, key_name
-from crossfade.core.write.fast_path import FastPath
-from crossfade.core.write.malformed import refuse_malformed
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain, UnknownOutcome
 
-SINGLE_ITEM: Final = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
 STRAYS_MAX: Final = 10_000  # keys; beyond that a verify finds them, and `status` says that one is needed
 
 OperationOutcome = Reply | CrossfadeError
 Put = Callable[[Later, Ticket], None]
-
-
-class Route(Enum):
-    """How a request goes its way. For one on a single item, the stage alone tells."""
-
-    PASS_THROUGH = auto()  # it goes out as it is, and nothing follows
-    REPLY_THEN_MIRROR = auto()  # its reply is the caller's as it comes; the routine runs afterwards, for the mirror
-    TRANSLATE = auto()  # it goes to the other table by itself, if it is plain enough
-    RUN = auto()  # its routine runs
 
 
 @dataclass(slots=True)
@@ -56,6 +43,24 @@ class RunningOperation:
 
     routine: Routine[OperationOutcome]
     scope: TicketScope
+    plan: Run
+
+
+@dataclass(slots=True, eq=False)
+class Forwarded:
+    """A request of the caller that is on its way, whose reply is waited for: by its routine, or by its ticket only."""
+
+    operation: str
+    request: Request  # as the caller made it
+    ticket: Ticket
+    sent_at: float
+    plan: Plan
+    own: Callable[[], Request]  # makes a copy of it, for a routine that is asked afterwards
+    running: RunningOperation | None = None
+    changed: bool = False  # the request that is sent is another than the caller's
+    attempts: int = 0
+    unsure: bool = False  # an attempt had no answer, so it may have been carried out, or may be yet
+    caller: asyncio.Task[Any] | None = None  # on asyncio: the task that calls
 
 
 class Operations:
@@ -71,7 +76,7 @@ class Operations:
         tell: Callable[[Foreseen], None] = lambda _: None,
     ) -> None:
         """`tell` is called for each request that is served now and refused in a later stage."""
-        self.fast_path = FastPath(pair)
+        self.planner = Planner(pair, strategy)
         self.foresight = Foresight(pair, strategy)
         self._tell = tell
         self._pair = pair
@@ -81,75 +86,91 @@ class Operations:
         self._strategy = strategy
         self._lingering: deque[tuple[float, Ticket]] = deque()  # open until then, the first to end first
         self._strays: deque[Item] = deque()
-        self._callers_name = pair.caller.name
-        self._key_length = len(pair.caller.key_names)
-        stamped = any(row.stamped_source for row in LADDERS[strategy].values())
-        self._may_show_stamps = stamped or pair.view == "target"
-        self._routes: dict[int, dict[str, Route]] = {}  # by epoch, which is of one stage
 
     # --- one operation
 
-    def begin(self, operation: str, request: Request, now: float) -> tuple[Ticket, Route]:
-        """Raises StageUncertain: nothing may be sent; Refused."""
-        ticket = self._agent.begin(is_strict(operation, request), now)
-        try:
-            return ticket, self._route_of(ticket, operation, request)
-        except BaseException:
-            self._agent.release(ticket)
-            raise
-
-    def _route_of(self, ticket: Ticket, operation: str, request: Request) -> Route:
-        routes = self._routes.get(ticket.epoch)
-        if routes is None:
-            routes = self._routes[ticket.epoch] = self._find_routes(ticket)
-        found = routes.get(operation)
-        if found is None:
-            return self._route_of_many(ticket, operation, request)
-        if request["TableName"] != self._callers_name:
-            return Route.RUN
-        if self._may_show_stamps and (not shows_nothing(operation, request) or names_stamp(request)):
-            return Route.RUN  # its answer may show a stamp, or its condition may look at one
-        if len(mapping_in(request.get("Key"))) > self._key_length:
-            return Route.RUN  # each side takes its own
-        return found
-
-    def _route_of_many(self, ticket: Ticket, operation: str, request: Request) -> Route:
-        """Return the route of an operation on more than one item."""
-        if fault_in(operation, request) is not None or self._route(ticket, operation, request) is not None:
-            return Route.RUN
-        self._tell_foreseen(ticket, operation, request)
-        return Route.PASS_THROUGH
-
-    def open(
+    def begin(
         self,
         operation: str,
         request: Request,
-        ticket: Ticket | None = None,
+        now: float,
         own: Callable[[Request], Request] = fresh,
         *,
-        sent: bool = False,
         is_followed: bool = False,
-    ) -> RunningOperation:
-        """`own` makes a copy of the request for a routine, which looks at it for longer than the call may last. `sent`:
-        it is on its way already, by itself. `is_followed`: a later migration answers what is asked of the target.
+    ) -> tuple[Ticket, Plan]:
+        """Return the operation's ticket and its plan; see Planner.plan.
 
-        Raises Refused, Rejected or StageUncertain; then nothing was sent and nothing is left open.
+        Raises StageUncertain, Rejected or Refused: nothing may be sent, and nothing is left open.
         """
-        if ticket is None:
-            ticket, _ = self.begin(operation, request, self._clock())
+        ticket = self._agent.begin(is_strict(operation, request), now)
         try:
-            request = own(request)
-            fault = fault_in(operation, request)
-            row = LADDERS[self._strategy][ticket.stage]
-            if fault is None:
-                routine = self._route(ticket, operation, request, is_followed=is_followed)
-            else:
-                routine = refuse_malformed(self._pair, row, operation, request, fault, sent=sent)
+            plan = self.planner.plan(
+                ticket.stage, ticket.ramp_percent, operation, request, own, is_followed=is_followed
+            )
         except BaseException:
             self._agent.release(ticket)
             raise
+        if plan is PASS_THROUGH and operation not in SINGLE_ITEM:
+            self._tell_foreseen(ticket, operation, request)
+        return ticket, plan
+
+    def run(self, operation: str, request: Request, ticket: Ticket, plan: Run) -> RunningOperation:
+        """Return the operation of a plan with a routine; `request` is as the caller made it."""
         scope = TicketScope(self._agent, ticket, self._put, self._clock, Call("source", operation, request))
-        return RunningOperation(self._carried_out(routine or passing(), scope, operation, request), scope)
+        return RunningOperation(self._carried_out(plan.routine, scope, operation, request), scope, plan)
+
+    def run_instead(
+        self, operation: str, request: Request, ticket: Ticket, own: Callable[[Request], Request], *, is_followed: bool
+    ) -> Plan:
+        """Return the plan of a request that is not as plain as its first plan takes it. Raises as `begin` does."""
+        try:
+            return self.planner.run(ticket.stage, ticket.ramp_percent, operation, own(request), is_followed=is_followed)
+        except BaseException:
+            self._agent.release(ticket)
+            raise
+
+    def run_after_all(self, forwarded: Forwarded) -> RunningOperation:
+        """Return the operation of a request that had no routine, now that it needs one. Raises as `begin` does."""
+        ticket, operation, request = forwarded.ticket, forwarded.operation, forwarded.own()
+        try:
+            plan = self.planner.run(ticket.stage, ticket.ramp_percent, operation, request, sent=True)
+        except BaseException:
+            self._agent.release(ticket)
+            raise
+        assert isinstance(plan, Run)  # noqa: S101 - what is sent has one
+        return self.run(operation, request, ticket, plan)
+
+    def running_of(self, forwarded: Forwarded, local: LocalEffects) -> RunningOperation:
+        """Return the operation of a forwarded request, starting its routine now if it has none."""
+        if forwarded.running is None:
+            running = forwarded.running = self.run_after_all(forwarded)
+            if not isinstance(local.begin(running.routine, running.scope), Forward):
+                raise AssertionError(f"{forwarded.operation} in {forwarded.ticket.stage} is not one that forwards")
+            running.scope.sent = forwarded.attempts > 0
+        return forwarded.running
+
+    def finish_without_routine(
+        self, forwarded: Forwarded, reply: Reply | None, *, may_land: bool
+    ) -> tuple[bool, StageUncertain | None]:
+        """Whether the reply is the caller's, as it is by now, without a routine; and an error, where the caller must
+        be given that instead. `reply` None: an error came."""
+        plan = forwarded.plan
+        if plan is not PASS_THROUGH:
+            if reply is None or isinstance(plan, Run):
+                return False, None
+            if plan is REPLY_THEN_MIRROR:
+                if may_land or STAMP in (reply.get("Item") or reply.get("Attributes") or ()):
+                    return False, None
+                self._agent.hold(forwarded.ticket)  # for what follows
+            elif not self.planner.fast_path.turn(reply):
+                return False, None
+        return True, self.ended(forwarded, may_land=may_land)
+
+    def ended(self, forwarded: Forwarded, *, may_land: bool) -> StageUncertain | None:
+        """End a request that has no routine."""
+        return self.passed(
+            forwarded.ticket, forwarded.operation, forwarded.request, may_land=may_land, sent=forwarded.attempts > 0
+        )
 
     def passed(
         self, ticket: Ticket, operation: str, request: Request, *, may_land: bool, sent: bool
@@ -165,41 +186,12 @@ class Operations:
             return error
         return None
 
-    def _route(
-        self, ticket: Ticket, operation: str, request: Request, *, is_followed: bool = False
-    ) -> Routine[Reply] | None:
-        pair = replace(self._pair, is_followed=True) if is_followed else self._pair
-        return route(pair, ticket.stage, ticket.ramp_percent, operation, request, strategy=self._strategy)
-
-    def _find_routes(self, ticket: Ticket) -> dict[str, Route]:
-        any_request: Request = {"TableName": self._pair.caller.name, "Key": {}, "Item": {}}
-        row = LADDERS[self._strategy][ticket.stage]
-        routes: dict[str, Route] = {}
-        for operation in SINGLE_ITEM:
-            routes[operation] = Route.RUN
-            if self._route(ticket, operation, any_request) is None:
-                routes[operation] = Route.PASS_THROUGH
-            elif self.fast_path.is_open(row, operation):
-                routes[operation] = Route.TRANSLATE
-            elif self._pair.view == row.authority == "source" and not row.stamped_source:
-                if operation == "GetItem":
-                    follows = row.ramp is Ramp.NONE or not ticket.ramp_percent
-                else:
-                    follows = row.writes is Writes.MIRRORED
-                routes[operation] = Route.REPLY_THEN_MIRROR if follows else Route.RUN
-        return routes
-
-    def serves_alone(self, stage: Stage) -> bool:
-        """Whether in this stage the caller's table is all that counts, and holds nothing of ours."""
-        row = LADDERS[self._strategy][stage]
-        return row.authority == self._pair.view and row.writes is Writes.PLAIN and not row.stamped_source
-
     def follow_up(self, local: LocalEffects, ticket: Ticket, operation: str, request: Request, reply: Reply) -> None:
         """Carry out a routine whose request has been answered, and the answer given: for what it leaves for later."""
         scope = TicketScope(self._agent, ticket, self._put, self._clock)
-        routine = self._route(ticket, operation, request)
+        routine = self.planner.follow_up(ticket.stage, ticket.ramp_percent, operation, request)
         try:
-            if routine is None or not isinstance(local.begin(routine, scope), Forward):
+            if not isinstance(local.begin(routine, scope), Forward):
                 raise AssertionError(f"{operation} in {ticket.stage} is not one that may be followed")
             effect = local.go_on(routine, scope, reply)
         except StopIteration:
@@ -274,11 +266,6 @@ class Operations:
             routine = sync(self._pair, row.authority, key)
             self._put(Later("mirror", key_name(key), routine, delay_seconds), ticket)
         self._agent.release(ticket)
-
-
-def passing() -> Routine[Reply]:
-    """A request that routing leaves alone."""
-    return (yield from Forward())
 
 
 def abandoned(routine: Routine[OperationOutcome]) -> Routine[None]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from crossfade.aws.hooks import BY_TICKET, Engine, Forwarded, Hooks, Short
-from crossfade.aws.operation import OperationOutcome, RunningOperation
+from crossfade.aws.hooks import Engine, Hooks, Short
+from crossfade.aws.operation import Forwarded, OperationOutcome, RunningOperation
 from crossfade.core.effects import Effect, Forward, Reply
+from crossfade.core.plan import WITHOUT_ROUTINE
 from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import CrossfadeError
 
@@ -64,7 +65,7 @@ class SyncHooks(Hooks):
         forwarded = self.pop_in_flight(context)
         if forwarded is None:
             return
-        if forwarded.route in BY_TICKET:
+        if isinstance(forwarded.plan, WITHOUT_ROUTINE):
             self.came_to_nothing(forwarded, exception)
             return
         running = self.running_of(forwarded)

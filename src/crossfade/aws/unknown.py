@@ -64,7 +64,7 @@ def refuse_unknown(hooks: Hooks, model: Any, parameters: Request) -> None:
     except StageUncertain:
         where = "its stage is not known at this moment"
     else:
-        if hooks.engine.operations.serves_alone(stage) and named == {pair.caller.name}:
+        if hooks.engine.operations.planner.serves_alone(stage) and named == {pair.caller.name}:
             return
         where = f"stage {stage}"
     raise Refused(

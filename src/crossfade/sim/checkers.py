@@ -235,8 +235,8 @@ class Waits:
     _sides: dict[int, str] = field(default_factory=dict[int, str])
 
     def sent(self, task: Task, call: Call) -> None:
-        if task.kind != "caller" or self.found:
-            return
+        if task.kind != "caller" or not task.stage or self.found:
+            return  # without a ticket, and so without a stage, a read passes through
         row = self.rows[Stage(task.stage)]
         operation = "" if task.scope.forward is None else task.scope.forward.operation
         writes = operation not in ("", *READS)

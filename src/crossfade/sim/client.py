@@ -1,29 +1,46 @@
 """A simulated process of the migration: the agent, the caller's operations and the background work of production.
 
-What the router's engine does with threads is done here with the world's time: the agent is polled, `Passages` opens and
-ends operations, the backlog is worked off.
+What the router's engine does with threads is done here with the world's time: the agent is polled, `Operations` begins
+and ends operations, each request goes as its plan says, the backlog is worked off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeAlias
 
-from crossfade.aws.operation import OperationOutcome, Operations
+from crossfade.aws.answers import fresh
+from crossfade.aws.operation import Forwarded, OperationOutcome, Operations, RunningOperation
 from crossfade.control.agent import Agent
-from crossfade.core.effects import Reply, Request, Routine
+from crossfade.core.effects import Call, Forward, Reply, Request, Routine
+from crossfade.core.plan import PASS_THROUGH, REPLY_THEN_MIRROR, WITHOUT_ROUTINE, Run, Translate
+from crossfade.core.request.names import WRITES
 from crossfade.core.stages import LADDERS, Row
 from crossfade.core.tables.pair import Pair
-from crossfade.drivers.scope import Scope
-from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain
+from crossfade.drivers.local import LocalEffects
+from crossfade.drivers.scope import Scope, TicketScope
+from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain, UnknownOutcome
 from crossfade.sim import views
 from crossfade.sim.background import Background
-from crossfade.sim.processes import Process, Task
+from crossfade.sim.processes import Answered, AnyRoutine, Process, Task
 from crossfade.sim.world import World
 
 # The reply or the error; whether a write was sent.
 Told: TypeAlias = Callable[[Reply | None, CrossfadeError | None, bool], None]
 DRAIN_LOOK_SECONDS = 0.1
+FOLLOWED_SECONDS_MAX: Final = 0.05  # until what follows a reply is begun in the background
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """One call by the application; see Client.call."""
+
+    name: str
+    keys: tuple[str, ...]
+    told: Told
+    sent_twice: Callable[[], None]
 
 
 class Client:
@@ -34,6 +51,9 @@ class Client:
         self.process = Process(name)
         self.background = Background(world, self.process, agent)
         self.operations = Operations(pair, agent, self.background.put, lambda: world.now, strategy)
+        self._local = LocalEffects(
+            lambda note, facts: world.note(name, note, facts), lambda: world.now, new_stamp=world.stamp
+        )
         self.poll_seconds = poll_seconds
         self._strategy = strategy
         self.ready = False
@@ -99,20 +119,89 @@ class Client:
         moment when its SDK sends it again, since a process that crashes tells nothing any more."""
         if self.pair.view == "target":
             request, told = views.asked(self.pair, operation, request), self._told_of_target(told, request)
+        calling = Calling(f"{operation} {' '.join(keys)}", keys, told, sent_twice)
         try:
-            running = self.operations.open(operation, request)
+            ticket, plan = self.operations.begin(operation, request, self.world.now)
+            there = None
+            if isinstance(plan, Translate):
+                there = self.operations.planner.fast_path.request(operation, request, self.world.stamp)
+                if there is None:
+                    plan = self.operations.run_instead(operation, request, ticket, fresh, is_followed=False)
         except (Refused, Rejected, StageUncertain) as error:
             told(None, error, False)
             return
+        if isinstance(plan, Run):
+            running = self.operations.run(operation, request, ticket, plan)
+            self._start(calling, running.routine, running.scope, partial(self._ended, calling, running))
+            return
+        call = Call("source", operation, request)
+        if plan is PASS_THROUGH and not ticket.strict:  # a read that does not ask for the latest value
+            self.agent.release(ticket)
+            scope = Scope(call)
+            self._start(calling, forwarding(None), scope, lambda reply, error: told(reply, error, scope.sent))
+            return
+        strict_scope = TicketScope(self.agent, ticket, self.background.put, lambda: self.world.now, call)
+        forwarded = Forwarded(operation, request, ticket, self.world.now, plan, partial(fresh, request))
+        answered = partial(self._answered, calling, forwarded, strict_scope)
+        self._start(calling, forwarding(there), strict_scope, answered)
 
-        def done(outcome: OperationOutcome | None, error: CrossfadeError | None) -> None:
-            if isinstance(outcome, CrossfadeError):
-                outcome, error = None, outcome
-            told(outcome, error, running.scope.sent)
-
-        name = f"{operation} {' '.join(keys)}"
-        task = Task(self.process, running.routine, name, done, running.scope, "caller", keys, sent_twice)
+    def _start(self, calling: Calling, routine: AnyRoutine, scope: Scope, then: Answered) -> None:
+        task = Task(self.process, routine, calling.name, then, scope, "caller", calling.keys, calling.sent_twice)
         self.world.start(task)
+
+    def _ended(
+        self,
+        calling: Calling,
+        running: RunningOperation,
+        outcome: OperationOutcome | None,
+        error: CrossfadeError | None,
+    ) -> None:
+        if isinstance(outcome, CrossfadeError):
+            outcome, error = None, outcome
+        calling.told(outcome, error, running.scope.sent)
+
+    def _answered(
+        self,
+        calling: Calling,
+        forwarded: Forwarded,
+        scope: TicketScope,
+        reply: Reply | None,
+        error: CrossfadeError | None,
+    ) -> None:
+        """A request that is its caller's own has its answer, or none: what the router's hooks do after a call."""
+        operations, operation = self.operations, forwarded.operation
+        forwarded.attempts = int(scope.sent or operation not in WRITES)
+        may_land = operation in WRITES and scope.may_land
+        if isinstance(error, CrossfadeError) and not isinstance(error, Rejected):
+            if isinstance(forwarded.plan, WITHOUT_ROUTINE):
+                late = operations.ended(forwarded, may_land=operation in WRITES and scope.sent)
+                calling.told(None, late or error, scope.sent)
+                return
+        else:
+            is_done, late = operations.finish_without_routine(forwarded, reply, may_land=may_land)
+            if is_done:
+                if forwarded.plan is REPLY_THEN_MIRROR and reply is not None:
+                    self._follow(forwarded, reply)
+                if late is not None:
+                    reply, error = None, late
+                calling.told(reply, error, scope.sent)
+                return
+        running = operations.running_of(forwarded, self._local)
+        running.scope.may_land = may_land or (operation in WRITES and isinstance(error, UnknownOutcome))
+        self._start(
+            calling, gone_on(running.routine, reply, error), running.scope, partial(self._ended, calling, running)
+        )
+
+    def _follow(self, forwarded: Forwarded, reply: Reply) -> None:
+        """The routine runs after its reply was given: in the background, a moment later."""
+        given = fresh(reply)
+
+        def follow_up() -> None:
+            self.operations.follow_up(self._local, forwarded.ticket, forwarded.operation, forwarded.own(), given)
+            self.agent.release(forwarded.ticket)
+
+        delay = self.world.random.uniform(0.0, FOLLOWED_SECONDS_MAX)
+        self.world.after(delay, lambda: self.world.deliver(self.process, follow_up))
 
     def _told_of_target(self, told: Told, request: Request) -> Told:
         def in_source_form(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
@@ -123,3 +212,27 @@ class Client:
             told(reply, error, sent)
 
         return in_source_form
+
+
+def forwarding(request: Request | None) -> Routine[Reply]:
+    """Send the caller's request, or another in its place."""
+    return (yield from Forward(request))
+
+
+def gone_on(
+    routine: Routine[OperationOutcome], reply: Reply | None, error: CrossfadeError | None
+) -> Routine[OperationOutcome]:
+    """Go on with a routine that waits for the answer to its first Forward, which has come."""
+    try:
+        effect = routine.send(reply) if error is None else routine.throw(error)
+        while True:
+            value: Any = None
+            try:
+                value = yield effect
+            except CrossfadeError as raised:
+                effect = routine.throw(raised)
+            else:
+                effect = routine.send(value)
+    except StopIteration as stop:
+        outcome: OperationOutcome = stop.value
+        return outcome

@@ -129,8 +129,7 @@ class World:
             case Today():
                 return int(self.now)
             case Stamp():
-                self._stamps += 1
-                return f"stamp-{self._stamps}"
+                return self.stamp()
             case Note():
                 self.note(task.process.name, effect.name, effect.facts)
             case Later():
@@ -138,6 +137,11 @@ class World:
             case _:
                 raise AssertionError(f"{task.name} yielded {effect!r}, which is no effect")
         return None
+
+    def stamp(self) -> str:
+        """Return a stamp that nothing else has."""
+        self._stamps += 1
+        return f"stamp-{self._stamps}"
 
     def _end(self, task: Task, value: Any, error: CrossfadeError | None) -> None:
         for watcher in self.watchers:

@@ -13,7 +13,7 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.request.placeholders import has_ours
-from crossfade.core.stages import Fallback, Row, Side, Writes, other_side
+from crossfade.core.stages import Side, other_side
 from crossfade.core.tables.pair import Pair
 from crossfade.core.write.translate import server_evaluates, stamped_update
 from crossfade.errors import MappingError
@@ -44,14 +44,6 @@ class FastPath:
         if self._side == "source":
             self._there, self._back, self._key_there = mapping.backward_exactly, mapping.forward, mapping.backward_key
         self._evaluated_there: dict[object, bool] = {}
-
-    def is_open(self, row: Row, operation: str) -> bool:
-        """Whether this operation may go straight in a stage, as far as the stage can tell."""
-        if row.authority != self._side or self._pair.mapping.source_key_extras or self._pair.mapping.target_key_extras:
-            return False
-        if operation == "GetItem":
-            return not row.compare and row.fallback is Fallback.NONE
-        return row.writes is Writes.PLAIN
 
     def request(self, operation: str, request: Request, new_stamp: Callable[[], str]) -> Request | None:
         """The request as it is to be sent; None where the routine must be asked."""

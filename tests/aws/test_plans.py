@@ -1,4 +1,4 @@
-"""What is known of a request by its stage alone, held against the routines themselves."""
+"""Plans, held against the routines themselves."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, cast
 import pytest
 
 from crossfade import Migration, Table
-from crossfade.aws.operation import SINGLE_ITEM, Operations, Route
+from crossfade.aws.operation import Operations
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Forward, Later, Request
+from crossfade.core.plan import PASS_THROUGH, REPLY_THEN_MIRROR, SINGLE_ITEM, Plan, Run, Translate
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.core.tables.pair import Pair
@@ -21,6 +22,7 @@ KEY: dict[str, Any] = {"pk": "S", "sk": "S"}
 MIGRATION = Migration(
     name="m", source=Table("orders", key=KEY), target=Table("orders-v2", key=KEY), mapping=[suffix("pk", by="sk")]
 )
+ARN = "arn:aws:dynamodb:us-east-1:000000000000:table"
 ITEM_KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
 
 
@@ -53,7 +55,7 @@ def requests(operation: str, name: str) -> list[Request]:
 @pytest.mark.parametrize(
     ("strategy", "stage"), [(strategy, stage) for strategy, rows in LADDERS.items() for stage in rows]
 )
-def test_what_is_left_alone_or_followed_is_what_routing_says(
+def test_what_passes_or_is_mirrored_behind_its_reply_is_what_routing_says(
     strategy: str, stage: Stage, view: Side, ramp_percent: int
 ) -> None:
     """Alone: there is no routine. Followed: it forwards the request untouched, answers with the answer, and leaves
@@ -64,10 +66,10 @@ def test_what_is_left_alone_or_followed_is_what_routing_says(
     local = LocalEffects(lambda _name, _facts: None)
     for operation in SINGLE_ITEM:
         for request in requests(operation, pair.caller.name):
-            ticket, way = operations.begin(operation, request, 0.0)
+            ticket, plan = operations.begin(operation, request, 0.0)
             routine = route(pair, stage, ramp_percent, operation, request, strategy=strategy)
-            assert (routine is None) == (way is Route.PASS_THROUGH)
-            if way is not Route.REPLY_THEN_MIRROR or routine is None:
+            assert (routine is None) == (plan is PASS_THROUGH)
+            if plan is not REPLY_THEN_MIRROR or routine is None:
                 continue
             scope = TicketScope(agent, ticket, lambda work, _: later.append(work), lambda: 0.0)
             assert local.begin(routine, scope) == Forward(None)
@@ -134,7 +136,7 @@ OTHER: dict[str, list[Request]] = {
 
 
 @pytest.mark.parametrize("operation", SINGLE_ITEM)
-def test_what_goes_straight_goes_as_the_routine_would_send_it(operation: str) -> None:
+def test_what_is_translated_goes_as_the_routine_would_send_it(operation: str) -> None:
     """The same request; and the same answer of an item."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
     agent = cast("Agent", Tickets(Stage.COMPLETE, 0))
@@ -142,9 +144,9 @@ def test_what_goes_straight_goes_as_the_routine_would_send_it(operation: str) ->
     local = LocalEffects(lambda _name, _facts: None, new_stamp=lambda: "stamp")
     for given in PLAIN[operation]:
         request = {"TableName": "orders", **given}
-        ticket, way = operations.begin(operation, request, 0.0)
-        assert way is Route.TRANSLATE
-        there = operations.fast_path.request(operation, request, lambda: "stamp")
+        ticket, plan = operations.begin(operation, request, 0.0)
+        assert plan == Translate("target")
+        there = operations.planner.fast_path.request(operation, request, lambda: "stamp")
         routine = route(pair, Stage.COMPLETE, 0, operation, request)
         assert routine is not None
         scope = TicketScope(agent, ticket, lambda _work, _ticket: None, lambda: 0.0)
@@ -153,31 +155,42 @@ def test_what_goes_straight_goes_as_the_routine_would_send_it(operation: str) ->
         reply = {"Item": held} if operation == "GetItem" else {}
         with pytest.raises(StopIteration) as ended:
             _ = local.go_on(routine, scope, dict(reply))
-        assert operations.fast_path.turn(reply)
+        assert operations.planner.fast_path.turn(reply)
         assert ended.value.value == reply
 
 
 @pytest.mark.parametrize("operation", SINGLE_ITEM)
-def test_what_is_not_plain_does_not_go_straight(operation: str) -> None:
+def test_what_is_not_plain_is_not_translated(operation: str) -> None:
     """The routine is asked."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
     operations = Operations(pair, cast("Agent", Tickets(Stage.COMPLETE, 0)), lambda _work, _ticket: None, lambda: 0.0)
     for given in OTHER[operation]:
-        assert operations.fast_path.request(operation, {"TableName": "orders", **given}, lambda: "stamp") is None
+        assert (
+            operations.planner.fast_path.request(operation, {"TableName": "orders", **given}, lambda: "stamp") is None
+        )
 
 
-def test_an_answer_that_cannot_be_turned_is_for_the_routine_to_refuse() -> None:
+def test_a_reply_that_cannot_be_translated_is_for_the_routine_to_refuse() -> None:
     """An item that the mapping has not made."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
     operations = Operations(pair, cast("Agent", Tickets(Stage.COMPLETE, 0)), lambda _work, _ticket: None, lambda: 0.0)
     reply: Request = {"Item": {"pk": {"S": "no suffix"}, "sk": {"S": "s"}}}
-    assert not operations.fast_path.turn(reply)
+    assert not operations.planner.fast_path.turn(reply)
     assert reply == {"Item": {"pk": {"S": "no suffix"}, "sk": {"S": "s"}}}
 
 
-def test_a_request_on_another_table_is_asked_about() -> None:
-    """By another name, or by an ARN: nothing is known."""
+@pytest.mark.parametrize(
+    ("name", "plans"),
+    [
+        ("orders", REPLY_THEN_MIRROR),
+        ("orders-v2", PASS_THROUGH),
+        (f"{ARN}/orders", None),
+        (f"{ARN}/orders-v2", PASS_THROUGH),
+    ],
+)
+def test_the_stage_alone_tells_nothing_of_another_name(name: str, plans: Plan | None) -> None:
+    """By an ARN, the caller's table takes its routine; reads of the other table pass."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
-    operations = Operations(pair, cast("Agent", Tickets(Stage.OFF, 0)), lambda _work, _ticket: None, lambda: 0.0)
-    for name in ("orders-v2", "arn:aws:dynamodb:us-east-1:000000000000:table/orders"):
-        assert operations.begin("GetItem", {"TableName": name, "Key": ITEM_KEY}, 0.0)[1] is Route.RUN
+    operations = Operations(pair, cast("Agent", Tickets(Stage.SHADOW, 0)), lambda _work, _ticket: None, lambda: 0.0)
+    _, plan = operations.begin("GetItem", {"TableName": name, "Key": ITEM_KEY}, 0.0)
+    assert isinstance(plan, Run) if plans is None else plan is plans

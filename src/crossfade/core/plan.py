@@ -1,0 +1,192 @@
+"""What becomes of a request: one plan for each, made once, before anything is sent.
+
+The router carries a plan out on botocore's events, and the simulator on its network. Where a plan but for `Run` turns
+out not to do (the reply is an error, or shows a stamp), the routine makes the answer after all: it is told what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+from crossfade.core.effects import Forward, Reply, Request, Routine
+from crossfade.core.request.names import READS, mapping_in
+from crossfade.core.request.stamp_names import names_stamp
+from crossfade.core.request.wellformed import fault_in
+from crossfade.core.routing import route, shows_nothing
+from crossfade.core.stages import LADDERS, Fallback, Ramp, Row, Side, Stage, Writes, other_side
+from crossfade.core.tables.pair import Pair
+from crossfade.core.write.fast_path import FastPath
+from crossfade.core.write.malformed import refuse_malformed
+
+SINGLE_ITEM: Final = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
+
+
+@dataclass(frozen=True, slots=True)
+class PassThrough:
+    """The request goes out as it is, and nothing follows its reply."""
+
+    def __str__(self) -> str:
+        return "pass through"
+
+
+@dataclass(frozen=True, slots=True)
+class Translate:
+    """The request goes to the other table in that table's form, and its reply comes back in the caller's."""
+
+    side: Side
+
+    def __str__(self) -> str:
+        return f"translate for {self.side}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyThenMirror:
+    """The request goes out as it is and its reply is the caller's as it comes. Then the routine runs, told the reply,
+    for what it leaves for later: a mirror, or a comparison."""
+
+    def __str__(self) -> str:
+        return "reply, then mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The routine carries the operation out."""
+
+    routine: Routine[Reply] = field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"run {getattr(self.routine, '__name__', 'a routine')}"
+
+
+Plan: TypeAlias = PassThrough | Translate | ReplyThenMirror | Run
+
+PASS_THROUGH: Final = PassThrough()
+REPLY_THEN_MIRROR: Final = ReplyThenMirror()
+WITHOUT_ROUTINE: Final = (PassThrough, Translate)  # nothing follows the reply of these
+
+
+class Planner:
+    """Plans requests on the tables of one migration. Thread-safe."""
+
+    def __init__(self, pair: Pair, strategy: str) -> None:
+        self.fast_path = FastPath(pair)
+        self._pair = pair
+        self._strategy = strategy
+        self._callers_name = pair.caller.name
+        self._key_length = len(pair.caller.key_names)
+        stamped = any(row.stamped_source for row in LADDERS[strategy].values())
+        self._may_show_stamps = stamped or pair.view == "target"
+        self._singles: dict[tuple[Stage, int], dict[str, Plan | None]] = {}
+
+    def plan(
+        self,
+        stage: Stage,
+        ramp_percent: int,
+        operation: str,
+        request: Request,
+        own: Callable[[Request], Request],
+        *,
+        is_followed: bool = False,
+    ) -> Plan:
+        """Return the plan of a request. `own` makes a copy of it for a routine, which looks at it for longer than the
+        call may last. `is_followed`: a later migration answers what is asked of the target.
+
+        Raises Refused or Rejected; then nothing may be sent.
+        """
+        singles = self._singles.get((stage, ramp_percent))
+        if singles is None:
+            singles = self._singles[stage, ramp_percent] = self._plan_singles(stage, ramp_percent)
+        if operation in singles:
+            plan = singles[operation]
+            if plan is not None and self._is_plain(operation, request):
+                return plan
+        elif (
+            self._may_pass(stage, operation)
+            and fault_in(operation, request) is None
+            and self._route(stage, ramp_percent, operation, request, is_followed=is_followed) is None
+        ):
+            return PASS_THROUGH  # found without a copy: a routine that is not begun has looked at nothing
+        return self.run(stage, ramp_percent, operation, own(request), is_followed=is_followed)
+
+    def run(
+        self,
+        stage: Stage,
+        ramp_percent: int,
+        operation: str,
+        request: Request,
+        *,
+        is_followed: bool = False,
+        sent: bool = False,
+    ) -> Plan:
+        """Plan with a routine, which keeps the request. `sent`: it is on its way already, by itself."""
+        fault = fault_in(operation, request)
+        if fault is not None:
+            row = LADDERS[self._strategy][stage]
+            return Run(refuse_malformed(self._pair, row, operation, request, fault, sent=sent))
+        routine = self._route(stage, ramp_percent, operation, request, is_followed=is_followed)
+        if routine is None:
+            return Run(passing()) if sent else PASS_THROUGH
+        return Run(routine)
+
+    def follow_up(self, stage: Stage, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:
+        """Return the routine that a ReplyThenMirror leaves: it forwards, and the reply has come already."""
+        routine = self._route(stage, ramp_percent, operation, request)
+        if routine is None:
+            raise AssertionError(f"{operation} in {stage} is not one that is followed by a mirror")
+        return routine
+
+    def serves_alone(self, stage: Stage) -> bool:
+        """Whether in this stage the caller's table is all that counts, and holds nothing of ours."""
+        row = LADDERS[self._strategy][stage]
+        return row.authority == self._pair.view and row.writes is Writes.PLAIN and not row.stamped_source
+
+    def _is_plain(self, operation: str, request: Request) -> bool:
+        """Whether the stage alone tells how this request on one item goes."""
+        if request["TableName"] != self._callers_name:
+            return False
+        if self._may_show_stamps and (not shows_nothing(operation, request) or names_stamp(request)):
+            return False  # its reply may show a stamp, or its condition may look at one
+        return len(mapping_in(request.get("Key"))) <= self._key_length  # of a longer one, each side takes its own
+
+    def _plan_singles(self, stage: Stage, ramp_percent: int) -> dict[str, Plan | None]:
+        """Plan the operations on one item, as far as the stage alone tells; None: their routine runs."""
+        any_request: Request = {"TableName": self._callers_name, "Key": {}, "Item": {}}
+        row, pair = LADDERS[self._strategy][stage], self._pair
+        other = other_side(pair.view)
+        plans: dict[str, Plan | None] = {}
+        for operation in SINGLE_ITEM:
+            plans[operation] = None
+            reads = operation in READS
+            if self._route(stage, ramp_percent, operation, any_request) is None:
+                plans[operation] = PASS_THROUGH
+            elif row.authority == other and not pair.mapping.source_key_extras and not pair.mapping.target_key_extras:
+                if (not row.compare and row.fallback is Fallback.NONE) if reads else row.writes is Writes.PLAIN:
+                    plans[operation] = Translate(other)
+            elif row.authority == pair.view == "source" and not row.stamped_source:
+                plans[operation] = REPLY_THEN_MIRROR if mirrors(row, ramp_percent, reads=reads) else None
+        return plans
+
+    def _may_pass(self, stage: Stage, operation: str) -> bool:
+        """Whether a request on several items may need no routine in this stage."""
+        row = LADDERS[self._strategy][stage]
+        return row.authority == self._pair.view and (operation in READS or row.writes is Writes.PLAIN)
+
+    def _route(
+        self, stage: Stage, ramp_percent: int, operation: str, request: Request, *, is_followed: bool = False
+    ) -> Routine[Reply] | None:
+        pair = replace(self._pair, is_followed=True) if is_followed else self._pair
+        return route(pair, stage, ramp_percent, operation, request, strategy=self._strategy)
+
+
+def mirrors(row: Row, ramp_percent: int, *, reads: bool) -> bool:
+    """Whether all that follows a reply of the source is left for later."""
+    if reads:
+        return row.ramp is Ramp.NONE or not ramp_percent
+    return row.writes is Writes.MIRRORED
+
+
+def passing() -> Routine[Reply]:
+    """Return the routine of a request that needs none."""
+    return (yield from Forward())
