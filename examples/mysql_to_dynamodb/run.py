@@ -82,8 +82,8 @@ def finish(shop: ShopPlay) -> None:
     shop.see_buyers_out()
     play.stop()
     play.console.say(str(shop.holds()))
-    left = shop.tombstones()
-    play.check("no tombstone is left", not left, *left)
+    left = shop.stamped()
+    play.check("no tombstone is left, and no item has a version", not left, *left)
     play.check("nor is any table but the shop's and the control table", shop.tables() == ["crossfade", "shop"])
     shop.judge_items()
 

@@ -250,10 +250,10 @@ class ShopPlay:
     def tables(self) -> list[str]:
         return sorted(table.name for table in self.play.dynamodb.tables.all())
 
-    def tombstones(self) -> list[dict[str, Any]]:
-        """As a client sees the table that nobody has told of them."""
+    def stamped(self) -> list[dict[str, Any]]:
+        """What has a version, tombstones among it, as a client sees it that hides nothing."""
         items = every(self.play.dynamodb.Table(TABLE), ConsistentRead=True)
-        return [item for item in items if "deleted" in item.get("_crossfade", {})]
+        return [item for item in items if "_crossfade" in item]
 
 
 def shown(entities: dict[Key, Entity]) -> dict[str, Any]:

@@ -1,53 +1,68 @@
-"""The stamps taken off the items of the new table, once nobody needs them.
+"""The stamps taken off the items of the new table, once nobody needs them; versions of rows as well (`cdc/stamps.py`).
 
 A stamp is removed only while it is the one that was read, and nothing else of the item is touched: a write that comes
-between sets another stamp, and wins. Such an item is counted and left to the next run.
+between sets another stamp, or none, and wins. Such an item is counted and left to the next run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.cleanup.ledger import Held, Ledger, Part
 from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.survey import not_moved_on
-from crossfade.core.effects import Call, Request, Routine
+from crossfade.core.effects import Call, Request, Routine, Sleep
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.sync.retry import patiently
+from crossfade.core.sync.retry import backoff_seconds, patiently
 from crossfade.errors import GateClosed, Rejected, UnknownOutcome
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.keys import cutter
 from crossfade.jobs.order import spread_order
 
 SEGMENTS: Final = 32
+COUNTS: Final = ("items", "removed", "rewritten", "kept")
 PAGE_ITEMS: Final = 500  # what a kill looks at again, a segment
 UNKNOWN_MAX: Final = 10
+
+Keeps = Callable[[Item], Routine[bool]]
+"""Whether an item, of which its key and its stamp are given, has to keep the stamp."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """`rewritten` got another stamp while they were looked at; they keep it."""
+    """`rewritten` were written while they were looked at, and keep what they got. `kept` have to keep their stamp."""
 
     complete: bool
     items: int
     removed: int
     rewritten: int
+    kept: int = 0
 
 
-async def remove_stamps(crew: Crew, ledger: Ledger, held: Held, page_items: int = PAGE_ITEMS) -> Removed:
+def keeps_none(_: Item) -> Routine[bool]:
+    """Return that it has not, as nothing here has."""
+    yield from ()
+    return False
+
+
+async def remove_stamps(
+    crew: Crew, ledger: Ledger, held: Held, page_items: int = PAGE_ITEMS, keeps: Keeps = keeps_none
+) -> Removed:
     total = int(held.record.fact("segments"))
     before = await crew.hands.run(ledger.parts(held))
-    tasks = [_SegmentTask(crew, ledger, held, before.get(n), n, total, page_items) for n in spread_order(total)]
+    tasks = [
+        _SegmentTask(crew, ledger, held, before.get(n), Segment(n, total), page_items, keeps)
+        for n in spread_order(total)
+    ]
     crew.parts_total = total
     crew.parts_done = sum(task.part.done for task in tasks)
     crew.meter.add(sum(task.part.counts.get("items", 0) for task in tasks))
     await crew.work_off([task for task in tasks if not task.part.done])
-    items, removed, rewritten = (
-        sum(task.part.counts.get(name, 0) for task in tasks) for name in ("items", "removed", "rewritten")
-    )
-    return Removed(all(task.part.done for task in tasks), items, removed, rewritten)
+    counted = (sum(task.part.counts.get(name, 0) for task in tasks) for name in COUNTS)
+    return Removed(all(task.part.done for task in tasks), *counted)
 
 
 def remove_stamp(table: str, key: Item, stamp: Item) -> Routine[bool]:
@@ -68,6 +83,7 @@ def remove_stamp(table: str, key: Item, stamp: Item) -> Routine[bool]:
             sent += 1
             if sent == UNKNOWN_MAX:
                 raise
+            yield from Sleep(backoff_seconds(sent))
         except Rejected as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
@@ -80,14 +96,22 @@ class _SegmentTask:
     """A step is a page, checkpointed after its stamps are gone."""
 
     def __init__(
-        self, crew: Crew, ledger: Ledger, held: Held, part: Part | None, number: int, total: int, page_items: int
+        self,
+        crew: Crew,
+        ledger: Ledger,
+        held: Held,
+        part: Part | None,
+        segment: Segment,
+        page_items: int,
+        keeps: Keeps,
     ) -> None:
-        self.part = part or ledger.part(held, number)
+        self.part = part or ledger.part(held, segment.number)
         self._crew = crew
         self._ledger = ledger
         self._held = held
-        self._segment = Segment(number, total)
+        self._segment = segment
         self._page_items = page_items
+        self._keeps = keeps
 
     @property
     def must_go_on(self) -> bool:
@@ -111,9 +135,13 @@ class _SegmentTask:
             )
         )
         cut = cutter(table.key_names)
-        counts = {"items": len(page.items), "removed": 0, "rewritten": 0}
+        counts = {**dict.fromkeys(COUNTS, 0), "items": len(page.items)}
         for item in page.items:
-            if STAMP in item:
+            if STAMP not in item:
+                pass
+            elif await hands.run(self._keeps(item)):
+                counts["kept"] += 1
+            else:
                 await hands.run(crew.pace.wait(1))
                 removed = await hands.run(remove_stamp(table.name, cut(item), item[STAMP]))
                 counts["removed" if removed else "rewritten"] += 1

@@ -34,7 +34,7 @@ from crossfade.errors import ConfigurationError
 
 NAMES = [step.value for step in Step]
 CLOUDWATCH = "cloudwatch"
-ROW_NAMES = ("tombstones", "groups", "marks", "parts")  # of a migration of rows
+ROW_NAMES = ("tombstones", "groups", "marks", "parts")  # of a migration of rows alone; it has `stamps` as well
 OF_TABLES = (
     "to",
     "segments",
@@ -119,9 +119,10 @@ def cleanup(
     while what it rests on does not hold; each may be stopped or killed at any time, and goes on with the same command.
     Exit status 0 when the step is done, 1 when it is not yet, 2 when it could not run.
 
-    Of rows the steps are tombstones, groups, marks and parts: what crossfade has left in the target, in Kafka, in the
-    source and beside the target. The source's own tables are left alone; of the options only --step, --rate and
-    --age-hours are for it. The step tombstones may be done in any stage before `complete`, as often as you like.
+    Of rows the steps are tombstones, groups, marks, parts and stamps: what crossfade has left in the target, in Kafka,
+    in the source, beside the target and in its items. The source's own tables are left alone; of the options only
+    --step, --rate and --age-hours are for it. The step tombstones may be done in any stage before `complete`, as often
+    as you like; stamps comes last.
 
     \b
     Examples:

@@ -8,6 +8,7 @@ import pymysql
 
 from crossfade import Mirror, Read, Switch, Write
 from crossfade.core.items import Item
+from crossfade.core.mapping import STAMP
 from tests.cli.rows.background import running
 from tests.cli.rows.conftest import RowShell
 from tests.cli.rows.test_carrying import at_dualwrite
@@ -130,10 +131,17 @@ def test_the_whole_way_without_kafka(direct: RowShell) -> None:
         _ = shell("complete", "--execute", "--confirm", shell.mark)
         log.wait_for(lambda line: line.get("status") == "over")
     steps = [step["step"] for step in shell.json("cleanup")["steps"]]
-    assert steps == ["tombstones", "marks", "parts"]
+    assert steps == ["tombstones", "marks", "parts", "stamps"]
+    items = shell.items()
+    refused = shell("cleanup", "--step", "stamps", "--execute", status=1).output
+    assert "the step tombstones is not done" in refused
     for _ in steps:
         _ = shell("cleanup", "--execute")
-    assert "Items that rows made keep the attribute _crossfade" in shell("cleanup").output.replace("\n", " ")
+    assert "No item has the attribute _crossfade any more" in shell("cleanup").output.replace("\n", " ")
+    assert shell.items() == items
+    assert not [item for item in shell.scan(shell.tables["target"]) if STAMP in item]
+    again = shell.lines("cleanup", "--step", "stamps", "--rate", "100", "--execute")[-1]
+    assert (again["status"], again["removed"], again["next_step"]) == ("done", 0, "")
     assert "every step after the end is done" in shell.json("status")["next_remark"]
     with shell.source.connect() as connection:
         assert not connection.rows(f"SHOW TABLES IN {shell.schema} LIKE 'crossfade%'")

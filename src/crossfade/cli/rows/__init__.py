@@ -3,7 +3,7 @@
 servers    from the environment to a pipeline
 carrying   backfill and replicate
 checking   check, and new --from
-retiring   cleanup
+retiring   cleanup; its step of tombstones: purging, of stamps: stamps
 
 What imports a driver of MySQL or Kafka is imported when a migration of rows is at hand.
 """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from dataclasses import asdict
+from typing import Any, Final, Never
 
 import click
 from rich.text import Text
@@ -12,18 +13,19 @@ from crossfade.cdc.connecting import source_of_environment
 from crossfade.cdc.mysql.watermarks import Watermarks
 from crossfade.cdc.retiring import RetiringView, RowStep, StepView, look_at_retiring, take_away
 from crossfade.cleanup.ledger import Ledger
+from crossfade.cleanup.stamps import Removed
 from crossfade.cli.connect import COORDINATOR_CONNECTIONS
 from crossfade.cli.opened import OpenedRows
-from crossfade.cli.outcome import NOT_YET
+from crossfade.cli.outcome import DONE, NOT_YET
 from crossfade.cli.plans import UNCHANGED, label_grid
 from crossfade.cli.rows.purging import purge_rows
 from crossfade.cli.rows.servers import pipeline_of
+from crossfade.cli.rows.stamps import amounts, next_step, remove_row_stamps
 from crossfade.core.mapping import STAMP
 
 NAMES = [step.value for step in RowStep]
 ALL_DONE: Final = (
-    f"All steps are done. Items that rows made keep the attribute {STAMP}, which hide_versions hides: leave it in the"
-    " application."
+    f"All steps are done. No item has the attribute {STAMP} any more: hide_versions may go out of the application."
 )
 
 
@@ -45,9 +47,11 @@ def cleanup_rows(
     if step is None or not execute:
         show(opened, view, step)
         screen.document({"executed": False, **as_json(opened, view, step)})
-        if step is not None and view.closed:
+        if step is not None and view.closed_for(step)[0]:
             raise click.exceptions.Exit(NOT_YET)
         return
+    if step is RowStep.STAMPS:
+        tell_stamps(opened, ledger, remove_row_stamps(opened, rate=rate))
 
     def drop_marks() -> None:
         with source_of_environment().connect() as connection:
@@ -56,9 +60,22 @@ def cleanup_rows(
     record = take_away(ledger, pipeline, step, drop_marks)
     screen.say(f"{step}: done", "bold green")
     after = opened.run(look_at_retiring(ledger, opened.migration))
-    next_step = opened.command("crossfade cleanup --execute") if after.next is not None else ""
-    screen.say(f"Next: {next_step}" if next_step else ALL_DONE)
-    screen.document({"executed": True, "step": step, "at": record.finished_at, "next_step": next_step})
+    command = opened.command("crossfade cleanup --execute") if after.next is not None else ""
+    screen.say(f"Next: {command}" if command else ALL_DONE)
+    screen.document({"executed": True, "step": step, "at": record.finished_at, "next_step": command})
+
+
+def tell_stamps(opened: OpenedRows, ledger: Ledger, removed: Removed) -> Never:
+    """Ends with an exit status."""
+    screen, step = opened.screen, next_step(removed)
+    how = "done" if not step else "left" if removed.complete else "stopped"
+    screen.say(f"{RowStep.STAMPS}: {how}, {amounts(removed)}", "bold yellow" if step else "bold green")
+    if not step and opened.run(look_at_retiring(ledger, opened.migration)).next is not None:
+        step = "crossfade cleanup --execute"
+    command = opened.command(step)
+    screen.say(f"Next: {command}" if command else ALL_DONE)
+    screen.line({"event": "result", "step": RowStep.STAMPS, "status": how, **asdict(removed), "next_step": command})
+    raise click.exceptions.Exit(DONE if how == "done" else NOT_YET)
 
 
 def show(opened: OpenedRows, view: RetiringView, step: RowStep | None) -> None:
@@ -71,12 +88,15 @@ def show(opened: OpenedRows, view: RetiringView, step: RowStep | None) -> None:
     screen.show(grid)
     if step is None:
         screen.say(ALL_DONE, "bold green")
-    elif view.closed:
-        screen.say(f"Nothing was changed, and with --execute nothing would be: {view.closed}", "bold yellow")
-        screen.say(f"Next: {opened.command(view.next_step)}")
-    else:
-        screen.say(UNCHANGED)
-        screen.say(f"Next: {opened.command('crossfade cleanup --execute')}")
+        return
+    closed, before_it = view.closed_for(step)
+    if closed:
+        screen.say(f"Nothing was changed, and with --execute nothing would be: {closed}", "bold yellow")
+        screen.say(f"Next: {opened.command(before_it)}")
+        return
+    screen.say(UNCHANGED)
+    named = "" if view.next is not None and view.next.step is step else f" --step {step}"
+    screen.say(f"Next: {opened.command(f'crossfade cleanup{named} --execute')}")
 
 
 def status_of(view: StepView) -> str:
@@ -92,5 +112,5 @@ def as_json(opened: OpenedRows, view: RetiringView, step: RowStep | None) -> dic
         "stage": view.stage,
         "steps": steps,
         "next": step,
-        "closed": view.closed,
+        "closed": view.closed if step is None else view.closed_for(step)[0],
     }
