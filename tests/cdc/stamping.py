@@ -15,10 +15,12 @@ import botocore.session
 
 from crossfade.aws.own_calls import call
 from crossfade.cdc import MySQL, RowMigration
-from crossfade.cdc.purging import FINAL
+from crossfade.cdc.applying import Destination
+from crossfade.cdc.purging import FINAL, Purged, PurgeOptions, run_purge
 from crossfade.cdc.retiring import RetiringView, RowStep, look_at_retiring
 from crossfade.cdc.rows import Child
 from crossfade.cdc.stamps import StampOptions, run_row_stamps
+from crossfade.cdc.verifying.settling import Pause
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.stamps import Removed
 from crossfade.control.coordinator import Coordinator
@@ -68,11 +70,11 @@ class Stamped:
         self._driver = SyncDriver(lambda _, operation, request: call(self.client, operation, request), no_note)
         create_table(self.client, self.target, KEY)
         plan = StartPlan(FREEZE_STRATEGY, self.migration.source_name, self.target, self.migration.fingerprint)
-        coordinator = Coordinator(self.control, self.caller, force_because="a test")
-        _ = self.run(coordinator.start(plan))
-        _ = self.run(coordinator.walk(Stage.RAMPDOWN))
+        self._coordinator = Coordinator(self.control, self.caller, force_because="a test")
+        _ = self.run(self._coordinator.start(plan))
+        _ = self.run(self._coordinator.walk(Stage.RAMPDOWN))
         if complete:
-            _ = self.run(coordinator.complete(confirmed=True))
+            self.complete()
 
     @property
     def target(self) -> str:
@@ -80,6 +82,9 @@ class Stamped:
 
     def run(self, routine: Routine[Any]) -> Any:
         return self._driver.run(routine, Scope())
+
+    def complete(self) -> None:
+        _ = self.run(self._coordinator.complete(confirmed=True))
 
     def done(self, *steps: RowStep) -> None:
         """Record that these are."""
@@ -94,6 +99,20 @@ class Stamped:
     def remove(self, options: StampOptions = OPTIONS, **how: Any) -> Removed:
         clients: Any = dict.fromkeys(("source", "target", "control"), self.jobs_client)
         return run_row_stamps(self.migration, clients, options, caller=self.caller, connect=connect, **how)
+
+    def purge(self, **how: Any) -> Purged:
+        clients: Any = dict.fromkeys(("target", "control"), self.jobs_client)
+        return run_purge(
+            self.migration,
+            Destination(self.migration.rows, self.migration.parts_table),
+            clients,
+            Pause(0.0),
+            PurgeOptions(segments=1, workers=1, page_items=5, landing_seconds=0.3),
+            late=lambda: "",
+            caller=self.caller,
+            connect=connect,
+            **how,
+        )
 
     # --- the target
 

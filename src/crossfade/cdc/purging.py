@@ -171,7 +171,8 @@ async def purge(
     on_look: Callable[[Purged], None] = lambda _: None,
     wall: Callable[[], float] = time.time,
 ) -> Purged:
-    """Purge the target, beside the traffic; where an earlier run was stopped, go on from there.
+    """Purge the target, beside the traffic; where an earlier run was stopped, go on from there. In `complete` not where
+    that was before: behind its place there may be tombstones since, and this purge has to be the last one.
 
     Raises Refused where the rule does not hold, Fenced where another process purges.
     """
@@ -182,7 +183,7 @@ async def purge(
         raise Refused(
             f"no tombstone may go yet: {why}", next_step="deal with that first, then run the same command again"
         )
-    held = await client.run(ledger.begin(STEP, {"segments": str(options.segments)}))
+    held = await client.run(_begin(ledger, client.agent.stage, options.segments))
     before = await client.run(ledger.parts(held))
     total = int(held.record.fact("segments"))
     with_parts = client.agent.stage is not Stage.COMPLETE
@@ -207,6 +208,13 @@ async def purge(
         final = client.agent.stage is Stage.COMPLETE and not found.left
         await client.run(ledger.finish(held, {"purged": str(found.purged), FINAL: "yes" if final else ""}))
     return found
+
+
+def _begin(ledger: Ledger, stage: Stage, segments: int) -> Routine[Held]:
+    before = (yield from ledger.steps()).get(STEP)
+    anew = stage is Stage.COMPLETE and before is not None and before.fact("stage") != stage.value
+    facts = {"segments": str(segments), "stage": stage.value}
+    return (yield from ledger.begin(STEP, facts, again=anew))
 
 
 async def _await_the_log(client: JobClient, settling: Settling, stop: Callable[[], bool]) -> None:

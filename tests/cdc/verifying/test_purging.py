@@ -14,7 +14,9 @@ from crossfade.core.effects import Request
 from crossfade.core.mapping import STAMP
 from crossfade.errors import ConfigurationError, Refused
 from tests.backfill.setting import Interposed, connect, once
+from tests.cdc.stamping import Stamped, tombstone
 from tests.cdc.verifying.setting import LANDING_SECONDS, Migrated, key_of
+from tests.conftest import Database
 
 OPTIONS = PurgeOptions(segments=2, age_seconds=3600, landing_seconds=LANDING_SECONDS)
 TOMORROW = 86_400.0
@@ -177,3 +179,20 @@ def test_where_nothing_carries_any_more_nothing_is_waited_for(migrated: Migrated
     """In `complete` there is no log to be applied."""
     some_deleted(migrated)
     assert purged(migrated, settling=Pause(0.0)).purged == 4
+
+
+def test_a_purge_that_was_begun_before_the_end_begins_anew_in_complete(dynamodb: Database) -> None:
+    """Behind the place where it was stopped, there may be tombstones since: none may be left when it says so."""
+    scene = Stamped(dynamodb, complete=False)
+    for number in range(12):
+        scene.put(tombstone(number))
+    stop = threading.Event()
+    scene.jobs_client.after["scan"] = once(stop.set)
+    first = scene.purge(stop_event=stop)
+    assert (first.done, first.purged) == (False, 5)
+    gone = min(set(range(12)) - {int(name.partition("#")[2]) for name in scene.held()})
+    scene.put(tombstone(gone))
+    scene.complete()
+    assert scene.purge().done
+    assert scene.held() == {}
+    assert scene.view().steps[0].is_done
