@@ -132,6 +132,10 @@ class OpenedRows(Opened):
         """The target is there, and the table of parts where there are folds. Raises ConfigurationError."""
         self.refuse(target_findings(self.migration, self.description))
 
+    def look_at_target(self) -> None:
+        """The target is there; the table of parts may be gone. Raises ConfigurationError."""
+        self.refuse(target_findings(self.migration, self.description, parts=False))
+
     def look_at_another(self, table: str) -> None:
         """A table in the place of the target is there, and one for its parts. Raises ConfigurationError."""
         self.refuse(target_findings(self.migration, self.description, into=table))

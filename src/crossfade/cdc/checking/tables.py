@@ -32,9 +32,11 @@ def tables_of(migration: RowMigration, into: str = "") -> list[tuple[str, Table]
     return [("target", target), *parts]
 
 
-def target_findings(migration: RowMigration, describe: Describe, *, into: str = "") -> Iterator[Finding]:
-    """What is missing or otherwise than declared."""
-    for place, table in tables_of(migration, into):
+def target_findings(
+    migration: RowMigration, describe: Describe, *, into: str = "", parts: bool = True
+) -> Iterator[Finding]:
+    """What is missing or otherwise than declared. `parts` False: of the target alone."""
+    for place, table in tables_of(migration, into)[: None if parts else 1]:
         description = describe(table.name)
         if description is None:
             command = table_command(table, declared_indexes(table))

@@ -50,7 +50,10 @@ def purge_rows(
     source = source_of_environment()
     screen = opened.screen
     with running(opened) as (stop, shown):
-        opened.look_at_tables()
+        if stage is Stage.COMPLETE:
+            opened.look_at_target()
+        else:
+            opened.look_at_tables()
         if not go_on(opened, plan_of(opened, stage, options), execute=execute):
             return
         purged = run_purge(
