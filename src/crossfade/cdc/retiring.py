@@ -91,6 +91,7 @@ class RetiringView:
     left_alone: Condition  # whether no other migration moves the target on
     closed: str = ""  # why nothing may be taken away yet
     next_step: str = ""
+    waits_for_clients: bool = False  # closed, and by nothing but processes, which may have died
 
     @property
     def next(self) -> StepView | None:
@@ -123,7 +124,8 @@ def look_at_retiring(ledger: Ledger, migration: RowMigration) -> Routine[Retirin
         return RetiringView(state.stage, steps, left_alone, found, way_to_complete(state.stage, migration.name))
     if carrying:
         named = ", ".join(f"{lease.role} on {lease.host}, pid {lease.pid}" for lease in carrying)
-        return RetiringView(state.stage, steps, left_alone, f"the log is carried still: {named}", "end those processes")
+        found = f"the log is carried still: {named}"
+        return RetiringView(state.stage, steps, left_alone, found, "end those processes", waits_for_clients=True)
     return RetiringView(state.stage, steps, left_alone)
 
 

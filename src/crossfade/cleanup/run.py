@@ -90,7 +90,7 @@ def run_step(
         async with hands:
             view = await hands.run(look_at_cleanup(ledger, while_attached=options.while_attached))
             if view.view(step).waits_for_clients:
-                await hands.run(_await_clients(ledger))
+                await hands.run(await_clients(ledger))
                 view = await hands.run(look_at_cleanup(ledger, while_attached=options.while_attached))
             refuse_closed(view.view(step))
             scene = await _scene(hands, ledger, view.view(step), options, stop, clock)
@@ -99,7 +99,7 @@ def run_step(
     return run_on_own_loop(carry_out())
 
 
-def _await_clients(ledger: Ledger) -> Routine[None]:
+def await_clients(ledger: Ledger) -> Routine[None]:
     """What died with its lease held stays in the list until somebody counts it out."""
     purpose = "each must show that it is alive, or is counted as gone"
     _ = yield from await_everyone(ledger.control, ledger.caller, purpose=purpose, alive=True)

@@ -13,8 +13,10 @@ from crossfade.cdc.connecting import source_of_environment
 from crossfade.cdc.mysql.watermarks import Watermarks
 from crossfade.cdc.retiring import RetiringView, RowStep, StepView, look_at_retiring, take_away
 from crossfade.cleanup.ledger import Ledger
+from crossfade.cleanup.run import await_clients
 from crossfade.cleanup.stamps import Removed
 from crossfade.cli.connect import COORDINATOR_CONNECTIONS
+from crossfade.cli.jobs import stoppable
 from crossfade.cli.opened import OpenedRows
 from crossfade.cli.outcome import DONE, NOT_YET
 from crossfade.cli.plans import UNCHANGED, label_grid
@@ -39,6 +41,10 @@ def cleanup_rows(
     pipeline = pipeline_of(opened, calls_max=COORDINATOR_CONNECTIONS)
     ledger = Ledger(opened.control, opened.caller, os.getpid())
     view = opened.run(look_at_retiring(ledger, opened.migration))
+    if execute and view.waits_for_clients and name != RowStep.TOMBSTONES:
+        with stoppable(opened) as (_, shown):
+            opened.run(await_clients(ledger), shown.note)
+        view = opened.run(look_at_retiring(ledger, opened.migration))
     step = RowStep(name) if name else view.next.step if view.next is not None else None
     screen = opened.screen
     if name == RowStep.TOMBSTONES or (step is RowStep.TOMBSTONES and execute and not view.closed):
@@ -91,7 +97,10 @@ def show(opened: OpenedRows, view: RetiringView, step: RowStep | None) -> None:
         return
     closed, before_it = view.closed_for(step)
     if closed:
-        screen.say(f"Nothing was changed, and with --execute nothing would be: {closed}", "bold yellow")
+        vain = "Nothing was changed, and with --execute nothing would be"
+        if view.waits_for_clients:
+            vain = "Nothing was changed; --execute waits until each has shown that it is alive, or counts as gone"
+        screen.say(f"{vain}: {closed}", "bold yellow")
         screen.say(f"Next: {opened.command(before_it)}")
         return
     screen.say(UNCHANGED)
