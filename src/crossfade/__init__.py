@@ -20,7 +20,7 @@ from crossfade.errors import (
     UnknownOutcome,
 )
 from crossfade.migration import Index, Migration, Table
-from crossfade.switch import Flag, Mirror, Read, Switch, TableMirror, Write
+from crossfade.switch import Flag, Mirror, Read, Switch, TableMirror, Write, refused_by_aws
 
 __all__ = [
     "ConfigurationError",
@@ -49,4 +49,5 @@ __all__ = [
     "UnknownOutcome",
     "Write",
     "attach",
+    "refused_by_aws",
 ]

@@ -17,6 +17,7 @@ from crossfade.switch.declaring import Operation, Read, Write
 from crossfade.switch.intents import Intents
 from crossfade.switch.invoking import Invoke, Raised
 from crossfade.switch.mirror import ROUNDS_MAX, Mirror, NotSettled, SaveFailed
+from crossfade.switch.refusals import Refusals
 from crossfade.switch.switchboard import Call as SwitchCall
 from crossfade.switch.switchboard import SwitchAgent, Switchboard, SwitchScope
 from tests.control.world import FINGERPRINT, LANDING_SECONDS, TABLE, World, make_world
@@ -270,7 +271,7 @@ class Board:
             chance=lambda: 0.0,
             landing_seconds=LANDING_SECONDS,
             hold_seconds=5.0,
-            refusals=(),
+            refusals=Refusals(),
         )
 
     def write(self, hand: Hand, world: World, error: BaseException | None = None) -> SwitchCall | None:

@@ -8,7 +8,8 @@ through the freeze are in `control/`. What carries a database's log to the targe
 from crossfade.switch.declaring import Read, Write
 from crossfade.switch.flags import Flag
 from crossfade.switch.mirror import Mirror
+from crossfade.switch.refusals import refused_by_aws
 from crossfade.switch.switch import Switch
 from crossfade.switch.tables import TableMirror
 
-__all__ = ["Flag", "Mirror", "Read", "Switch", "TableMirror", "Write"]
+__all__ = ["Flag", "Mirror", "Read", "Switch", "TableMirror", "Write", "refused_by_aws"]

@@ -37,6 +37,7 @@ from crossfade.switch.intents import Intents
 from crossfade.switch.invoking import Invoke, Raised, Repositories
 from crossfade.switch.membership import Membership, Timing
 from crossfade.switch.mirror import KeepsEqual, Mirror
+from crossfade.switch.refusals import Refusal, Refusals
 from crossfade.switch.switchboard import Call, SwitchAgent, Switchboard, SwitchScope
 
 HELD_LOOK_SECONDS: Final = 0.01  # how often a held write looks whether it may begin; a poll of the stage takes longer
@@ -49,8 +50,8 @@ class Switch:
 
     `operations`: of each method that may be called, whether it is a Read or a Write. `control`: a DynamoDB client of
     boto3 or aiobotocore, for the control table (`control_table`: "crossfade" unless said, or what a migration file
-    says). `landing_seconds`: how long after it was begun a write that raised or
-    was cancelled may still be carried out; `refusals`: exceptions that say that nothing was written, or will be.
+    says). `landing_seconds`: how long after it was begun a write that raised or was cancelled may still be carried
+    out; `refusals`: types of exceptions, or functions that tell them (as `refused_by_aws`), after which it cannot.
     `hold_seconds`: how long a write may wait while the authority moves. `observer`: called with the name and the facts
     of every event. `flag`: where the stage is wished for by a feature flag.
 
@@ -71,7 +72,7 @@ class Switch:
         lease_seconds: float = LEASE_SECONDS,
         poll_seconds: float = POLL_SECONDS,
         hold_seconds: float = HOLD_SECONDS,
-        refusals: tuple[type[BaseException], ...] = (),
+        refusals: tuple[Refusal, ...] = (),
         observer: Observer | None = None,
         flag: Flag | None = None,
         timing: Timing | None = None,
@@ -94,6 +95,7 @@ class Switch:
         }
         self._asynchronous = any(kinds.values())
         self._watch = Watch(observer)
+        declared_refusals = Refusals(refusals, self._watch.note)
         self._client = client_of(control)
         control_table = mirror.control_table(name, control_table)
         landing_seconds = max(landing_seconds, mirror.landing_seconds)
@@ -116,7 +118,9 @@ class Switch:
             )
             intents = Intents(lambda: secrets.token_hex(8))
             note, chance = self._watch.note, random.random
-            return Switchboard(agent, mirror, intents, put, note, chance, landing_seconds, hold_seconds, refusals)
+            return Switchboard(
+                agent, mirror, intents, put, note, chance, landing_seconds, hold_seconds, declared_refusals
+            )
 
         clients: dict[Place, Any] = {"control": self._client, **mirror.clients}
         connections: dict[Place, BulkClient] = {

@@ -24,6 +24,7 @@ from crossfade.switch.intents import Intent, Intents
 from crossfade.switch.invoking import Invoke, Raised
 from crossfade.switch.keys import key_of, key_text
 from crossfade.switch.mirror import KeepsEqual, SaveFailed
+from crossfade.switch.refusals import Refusals
 
 LANDING: Final = "landing#"  # no key's text begins so: what is only waited for takes no mirror's place
 NO_KEY: Final = ""  # of a comparison about no entity in particular
@@ -80,7 +81,7 @@ class Switchboard:
     chance: Callable[[], float]
     landing_seconds: float
     hold_seconds: float
-    refusals: tuple[type[BaseException], ...]
+    refusals: Refusals
 
     def admit(self, operation: Operation, invoke: Invoke, now: float, since: float) -> Call | None:
         """None: writes are held; ask again in a moment. Raises Held when that goes on since too long, Refused for a
@@ -181,7 +182,7 @@ class Switchboard:
 
     def ended(self, call: Call, scope: SwitchScope, error: BaseException | None, now: float) -> None:
         """End the call, once, however it went. Raises StageUncertain when the answer must not be given."""
-        may_land = call.operation.writes and scope.sent and error is not None and not isinstance(error, self.refusals)
+        may_land = call.operation.writes and scope.sent and error is not None and error not in self.refusals
         lands_until = now + self.landing_seconds if may_land else float("-inf")
         for intent in call.intents:
             self.intents.write_ended(intent, now, lands_until)
