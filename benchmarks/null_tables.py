@@ -19,7 +19,7 @@ from benchmarks.null_server import Answers, serve_with, server_arguments, whole
 
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.control.store import TABLE_DEFAULT
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.sim.tables import Database
 
 PAGE_ITEMS_MAX: Final = 1000  # of about 1 KB: a page is 1 MB
@@ -111,7 +111,7 @@ class Tables:
         """Of the control table, and DescribeTable."""
         try:
             reply = self._others.perform(OPERATIONS[operation], request, time.monotonic())
-        except Rejected as error:
+        except ServiceRejected as error:
             found = {name: error.response[name] for name in ("CancellationReasons", "Item") if name in error.response}
             return whole(orjson.dumps({"__type": f"null#{error.code}", "message": error.text, **found}), BAD_REQUEST)
         del reply["ResponseMetadata"]

@@ -5,7 +5,7 @@ CrossfadeError                  has .next_step: what to do about it
 |   |-- MappingInvalid          the mapping itself cannot work (not invertible, touches a key it may not, misspelt)
 |   `-- NotStarted              the control table knows no such migration
 |-- MappingError                one item cannot be mapped (a value that would not come back)
-|-- Refused                     a request or command that would be wrong in this stage; nothing was written
+|-- NotPossibleInStage                     a request or command that would be wrong in this stage; nothing was written
 |   |-- GateClosed              a stage may not be entered yet; carries every gate's finding
 |   |   `-- TurnedBack          writes were held as long as they may be; the stage is the one before that again
 |   `-- Undeclared              a method of a repository that the switch was not told about
@@ -14,7 +14,7 @@ CrossfadeError                  has .next_step: what to do about it
 |-- Held                        a write waited as long as it may while the authority moved: nothing was written; retry
 |-- Fenced                      another runner has taken this job over, or the fleet has moved on without us
 `-- DatabaseError               an answer from DynamoDB
-    |-- Rejected                DynamoDB said no: code and message are the service's own
+    |-- ServiceRejected                DynamoDB said no: code and message are the service's own
     `-- UnknownOutcome          no answer: the request may still have been, or may yet be, carried out
 """
 
@@ -51,11 +51,11 @@ class MappingError(CrossfadeError):
     """One item cannot be mapped without losing something. Names the piece and the attribute."""
 
 
-class Refused(CrossfadeError):
+class NotPossibleInStage(CrossfadeError):
     """What a stage cannot do right is refused before anything is written."""
 
 
-class GateClosed(Refused):
+class GateClosed(NotPossibleInStage):
     """A stage may not be entered yet."""
 
 
@@ -63,7 +63,7 @@ class TurnedBack(GateClosed):
     """Writes were held for as long as they may be, and the gate stayed closed: the stage is the one before again."""
 
 
-class Undeclared(Refused, AttributeError):
+class Undeclared(NotPossibleInStage, AttributeError):
     """A method of a repository that the switch was not told about: it cannot know whether it reads or writes."""
 
 
@@ -91,7 +91,7 @@ class DatabaseError(CrossfadeError):
     """What came back from DynamoDB in place of a result."""
 
 
-class Rejected(DatabaseError):
+class ServiceRejected(DatabaseError):
     """DynamoDB's own refusal: nothing was written.
 
     `code` and `text` are the service's (`ConditionalCheckFailedException`, ...); `response` is the parsed error

@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
-from crossfade import ConfigurationError, NotStarted, Refused, Router
+from crossfade import ConfigurationError, NotPossibleInStage, NotStarted, Router
 from crossfade.core.stages import DUAL_WRITE, Stage
 from tests.aws.conftest import World
 from tests.aws.faults import WAIT_SECONDS_MAX, Detour, Faults, Gate, Sent, once, timed_out
@@ -151,12 +151,12 @@ def test_ready_says_what_is_wrong_and_calls_do_too(world: World) -> None:
 
 
 def test_what_a_stage_cannot_do_right_is_refused(world: World) -> None:
-    """PartiQL in live raises Refused out of the awaited call, and nothing stays open."""
+    """PartiQL in live raises NotPossibleInStage out of the awaited call, and nothing stays open."""
 
     async def scenario(client: Any) -> None:
         async with attach(world, client) as router:
             await enter(world, router, *UP[1 : UP.index(Stage.LIVE) + 1])
-            with pytest.raises(Refused, match="PartiQL on"):
+            with pytest.raises(NotPossibleInStage, match="PartiQL on"):
                 await client.execute_statement(Statement=f'SELECT * FROM "{world.migration.source.name}"')  # noqa: S608
             assert router.pending == 0
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from crossfade import ConfigurationError, NotStarted, Refused
+from crossfade import ConfigurationError, NotPossibleInStage, NotStarted
 from crossfade.aws.lean.decoding import decoded
 from crossfade.aws.signer import SIGNATURE_NAME
 from crossfade.control.agent import Ticket
@@ -206,7 +206,7 @@ def test_the_tables_arn_means_the_table(world: World) -> None:
 
 
 def test_what_a_stage_cannot_do_right_is_refused_before_anything_is_written(world: World) -> None:
-    """PartiQL over the source in dualwrite, and a write to the target, raise Refused; the ticket is given back."""
+    """PartiQL over the source in dualwrite, and a write to the target, raise NotPossibleInStage; the ticket is given back."""
     client = world.boto3_client()
     router = world.attach(client)
     source, target = world.migration.source.name, world.migration.target.name
@@ -215,9 +215,9 @@ def test_what_a_stage_cannot_do_right_is_refused_before_anything_is_written(worl
     client.execute_statement(Statement=statement % "o1")  # off: one table is enough
     assert world.source_item("c", "o1") is not None
     world.set_stage(Stage.DUALWRITE)
-    with pytest.raises(Refused, match="PartiQL on"):
+    with pytest.raises(NotPossibleInStage, match="PartiQL on"):
         client.execute_statement(Statement=statement % "o2")
-    with pytest.raises(Refused, match="crossfade itself writes"):
+    with pytest.raises(NotPossibleInStage, match="crossfade itself writes"):
         client.put_item(TableName=target, Item=world.key("c", "o2"))
     assert world.source_item("c", "o2") is None
     assert router.pending == 0

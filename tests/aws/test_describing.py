@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crossfade import Refused
+from crossfade import NotPossibleInStage
 from crossfade.core.read.passthrough import DESCRIBING, SETTING
 from crossfade.core.stages import DUAL_WRITE, Stage
 from tests.aws.conftest import World
@@ -63,7 +63,7 @@ def look_at(world: World, client: Any, faults: Faults, operation: str, stage: St
     request: dict[str, Any] = {**named, **MORE.get(operation, {})}
     serving = source if stage in SOURCE_SERVES else target
     if serving != source and operation in SETTING:
-        with pytest.raises(Refused, match=f"{operation} of {source}: {target} serves by now") as refused:
+        with pytest.raises(NotPossibleInStage, match=f"{operation} of {source}: {target} serves by now") as refused:
             client._make_api_call(operation, request)
         assert target in refused.value.next_step
         assert not [sent for sent in faults.sent if sent.operation == operation]

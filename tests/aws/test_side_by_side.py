@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 from aiobotocore.session import AioSession
 
-from crossfade import Migration, Refused, Router, StageUncertain, Table, attach
+from crossfade import Migration, NotPossibleInStage, Router, StageUncertain, Table, attach
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.core.items import Item
 from crossfade.core.stages import LADDERS, Side, Stage
@@ -303,7 +303,7 @@ def test_a_refusal_of_the_second_ends_the_call_for_the_first(
 ) -> None:
     """At once, and not when the call's context happens to be collected."""
     client, plain, (one, two), routers = forwarding
-    with pytest.raises(Refused, match="nothing was written") as refused:
+    with pytest.raises(NotPossibleInStage, match="nothing was written") as refused:
         client.transact_write_items(TransactItems=[*puts(one, 1), *puts(two, 99)])
     assert [router.pending for router in routers] == [0, 0], refused
     assert items_of(plain, one.target) == []

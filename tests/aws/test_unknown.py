@@ -9,7 +9,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
-from crossfade import Refused
+from crossfade import NotPossibleInStage
 from crossfade.aws.unknown import KNOWN, ON_TABLES, tables_named
 from crossfade.core.request.names import READS, WRITES
 from crossfade.core.stages import DUAL_WRITE, Stage
@@ -40,7 +40,7 @@ def test_an_operation_that_is_not_known_is_refused(world: World, stage: Stage, s
     _ = world.attach(client)
     world.walk(*UP[1 : UP.index(stage) + 1])
     table = world.migration.source.name if side == "source" else world.migration.target.name
-    with pytest.raises(Refused, match="SearchVectors names") as refused:
+    with pytest.raises(NotPossibleInStage, match="SearchVectors names") as refused:
         search(client, table)
     assert refused.value.next_step
     assert not [sent for sent in faults.sent if sent.operation == "SearchVectors"]

@@ -19,7 +19,7 @@ from crossfade.core.effects import Request
 from crossfade.core.items import Item
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
-from crossfade.errors import ConfigurationError, Fenced, Refused
+from crossfade.errors import ConfigurationError, Fenced, NotPossibleInStage
 from crossfade.jobs.progress import Progress
 from crossfade.jobs.session import Session
 from crossfade.mapping import rename
@@ -184,10 +184,10 @@ def test_hazard_12_a_second_runner_is_refused_while_the_first_one_lives(dynamodb
     """Two runners never write at the same time, and the refusal says who the other is."""
     setting = Setting(dynamodb)
     setting.fill(20)
-    refusals: list[Refused] = []
+    refusals: list[NotPossibleInStage] = []
 
     def begin_second() -> None:
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(NotPossibleInStage) as caught:
             _ = setting.backfill()
         refusals.append(caught.value)
 
@@ -333,7 +333,7 @@ def test_a_stage_without_mirrors_from_the_source_is_refused(dynamodb: Database, 
     """Nothing is written outside dualwrite and shadow, and the refusal says what to do."""
     setting = Setting(dynamodb, stage=stage)
     setting.fill(5)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(NotPossibleInStage) as caught:
         _ = setting.backfill()
     assert caught.value.next_step
     assert setting.held("target") == {}
@@ -377,7 +377,7 @@ def test_a_complete_backfill_is_repeated_only_on_demand(dynamodb: Database) -> N
     setting = Setting(dynamodb)
     setting.fill(10)
     assert setting.backfill().status == "complete"
-    with pytest.raises(Refused):
+    with pytest.raises(NotPossibleInStage):
         _ = setting.backfill()
     assert setting.backfill(BackfillOptions(segments=1, workers=1, again=True)).items == 10
 

@@ -12,11 +12,11 @@ from random import Random
 from typing import Any, Final
 
 from crossfade.core.effects import Call, Effect, Reply, Request, Routine, Sleep, Stamp, Today
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 
 STEPS_MAX: Final = 20_000
 NOW: Final = 1_800_000_000
-Perform = Callable[[str, Request], Reply]  # one request to a store; raises Rejected
+Perform = Callable[[str, Request], Reply]  # one request to a store; raises ServiceRejected
 
 
 class Interleaving:
@@ -43,7 +43,7 @@ class Interleaving:
             except StopIteration as stop:
                 ended[number] = stop.value
                 del running[number]
-            except Rejected as error:
+            except ServiceRejected as error:
                 ended[number] = error
                 del running[number]
             else:
@@ -70,6 +70,6 @@ class Interleaving:
             return UnknownOutcome("it never got there")
         try:
             reply = self._perform(operation, request)
-        except Rejected as error:
+        except ServiceRejected as error:
             return UnknownOutcome("nobody heard the refusal") if lost else error
         return UnknownOutcome("nobody heard it") if lost else reply

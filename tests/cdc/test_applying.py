@@ -20,7 +20,7 @@ from crossfade.cdc.values import item_of
 from crossfade.core.effects import Call, Reply, Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.migration import Table
 from crossfade.sim import tables as sim
 from tests.cdc.interleaving import Interleaving, Perform
@@ -143,7 +143,7 @@ def on_engine(dynamodb: Database) -> Iterator[Store]:
             reply: Reply = getattr(client, xform_name(operation))(**request)
         except ClientError as error:
             said: Any = cast("Any", error).response["Error"]
-            raise Rejected(said["Code"], said["Message"]) from None
+            raise ServiceRejected(said["Code"], said["Message"]) from None
         return reply
 
     yield Store(perform)

@@ -16,7 +16,7 @@ from crossfade.cdc.stamps import StampOptions
 from crossfade.control.records import Lease, Role, to_item
 from crossfade.core.effects import Request
 from crossfade.core.stages import Stage
-from crossfade.errors import ConfigurationError, GateClosed, Rejected, UnknownOutcome
+from crossfade.errors import ConfigurationError, GateClosed, ServiceRejected, UnknownOutcome
 from tests.backfill.setting import once
 from tests.cdc.stamping import OPTIONS, Stamped, key_of, on, plain, stamped, tombstone
 from tests.conftest import Database
@@ -114,7 +114,7 @@ def test_an_update_whose_answer_is_lost_is_sent_again(scene: Stamped) -> None:
         raise UnknownOutcome("the connection broke")
 
     def refuse() -> None:
-        raise Rejected("ThrottlingException", "too fast")
+        raise ServiceRejected("ThrottlingException", "too fast")
 
     scene.jobs_client.after["update_item"] = once(lose)
     scene.jobs_client.before["update_item"] = once(refuse)

@@ -22,7 +22,7 @@ from crossfade.control.records import Role, to_item
 from crossfade.control.waiting import silent_clients
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Stage
-from crossfade.errors import ConfigurationError, GateClosed, Refused
+from crossfade.errors import ConfigurationError, GateClosed, NotPossibleInStage
 from tests.backfill.setting import order
 from tests.cleanup.retired import NOON, Retired, retired
 from tests.cleanup.stubs import client_of, stubbed
@@ -213,7 +213,7 @@ def test_a_read_begins_the_countdown_anew(scene: Retired) -> None:
     assert scene.do(Step.QUIET, metrics=True).status == "done"
     scene.clock.pass_(hours=1)
     metrics.answer({scene.clock.now: 3.0})
-    with pytest.raises(Refused, match="it was read since the quiet period ended"):
+    with pytest.raises(NotPossibleInStage, match="it was read since the quiet period ended"):
         _ = scene.do(Step.DELETE, metrics=True, confirm=scene.source)
     metrics.answer({})
     assert scene.do(Step.DELETE, metrics=True, confirm=scene.source).status == "done"
@@ -227,7 +227,7 @@ def test_a_write_makes_the_snapshot_stale(scene: Retired) -> None:
     scene.clock.pass_(days=15)
     metrics.answer({NOON: 9.5})
     metrics.answer({}, {NOON + timedelta(days=2): 1.0})
-    with pytest.raises(Refused, match=r"was written to \(1 units\)"):
+    with pytest.raises(NotPossibleInStage, match=r"was written to \(1 units\)"):
         _ = scene.do(Step.QUIET, metrics=True)
     assert scene.do(Step.SNAPSHOT, again=True).status == "done"
     by_step = {view.step: view.status for view in scene.view().steps}
@@ -426,7 +426,7 @@ def test_the_table_is_deleted_only_by_its_name_and_unprotected(scene: Retired) -
             _ = scene.do(Step.DELETE, confirm=name)
     client = scene.setting.client
     _ = client.update_table(TableName=scene.source, DeletionProtectionEnabled=True)
-    with pytest.raises(Refused, match="protected from deletion") as caught:
+    with pytest.raises(NotPossibleInStage, match="protected from deletion") as caught:
         _ = scene.do(Step.DELETE, confirm=scene.source)
     assert "--no-deletion-protection-enabled" in caught.value.next_step
     assert scene.source in table_names(client)
@@ -446,7 +446,7 @@ def test_the_snapshot_is_looked_at_once_more_before_the_table_goes(scene: Retire
     _ = renamed.write_bytes(kept)
     manifest = "manifest-files"
     rewrite_manifest(scene.export(), manifest, lambda text: text.replace(victim.name, renamed.name))
-    with pytest.raises(Refused, match="not the one that was verified"):
+    with pytest.raises(NotPossibleInStage, match="not the one that was verified"):
         _ = scene.do(Step.DELETE, confirm=scene.source)
     assert scene.source in table_names(scene.setting.client)
 
@@ -457,7 +457,7 @@ def test_another_table_of_the_same_name_is_not_deleted(scene: Retired) -> None:
     client = scene.setting.client
     found = client.describe_table(TableName=scene.source)["Table"]
     client.delete_table(TableName=scene.source)
-    with pytest.raises(Refused, match="it was not crossfade that deleted it"):
+    with pytest.raises(NotPossibleInStage, match="it was not crossfade that deleted it"):
         _ = scene.do(Step.DELETE, confirm=scene.source)
     client.create_table(
         TableName=scene.source,
@@ -465,6 +465,6 @@ def test_another_table_of_the_same_name_is_not_deleted(scene: Retired) -> None:
         KeySchema=found["KeySchema"],
         AttributeDefinitions=found["AttributeDefinitions"],
     )
-    with pytest.raises(Refused, match="it was made anew since"):
+    with pytest.raises(NotPossibleInStage, match="it was made anew since"):
         _ = scene.do(Step.DELETE, confirm=scene.source)
     assert scene.source in table_names(client)

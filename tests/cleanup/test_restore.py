@@ -16,7 +16,7 @@ from crossfade.cleanup.steps import SnapshotDamaged, Step
 from crossfade.cleanup.storage import Folder
 from crossfade.control.store import Control
 from crossfade.core.items import Item
-from crossfade.errors import ConfigurationError, Refused
+from crossfade.errors import ConfigurationError, NotPossibleInStage
 from tests.backfill.setting import KEY, connect, create_table, order
 from tests.cleanup.retired import ITEMS, Retired, no_service, retired
 from tests.conftest import Database
@@ -72,12 +72,12 @@ def test_a_table_with_items_is_not_written_to(scene: Retired) -> None:
     name = f"other-{scene.source}"
     create_table(scene.setting.client, name, KEY)
     scene.setting.client.put_item(TableName=name, Item=order(5, note={"S": "mine"}))
-    with pytest.raises(Refused, match="holds items"):
+    with pytest.raises(NotPossibleInStage, match="holds items"):
         _ = restore(scene, name)
     assert items_of(scene, name) == [order(5, note={"S": "mine"})]
     scene.setting.client.delete_item(TableName=name, Key={k: order(5)[k] for k in KEY})
     assert restore(scene, name).status == "equal"
-    with pytest.raises(Refused, match="holds items"):
+    with pytest.raises(NotPossibleInStage, match="holds items"):
         _ = restore(scene, name)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from crossfade.cleanup.steps import SnapshotDamaged, Step
 from crossfade.core.items import Item
-from crossfade.errors import ConfigurationError, GateClosed, Refused
+from crossfade.errors import ConfigurationError, GateClosed, NotPossibleInStage
 from tests.backfill.setting import order
 from tests.cleanup.retired import ITEMS, Retired, retired
 from tests.conftest import Database
@@ -206,7 +206,7 @@ def test_the_first_steps_are_refused_before_their_time(dynamodb: Database, tmp_p
     with pytest.raises(GateClosed, match="verify: not done"):
         _ = scene.do(Step.SNAPSHOT)
     _ = scene.do(Step.VERIFY)
-    with pytest.raises(Refused, match="is done since"):
+    with pytest.raises(NotPossibleInStage, match="is done since"):
         _ = scene.do(Step.VERIFY)
     with pytest.raises(ConfigurationError, match="where shall the snapshot be"):
         _ = scene.do(Step.SNAPSHOT, place="")

@@ -51,7 +51,7 @@ OPERATIONS: Final = (
 )
 ACTIONS_MAX: Final = 100  # of one TransactWriteItems, the service's limit
 TRANSACTION_BYTES_MAX: Final = 4 * 1024 * 1024
-REFUSED: Final[Answer] = {"refused": "crossfade.Refused, and nothing was done"}
+REFUSED: Final[Answer] = {"refused": "crossfade.NotPossibleInStage, and nothing was done"}
 
 
 def two_sided(combination: Combination, _operation: str) -> bool:
@@ -631,7 +631,7 @@ def softened(plain: Trace, ours: Trace, combination: Combination) -> tuple[Trace
 
 def as_refused(op: Op, answer: Answer) -> Answer:
     """A refusal that says that nothing was done is the refusal that is expected; any other is not."""
-    if answer.get("raised") != "Refused" or not concerned(op):
+    if answer.get("raised") != "NotPossibleInStage" or not concerned(op):
         return answer
     return REFUSED if "nothing was" in answer.get("text", "") else answer
 

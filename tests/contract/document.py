@@ -91,14 +91,14 @@ def entries() -> list[Refusal | Difference]:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NotPossibleInStage:
     """What the comparison has no mapping or no table for."""
 
     call: str
     when: str
     stages: str
     way_out: str
-    error: str = "`crossfade.Refused`"
+    error: str = "`crossfade.NotPossibleInStage`"
 
 
 BY_OTHER_TABLE: Final = (
@@ -110,34 +110,34 @@ BY_OTHER_SPREAD: Final = (
     ' `view="target"`: with dual-write before `rampdown`, with copy-on-write before `prepare`'
 )
 OTHER_REFUSALS: Final = (
-    Refused(
+    NotPossibleInStage(
         "Query of the table",
         "the mapping stores the sort key in another form (a constant text before it is none)",
         BY_OTHER_TABLE,
         "read items by their whole key, also by a Query, or scan; or query the target in its own terms"
         ' (`view="target"`)',
     ),
-    Refused(
+    NotPossibleInStage(
         "Query of an index",
         "the index is by the partition key, the mapping spreads its partitions, and the migration does not say what the"
         " key of the index is",
         BY_OTHER_SPREAD,
         'declare it: `Table(..., indexes={"NAME": {...}})` ([how](attach.md#indexes))',
     ),
-    Refused(
+    NotPossibleInStage(
         "Query of an index",
         "the mapping stores an attribute of its key in another form, or its counterpart has another key",
         BY_OTHER_TABLE,
         'a counterpart by the same attributes; or query the target in its own terms (`view="target"`)',
     ),
-    Refused(
+    NotPossibleInStage(
         "Query, Scan of an index",
         "one of the tables does not have it",
         "`prepare` and `drain`, which ask both; any stage that asks the table without it",
         "make it on that table",
         "`ValidationException`",
     ),
-    Refused(
+    NotPossibleInStage(
         "Query, Scan of an index",
         "the application may not call DescribeTable",
         "where crossfade makes its pages ([where](attach.md#scans-index-queries-and-their-tokens)); in `complete` the"
@@ -145,13 +145,13 @@ OTHER_REFUSALS: Final = (
         "allow `dynamodb:DescribeTable` on both tables",
         "`AccessDeniedException`",
     ),
-    Refused(
+    NotPossibleInStage(
         "Query of the table",
         "the target has its own key, and no index by the old one",
         "from `prepare` on",
         "make the global index that the error names; or scan",
     ),
-    Refused(
+    NotPossibleInStage(
         'Query of the table by the new key alone, `view="target"`',
         "the target has its own key, and the source no index by it",
         "before `rampdown`",
@@ -168,7 +168,7 @@ def refused() -> Iterator[str]:
     for number, entry in enumerate(REFUSALS, 1):
         calls = ", ".join(name for name in OPERATIONS if name in entry.operations)
         when = "always" if entry.operations == PARTIQL else entry.name
-        yield f"| {number} | {calls} | {when} | {stages_of(entry)} | `crossfade.Refused` | {entry.way_out} |"
+        yield f"| {number} | {calls} | {when} | {stages_of(entry)} | `crossfade.NotPossibleInStage` | {entry.way_out} |"
     for each in OTHER_REFUSALS:
         yield f"| | {each.call} | {each.when} | {each.stages} | {each.error} | {each.way_out} |"
     yield ""

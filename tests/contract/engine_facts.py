@@ -128,7 +128,7 @@ def same_words(_op: Op, plain: Answer, ours: Answer) -> bool:
 
 
 def laxer(op: Op, _plain: Answer, ours: Answer) -> bool:
-    """Refused here in the service's words, which tests/contract/stricter.py has."""
+    """NotPossibleInStage here in the service's words, which tests/contract/stricter.py has."""
     rule = refused_by_service(op)
     return rule is not None and rule.is_meant_by(ours)
 

@@ -8,7 +8,7 @@ import pytest
 
 from crossfade.control.calls import ATTEMPTS_MAX, DONE, Failed, ask, change
 from crossfade.core.effects import Call, Reply, Routine
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 
 
 def drive(routine: Routine[Any], answers: list[Any]) -> tuple[Any, int]:
@@ -29,14 +29,14 @@ def drive(routine: Routine[Any], answers: list[Any]) -> tuple[Any, int]:
 DONE_AT_ONCE: Reply = {}
 
 
-def cancelled(*codes: str) -> Rejected:
+def cancelled(*codes: str) -> ServiceRejected:
     reasons = [{"Code": code} for code in codes]
-    return Rejected("TransactionCanceledException", "", {"CancellationReasons": reasons})
+    return ServiceRejected("TransactionCanceledException", "", {"CancellationReasons": reasons})
 
 
 def test_a_read_is_asked_again_after_a_throttle_and_a_lost_answer() -> None:
     """Both pass, and reading twice does no harm."""
-    answers = [Rejected("ThrottlingException", ""), UnknownOutcome("lost"), {"Item": 1}]
+    answers = [ServiceRejected("ThrottlingException", ""), UnknownOutcome("lost"), {"Item": 1}]
     assert drive(ask("GetItem", {}), answers) == ({"Item": 1}, 3)
 
 
@@ -48,8 +48,8 @@ def test_asking_ends() -> None:
 
 def test_a_refusal_that_does_not_pass_is_raised_at_once() -> None:
     """Missing permissions do not come by asking again."""
-    with pytest.raises(Rejected, match="AccessDenied"):
-        _ = drive(ask("GetItem", {}), [Rejected("AccessDeniedException", "")])
+    with pytest.raises(ServiceRejected, match="AccessDenied"):
+        _ = drive(ask("GetItem", {}), [ServiceRejected("AccessDeniedException", "")])
 
 
 def test_a_conditional_write_is_not_sent_again_when_its_answer_is_lost() -> None:
@@ -62,14 +62,14 @@ def test_a_conditional_write_is_not_sent_again_when_its_answer_is_lost() -> None
     ("answers", "failed", "calls"),
     [
         ([DONE_AT_ONCE], DONE, 1),
-        ([Rejected("ConditionalCheckFailedException", "")], (0,), 1),
+        ([ServiceRejected("ConditionalCheckFailedException", "")], (0,), 1),
         ([cancelled("None", "ConditionalCheckFailed")], (1,), 1),
         ([cancelled("TransactionConflict", "None"), DONE_AT_ONCE], DONE, 2),
         ([cancelled("TransactionConflict", "ConditionalCheckFailed")], (1,), 1),
         (
             [
-                Rejected("TransactionConflictException", ""),
-                Rejected("TransactionInProgressException", ""),
+                ServiceRejected("TransactionConflictException", ""),
+                ServiceRejected("TransactionInProgressException", ""),
                 DONE_AT_ONCE,
             ],
             DONE,
@@ -84,5 +84,5 @@ def test_a_conditional_write_tells_whose_condition_failed(answers: list[Any], fa
 
 def test_a_transaction_cancelled_for_another_reason_is_raised() -> None:
     """A validation error inside a transaction is neither a conflict nor a failed condition."""
-    with pytest.raises(Rejected):
+    with pytest.raises(ServiceRejected):
         _ = drive(change("TransactWriteItems", {}), [cancelled("ValidationError", "None")])

@@ -14,7 +14,7 @@ from crossfade.control.capturing import Captures
 from crossfade.control.records import CaptureRecord, from_item, record_name, to_item
 from crossfade.control.store import Control
 from crossfade.core.effects import Call, Routine, Sleep, Stamp
-from crossfade.errors import Fenced, Rejected, UnknownOutcome
+from crossfade.errors import Fenced, ServiceRejected, UnknownOutcome
 from tests.conftest import Database
 
 TABLE = "capturing"
@@ -48,7 +48,7 @@ class Runner:
             reply = getattr(self.client, xform_name(effect.operation))(**effect.request)
         except ClientError as error:
             said: Any = cast("Any", error).response["Error"]
-            return Rejected(said["Code"], said["Message"])
+            return ServiceRejected(said["Code"], said["Message"])
         if effect.operation == "PutItem" and self.lost:
             self.lost -= 1
             return UnknownOutcome("nobody heard it")

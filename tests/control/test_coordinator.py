@@ -14,7 +14,7 @@ from crossfade.control.store import Control
 from crossfade.core.effects import Call, Reply, Routine
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
-from crossfade.errors import Fenced, NotStarted, Refused
+from crossfade.errors import Fenced, NotPossibleInStage, NotStarted
 from tests.control.world import LANDING_SECONDS, LEASE_SECONDS, Killed, World
 
 
@@ -30,7 +30,7 @@ def test_start_writes_the_state_once_and_says_so_the_second_time(world: World) -
     """The second start is refused with the stage; the first is in the journal with who and when."""
     state = world.run(world.coordinator("bob").start(world.plan()))
     assert (state.stage, state.epoch) == (Stage.OFF, 1)
-    with pytest.raises(Refused, match=f"was started {state.started_at} and is in stage off"):
+    with pytest.raises(NotPossibleInStage, match=f"was started {state.started_at} and is in stage off"):
         _ = world.run(world.coordinator().start(world.plan()))
     entry = world.run(world.control.journal(5))[0]
     assert (entry.what, entry.who, entry.at) == ("started", "bob", state.started_at)
@@ -42,13 +42,13 @@ def test_a_table_belongs_to_one_migration_until_it_is_complete(world: World) -> 
     _ = world.run(world.coordinator().start(first))
     other = Control(f"{world.control.migration}-next", world.control.table)
     onward = StartPlan("dual-write", first.target, f"{first.target}-and-on", first.fingerprint)
-    with pytest.raises(Refused, match=f"{first.target} is also a table of migration .* in stage off"):
+    with pytest.raises(NotPossibleInStage, match=f"{first.target} is also a table of migration .* in stage off"):
         _ = world.run(Coordinator(other, world.caller()).start(onward))
     forced = world.coordinator(force_because="the test goes on")
     _ = world.run(forced.walk(Stage.RAMPDOWN))
     _ = world.run(forced.complete(confirmed=True))
     again = StartPlan("dual-write", first.source, f"{first.target}-and-on", first.fingerprint)
-    with pytest.raises(Refused, match="in stage complete"):
+    with pytest.raises(NotPossibleInStage, match="in stage complete"):
         _ = world.run(Coordinator(other, world.caller()).start(again))
     assert world.run(Coordinator(other, world.caller()).start(onward)).stage is Stage.OFF
 
@@ -247,7 +247,7 @@ def test_a_move_asked_for_while_another_one_waits_is_told(world: World) -> None:
 def test_stages_are_entered_one_at_a_time(world: World) -> None:
     """move_one refuses a jump."""
     world.start()
-    with pytest.raises(Refused, match="more than one stage"):
+    with pytest.raises(NotPossibleInStage, match="more than one stage"):
         _ = world.run(world.coordinator().move_one(Stage.SHADOW))
 
 
@@ -257,7 +257,7 @@ def test_patience_ends_with_the_names_of_those_waited_for(world: World) -> None:
     stuck = world.joined()
     _ = stuck.begin(True, world.now)
     world.while_asleep = world.polls(stuck)
-    with pytest.raises(Refused, match=stuck.client_id):
+    with pytest.raises(NotPossibleInStage, match=stuck.client_id):
         _ = world.run(world.coordinator(patience_seconds=30).move_one(Stage.SHADOW))
     assert state_of(world).stage is Stage.SHADOW
 

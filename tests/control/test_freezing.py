@@ -17,7 +17,7 @@ from crossfade.control.starting import StartPlan
 from crossfade.control.survey import survey
 from crossfade.core.effects import Note, Routine
 from crossfade.core.stages import ALL_LADDERS, FREEZE, LADDERS, Gate, Stage
-from crossfade.errors import Fenced, GateClosed, Refused, TurnedBack
+from crossfade.errors import Fenced, GateClosed, NotPossibleInStage, TurnedBack
 from tests.control.world import FINGERPRINT, LANDING_SECONDS, LEASE_SECONDS, World
 
 WAYS = [(Stage.SHADOW, Stage.LIVE), (Stage.LIVE, Stage.SHADOW)]
@@ -105,7 +105,7 @@ def test_the_way_through_is_short_when_everybody_polls(frozen: World, start: Sta
 def test_nobody_may_stay_in_a_freeze(frozen: World, stage: Stage) -> None:
     """It is refused as a goal, with the stage behind it as the next step."""
     moving = begin(frozen, Stage.SHADOW)
-    with pytest.raises(Refused, match=r"nobody may stay there\n  next: go through it, to live"):
+    with pytest.raises(NotPossibleInStage, match=r"nobody may stay there\n  next: go through it, to live"):
         _ = frozen.run(moving.walk(stage))
     assert state_of(frozen).stage is Stage.SHADOW
 

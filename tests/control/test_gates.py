@@ -13,7 +13,7 @@ from crossfade.control.records import Job, JobRecord, State
 from crossfade.core.effects import Routine
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
-from crossfade.errors import GateClosed, Refused
+from crossfade.errors import GateClosed, NotPossibleInStage
 from tests.control.world import World
 
 
@@ -159,7 +159,7 @@ def test_force_does_not_pass_the_barrier(world: World) -> None:
     _ = busy.begin(True, world.now)
     world.while_asleep = world.polls(busy)
     forcing = world.coordinator(force_because="hurry", patience_seconds=20)
-    with pytest.raises(Refused, match=busy.client_id):
+    with pytest.raises(NotPossibleInStage, match=busy.client_id):
         _ = world.run(forcing.walk(Stage.LOCKSTEP_SOURCE))
     assert state_of(world).stage is Stage.SHADOW
 
@@ -181,7 +181,7 @@ def test_going_back_to_off_clears_backfill_and_verify(world: World) -> None:
 def test_the_ramp_needs_both_gates_and_a_stage_that_has_one(world: World) -> None:
     """A ramp is refused where no read could use it and before both tables are known to be equal."""
     world.start(Stage.DUALWRITE)
-    with pytest.raises(Refused, match="has no ramp"):
+    with pytest.raises(NotPossibleInStage, match="has no ramp"):
         _ = world.run(world.coordinator().set_ramp(5))
     _ = world.run(world.coordinator().move_one(Stage.SHADOW))
     with pytest.raises(GateClosed, match="nothing has been verified"):
@@ -192,7 +192,7 @@ def test_the_ramp_needs_both_gates_and_a_stage_that_has_one(world: World) -> Non
     world.while_asleep = world.polls(client)
     state = world.run(world.coordinator().set_ramp(5))
     assert (state.ramp_percent, client.ramp_percent, client.acknowledged) == (5, 5, state.epoch)
-    with pytest.raises(Refused, match="0 to 100"):
+    with pytest.raises(NotPossibleInStage, match="0 to 100"):
         _ = world.run(world.coordinator().set_ramp(101))
 
 
@@ -216,7 +216,7 @@ def test_hazard_34_complete_needs_confirmation_and_a_verify_and_has_no_way_back(
     world.start(Stage.DUALWRITE)
     _ = do_job(world, Job.BACKFILL)
     _ = do_job(world, Job.VERIFY)
-    with pytest.raises(Refused, match="more than one stage"):
+    with pytest.raises(NotPossibleInStage, match="more than one stage"):
         _ = world.run(world.coordinator().complete(confirmed=True))
     _ = world.run(world.coordinator().walk(Stage.RAMPDOWN))
     with pytest.raises(GateClosed, match="there is no way back"):
@@ -226,9 +226,9 @@ def test_hazard_34_complete_needs_confirmation_and_a_verify_and_has_no_way_back(
         _ = world.run(world.coordinator().complete(confirmed=True))
     _ = do_job(world, Job.VERIFY)
     assert world.run(world.coordinator().complete(confirmed=True)).stage is Stage.COMPLETE
-    with pytest.raises(Refused, match="no way back"):
+    with pytest.raises(NotPossibleInStage, match="no way back"):
         _ = world.run(world.coordinator(force_because="please").walk(Stage.LIVE))
-    with pytest.raises(Refused, match="no way back"):
+    with pytest.raises(NotPossibleInStage, match="no way back"):
         world.run(world.coordinator().cancel())
 
 

@@ -13,7 +13,7 @@ from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
-from crossfade.errors import Fenced, Refused
+from crossfade.errors import Fenced, NotPossibleInStage
 from tests.control.world import LANDING_SECONDS, LEASE_SECONDS, Killed, World
 
 KEY: Item = {"customer": {"S": "c"}, "order": {"N": "7"}, "bytes": {"B": b"\x00"}}
@@ -34,7 +34,7 @@ def test_hazard_12_a_second_runner_is_refused_with_who_runs_it(world: World) -> 
     first, second = world.joined(host="node-1", pid=41), world.joined()
     _ = claimed(world, first)
     world.while_asleep = world.polls(first, second)
-    with pytest.raises(Refused, match=r"being run by ann on node-1, pid 41"):
+    with pytest.raises(NotPossibleInStage, match=r"being run by ann on node-1, pid 41"):
         _ = claimed(world, second)
 
 
@@ -88,7 +88,7 @@ def test_hazard_12_two_claims_at_once_have_one_winner(world: World) -> None:
 
     world.before_call = overtake
     world.while_asleep = world.polls(first, second)
-    with pytest.raises(Refused, match=second.client_id):
+    with pytest.raises(NotPossibleInStage, match=second.client_id):
         _ = claimed(world, first)
     finish_all(world, winner[0])
 
@@ -99,7 +99,7 @@ def test_hazard_12_a_job_is_not_complete_while_a_segment_is_not_done(world: Worl
     claim = claimed(world, world.joined())
     checkpoint = world.run(load_checkpoints(claim))[0]
     _ = world.run(save_checkpoint(claim, replace(checkpoint, done=True)))
-    with pytest.raises(Refused, match="1 segments are not done, the first is 1"):
+    with pytest.raises(NotPossibleInStage, match="1 segments are not done, the first is 1"):
         _ = world.run(finish_job(claim, {}, clean=True, finished_at="now"))
 
 
@@ -110,7 +110,7 @@ def test_a_complete_backfill_is_not_begun_again_by_accident(world: World) -> Non
     claim = claimed(world, agent)
     finish_all(world, claim)
     _ = world.run(finish_job(claim, {}, clean=True, finished_at="noon"))
-    with pytest.raises(Refused, match="complete since noon"):
+    with pytest.raises(NotPossibleInStage, match="complete since noon"):
         _ = claimed(world, agent)
     again = world.run(claim_job(agent, world.caller(), Job.BACKFILL, 2, again=True))
     assert not again.resumed
@@ -123,7 +123,7 @@ def test_no_job_runs_where_writes_go_to_one_table_only(world: World, stage: Stag
     world.start(Stage.RAMPDOWN if stage is Stage.COMPLETE else Stage.OFF)
     if stage is Stage.COMPLETE:
         _ = world.run(world.coordinator(force_because="set up").complete(confirmed=True))
-    with pytest.raises(Refused, match="means nothing in stage"):
+    with pytest.raises(NotPossibleInStage, match="means nothing in stage"):
         _ = claimed(world, world.joined())
 
 

@@ -16,7 +16,7 @@ from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Call, Effect, Note, Now, Routine, Sleep, Stamp, Today
 from crossfade.core.stages import Stage
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 
 T = TypeVar("T")
 TABLE = "control-tests"
@@ -64,7 +64,7 @@ class World:
                 raise Killed
             try:
                 value = self.perform(effect)
-            except (Rejected, UnknownOutcome) as raised:
+            except (ServiceRejected, UnknownOutcome) as raised:
                 error = raised
 
     def perform(self, effect: Effect[Any]) -> Any:
@@ -97,7 +97,7 @@ class World:
             reply = self.client._make_api_call(call.operation, call.request)
         except ClientError as error:
             response: Any = error.response
-            raise Rejected(response["Error"]["Code"], response["Error"].get("Message", ""), response) from error
+            raise ServiceRejected(response["Error"]["Code"], response["Error"].get("Message", ""), response) from error
         self.after_call(call)
         return reply
 

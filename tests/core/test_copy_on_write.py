@@ -14,7 +14,7 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.routing import route
 from crossfade.core.stages import COPY_ON_WRITE, Side, Stage
 from crossfade.core.tables.pair import Ledger, Pair
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 from crossfade.mapping import convert, rename, text_to_number
 from tests.core.conftest import Bench
 from tests.migrations import make_anew
@@ -221,9 +221,9 @@ def test_an_index_that_one_side_does_not_have_is_named(bench: Bench) -> None:
     drain.index_by_n("source", {"ProjectionType": "ALL"})
     condition: dict[str, Any] = {"KeyConditionExpression": "n = :n", "ExpressionAttributeValues": {":n": {"N": "5"}}}
     missing = rf"does not have the specified index: by-n \({drain.pair.target.name} has none"
-    with pytest.raises(Rejected, match=missing):
+    with pytest.raises(ServiceRejected, match=missing):
         _ = drain.do(Stage.DRAIN, "Scan", IndexName="by-n")
-    with pytest.raises(Rejected, match=missing):
+    with pytest.raises(ServiceRejected, match=missing):
         _ = drain.do(Stage.PREPARE, "Query", IndexName="by-n", **condition)
 
 
@@ -270,7 +270,7 @@ def test_a_scan_of_an_earlier_stage_says_that_the_source_is_gone(bench: Bench) -
     first = drain.do(Stage.DRAIN, "Scan", Limit=1)
     second = drain.do(Stage.RAMPDOWN, "Scan", Limit=1, ExclusiveStartKey=first["LastEvaluatedKey"])
     bench.client.delete_table(TableName=drain.pair.source.name)
-    with pytest.raises(Rejected, match="begin the Scan anew"):
+    with pytest.raises(ServiceRejected, match="begin the Scan anew"):
         _ = drain.do(Stage.COMPLETE, "Scan", Limit=1, ExclusiveStartKey=second["LastEvaluatedKey"])
 
 
@@ -287,6 +287,6 @@ def test_a_sort_key_in_another_form_is_refused_before_anything_is_read(bench: Be
     for stage in (Stage.PREPARE, Stage.DRAIN):
         routine = route(pair, stage, 0, "Query", {"TableName": source.name, **asked}, strategy="copy-on-write")
         assert routine is not None
-        with pytest.raises(Refused, match="different orders"):
+        with pytest.raises(NotPossibleInStage, match="different orders"):
             _ = bench.run(routine)
     assert not [call for call in bench.calls if call.request["TableName"] == target.name]

@@ -15,7 +15,7 @@ from crossfade.core.items import Item
 from crossfade.core.request.cursor import MARK
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.migration import Strategy
 from tests.contract.placing import GIVEN
 from tests.contract.shapes import KINDS, Shape
@@ -88,7 +88,7 @@ def marked_cursors(chain: Chained, stage: Stage) -> Iterator[tuple[str, Request,
         request = chain.request(ASKED[what], Limit=limit)
         try:
             reply = chain.begun(stage, what.split(" ", 1)[0], request)
-        except Rejected:  # who speaks of the target asks for a partition that no item of the source can have
+        except ServiceRejected:  # who speaks of the target asks for a partition that no item of the source can have
             continue
         if MARK in reply.get("LastEvaluatedKey", {}):
             yield what, request, reply, reply["LastEvaluatedKey"][MARK]["L"][-1].get("S", "")
@@ -130,7 +130,7 @@ def test_a_cursor_of_the_first_migration_while_the_second_alone_is_attached(mapp
                 if (view, mark) == ("target", "target"):
                     leads_on(chain, what, request, reply)
                 else:
-                    with pytest.raises(Rejected, match="it was given to an application of orders"):
+                    with pytest.raises(ServiceRejected, match="it was given to an application of orders"):
                         leads_on(chain, what, request, reply)
     assert marks >= {"source", "target"}
 

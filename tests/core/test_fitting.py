@@ -13,7 +13,7 @@ from crossfade.core.items import Item
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage, Writes
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.mapping import rename
 from tests.core.conftest import Bench
 from tests.migrations import make_anew
@@ -87,7 +87,7 @@ def test_an_index_key_of_either_table_is_looked_at_first(
     if LADDERS[strategy][stage].writes is Writes.DELETING and view == "target" != indexed:
         _ = tables.write(strategy, stage, item(**{tables.name: value}))  # the source gets nothing new
         return
-    with pytest.raises(Rejected) as refusal:
+    with pytest.raises(ServiceRejected) as refusal:
         _ = tables.write(strategy, stage, item(**{tables.name: value}))
     assert refusal.value.code == "ValidationException"
     assert words in refusal.value.text
@@ -106,7 +106,7 @@ def test_the_sizes_of_key_and_item_are_looked_at_first(bench: Bench, strategy: s
         (item(t={"S": "x" * (400 * 1024 - 20)}), "Item size has exceeded the maximum allowed size: in "),
         (item(t={"S": "x" * (400 * 1024)}), "Item size has exceeded the maximum allowed size"),
     ):
-        with pytest.raises(Rejected) as refusal:
+        with pytest.raises(ServiceRejected) as refusal:
             _ = tables.write(strategy, stage, bad)
         assert words in refusal.value.text
         assert tables.held() == []
@@ -130,7 +130,7 @@ def test_where_a_description_is_not_allowed_batches_are_written_all_the_same(
     def without_rights(effect: Call) -> Reply:
         if effect.operation == "DescribeTable":
             bench.calls.append(effect)
-            raise Rejected("AccessDeniedException", "not authorized to perform: dynamodb:DescribeTable")
+            raise ServiceRejected("AccessDeniedException", "not authorized to perform: dynamodb:DescribeTable")
         return send(effect)
 
     monkeypatch.setattr(bench, "send", without_rights)

@@ -16,7 +16,7 @@ from crossfade.core.mapping import Piece
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.core.tables.pair import Ledger, Pair
-from crossfade.errors import CrossfadeError, Refused
+from crossfade.errors import CrossfadeError, NotPossibleInStage
 from crossfade.mapping import convert, number_to_text, rename, suffix
 from tests.core.conftest import Bench
 from tests.migrations import make_anew
@@ -99,7 +99,7 @@ def refused(bench: Bench, pair: Pair, strategy: str, stage: Stage, operation: st
         routine = route(pair, stage, 0, operation, request, strategy=strategy)
         if routine is not None:
             _ = bench.run(routine, Call(pair.view, operation, request))
-    except Refused:
+    except NotPossibleInStage:
         return True
     except CrossfadeError:
         pass

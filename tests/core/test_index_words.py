@@ -11,7 +11,7 @@ from crossfade.core.effects import Call, Request
 from crossfade.core.routing import route
 from crossfade.core.stages import Side, Stage
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.mapping import rename
 from tests.core.conftest import Bench
 from tests.migrations import make_anew
@@ -34,5 +34,5 @@ def test_an_index_key_is_refused_by_its_own_name(bench: Bench, stage: Stage, vie
     request: Request = {"TableName": pair.caller.name, "Item": {"pk": {"S": "a"}, ATTRIBUTE[view]: {"S": ""}}}
     routine = route(pair, stage, 0, "PutItem", request)
     assert routine is not None
-    with pytest.raises(Rejected, match=f"IndexName: by_note, IndexKey: {ATTRIBUTE[view]}$"):
+    with pytest.raises(ServiceRejected, match=f"IndexName: by_note, IndexKey: {ATTRIBUTE[view]}$"):
         _ = bench.run(routine, Call(view, "PutItem", request))

@@ -23,7 +23,7 @@ from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage, Writes
 from crossfade.core.sync.sync import sync
 from crossfade.core.tables.pair import Ledger, Pair
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 from crossfade.mapping import identity, rename
 from tests.core.conftest import Bench
 
@@ -96,7 +96,7 @@ def test_an_update_may_have_all_that_an_expression_may_have(
         assert all(map(is_allowed, tables.expressions()))
         assert reply["Attributes"] == {**ID, "a": {"N": str(n)}, "b": {"N": str(n)}}
         assert tables.item() == reply["Attributes"]
-    with pytest.raises(Rejected, match="Expression size has exceeded the maximum allowed size"):
+    with pytest.raises(ServiceRejected, match="Expression size has exceeded the maximum allowed size"):
         _ = tables.do(
             "UpdateItem",
             Key=ID,
@@ -161,7 +161,7 @@ def test_an_item_has_room_for_its_stamp_or_is_refused_with_the_reason(
     before = tables.held()
     fits = ITEM_BYTES_MAX - STAMP_BYTES - len("pkx") - len("t")
     for more, told in ((1, True), (STAMP_BYTES, True), (STAMP_BYTES + 1, False)):
-        with pytest.raises(Rejected, match="Item size has exceeded the maximum allowed size") as refusal:
+        with pytest.raises(ServiceRejected, match="Item size has exceeded the maximum allowed size") as refusal:
             _ = tables.do("PutItem", Item={**ID, "t": {"S": "x" * (fits + more)}})
         assert ("_crossfade" in refusal.value.text and "nothing was written" in refusal.value.text) == told
         assert tables.held() == before
@@ -184,7 +184,7 @@ def test_a_transaction_too_large_for_both_sides_is_refused_with_the_reason(
         {"Put": {"TableName": tables.pair.source.name, "Item": {"pk": {"S": str(n)}, "t": {"S": "x" * 380 * KB}}}}
         for n in range(count)
     ]
-    with pytest.raises(Refused, match="4 MB; nothing was written"):
+    with pytest.raises(NotPossibleInStage, match="4 MB; nothing was written"):
         _ = tables.do("TransactWriteItems", TransactItems=puts)
     assert tables.held() == before
 
@@ -215,15 +215,15 @@ def test_a_transaction_may_have_all_that_a_table_takes_or_is_refused_with_the_re
     tables = Tables(bench, strategy, stage)
     source, before = tables.pair.source.name, tables.held()
     token = {"ClientRequestToken": source} if has_token else {}  # the engine remembers those of other tests
-    with pytest.raises(Rejected, match="4MB"):
+    with pytest.raises(ServiceRejected, match="4MB"):
         _ = tables.do("TransactWriteItems", **filling(source, -1), **token)
     if stamped(strategy, stage):
-        with pytest.raises(Refused, match=r"_crossfade of each item, 42 bytes.*nothing was written"):
+        with pytest.raises(NotPossibleInStage, match=r"_crossfade of each item, 42 bytes.*nothing was written"):
             _ = tables.do("TransactWriteItems", **filling(source, 0), **token)
         assert tables.held() == before
     left = TRANSACTION_ITEMS * STAMP_BYTES if stamped(strategy, stage) else 0
     if left and token:
-        with pytest.raises(Refused, match="the record of its ClientRequestToken"):
+        with pytest.raises(NotPossibleInStage, match="the record of its ClientRequestToken"):
             _ = tables.do("TransactWriteItems", **filling(source, left), **token)
         return
     for _ in range(2 if token else 1):

@@ -16,7 +16,7 @@ from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.core.sync.copy import copy_key
 from crossfade.core.tables.pair import Ledger, Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.mapping import derive_key, rename, suffix, use_as_key
 from tests.core.conftest import Bench
 from tests.sampling import one_in
@@ -162,7 +162,7 @@ def test_keys_of_two_items_are_refused(
         if new == "new" and stage is Stage.COMPLETE and WAYS[way].held:
             continue  # nobody is to be found by an old key any more
         for more in ({}, EXISTS) if kind in ("PutItem", "DeleteItem") else ({},):
-            with pytest.raises(Rejected, match=TOLD) as refusal:
+            with pytest.raises(ServiceRejected, match=TOLD) as refusal:
                 _ = tables.write(stage, kind, tables.mixed(old, new), **more)
             assert refusal.value.code == "ValidationException", kind
     assert tables.held() == before

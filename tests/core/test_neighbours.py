@@ -15,7 +15,7 @@ from crossfade.core.request.cancellation import cancellation
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.core.tables.pair import Ledger, Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.mapping import convert, number_to_text, suffix
 from tests.core.conftest import Bench
 
@@ -141,7 +141,7 @@ def test_a_token_that_is_in_use_is_told_as_such(bench: Bench) -> None:
     ):
         two = Two(bench, "dual-write")
         bench.before["TransactWriteItems", ""] = refusing(FINE, reason)
-        with pytest.raises(Rejected) as refused:
+        with pytest.raises(ServiceRejected) as refused:
             _ = two.add_one(Stage.DUALWRITE, ClientRequestToken="t")
         assert refused.value.code == code
 
@@ -155,7 +155,7 @@ def test_a_transaction_is_not_refused_because_of_what_it_has_written_itself(benc
     bench.before["TransactGetItems", ""] = lambda: two.do(Stage.LOCKSTEP_SOURCE, "TransactWriteItems", **request)
     _ = two.do(Stage.LOCKSTEP_SOURCE, "TransactWriteItems", **request)
     assert two.do(Stage.LOCKSTEP_SOURCE, "GetItem", Key=KEY)["Item"] == item
-    with pytest.raises(Rejected, match="ConditionalCheckFailed"):
+    with pytest.raises(ServiceRejected, match="ConditionalCheckFailed"):
         _ = two.do(Stage.LOCKSTEP_SOURCE, "TransactWriteItems", **{**request, "ClientRequestToken": "another"})
 
 
@@ -163,7 +163,7 @@ def test_a_throttled_look_is_not_told_as_reasons_of_the_callers_actions(bench: B
     """What is looked at before a transaction is twice as much as its actions."""
     two = Two(bench, "dual-write")
     bench.before["TransactGetItems", ""] = refusing(FINE, THROTTLED)
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ServiceRejected) as refused:
         _ = two.add_one(Stage.LOCKSTEP_SOURCE)
     assert refused.value.code == "ThrottlingException"
     assert "CancellationReasons" not in refused.value.response
@@ -174,7 +174,7 @@ def test_reads_of_two_tables_are_refused_with_one_reason_each(bench: Bench) -> N
     two = Two(bench, "copy-on-write")
     bench.before["TransactGetItems", ""] = refusing(FINE, FINE, FINE, THROTTLED)
     gets = [{"Get": {"TableName": two.pair.source.name, "Key": {**KEY, "sk": {"S": sk}}}} for sk in ("one", "two")]
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ServiceRejected) as refused:
         _ = two.do(Stage.DRAIN, "TransactGetItems", TransactItems=gets)
     assert refused.value.response["CancellationReasons"] == [FINE, THROTTLED]
 

@@ -14,7 +14,7 @@ from crossfade.core.routing import route
 from crossfade.core.stages import Side, Stage, other_side
 from crossfade.core.tables.guards import GUARDED_MAX
 from crossfade.core.tables.pair import Ledger, Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.mapping import convert, move, number_to_text, rename
 from tests.core.conftest import Bench
 
@@ -162,7 +162,7 @@ def test_what_must_not_be_there_is_not_there_when_the_write_is_carried_out(pairs
         nested: Item = {"detail": {"M": {"status": {"S": "taken"}, "kind": {"S": "order"}}}}
         there = nested if pairs.written == "source" else {"status": {"S": "taken"}, "detail": {"M": {}}}
     pairs.meanwhile(pairs.add(there))
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ServiceRejected) as refused:
         _ = pairs.do("UpdateItem", Key=pairs.key, **absent(name), **note("mine"))
     assert refused.value.code == "ConditionalCheckFailedException"
     assert "note" not in pairs.held()
@@ -171,7 +171,7 @@ def test_what_must_not_be_there_is_not_there_when_the_write_is_carried_out(pairs
 def test_a_check_in_a_transaction_is_of_the_moment_of_the_transaction(pairs: Pairs) -> None:
     pairs.meanwhile(pairs.add({"free": {"S": "taken"}}))
     check = {"TableName": pairs.pair.caller.name, "Key": pairs.key, **absent("free")}
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ServiceRejected) as refused:
         _ = pairs.do("TransactWriteItems", TransactItems=[{"ConditionCheck": check}])
     assert refused.value.code == "TransactionCanceledException"
 

@@ -18,7 +18,7 @@ from crossfade.core.request.cursor import MARK
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.migration import Migration, Strategy
 from tests.contract.placing import PLACES, Placed
 from tests.contract.shapes import KINDS, Form, Shape, number, text
@@ -118,7 +118,7 @@ class Chain(Equals):
         """The cursor, or the whole one where it is refused with the reason."""
         try:
             _ = self.ask(stage, operation, request)
-        except Rejected as error:
+        except ServiceRejected as error:
             if "it lacks the attribute _crossfade" not in error.text:
                 raise
             return whole
@@ -271,5 +271,5 @@ def test_a_page_that_changes_all_the_time_is_given_up_on() -> None:
         bench.before_again = partial(changes, instead, there)
 
     changes(items, others)
-    with pytest.raises(Rejected, match="provisioned throughput"):
+    with pytest.raises(ServiceRejected, match="provisioned throughput"):
         _ = chain.ask(Stage.DRAIN, "Query", request)

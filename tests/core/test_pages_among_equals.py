@@ -17,7 +17,7 @@ from crossfade.core.pages import merged_index, merged_scan, unmarked
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.migration import Strategy
 from tests.contract.placing import PLACES, Placed
 from tests.contract.shapes import KINDS, Shape, View, number
@@ -226,7 +226,7 @@ def test_a_page_of_nothing_says_by_its_mark_where_to_go_on(monkeypatch: pytest.M
         reply = equals.ask(Stage.DRAIN, "Query", {**request, "ExclusiveStartKey": token})
     assert empty == 2
     assert token is not None
-    with pytest.raises(Rejected, match="4 items that earlier pages have given follow"):
+    with pytest.raises(ServiceRejected, match="4 items that earlier pages have given follow"):
         _ = equals.ask(Stage.DRAIN, "Query", {**request, "ExclusiveStartKey": KEPT["cut"](token)})
 
 
@@ -244,7 +244,7 @@ def test_a_cut_cursor_whose_item_is_gone_is_refused_with_the_reason(stage: Stage
         token = reply["LastEvaluatedKey"]
         key = {name: token[name] for name in equals.pair.caller.key_names}
         _ = equals.ask(stage, "DeleteItem", {"TableName": equals.pair.caller.name, "Key": key})
-        with pytest.raises(Rejected, match="it lacks the attribute _crossfade"):
+        with pytest.raises(ServiceRejected, match="it lacks the attribute _crossfade"):
             _ = equals.ask(stage, operation, {**request, "ExclusiveStartKey": KEPT["cut"](token)})
         rest = equals.pages(itertools.repeat(stage), operation, {**request, "ExclusiveStartKey": token}, KEPT["whole"])
         assert equals.keys([*reply["Items"], *rest]) == equals.keys(equals.wanted(asked))

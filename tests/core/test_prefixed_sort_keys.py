@@ -18,7 +18,7 @@ from crossfade.core.pages.prefixes import successor
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.mapping import convert, join, prepend, rename, set_default, suffix
 from crossfade.migration import Strategy
 from tests.contract.tables import puts, write_all
@@ -112,13 +112,13 @@ class Shop:
         try:
             routine = route(self.pair, self.stage, 0, "Query", whole, strategy=self.strategy)
             return self.bench.send(forward) if routine is None else self.bench.run(routine, forward)
-        except Rejected as error:
+        except ServiceRejected as error:
             return error.code, error.text
 
     def theirs(self, request: Request) -> Reply | tuple[str, str]:
         try:
             return call(self.bench.client, "Query", {"TableName": self.plain, **request})
-        except Rejected as error:
+        except ServiceRejected as error:
             return error.code, error.text
 
     def pages(self, request: Request, *, ours: bool) -> list[Any]:

@@ -14,7 +14,7 @@ from crossfade.core.items import Item
 from crossfade.core.routing import route
 from crossfade.core.stages import Side, Stage
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import CrossfadeError, Refused, Rejected
+from crossfade.errors import CrossfadeError, NotPossibleInStage, ServiceRejected
 from crossfade.mapping import Piece, convert, custom, identity, move, rename, set_default, suffix, text_to_number
 from crossfade.migration import Strategy
 from tests.core.conftest import Bench
@@ -37,7 +37,7 @@ class Denying(Bench):
     def send(self, effect: Call) -> Reply:
         if effect.operation == "DescribeTable" and self.table in effect.request["TableName"]:
             self.calls.append(effect)
-            raise Rejected(self.code, f"not authorized to perform dynamodb:DescribeTable on {self.table}")
+            raise ServiceRejected(self.code, f"not authorized to perform dynamodb:DescribeTable on {self.table}")
         return super().send(effect)
 
 
@@ -149,13 +149,13 @@ def test_the_callers_own_index_decides(bench: Bench, pieces: list[Piece], own: A
             assert shown(ask(bench, pair, stage, request, operation)) == [keys | parts] * 3
             everything = asked(pair, index, operation, Select="ALL_ATTRIBUTES")
             if index == "global" and own is not ALL:
-                with pytest.raises(Rejected, match="Select type ALL_ATTRIBUTES is not supported for global"):
+                with pytest.raises(ServiceRejected, match="Select type ALL_ATTRIBUTES is not supported for global"):
                     _ = ask(bench, pair, stage, everything, operation)
             else:
                 assert shown(ask(bench, pair, stage, everything, operation)) == [whole] * 3
             last = asked(pair, index, operation, AttributesToGet=["a", "d"])
             if index == "global" and own is not ALL:
-                with pytest.raises(Rejected, match="Global secondary index global does not project"):
+                with pytest.raises(ServiceRejected, match="Global secondary index global does not project"):
                     _ = ask(bench, pair, stage, last, operation)
             else:
                 assert shown(ask(bench, pair, stage, last, operation)) == [{"a", "d"} & whole] * 3
@@ -166,7 +166,7 @@ def test_an_index_by_what_a_function_makes_is_refused(bench: Bench, theirs: Any)
     """Of no entry it is known that the other table has it too."""
     pair = tables_with(bench, [OPAQUE], {"source": SOME, "target": theirs})
     put(bench, pair)
-    with pytest.raises(Refused, match="stored in another form"):
+    with pytest.raises(NotPossibleInStage, match="stored in another form"):
         _ = ask(bench, pair, Stage.COMPLETE, {"TableName": pair.source.name, "IndexName": "global"}, "Scan")
 
 
@@ -177,7 +177,9 @@ def test_a_query_is_not_filtered_by_what_its_index_lacks(bench: Bench, strategy:
     put(bench, pair)
     for index in ("local", "global"):
         request = asked(pair, index, FilterExpression="attribute_exists(d)")
-        with pytest.raises(Rejected, match=rf"index {index} does not project one or more filter attributes: \[d\]$"):
+        with pytest.raises(
+            ServiceRejected, match=rf"index {index} does not project one or more filter attributes: \[d\]$"
+        ):
             _ = ask(bench, pair, stage, request, strategy=strategy)
         found = ask(
             bench, pair, stage, asked(pair, index, "Scan", FilterExpression="attribute_exists(d)"), "Scan", strategy
@@ -208,7 +210,7 @@ def test_a_denied_description_is_told(bench: Bench, pieces: list[Piece], operati
     pair = tables_with(bench, pieces, {"source": SOME, "target": ALL})
     put(bench, pair)
     request = asked(pair, "local", operation, ConsistentRead=True)
-    with pytest.raises(Rejected, match="allow dynamodb:DescribeTable on") as refused:
+    with pytest.raises(ServiceRejected, match="allow dynamodb:DescribeTable on") as refused:
         _ = ask(denied, pair, Stage.LOCKSTEP_TARGET, request, operation)
     assert pair.source.name in refused.value.text
     assert refused.value.code == "AccessDeniedException"
@@ -235,7 +237,7 @@ def test_an_index_that_is_made_later_is_found(bench: Bench, side: Side) -> None:
     put(bench, pair)
     request = asked(pair, "global")
     stage = Stage.DRAIN
-    with pytest.raises(Rejected, match="The table does not have the specified index: global"):
+    with pytest.raises(ServiceRejected, match="The table does not have the specified index: global"):
         _ = ask(bench, pair, stage, request, strategy="copy-on-write")
     bench.client.update_table(
         TableName=pair.table(side).name,

@@ -14,7 +14,7 @@ from crossfade.core.mapping import STAMP, Piece
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 from crossfade.mapping import convert, number_to_text, rename, set_default, split
 from tests.contract.tables import puts, write_all
 from tests.core.conftest import Bench
@@ -66,7 +66,7 @@ class Tables:
         try:
             routine = route(self.pair, self.stage, 0, "Query", whole, strategy=self.strategy)
             reply = self.bench.send(forward) if routine is None else self.bench.run(routine, forward)
-        except Rejected as error:
+        except ServiceRejected as error:
             return error.code
         items = [{name: value for name, value in item.items() if name != STAMP} for item in reply["Items"]]
         return shown({**reply, "Items": items})
@@ -74,7 +74,7 @@ class Tables:
     def theirs(self, request: Request) -> Reply | str:
         try:
             return shown(self.bench.send(Call("source", "Query", {"TableName": self.plain, **request})))
-        except Rejected as error:
+        except ServiceRejected as error:
             return error.code
 
 
@@ -128,5 +128,5 @@ def test_a_query_of_several_is_refused_still(bench: Bench, strategy: str, stage:
     values: Item = {":id": {"S": "a#1"}, ":n": {"N": "5"}}
     for condition in ("id = :id", "id = :id AND n <= :n"):
         used = {name: value for name, value in values.items() if name in condition.split()}
-        with pytest.raises(Refused):
+        with pytest.raises(NotPossibleInStage):
             _ = tables.ours({"KeyConditionExpression": condition, "ExpressionAttributeValues": used})

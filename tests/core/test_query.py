@@ -15,7 +15,7 @@ from crossfade.core.pages.query import PAGE_BYTES_MAX, rank_by
 from crossfade.core.routing import route
 from crossfade.core.stages import Stage
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 from crossfade.mapping import convert, move, number_to_text, rename, suffix
 from tests.core.conftest import Bench
 
@@ -174,7 +174,7 @@ def test_a_token_of_another_partition_is_refused_as_by_dynamodb(bench: Bench) ->
     twins = Twins(bench, "S")
     request = {**where(), "ExclusiveStartKey": {"pk": {"S": "other"}, "sk": {"S": "a"}}}
     for stage in (Stage.OFF, Stage.LIVE):
-        with pytest.raises(Rejected, match="The provided starting key") as error:
+        with pytest.raises(ServiceRejected, match="The provided starting key") as error:
             _ = twins.ask(stage, request)
         assert error.value.code == "ValidationException"
 
@@ -196,7 +196,7 @@ def test_a_sort_key_in_another_form_is_refused_when_the_source_is_gone(bench: Be
     pair = Pair(source, target, migration.compiled)
     routine = route(pair, Stage.COMPLETE, 0, "Query", {**where(), "TableName": "numbered"})
     assert routine is not None
-    with pytest.raises(Refused, match="another form, and so in another order"):
+    with pytest.raises(NotPossibleInStage, match="another form, and so in another order"):
         _ = bench.run(routine)
 
 
@@ -232,8 +232,8 @@ def test_a_range_the_wrong_way_round_is_refused_in_dynamodbs_words(bench: Bench)
     """BETWEEN with its bounds exchanged has the same error in every stage."""
     twins = Twins(bench, "S")
     request = where("sk BETWEEN :a AND :b", a={"S": "z"}, b={"S": "a"})
-    with pytest.raises(Rejected) as plain:
+    with pytest.raises(ServiceRejected) as plain:
         _ = twins.ask(Stage.OFF, request)
-    with pytest.raises(Rejected) as spread:
+    with pytest.raises(ServiceRejected) as spread:
         _ = twins.ask(Stage.LIVE, request)
     assert (spread.value.code, spread.value.text) == (plain.value.code, plain.value.text)

@@ -10,7 +10,7 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.pages import page_fallback
 from crossfade.core.stages import Side, Stage
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.mapping import convert, text_to_number
 from tests.core.conftest import Bench
 from tests.core.test_copy_on_write import ITEM, KEY, THERE, Drain
@@ -37,8 +37,8 @@ def told(drain: Drain) -> list[str]:
     return [note.facts["outcome"] for note in drain.bench.notes]
 
 
-def refused(drain: Drain, operation: str, **request: Any) -> Rejected:
-    with pytest.raises(Rejected) as caught:
+def refused(drain: Drain, operation: str, **request: Any) -> ServiceRejected:
+    with pytest.raises(ServiceRejected) as caught:
         _ = drain.do(Stage.RAMPDOWN, operation, **request)
     drain.do_what_waits()
     return caught.value
@@ -125,7 +125,7 @@ def transact(drain: Drain, **action: Request) -> Reply:
 
 def cancelled(drain: Drain, **action: Request) -> Reply:
     """The reason."""
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(ServiceRejected) as caught:
         _ = transact(drain, **action)
     drain.do_what_waits()
     reasons: list[Reply] = caught.value.response["CancellationReasons"]

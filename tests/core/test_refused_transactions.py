@@ -10,20 +10,20 @@ from crossfade.core.effects import Call, Reply
 from crossfade.core.request.cancellation import cancellation
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from tests.core.conftest import Bench
 from tests.core.test_writes import ITEM, KEY, SUFFIX, Twins
 
 STAGES = [(strategy, stage) for strategy, rows in LADDERS.items() for stage in rows]
 
 
-def refusal(twins: Twins, stage: Stage, *actions: dict[str, Any]) -> Rejected:
+def refusal(twins: Twins, stage: Stage, *actions: dict[str, Any]) -> ServiceRejected:
     table = {"TableName": twins.pair.source.name}
     items = [{kind: {**table, **given} for kind, given in action.items()} for action in actions]
     request = {"TransactItems": items}
     routine = route(twins.pair, stage, 0, "TransactWriteItems", request, strategy=twins.strategy)
     forward = Call("source", "TransactWriteItems", request)
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ServiceRejected) as refused:
         _ = twins.bench.send(forward) if routine is None else twins.bench.run(routine, forward)
     return refused.value
 
@@ -63,7 +63,7 @@ def test_a_refusal_with_fewer_reasons_than_actions_is_a_refusal(
     assert_is_told(refusal(twins, stage, *update_of_a_key()))
 
 
-def assert_is_told(found: Rejected) -> None:
+def assert_is_told(found: ServiceRejected) -> None:
     assert found.code == "TransactionCanceledException"
     reasons = found.response["CancellationReasons"]
     assert "Cannot update attribute sk" in str(reasons)

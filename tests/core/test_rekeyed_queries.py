@@ -14,7 +14,7 @@ from crossfade.core.mapping import STAMP, Piece
 from crossfade.core.routing import route
 from crossfade.core.stages import COPY_ON_WRITE, Side, Stage
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 from crossfade.mapping import derive_key, use_as_key
 from tests.core.conftest import Bench
 
@@ -128,7 +128,7 @@ def test_once_the_target_serves_its_index_answers_alone(bench: Bench, stage: Sta
 def test_without_an_index_a_query_is_refused_and_a_scan_is_not(bench: Bench, stage: Stage) -> None:
     """The refusal says which index to make; once it is there, it is found."""
     press = Press(bench, index=by("external_id"))
-    with pytest.raises(Refused, match=r"has no index by publication, external_id") as caught:
+    with pytest.raises(NotPossibleInStage, match=r"has no index by publication, external_id") as caught:
         _ = press.do(stage, "Query", **TIMES)
     assert "partition key publication, sort key external_id, all attributes projected" in caught.value.next_step
     found = press.do(stage, "Scan")["Items"]
@@ -140,7 +140,7 @@ def test_without_an_index_a_query_is_refused_and_a_scan_is_not(bench: Bench, sta
 def test_a_strongly_consistent_query_is_refused_where_a_global_index_would_answer(bench: Bench, stage: Stage) -> None:
     """Rather than to lie about what has just been written."""
     press = Press(bench, index=by(*OLD_KEY))
-    with pytest.raises(Refused, match="global index by_them, which is eventually consistent"):
+    with pytest.raises(NotPossibleInStage, match="global index by_them, which is eventually consistent"):
         _ = press.do(stage, "Query", **TIMES, ConsistentRead=True)
     assert len(press.do(stage, "Scan", ConsistentRead=True)["Items"]) in (2, 3)
 
@@ -169,7 +169,7 @@ def test_no_index_is_needed_where_one_partition_leads_to_the_other(bench: Bench,
 def test_a_query_by_the_guid_needs_an_index_of_the_source(bench: Bench, stage: Stage) -> None:
     """Of those that speak of the target, by its key: the source may have an index by the guid that it holds."""
     without = Press(bench, piece=HELD, view="target")
-    with pytest.raises(Refused, match="has no index by guid") as caught:
+    with pytest.raises(NotPossibleInStage, match="has no index by guid") as caught:
         _ = without.do(stage, "Query", **BY_GUID)
     assert f"a global index of {without.pair.source.name}, partition key guid" in caught.value.next_step
     press = Press(bench, piece=HELD, view="target", index=by("guid"), of="source")
@@ -187,7 +187,7 @@ def test_a_query_by_a_guid_that_the_source_does_not_store(bench: Bench, stage: S
     if stage in (Stage.RAMPDOWN, Stage.COMPLETE):
         assert press.do(stage, "Query", **request)["Items"] == [two]
         return
-    with pytest.raises(Refused, match="cannot be asked by 'guid', which it does not store"):
+    with pytest.raises(NotPossibleInStage, match="cannot be asked by 'guid', which it does not store"):
         _ = press.do(stage, "Query", **request)
 
 
@@ -215,7 +215,7 @@ def test_two_articles_of_one_guid_are_told_and_not_taken_for_one(bench: Bench) -
     """The second is neither shown as the first nor left out."""
     press = Press(bench, piece=HELD, view="target")
     press.put("source", {**press.article(9), "guid": {"S": "g3"}})
-    with pytest.raises(Rejected, match="has another 'external_id'"):
+    with pytest.raises(ServiceRejected, match="has another 'external_id'"):
         _ = press.do(Stage.DRAIN, "Scan")
 
 
@@ -237,5 +237,5 @@ def test_tokens_that_do_not_fit_are_refused(bench: Bench, stage: Stage) -> None:
         "ExpressionAttributeValues": {":p": {"S": "times"}, ":e": {"S": "b"}},
     }
     for words, token in wrong_tokens(press).items():
-        with pytest.raises(Rejected, match=words):
+        with pytest.raises(ServiceRejected, match=words):
             _ = press.do(stage, "Query", **request, ExclusiveStartKey=token)

@@ -22,7 +22,7 @@ from crossfade.core.effects import Request
 from crossfade.core.expressions import bind, condition, key_condition, projection
 from crossfade.core.items import Item
 from crossfade.core.request.projection import IndexView, check_filter, check_shown, selected
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from tests.conftest import Database
 from tests.core.expressions.raw_client import Connection, Failure
 from tests.core.wording import without_preamble
@@ -122,7 +122,7 @@ def expected(operation: str, request: Request, index: IndexView | None, read: It
         chosen = selected(request, index)
         if shown is not None and index is not None:
             check_shown(sorted(shown.attributes), index)
-    except Rejected as error:
+    except ServiceRejected as error:
         return error.code, without_preamble(error.text)
     if request.get("Select") == "COUNT":
         return int(kept is None or kept.holds(read))

@@ -15,7 +15,7 @@ from crossfade.core.mapping import STAMP, Piece
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.mapping import convert, prepend, rename, set_default, text_to_number
 from crossfade.migration import Strategy
 from tests.contract.tables import puts, write_all
@@ -134,5 +134,5 @@ def test_an_item_that_the_mapping_does_not_take_is_no_stranger(bench: Bench, sta
     broken: Item = {"pk": {"S": "9"}, "sk": {"S": "META"}, "g": {"S": "g"}, "n": {"N": "9"}, "size": {"S": "large"}}
     bench.client.put_item(TableName=shop.pair.target.name, Item=broken)
     for operation, request in (("Scan", {}), ("Scan", {"IndexName": "by_g"}), ("Query", BY_G)):
-        with pytest.raises(Rejected, match="size"):
+        with pytest.raises(ServiceRejected, match="size"):
             _ = shop.pages(operation, **request)

@@ -13,7 +13,7 @@ from crossfade.core.routing import route
 from crossfade.core.stages import Stage
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from tests.backfill.setting import Setting, no_note, order, order_key
 from tests.conftest import Database
 
@@ -48,7 +48,7 @@ def test_a_condition_check_sees_a_change_that_left_no_stamp(dynamodb: Database) 
     routine = route(pair, Stage.COMPLETE, 0, "TransactWriteItems", request)
     assert routine is not None
     driver = SyncDriver(interposed, no_note)
-    with pytest.raises(Rejected, match="TransactionCanceledException"):
+    with pytest.raises(ServiceRejected, match="TransactionCanceledException"):
         _ = driver.run(routine, Scope(Call("source", "TransactWriteItems", request)))
     assert changed
     found = client.get_item(TableName=setting.migration.target.name, Key=pair.key("target", order_key(2)))["Item"]

@@ -15,7 +15,7 @@ from crossfade.core.routing import route
 from crossfade.core.stages import COPY_ON_WRITE, Side, Stage
 from crossfade.core.sync.copy import copy_key
 from crossfade.core.tables.pair import Ledger, Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.mapping import derive_key, use_as_key
 from tests.core.conftest import Bench
 
@@ -102,7 +102,7 @@ def test_an_update_with_legacy_parameters_changes_the_one_item(articles: Article
     reply = articles.do(stage, "UpdateItem", **change, **expected, ReturnValues="ALL_NEW")
     assert reply["Attributes"] == {**BOTH, "n": {"N": "6"}}
     assert articles.do(stage, "GetItem", Key=BOTH, ConsistentRead=True)["Item"] == {**BOTH, "n": {"N": "6"}}
-    with pytest.raises(Rejected, match="conditional request failed"):
+    with pytest.raises(ServiceRejected, match="conditional request failed"):
         _ = articles.do(stage, "UpdateItem", **change, **expected)
 
 
@@ -150,7 +150,7 @@ def test_a_key_that_lacks_half_is_refused_while_both_tables_have_items(articles:
     """With the attribute that is missing; nothing is written."""
     articles.enter(stage)
     for operation, rest in (("GetItem", {}), ("UpdateItem", ADD), ("DeleteItem", {})):
-        with pytest.raises(Rejected, match="publication is missing"):
+        with pytest.raises(ServiceRejected, match="publication is missing"):
             _ = articles.do(stage, operation, Key=GUID, **rest)
     assert (articles.held("source"), articles.held("target")) == (articles.old, None)
 
@@ -165,9 +165,9 @@ def test_a_key_that_lacks_half_may_read_but_not_write_in_rampdown(articles: Arti
     assert batch["Responses"] == {name: [wanted]}
     get = {"TransactItems": [{"Get": {"TableName": name, "Key": GUID}}]}
     assert articles.send(Stage.RAMPDOWN, "TransactGetItems", get)["Responses"] == [{"Item": wanted}]
-    with pytest.raises(Rejected, match="publication is missing"):
+    with pytest.raises(ServiceRejected, match="publication is missing"):
         _ = articles.do(Stage.RAMPDOWN, "UpdateItem", Key=GUID, **ADD)
-    with pytest.raises(Rejected, match="publication is missing"):
+    with pytest.raises(ServiceRejected, match="publication is missing"):
         _ = articles.do(Stage.RAMPDOWN, "DeleteItem", Key=GUID)
 
 
@@ -187,7 +187,7 @@ def test_the_old_key_on_the_item_may_not_be_changed(articles: Articles, stage: S
     """It is what leads to the other table."""
     articles.enter(stage)
     change = {"AttributeUpdates": {"publication": {"Action": "PUT", "Value": {"S": "post"}}}}
-    with pytest.raises(Rejected, match="part of the key"):
+    with pytest.raises(ServiceRejected, match="part of the key"):
         _ = articles.do(stage, "UpdateItem", Key=BOTH, **change)
 
 
@@ -197,7 +197,7 @@ def test_an_item_with_another_guid_is_nobodys_answer(bench: Bench, stage: Stage)
     articles = Articles(bench, "held")
     wrong = {**BOTH, "guid": {"S": "another"}}
     for operation, rest in (("GetItem", {}), ("UpdateItem", ADD)):
-        with pytest.raises(Rejected, match="has another 'guid'"):
+        with pytest.raises(ServiceRejected, match="has another 'guid'"):
             _ = articles.do(stage, operation, Key=wrong, **rest)
     assert (articles.held("source"), articles.held("target")) == (articles.old, None)
 
@@ -207,9 +207,9 @@ def test_a_guid_that_does_not_follow_from_the_old_key_is_refused(bench: Bench, s
     """Where it is derived, there is but one."""
     articles = Articles(bench, "derived")
     wrong = {**BOTH, "guid": {"S": "another"}}
-    with pytest.raises(Rejected, match="publication, external_id make"):
+    with pytest.raises(ServiceRejected, match="publication, external_id make"):
         _ = articles.do(stage, "UpdateItem", Key=wrong, **ADD)
-    with pytest.raises(Rejected, match="publication, external_id make"):
+    with pytest.raises(ServiceRejected, match="publication, external_id make"):
         _ = articles.do(stage, "PutItem", Item=wrong)
 
 

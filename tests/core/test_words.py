@@ -12,7 +12,7 @@ from crossfade.core.effects import Call, Request
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.core.tables.pair import Ledger, Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.mapping import rename, suffix
 from tests.core.conftest import Bench
 from tests.migrations import make_anew
@@ -45,7 +45,7 @@ def calls(table: str) -> Iterator[tuple[str, Request]]:
         yield "GetItem", named | {"Key": ITEM_KEY, "ProjectionExpression": wrong}
 
 
-def words(refusal: Rejected, table: str) -> tuple[str, str]:
+def words(refusal: ServiceRejected, table: str) -> tuple[str, str]:
     return refusal.code, refusal.text.removeprefix("1 validation error detected: ").replace(table, "TABLE")
 
 
@@ -63,14 +63,14 @@ def test_the_words_are_those_of_a_plain_table(bench: Bench, strategy: str, stage
     pair = Pair(migration.source, migration.target, migration.compiled, ledger=Ledger(plain, "t"))
     different: list[Any] = []
     for (operation, ours), (_, theirs) in zip(calls(source), calls(plain), strict=True):
-        with pytest.raises(Rejected) as expected:
+        with pytest.raises(ServiceRejected) as expected:
             _ = bench.send(Call("source", operation, theirs))
         routine = route(pair, stage, 100, operation, ours, strategy=strategy)
         try:
             call = Call("source", operation, ours)
             _ = bench.send(call) if routine is None else bench.run(routine, call)
             different.append((operation, ours, "taken"))
-        except Rejected as refusal:
+        except ServiceRejected as refusal:
             if words(refusal, source) != words(expected.value, plain):
                 different.append((operation, ours, refusal.text, expected.value.text))
     assert not different

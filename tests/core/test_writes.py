@@ -15,7 +15,7 @@ from crossfade.core.stages import LADDERS, Stage
 from crossfade.core.sync.compare import compare_key
 from crossfade.core.sync.sync import sync
 from crossfade.core.tables.pair import Ledger, Pair, key_name
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 from crossfade.mapping import convert, move, suffix, text_to_number
 from tests.core.conftest import Bench
 from tests.core.wording import without_preamble
@@ -140,7 +140,7 @@ def outcome(attempt: Any) -> Any:
     """The answer, or the error with the item it shows."""
     try:
         return attempt()
-    except Rejected as error:
+    except ServiceRejected as error:
         return (error.code, without_preamble(error.text), error.response.get("Item"))
 
 
@@ -195,7 +195,7 @@ def test_hazard_02_a_stalled_mirror_cannot_put_its_old_image_over_a_newer_one(be
     stalled = effect
     _ = bench.run(sync(twins.pair, "source", KEY))
     _ = twins.do(Stage.LIVE, *update("SET n = :n", {":n": {"N": "77"}}))
-    with pytest.raises(Rejected, match="ConditionalCheckFailed"):
+    with pytest.raises(ServiceRejected, match="ConditionalCheckFailed"):
         _ = bench.perform(stalled, None)
     mirror.close()
     stored = twins.item(twins.pair.target.name, twins.pair.mapping.forward_key(KEY))
@@ -272,7 +272,7 @@ def test_partiql_is_refused_before_anything_is_written(bench: Bench, operation: 
     }
     assert route(twins.pair, Stage.OFF, 0, operation, requests[operation]) is None
     for stage in (Stage.DUALWRITE, Stage.LOCKSTEP_SOURCE, Stage.LIVE, Stage.COMPLETE):
-        with pytest.raises(Refused, match=name):
+        with pytest.raises(NotPossibleInStage, match=name):
             _ = route(twins.pair, stage, 0, operation, requests[operation])
 
 
@@ -280,7 +280,7 @@ def test_the_target_is_not_written_past_crossfade(bench: Bench) -> None:
     """A write straight to the target would carry no stamp and no mirror: refused until the migration is complete."""
     twins = Twins(bench, SUFFIX)
     request: Request = {"TableName": twins.pair.target.name, "Item": ITEM}
-    with pytest.raises(Refused, match="nothing was written"):
+    with pytest.raises(NotPossibleInStage, match="nothing was written"):
         _ = route(twins.pair, Stage.SHADOW, 0, "PutItem", request)
     assert route(twins.pair, Stage.COMPLETE, 0, "PutItem", request) is None
 

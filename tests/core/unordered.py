@@ -15,7 +15,7 @@ from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.expressions import bind, key_condition
 from crossfade.core.expressions.keys import names_of_key
 from crossfade.core.items import Item
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.sim.tables import Database, SimTable, value_key
 from tests.core.conftest import Bench
 
@@ -54,7 +54,7 @@ class Unordered(Database):
         )
         start: Item | None = request.get("ExclusiveStartKey")
         if start is not None and not condition.holds(start):
-            raise Rejected("ValidationException", "The provided starting key is outside query boundaries")
+            raise ServiceRejected("ValidationException", "The provided starting key is outside query boundaries")
         return self._answer(request, condition.holds)
 
     def _scan(self, request: Request, _now: float, as_of: float | None) -> Reply:  # noqa: ARG002 - of another moment than now nobody asks here
@@ -70,7 +70,7 @@ class Unordered(Database):
         start: Item | None = request.get("ExclusiveStartKey")
         if start is not None:
             if start.keys() != {*names}:
-                raise Rejected("ValidationException", "The provided starting key is invalid")
+                raise ServiceRejected("ValidationException", "The provided starting key is invalid")
             at = self._place(request, start)
             rows = [row for row in rows if (row[0] < at if backwards else row[0] > at)]
         limit: int = request.get("Limit", len(rows) + 1)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from crossfade.core.effects import Call, Forward, Gather, Later, Note, Now, Place, Reply, Request, Routine, Sleep, Stamp
-from crossfade.errors import Rejected, StageUncertain, UnknownOutcome
+from crossfade.errors import ServiceRejected, StageUncertain, UnknownOutcome
 from tests.drivers.conftest import WAIT_SECONDS_MAX, Harness, ticket
 
 PUT = Call("target", "PutItem", {"TableName": "t"})
@@ -72,7 +72,7 @@ def test_each_effect_gives_its_value(driver: Harness) -> None:
     assert driver.notes == [("seen", {"plain": 1})]
 
 
-@pytest.mark.parametrize("error", [Rejected("ValidationException", "no"), UnknownOutcome("timeout")])
+@pytest.mark.parametrize("error", [ServiceRejected("ValidationException", "no"), UnknownOutcome("timeout")])
 def test_errors_are_raised_in_the_routine(driver: Harness, error: Exception) -> None:
     """A routine may catch what a call raises and go on; what it does not catch comes out of the driver."""
 
@@ -84,7 +84,7 @@ def test_errors_are_raised_in_the_routine(driver: Harness, error: Exception) -> 
     def catches() -> Routine[object]:
         try:
             return (yield from GET)
-        except (Rejected, UnknownOutcome) as caught:
+        except (ServiceRejected, UnknownOutcome) as caught:
             return caught
 
     assert driver.run(catches(), driver.scope()) is error
@@ -120,7 +120,7 @@ def test_the_first_error_of_a_gather_is_raised_when_all_have_ended(driver: Harne
     def answer(_place: Place, _operation: str, request: Request) -> Reply:
         ended.append(request["n"])
         if request["n"] in (1, 3):
-            raise Rejected("ValidationException", str(request["n"]))
+            raise ServiceRejected("ValidationException", str(request["n"]))
         return {}
 
     driver.answer = answer
@@ -128,7 +128,7 @@ def test_the_first_error_of_a_gather_is_raised_when_all_have_ended(driver: Harne
     def routine() -> Routine[None]:
         _ = yield from Gather(tuple(Call("target", "Query", {"n": n}) for n in range(5)))
 
-    with pytest.raises(Rejected, match="1"):
+    with pytest.raises(ServiceRejected, match="1"):
         driver.run(routine(), driver.scope())
     assert sorted(ended) == [0, 1, 2, 3, 4]
 
@@ -240,7 +240,7 @@ def test_background_work_that_fails_harms_nobody(driver: Harness, kind: Callable
         if request["TableName"] == "defect":
             raise RuntimeError("a defect")
         if request["TableName"] == "refused":
-            raise Rejected("ValidationException", "never")
+            raise ServiceRejected("ValidationException", "never")
         return {}
 
     driver.answer = answer

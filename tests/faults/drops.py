@@ -18,7 +18,7 @@ from crossfade.aws.hooks import Hooks
 from crossfade.aws.operation import Forwarded
 from crossfade.core.multi import batch
 from crossfade.core.read import lookup
-from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
+from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome
 from tests.faults.freeze.drops import FREEZE_DROPS
 
 
@@ -39,7 +39,7 @@ def the_cause(outcome: UnknownOutcome, operation: str) -> None:
     raise client_error(outcome, operation)
 
 
-def the_refusal(error: Rejected) -> Rejected:
+def the_refusal(error: ServiceRejected) -> ServiceRejected:
     """A batch that is written in part ends with the refusal of one entry."""
     return error
 

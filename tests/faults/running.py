@@ -279,7 +279,7 @@ class Trial:
     def run(self, ways: Sequence[Way], *, pairs: bool) -> bool:
         """Whether this stage takes the operation at all."""
         first = self._tried(())
-        if first.answer.get("raised") == "Refused":
+        if first.answer.get("raised") == "NotPossibleInStage":
             _ = self.world.clear()
             return False
         fates = Fates(ways, LASTING, IN_PAIRS)

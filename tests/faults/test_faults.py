@@ -127,7 +127,7 @@ MENDED: Final = (
         "PutItem, new",
         Combination("reshape", "source", Stage.LOCKSTEP_SOURCE, "boto3"),
         ("reset after",),
-        "told 'Rejected: AccessDeniedException",
+        "told 'ServiceRejected: AccessDeniedException",
         pairs=True,
     ),
     Mended(

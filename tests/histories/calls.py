@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from crossfade.core.items import Item
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.sim.calls import GET, entry_key, entry_of, key_of, name_of, shown
 from crossfade.sim.history import KeyName
 from crossfade.sim.model import Action, Answer, answer_of, answer_of_refusal
@@ -178,7 +178,7 @@ class Calls:
         if code in BUSY:
             return Nothing(code)
         response: Reply = cast("Any", error).response
-        answer = answer_of_refusal(action, Rejected(code, response["Error"].get("Message", ""), response))
+        answer = answer_of_refusal(action, ServiceRejected(code, response["Error"].get("Message", ""), response))
         return answer if answer is not None and known(operation, answer) else ("odd", f"{code}: {error}")
 
 
@@ -198,7 +198,7 @@ def reason_told(action: Action, reason: Reply) -> Told:
         case "None":
             return Nothing("cancelled by another item")
         case "ConditionalCheckFailed":
-            refusal = Rejected("ConditionalCheckFailedException", "", reason)
+            refusal = ServiceRejected("ConditionalCheckFailedException", "", reason)
             answer = answer_of_refusal(action, refusal)
             return ("odd", str(reason)) if answer is None else answer
         case "ValidationError":

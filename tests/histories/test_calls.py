@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from crossfade.demo.journal import Journal
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 from crossfade.migration import Strategy
 from crossfade.sim.calls import GET
 from crossfade.sim.model import Action, Answer
@@ -122,7 +122,7 @@ def test_a_page_is_a_read_of_the_keys_that_it_covers(tmp_path: Path) -> None:
     assert [answer and answer[0] for answer in told(record)] == ["ok", "odd", "ok"]
 
 
-@pytest.mark.parametrize("error", [Refused("not in this stage"), KeyError("S"), NO_TABLE])
+@pytest.mark.parametrize("error", [NotPossibleInStage("not in this stage"), KeyError("S"), NO_TABLE])
 def test_what_no_table_says_is_an_odd_answer(tmp_path: Path, error: Exception) -> None:
     """A refusal by a stage that should have carried it out, or an exception that is none of DynamoDB's."""
     record = recorded(tmp_path, Client(error), lambda calls: calls.single(FIRST, GET))

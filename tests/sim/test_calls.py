@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crossfade.core.request.cancellation import cancellation
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 from crossfade.sim.calls import Unanswered, of_cancelled, of_error, shown
 from crossfade.sim.model import Action, item_of
 from tests.sim.histories import DELETE, GET, append
@@ -34,8 +34,8 @@ def test_reasons_that_no_plain_table_would_give_are_odd() -> None:
 
 
 def test_an_error_says_whether_something_may_have_been_done() -> None:
-    """Refused by a busy table: nothing. Given up: who knows; unless nothing was ever sent."""
-    busy = Rejected("ProvisionedThroughputExceededException", "")
+    """NotPossibleInStage by a busy table: nothing. Given up: who knows; unless nothing was ever sent."""
+    busy = ServiceRejected("ProvisionedThroughputExceededException", "")
     assert of_error(append("t"), busy, sent=True) is Unanswered.NOTHING
     assert of_error(append("t"), UnknownOutcome("timed out"), sent=True) is Unanswered.UNKNOWN
     assert of_error(append("t"), UnknownOutcome("timed out"), sent=False) is Unanswered.NOTHING

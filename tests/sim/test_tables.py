@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crossfade.core.items import Item
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.sim.tables import TOKEN_SECONDS, Database
 
 
@@ -48,7 +48,7 @@ def test_a_condition_that_fails_changes_nothing_and_may_show_the_item() -> None:
         "ConditionExpression": "attribute_not_exists(pk)",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ServiceRejected) as refused:
         _ = tables.perform("PutItem", request, 1.0)
     assert refused.value.code == "ConditionalCheckFailedException"
     assert refused.value.response["Item"] == item("a1", 0)
@@ -60,7 +60,7 @@ def test_a_transaction_is_all_or_nothing_with_a_reason_for_each_action() -> None
     tables = database("a1")
     put = {"Put": {"TableName": "orders", "Item": item("a2", 5)}}
     check = check_of("a1", "attribute_not_exists(pk)")
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ServiceRejected) as refused:
         _ = tables.perform("TransactWriteItems", {"TransactItems": [put, check]}, 1.0)
     reasons = refused.value.response["CancellationReasons"]
     assert [reason["Code"] for reason in reasons] == ["None", "ConditionalCheckFailed"]
@@ -90,7 +90,7 @@ def test_a_token_makes_a_transaction_happen_once() -> None:
         _ = tables.perform("TransactWriteItems", request, moment)
     assert get(tables, "a1") == item("a1", 1)
     other = {**request, "TransactItems": [{"Delete": {"TableName": "orders", "Key": where("a1")}}]}
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ServiceRejected) as refused:
         _ = tables.perform("TransactWriteItems", other, 3.0)
     assert refused.value.code == "IdempotentParameterMismatchException"
     _ = tables.perform("TransactWriteItems", request, 2.0 + TOKEN_SECONDS)

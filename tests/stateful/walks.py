@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 
 from botocore.exceptions import ClientError
 
-from crossfade import Index, Migration, Refused, Router, Table, attach
+from crossfade import Index, Migration, NotPossibleInStage, Router, Table, attach
 from crossfade.core.items import Item, canonical
 from crossfade.core.mapping import Kind
 from crossfade.core.pages.order import order_of
@@ -404,8 +404,8 @@ class Walking:
         ask: Callable[..., Any] = client.query if walk.operation == "Query" else client.scan
         try:
             return ask(TableName=table, **walk.request)
-        except Refused as error:
-            return f"Refused: {error}"
+        except NotPossibleInStage as error:
+            return f"NotPossibleInStage: {error}"
         except ClientError as error:
             response: Any = cast("Any", error).response
             return f"{response['Error']['Code']}: {without_preamble(response['Error']['Message'])}"

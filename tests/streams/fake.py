@@ -13,7 +13,7 @@ from typing import Any
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.jobs.connecting import Connection
 from tests.backfill.setting import connect
 
@@ -98,7 +98,7 @@ class FakeStream:
         name = request["ShardId"]
         shard = self.shards.get(name)
         if shard is None:
-            raise Rejected("ResourceNotFoundException", "no such shard")
+            raise ServiceRejected("ResourceNotFoundException", "no such shard")
         kind = request["ShardIteratorType"]
         self.types.append((name, kind))
         if kind == "TRIM_HORIZON":
@@ -107,17 +107,17 @@ class FakeStream:
             numbers = [record["dynamodb"]["SequenceNumber"] for record in shard.records]
             place = numbers.index(request["SequenceNumber"]) + 1
             if place < shard.dropped:
-                raise Rejected("TrimmedDataAccessException", "older than the trim point")
+                raise ServiceRejected("TrimmedDataAccessException", "older than the trim point")
         return {"ShardIterator": f"{name}|{place}|{self.generation}"}
 
     def _records(self, request: Request) -> Reply:
         name, place, generation = request["ShardIterator"].split("|")
         self.before_read(name)
         if int(generation) != self.generation:
-            raise Rejected("ExpiredIteratorException", "the iterator has expired")
+            raise ServiceRejected("ExpiredIteratorException", "the iterator has expired")
         shard = self.shards[name]
         if int(place) < shard.dropped:
-            raise Rejected("TrimmedDataAccessException", "beyond the trim point")
+            raise ServiceRejected("TrimmedDataAccessException", "beyond the trim point")
         if self.empty_pages:
             self.empty_pages -= 1
             return {"Records": [], "NextShardIterator": request["ShardIterator"]}

@@ -11,7 +11,7 @@ import pytest
 from crossfade.control.records import JournalEntry, Reader, ShardPosition, State
 from crossfade.core.mapping import Kind
 from crossfade.core.stages import ALL_LADDERS, Stage
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 from crossfade.mapping import identity
 from crossfade.migration import Migration, Table
 from crossfade.streams.asking import Stream
@@ -72,7 +72,7 @@ def test_a_strategy_without_mirrors_has_nothing_to_replicate() -> None:
     draining = Migration(
         "m", Table("orders", key), Table("orders-v2", key), mapping=[identity()], strategy="copy-on-write"
     )
-    with pytest.raises(Refused, match="copy-on-write"):
+    with pytest.raises(NotPossibleInStage, match="copy-on-write"):
         refuse_without_mirrors(draining)
 
 

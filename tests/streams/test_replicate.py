@@ -15,7 +15,7 @@ import pytest
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.records import Job, Reader
 from crossfade.core.stages import Stage
-from crossfade.errors import ConfigurationError, GateClosed, Refused
+from crossfade.errors import ConfigurationError, GateClosed, NotPossibleInStage
 from crossfade.streams.replicate import end_replication
 from crossfade.streams.result import ReplicateOptions
 from tests.backfill.setting import connect, order, order_key
@@ -92,7 +92,7 @@ def test_its_lag_is_a_gate_once_it_was_started(dynamodb: Database) -> None:
     with Beside(job) as beside:
         beside.until(has_caught_up)
         assert setting.run(coordinator.move_one(Stage.LOCKSTEP_SOURCE)).stage is Stage.LOCKSTEP_SOURCE
-        with pytest.raises(Refused, match="the replication is being run by ann on laptop"):
+        with pytest.raises(NotPossibleInStage, match="the replication is being run by ann on laptop"):
             _ = setting.replicate()
     with pytest.raises(GateClosed, match="does not run"):
         _ = setting.run(coordinator.move_one(Stage.LOCKSTEP_TARGET))
@@ -109,7 +109,7 @@ def test_going_back_to_off_ends_it(dynamodb: Database) -> None:
     setting.move(Stage.OFF)
     assert setting.report(Reader.REPLICATION) is None
     assert setting.run(setting.control.job(Job.REPLICATION)) is None
-    with pytest.raises(Refused, match="means nothing in stage off"):
+    with pytest.raises(NotPossibleInStage, match="means nothing in stage off"):
         _ = setting.replicate()
     setting.move(Stage.DUALWRITE)
     assert not setting.replicate().resumed

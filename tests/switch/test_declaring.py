@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.errors import ConfigurationError, Refused
+from crossfade.errors import ConfigurationError, NotPossibleInStage
 from crossfade.switch.declaring import Read, Write, declared
 from crossfade.switch.keys import KEY_TEXT_MAX, digest_of, key_of, key_text
 
@@ -41,13 +41,13 @@ def test_a_key_comes_back_from_its_text(key: Any) -> None:
 @pytest.mark.parametrize("key", [1.5, object(), ["a"], {"a": 1}, (1, 2.5), "\ud800", ("a", "\udfff")])
 def test_what_does_not_come_back_is_no_key(key: object) -> None:
     """It is refused before anything is written, with the way out."""
-    with pytest.raises(Refused, match=r"key=lambda"):
+    with pytest.raises(NotPossibleInStage, match=r"key=lambda"):
         _ = key_text(key)
 
 
 def test_a_key_has_a_limit() -> None:
     """A text of some thousand characters is no key; its digest names the record."""
-    with pytest.raises(Refused, match="characters"):
+    with pytest.raises(NotPossibleInStage, match="characters"):
         _ = key_text("x" * KEY_TEXT_MAX)
     assert digest_of(key_text(17)) != digest_of(key_text("17"))
 
@@ -146,7 +146,7 @@ def first_and_a_constant(order_id: int, *_: object) -> list[int]:
 def test_a_write_of_what_has_no_key_yet_is_refused(what: Write) -> None:
     """Where the store chooses it, nobody knows before the write what is to be mirrored."""
     operation = declared("place", what, Places(), Places())
-    with pytest.raises(Refused, match="None") as caught:
+    with pytest.raises(NotPossibleInStage, match="None") as caught:
         _ = operation.keys((None, "x"), {})
     assert "choose" in caught.value.next_step
     assert declared("place", Read(key="order_id"), Places(), Places()).keys((None, "x"), {}) == (None,)

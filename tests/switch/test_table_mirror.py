@@ -16,7 +16,7 @@ from crossfade import Migration, Table, attach
 from crossfade.control.freezing import HOLD_SECONDS
 from crossfade.core.items import Item
 from crossfade.core.stages import Stage
-from crossfade.errors import ConfigurationError, MappingInvalid, Refused
+from crossfade.errors import ConfigurationError, MappingInvalid, NotPossibleInStage
 from crossfade.local import LocalEngine
 from crossfade.mapping import identity, rename, use_as_key
 from crossfade.sim.model import State
@@ -161,7 +161,7 @@ def test_a_key_that_the_table_cannot_have_is_refused_before_anything_is_written(
     operator.start(switch)
     with switch:
         _ = operator.walk(Stage.DUALWRITE)
-        with pytest.raises(Refused, match=operator.name):
+        with pytest.raises(NotPossibleInStage, match=operator.name):
             switch.append(key, "x")
         assert operator.repairs() == ()
     assert old.client.scan(TableName=operator.name)["Items"] == []

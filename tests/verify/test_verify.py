@@ -15,7 +15,7 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.stages import Gate, Stage
 from crossfade.core.sync.sync import sync
-from crossfade.errors import ConfigurationError, Refused
+from crossfade.errors import ConfigurationError, NotPossibleInStage
 from crossfade.jobs.connecting import Connection, lean
 from crossfade.mapping import rename
 from crossfade.migration import Migration
@@ -247,7 +247,7 @@ def test_an_item_that_cannot_be_mapped_is_reported(dynamodb: Database) -> None:
 def test_where_only_one_table_is_written_it_is_refused(dynamodb: Database) -> None:
     """There the two differ by design."""
     setting = Setting(dynamodb, stage=Stage.OFF)
-    with pytest.raises(Refused):
+    with pytest.raises(NotPossibleInStage):
         _ = setting.verify()
 
 

@@ -18,7 +18,7 @@ from crossfade.aws.lean.decoding import decode_binary, json_object
 from crossfade.aws.lean.encoding import BINARY
 from crossfade.core.effects import Reply, Request
 from crossfade.core.request.wellformed import without_nulls
-from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
+from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome
 
 OK: Final = 200
 BAD_REQUEST: Final = 400
@@ -84,7 +84,7 @@ def parsed_answer(outcome: Reply | CrossfadeError, *, shared: bool = True) -> tu
 
     `shared`: whether somebody else may still look at the reply.
     """
-    if isinstance(outcome, Rejected):
+    if isinstance(outcome, ServiceRejected):
         return with_metadata(BAD_REQUEST, fresh(dict(outcome.response)))
     if isinstance(outcome, CrossfadeError):
         # The SDKs' word for "it failed on our side, it may have been carried out, try again".

@@ -210,7 +210,7 @@ class HookChain:
         response_dict["body"] = b""
 
     def refuse_unknown(self, model: Any, context: dict[str, Any]) -> None:
-        """Raise Refused for an operation that no migration can look after (see `unknown`)."""
+        """Raise NotPossibleInStage for an operation that no migration can look after (see `unknown`)."""
         parameters: Request | None = context.get(PARAMETERS)
         if model.name not in KNOWN and parameters is not None:
             for hooks in self._hooks:

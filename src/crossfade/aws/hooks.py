@@ -41,7 +41,7 @@ from crossfade.core.read.passthrough import DESCRIBING, SETTING
 from crossfade.core.request.names import READS, WRITES, names_any, plain_name
 from crossfade.core.tables.pair import Pair
 from crossfade.drivers.local import LocalEffects
-from crossfade.errors import CrossfadeError, Rejected, StageUncertain, UnknownOutcome
+from crossfade.errors import CrossfadeError, ServiceRejected, StageUncertain, UnknownOutcome
 
 # How much longer than the last attempt can take a call may last before it counts as abandoned: botocore's longest pause
 # between attempts is 25.6 s (legacy mode) or 20 s.
@@ -197,7 +197,7 @@ class Hooks:
     def entered(
         self, operation: str, parameters: Request, params: dict[str, Any], context: dict[str, Any]
     ) -> RunningOperation | Forwarded | Short | None:
-        """Begin an operation: one that is left alone is on its way; None: however it ends. Raises Refused."""
+        """Begin an operation: one that is left alone is on its way; None: however it ends. Raises NotPossibleInStage."""
         engine = self.engine
         operations, now = engine.operations, engine.clock()
         own = partial(from_wire, params["body"])
@@ -205,7 +205,7 @@ class Hooks:
             ticket, plan = operations.begin(operation, parameters, now, own, is_followed=self.is_followed)
             if isinstance(plan, Translate) and not self._sent_translated(operation, ticket, params, context):
                 plan = operations.run_instead(operation, parameters, ticket, own, is_followed=self.is_followed)
-        except (Rejected, StageUncertain) as error:
+        except (ServiceRejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
         if isinstance(plan, Run):
             return operations.run(operation, own(parameters), ticket, plan)
@@ -225,7 +225,7 @@ class Hooks:
             if there is None:
                 return False
             params["body"] = encoded(there)
-        except Rejected:  # it cannot be sent, which the routine says
+        except ServiceRejected:  # it cannot be sent, which the routine says
             return False
         except BaseException:
             engine.agent.release(ticket)
@@ -240,14 +240,14 @@ class Hooks:
         effect: Forward,
         params: dict[str, Any],
         context: dict[str, Any],
-    ) -> Forwarded | Rejected:
-        """The routine waits for the answer to the caller's call, with another request in it if it gave one. Rejected:
+    ) -> Forwarded | ServiceRejected:
+        """The routine waits for the answer to the caller's call, with another request in it if it gave one. ServiceRejected:
         that request cannot be sent, which is the answer."""
         request: Request = context[PARAMETERS]
         if effect.request is not None:
             try:
                 params["body"] = encoded(effect.request)
-            except Rejected as error:
+            except ServiceRejected as error:
                 return error
             except BaseException:
                 self.leave_to_background(running)
@@ -322,7 +322,7 @@ class Hooks:
         error = outcome_of(status_code, parsed)
         if write and isinstance(error, UnknownOutcome):
             running.scope.may_land = True
-        if write and forwarded.unsure and isinstance(error, Rejected):
+        if write and forwarded.unsure and isinstance(error, ServiceRejected):
             # An attempt before this one may have been carried out, or may be yet: what was refused is only the last.
             return UnknownOutcome(f"refused after an earlier attempt: {error}")
         return error

@@ -29,7 +29,7 @@ from crossfade.core.sync.sync import sync
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
-from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain, UnknownOutcome
+from crossfade.errors import CrossfadeError, NotPossibleInStage, ServiceRejected, StageUncertain, UnknownOutcome
 
 STRAYS_MAX: Final = 10_000  # keys; beyond that a verify finds them, and `status` says that one is needed
 
@@ -39,7 +39,7 @@ Put = Callable[[Later, Ticket], None]
 
 @dataclass(slots=True)
 class RunningOperation:
-    """An operation under way. `routine` returns its outcome and raises nothing but Refused."""
+    """An operation under way. `routine` returns its outcome and raises nothing but NotPossibleInStage."""
 
     routine: Routine[OperationOutcome]
     scope: TicketScope
@@ -100,7 +100,7 @@ class Operations:
     ) -> tuple[Ticket, Plan]:
         """Return the operation's ticket and its plan; see Planner.plan.
 
-        Raises StageUncertain, Rejected or Refused: nothing may be sent, and nothing is left open.
+        Raises StageUncertain, ServiceRejected or NotPossibleInStage: nothing may be sent, and nothing is left open.
         """
         ticket = self._agent.begin(is_strict(operation, request), now)
         try:
@@ -204,9 +204,9 @@ class Operations:
         outcome: OperationOutcome
         try:
             outcome = yield from routine
-        except (Rejected, UnknownOutcome, StageUncertain) as error:
+        except (ServiceRejected, UnknownOutcome, StageUncertain) as error:
             outcome = error
-        except Exception:  # Refused, or a defect
+        except Exception:  # NotPossibleInStage, or a defect
             self._agent.release(scope.ticket)
             raise
         if not isinstance(outcome, CrossfadeError) and operation not in SINGLE_ITEM:
@@ -275,7 +275,7 @@ def abandoned(routine: Routine[OperationOutcome]) -> Routine[None]:
     while True:
         try:
             effect = routine.send(value) if error is None else routine.throw(error)
-        except (StopIteration, Refused):
+        except (StopIteration, NotPossibleInStage):
             return
         value, error = None, None
         try:

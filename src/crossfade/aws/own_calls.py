@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from crossfade.aws.clients import SERVICE
 from crossfade.core.effects import Reply, Request
 from crossfade.core.request.names import WRITES
-from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
+from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome
 
 ERROR_FROM: Final = 300
 SERVER_ERROR: Final = 500
@@ -54,7 +54,7 @@ CARRIED: ContextVar[tuple[Carried, ...]] = ContextVar("crossfade_carried", defau
 
 @contextmanager
 def own_call(operation: str, request: Request, name: str) -> Generator[OwnCall, None, None]:
-    """Mark the calls made within it as our own; errors come out as Rejected or UnknownOutcome."""
+    """Mark the calls made within it as our own; errors come out as ServiceRejected or UnknownOutcome."""
     outer, carried = OWN.get(), CARRIED.get()
     names = frozenset({name, *(each.name for each in carried)})
     if outer is not None:
@@ -72,7 +72,7 @@ def own_call(operation: str, request: Request, name: str) -> Generator[OwnCall, 
 
 
 def call(client: Any, operation: str, request: Request, name: str = "") -> Reply:
-    """Carry out one request on behalf of the migration `name`, blocking. Raises Rejected or UnknownOutcome."""
+    """Carry out one request on behalf of the migration `name`, blocking. Raises ServiceRejected or UnknownOutcome."""
     with own_call(operation, request, name) as own:
         method = cast("Callable[..., Reply]", getattr(client, method_name(operation)))
         reply = method(**request)
@@ -155,7 +155,7 @@ def as_outcome(error: Exception) -> CrossfadeError:
         response: Reply = cast("Any", error).response
         return outcome_of(status_of(response), response)
     if isinstance(error, ParamValidationError):
-        return Rejected("ValidationException", str(error))
+        return ServiceRejected("ValidationException", str(error))
     return UnknownOutcome(f"{type(error).__name__}: {error}")
 
 
@@ -165,7 +165,7 @@ def outcome_of(status_code: int, parsed: Reply) -> CrossfadeError:
     code, text = str(error.get("Code", status_code)), str(error.get("Message", ""))
     if status_code >= SERVER_ERROR:
         return UnknownOutcome(f"{code}: {text}")
-    return Rejected(code, text, parsed)
+    return ServiceRejected(code, text, parsed)
 
 
 def status_of(response: Reply) -> int:

@@ -15,7 +15,7 @@ from crossfade.aws.hooks import Hooks
 from crossfade.core.effects import Request
 from crossfade.core.read.passthrough import DESCRIBING, SETTING
 from crossfade.core.request.names import READS, WRITES, plain_name
-from crossfade.errors import Refused, StageUncertain
+from crossfade.errors import NotPossibleInStage, StageUncertain
 
 # On tables, backups and the account as a whole: they pass, and are about the table that they name.
 ON_TABLES: Final = frozenset(
@@ -53,7 +53,7 @@ NAMES_TABLE: Final = re.compile(r"Table(Name|Arn)|ResourceArn")
 
 
 def refuse_unknown(hooks: Hooks, model: Any, parameters: Request) -> None:
-    """Raise Refused where an operation that is not KNOWN names a table of the migration, and that table is not by
+    """Raise NotPossibleInStage where an operation that is not KNOWN names a table of the migration, and that table is not by
     itself what a plain table is."""
     pair = hooks.engine.pair
     named = set(tables_named(model.input_shape, parameters)) & {pair.source.name, pair.target.name}
@@ -67,7 +67,7 @@ def refuse_unknown(hooks: Hooks, model: Any, parameters: Request) -> None:
         if hooks.engine.operations.planner.serves_alone(stage) and named == {pair.caller.name}:
             return
         where = f"stage {stage}"
-    raise Refused(
+    raise NotPossibleInStage(
         f"{model.name} names {', '.join(sorted(named))}, which is being migrated ({where}), and this crossfade does not"
         " know that operation; nothing was sent",
         next_step="use the operations on items, or a newer crossfade; if it neither writes items nor has to see the"

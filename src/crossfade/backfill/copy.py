@@ -21,7 +21,7 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.request.names import BATCH_WRITE_ITEMS_MAX
 from crossfade.core.sync.sync import same_image, sync, wait_until
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import MappingError, Rejected
+from crossfade.errors import MappingError, ServiceRejected
 from crossfade.jobs.bulk import ABOUT_THE_ITEM, Written, get_items, put_in_bulk
 from crossfade.jobs.keys import cutter
 from crossfade.jobs.pace import Pace
@@ -151,7 +151,7 @@ def sync_or_fail(pair: Pair, key: Item, copied: Copied) -> Routine[None]:
         yield from sync(pair, "source", key)
     except MappingError as error:
         copied.failures.append(Failure(key, error.message))
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code not in ABOUT_THE_ITEM:
             raise
         copied.failures.append(Failure(key, str(error)))

@@ -18,7 +18,7 @@ from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.stages import ALL_LADDERS, Stage, Writes
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.bulk import Segment, scan_page
 
 PAGE_ITEMS: Final = 1_000  # about 1 MB, the most that a Scan answers; what a kill repeats, at most
@@ -35,21 +35,21 @@ class PageCopy:
 
 
 def check_stage(strategy: str, stage: Stage) -> None:
-    """Raises Refused where the source is not the authority that clients mirror to the target."""
+    """Raises NotPossibleInStage where the source is not the authority that clients mirror to the target."""
     row = ALL_LADDERS[strategy][stage]
     if row.writes is Writes.DRAINED or (row.writes is Writes.MIRRORED and row.authority == "source"):
         return
     if strategy == "copy-on-write":
-        raise Refused(
+        raise NotPossibleInStage(
             f"the backfill runs in the stage drain, when nothing new is written to the source; now it is {stage}",
             next_step=way_to_equal(strategy) if row.leaves_target_behind else whether_missing(stage),
         )
     if stage is Stage.OFF:
-        raise Refused(
+        raise NotPossibleInStage(
             "the backfill runs in the stages dualwrite and shadow; now it is off, and nobody mirrors what is written",
             next_step=way_to_equal(strategy),
         )
-    raise Refused(
+    raise NotPossibleInStage(
         f"the backfill runs in the stages dualwrite and shadow; now it is {stage}",
         next_step=whether_missing(stage),
     )

@@ -31,7 +31,7 @@ from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp, 
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.sync.retry import TRANSIENT, backoff_seconds, read_again
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 
 REBUILDS_MAX: Final = 100  # of one item against others that rebuild it at the same time: somebody always gets through
 NAMES: Final = {"#stamp": STAMP, "#version": "version"}
@@ -68,7 +68,7 @@ class Destination:
 
 
 def apply(destination: Destination, change: Change) -> Routine[Applied]:
-    """Carry one change out. May be repeated, at any time. Raises MappingError, ChangeUnreadable or Rejected."""
+    """Carry one change out. May be repeated, at any time. Raises MappingError, ChangeUnreadable or ServiceRejected."""
     stored = yield from store(destination, change)
     for part in stored.parts:
         yield from rebuild(destination, part)
@@ -156,7 +156,7 @@ def part_item(part: Part, version: Version) -> Item:
 
 
 def rebuild(destination: Destination, part: Part) -> Routine[None]:
-    """Make the item again from all its parts. Raises Rejected where others never let it through."""
+    """Make the item again from all its parts. Raises ServiceRejected where others never let it through."""
     for attempt in range(REBUILDS_MAX):
         key = folded(part.fold, destination.rows.target, part.parent, ()).key
         look = {"TableName": destination.table, "Key": key, "ConsistentRead": True}
@@ -167,7 +167,7 @@ def rebuild(destination: Destination, part: Part) -> Routine[None]:
         if (yield from put_locked(destination.table, entry, stamp, parts.version)):
             return
         yield from Sleep(backoff_seconds(attempt))
-    raise Rejected("TransactionConflictException", f"item {part.parent} of {part.fold.table} never stood still")
+    raise ServiceRejected("TransactionConflictException", f"item {part.parent} of {part.fold.table} never stood still")
 
 
 def put_locked(table: str, entry: Written, found: AttributeValue | None, version: str) -> Routine[bool]:
@@ -244,7 +244,7 @@ def put_if(request: Request, *, lock: str = "", key: Item | None = None) -> Rout
             _ = yield from Call("target", "PutItem", request)
         except UnknownOutcome:
             sent_before = True
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code == "ConditionalCheckFailedException":
                 return sent_before and bool(lock) and (yield from holds(request["TableName"], key or {}, lock))
             if error.code not in TRANSIENT:

@@ -25,7 +25,7 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.request.legacy.modern import modern
 from crossfade.core.request.names import PARTIQL, READS, WRITES, names_any, plain_name
 from crossfade.core.request.placeholders import avoid_placeholder_clash
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 
 NAMES: Final = {"#xfs": STAMP, "#xfd": "deleted"}
 IS_THERE: Final = "attribute_not_exists(#xfs.#xfd)"
@@ -76,16 +76,16 @@ def hide_versions(client: Any, table: str) -> Callable[[], None]:
 
 def request_sent(operation: str, request: Request, tables: frozenset[str]) -> Request:
     """The request that has, of a table with tombstones, the outcome that this one has of a table without. One that
-    DynamoDB is going to refuse goes out as it is. Raises Refused for PartiQL."""
+    DynamoDB is going to refuse goes out as it is. Raises NotPossibleInStage for PartiQL."""
     if operation in PARTIQL:
-        raise Refused(
+        raise NotPossibleInStage(
             f"{operation}: a statement about {', '.join(tables)} would see what was deleted there",
             next_step="use the operations on items (GetItem, Query, ...), or purge the tombstones first:"
             " crossfade cleanup",
         )
     try:
         return _rewritten(operation, avoid_placeholder_clash(request).request, tables)
-    except (ValidationError, Rejected):
+    except (ValidationError, ServiceRejected):
         return request
 
 

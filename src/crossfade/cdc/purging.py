@@ -47,7 +47,7 @@ from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
 from crossfade.core.sync.retry import backoff_seconds, patiently
-from crossfade.errors import ConfigurationError, Refused, Rejected, UnknownOutcome
+from crossfade.errors import ConfigurationError, NotPossibleInStage, ServiceRejected, UnknownOutcome
 from crossfade.jobs.bulk import Segment, scan_table
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
@@ -114,7 +114,7 @@ class Purged:
 
 
 def check_stage(stage: Stage) -> None:
-    """Raises Refused where it means nothing: nothing is carried, so nothing has left a tombstone."""
+    """Raises NotPossibleInStage where it means nothing: nothing is carried, so nothing has left a tombstone."""
     if stage is not Stage.COMPLETE and not FREEZE[stage].keeps_equal:
         raise means_nothing("purge", FREEZE_STRATEGY, stage)
 
@@ -174,13 +174,13 @@ async def purge(
     """Purge the target, beside the traffic; where an earlier run was stopped, go on from there. In `complete` not where
     that was before: behind its place there may be tombstones since, and this purge has to be the last one.
 
-    Raises Refused where the rule does not hold, Fenced where another process purges.
+    Raises NotPossibleInStage where the rule does not hold, Fenced where another process purges.
     """
     began, started = wall(), client.now()
     await _await_the_log(client, settling, stop)
     why = await late()
     if why:
-        raise Refused(
+        raise NotPossibleInStage(
             f"no tombstone may go yet: {why}", next_step="deal with that first, then run the same command again"
         )
     held = await client.run(_begin(ledger, client.agent.stage, options.segments))
@@ -221,7 +221,9 @@ async def _await_the_log(client: JobClient, settling: Settling, stop: Callable[[
     arrived = await settling.begin()
     while not await arrived():
         if stop():
-            raise Refused("stopped before the log was applied: nothing was purged", next_step="run the same again")
+            raise NotPossibleInStage(
+                "stopped before the log was applied: nothing was purged", next_step="run the same again"
+            )
         await client.run(_pause())
 
 
@@ -356,7 +358,7 @@ def _delete_if(request: Request) -> Routine[Item | None]:
             sent += 1
             if sent == SENDINGS_MAX:
                 raise
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
             return {} if sent else None  # an earlier sending was carried out, or somebody has written since

@@ -25,7 +25,7 @@ from crossfade.control.records import Role
 from crossfade.core.effects import Routine
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Stage
-from crossfade.errors import GateClosed, Rejected
+from crossfade.errors import GateClosed, ServiceRejected
 
 NO_GROUP: Final = ("GROUP_ID_NOT_FOUND",)
 
@@ -170,6 +170,6 @@ def _delete_groups(pipeline: Pipeline) -> None:
 def _delete_table(name: str) -> Routine[None]:
     try:
         _ = yield from ask("DeleteTable", {"TableName": name}, place="target")
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code != "ResourceNotFoundException":
             raise

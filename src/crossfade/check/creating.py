@@ -14,7 +14,7 @@ from typing import Any
 from crossfade.core.expressions.keys import KeyNames, names_of_key
 from crossfade.core.mapping import Kind
 from crossfade.core.tables.descriptions import all_indexes, is_local, key_names_of, kinds_of
-from crossfade.errors import MappingError, Refused
+from crossfade.errors import MappingError, NotPossibleInStage
 from crossfade.migration import Migration, Table
 
 ALL: Mapping[str, Any] = {"ProjectionType": "ALL"}
@@ -105,7 +105,7 @@ def needs_old_key_index(migration: Migration) -> bool:
         return True
     try:
         _ = mapping.partitions({mapping.source_key[0][1]: {"S": "x", "N": "1", "B": b"x"}[mapping.source_key[0][1]]})
-    except Refused:
+    except NotPossibleInStage:
         return True
     except MappingError:
         return False  # not of this value, but as a rule

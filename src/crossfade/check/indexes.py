@@ -16,7 +16,7 @@ from crossfade.core.tables.index_keys import IndexKey
 from crossfade.core.tables.indexes import schema_of
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.schema import IndexSchema
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 from crossfade.migration import Migration
 
 
@@ -260,7 +260,7 @@ def _other_key(migration: Migration, name: str, ours: KeyNames, theirs: KeyNames
         return
     try:
         check_alike(pair, "target", name, ours, theirs, "Query")
-    except Refused:
+    except NotPossibleInStage:
         lost = [each for each in ours.every if mapping.arrives(each) is None]
         why = f"{' and '.join(lost)} is stored in another form" if lost else f"its key is {', '.join(theirs.every)}"
         copying = migration.strategy == "copy-on-write"

@@ -13,7 +13,7 @@ from crossfade.core.sync.retry import patiently
 from crossfade.core.tables.pair import Pair
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope
-from crossfade.errors import ConfigurationError, Refused, Rejected
+from crossfade.errors import ConfigurationError, NotPossibleInStage, ServiceRejected
 from crossfade.jobs.connecting import Clients, Connect, Connection, connected, landing_seconds_of, lean
 from crossfade.jobs.observing import Observer
 from crossfade.mapping import identity
@@ -90,14 +90,14 @@ class Hands:
         return await self._driver.run(routine, Scope())
 
     async def ask(self, place: Place, operation: str, request: Request) -> Reply:
-        """One call, again while DynamoDB is busy. Raises Rejected or UnknownOutcome."""
+        """One call, again while DynamoDB is busy. Raises ServiceRejected or UnknownOutcome."""
         return await self.run(patiently(Call(place, operation, request)))
 
     async def description(self, place: Place) -> dict[str, Any] | None:
         """The `Table` of DescribeTable; None where there is no such table."""
         try:
             reply = await self.ask(place, "DescribeTable", {"TableName": self._table(place)})
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code != "ResourceNotFoundException":
                 raise
             return None
@@ -108,7 +108,9 @@ class Hands:
         """Describe a table that must be there."""
         found = await self.description(place)
         if found is None:
-            raise Refused(f"there is no table {self._table(place)}", next_step="crossfade cleanup shows what was done")
+            raise NotPossibleInStage(
+                f"there is no table {self._table(place)}", next_step="crossfade cleanup shows what was done"
+            )
         return found
 
     async def active_table(self, place: Place) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.storage import Bucket
 from crossfade.core.effects import Call, Reply, Request, Routine
 from crossfade.core.sync.retry import patiently, read_again
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 
 LOOK_SECONDS_FIRST: Final = 1.0  # doubled after each look: what is wrong with the bucket is found out soon
 LOOK_SECONDS_MAX: Final = 15.0  # the export of a table with ten items takes ten minutes
@@ -34,7 +34,7 @@ def can_export(table: str) -> Routine[bool]:
     """Whether point-in-time recovery is on."""
     try:
         reply = yield from patiently(Call("source", "DescribeContinuousBackups", {"TableName": table}))
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code in UNKNOWN:
             return False
         raise
@@ -44,7 +44,7 @@ def can_export(table: str) -> Routine[bool]:
 
 def begin_export(table_arn: str, place: Bucket, token: str) -> Routine[str]:
     """Begin an export and return its ARN. The same token means the same export for eight hours; after that it would be
-    another one, in a folder of its own. Raises Refused with the service's reason."""
+    another one, in a folder of its own. Raises NotPossibleInStage with the service's reason."""
     request: Request = {
         "TableArn": table_arn,
         "S3Bucket": place.bucket,
@@ -55,8 +55,8 @@ def begin_export(table_arn: str, place: Bucket, token: str) -> Routine[str]:
         request["S3Prefix"] = place.prefix.rstrip("/")
     try:
         reply: Reply = yield from Call("source", "ExportTableToPointInTime", request)
-    except Rejected as error:
-        raise Refused(
+    except ServiceRejected as error:
+        raise NotPossibleInStage(
             f"the service does not export the table: {error.code}: {error.text}",
             next_step="correct that, then the same command; or let crossfade decide anew how, which scans the table"
             " where point-in-time recovery is off:"

@@ -16,7 +16,7 @@ from crossfade.cleanup.snapshot_steps import AGAIN, Scene, damage_of, expiry_of,
 from crossfade.cleanup.steps import Step
 from crossfade.cleanup.usage import Activity, CloudWatch, NoMetrics, Use, is_elsewhere
 from crossfade.control.store import TABLE_DEFAULT
-from crossfade.errors import ConfigurationError, Refused, Rejected
+from crossfade.errors import ConfigurationError, NotPossibleInStage, ServiceRejected
 
 ALLOWANCE: Final = timedelta(minutes=5)  # by which CloudWatch may be late
 
@@ -59,10 +59,12 @@ async def delete_old_table(scene: Scene) -> Outcome:
     description = await hands.description("source")
     if description is None or description["TableStatus"] == "DELETING":
         if not begun:
-            raise Refused(f"there is no table {name}, and it was not crossfade that deleted it")
+            raise NotPossibleInStage(f"there is no table {name}, and it was not crossfade that deleted it")
     else:
         if table_id_of(description) != scene.records[Step.SNAPSHOT].fact("table_id"):
-            raise Refused(f"{name} is another table than the one that the snapshot is of: it was made anew since")
+            raise NotPossibleInStage(
+                f"{name} is another table than the one that the snapshot is of: it was made anew since"
+            )
         _refuse_protected(name, description)
         found = await _last_look(scene, description)
         if not found.complete:
@@ -90,7 +92,7 @@ async def _delete(scene: Scene) -> None:
         if description["TableStatus"] != "DELETING":
             try:
                 _ = await hands.ask("source", "DeleteTable", {"TableName": name})
-            except Rejected as error:
+            except ServiceRejected as error:
                 if error.code not in ("ResourceNotFoundException", "ResourceInUseException"):
                     raise
         await hands.patience.look_again()
@@ -99,7 +101,7 @@ async def _delete(scene: Scene) -> None:
 
 def _refuse_protected(name: str, description: Mapping[str, Any]) -> None:
     if description.get("DeletionProtectionEnabled"):
-        raise Refused(
+        raise NotPossibleInStage(
             f"{name} is protected from deletion",
             next_step=f"aws dynamodb update-table --table-name {name} --no-deletion-protection-enabled,"
             " if it really is to go",
@@ -116,13 +118,13 @@ async def _last_look(scene: Scene, description: Mapping[str, Any]) -> ReadBack:
     if use.writes:
         raise _written(scene, use)
     if use.any:
-        raise Refused(
+        raise NotPossibleInStage(
             f"it was read since the quiet period ended, last at {use.last}",
             next_step="crossfade cleanup --step quiet --again --execute",
         )
     found = await (_files_alone(scene) if activity.sees_reads else _compared_again(scene))
     if found.good and found.digest != verified.fact("digest"):
-        raise Refused(
+        raise NotPossibleInStage(
             f"the snapshot is whole, but not the one that was verified: digest {found.digest}, and"
             f" {verified.fact('digest')} was recorded",
             next_step="crossfade cleanup --step read-back --again --execute",
@@ -162,8 +164,8 @@ async def _activity(scene: Scene, description: Mapping[str, Any], *, metrics: bo
     return activity
 
 
-def _written(scene: Scene, use: Use) -> Refused:
-    return Refused(
+def _written(scene: Scene, use: Use) -> NotPossibleInStage:
+    return NotPossibleInStage(
         f"{scene.hands.pair.source.name} was written to ({use.writes:g} units), last at {use.last}: the snapshot no"
         " longer holds all of it",
         next_step=f"find out who writes, and whether it must be in the new table too; then {AGAIN}",

@@ -20,7 +20,7 @@ from crossfade.control.records import PARTITION_KEY, SORT_KEY, from_item, text, 
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Request, Routine, Sleep, Stamp
 from crossfade.core.items import Item
-from crossfade.errors import Fenced, Rejected, UnknownOutcome
+from crossfade.errors import Fenced, ServiceRejected, UnknownOutcome
 
 STEP_RECORDS: Final = "cleanup#"
 PART_RECORDS: Final = "cleanup-part#"
@@ -86,7 +86,7 @@ class Ledger:
         """Return the records of the steps by name; none where there is no control table."""
         try:
             found = yield from self._list(StepRecord, STEP_RECORDS)
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code != "ResourceNotFoundException":
                 raise
             return {}

@@ -29,7 +29,7 @@ from crossfade.core.mapping import Kind
 from crossfade.core.mapping.values import show_key
 from crossfade.core.request.names import BATCH_WRITE_ITEMS_MAX
 from crossfade.core.sync.sync import wait_until
-from crossfade.errors import ConfigurationError, Refused, Rejected
+from crossfade.errors import ConfigurationError, NotPossibleInStage, ServiceRejected
 from crossfade.jobs.bulk import put_in_bulk
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
@@ -96,7 +96,7 @@ def run_restore(
 ) -> Restored:
     """Restore to the end, or until `stop_event` is set. The control table is made where there is none.
 
-    Raises Refused, SnapshotDamaged, Fenced and DatabaseError; the same call goes on where it was.
+    Raises NotPossibleInStage, SnapshotDamaged, Fenced and DatabaseError; the same call goes on where it was.
     """
 
     async def carry_out() -> Restored:
@@ -111,7 +111,7 @@ def run_restore(
 
 
 async def restore(crew: Crew, ledger: Ledger, aim: Aim) -> Restored:
-    """Load and compare. The crew's hands hold the table as both sides. Raises Refused, SnapshotDamaged."""
+    """Load and compare. The crew's hands hold the table as both sides. Raises NotPossibleInStage, SnapshotDamaged."""
     held = await _begin(crew.hands, ledger, aim)
     files = aim.snapshot.files
     before = await crew.hands.run(ledger.parts(held))
@@ -151,7 +151,7 @@ async def _begin(hands: Hands, ledger: Ledger, aim: Aim) -> Held:
         assert aim.document is not None  # noqa: S101 - or it would not have been aimed at
         try:
             _ = await hands.ask("target", "CreateTable", create_request(aim.document, aim.table))
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code != "ResourceInUseException":
                 raise
     description = await hands.active_table("target")
@@ -162,7 +162,7 @@ async def _begin(hands: Hands, ledger: Ledger, aim: Aim) -> Held:
 def _refuse_unless_ours(table: str, description: Mapping[str, Any], record: StepRecord | None) -> None:
     if record is not None and record.fact("table_id") == _id_of(description):
         return
-    raise Refused(
+    raise NotPossibleInStage(
         f"table {table} holds items, and no restore of this snapshot into it was begun: nothing is written into it",
         next_step="give the name of a table that is empty, or of none: it is made then",
     )
@@ -193,7 +193,7 @@ async def _switch_on_expiry(hands: Hands, aim: Aim) -> None:
     request = {"TableName": aim.table, "TimeToLiveSpecification": specification}
     try:
         _ = await hands.ask("target", "UpdateTimeToLive", request)
-    except Rejected as error:
+    except ServiceRejected as error:
         if "already" not in error.text:
             raise
 
@@ -242,6 +242,6 @@ class _FileTask:
             written = await self._crew.hands.run(put_in_bulk(pair, items))
             for n, error in written.refused.items():
                 key = {name: items[n][name] for name in pair.target.key_names if name in items[n]}
-                raise Refused(f"{show_key(key)}, of {self._file.path}, cannot be put: {error.text}")
+                raise NotPossibleInStage(f"{show_key(key)}, of {self._file.path}, cannot be put: {error.text}")
             self.settles_at = max(self.settles_at, written.settles_at)
             items = [items[n] for n in sorted(written.unsettled)]

@@ -23,7 +23,7 @@ from crossfade.cleanup.throughput import figures, lower_throughput
 from crossfade.control.store import Caller, Control
 from crossfade.control.waiting import await_everyone
 from crossfade.core.effects import Routine
-from crossfade.errors import ConfigurationError, Refused
+from crossfade.errors import ConfigurationError, NotPossibleInStage
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
@@ -69,7 +69,7 @@ def run_step(
 ) -> Outcome:
     """One step, to its end or until `stop_event` is set. `service` makes a botocore client of another service by name.
 
-    Raises GateClosed (a condition does not hold), Refused, SnapshotDamaged, Fenced (taken over), ConfigurationError and
+    Raises GateClosed (a condition does not hold), NotPossibleInStage, SnapshotDamaged, Fenced (taken over), ConfigurationError and
     DatabaseError; whatever it raises, the same call goes on from the last checkpoint.
     """
     observer = Observer(on_progress, on_note)
@@ -113,11 +113,11 @@ async def _scene(
     stop: threading.Event,
     clock: Callable[[], datetime],
 ) -> Scene:
-    """Refused where the step is done; with `again`, or where what it rests on has changed, it is begun anew."""
+    """NotPossibleInStage where the step is done; with `again`, or where what it rests on has changed, it is begun anew."""
     records = await hands.run(ledger.steps())
     if is_done(view.step, records) and not options.again:
         record = records[view.step]
-        raise Refused(
+        raise NotPossibleInStage(
             f"the step {view.step} is done since {record.finished_at}, by {record.who} on {record.host}",
             next_step=f"crossfade cleanup shows the next one (or --step {view.step} --again)",
         )

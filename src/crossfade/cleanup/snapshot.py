@@ -19,7 +19,7 @@ from crossfade.cleanup.export_format import STARTED, TABLE, DataFile, data_file_
 from crossfade.cleanup.ledger import Held, Ledger, Part
 from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.storage import Place
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.order import spread_order
 
@@ -119,7 +119,7 @@ class _SegmentTask:
     async def _write_file(self, *, done: bool) -> None:
         if self._writer.items:
             if len(self.files) == FILES_MAX:
-                raise Refused(
+                raise NotPossibleInStage(
                     f"segment {self.part.number} needs more than {FILES_MAX} files",
                     next_step="take the snapshot --again with more --segments",
                 )

@@ -23,7 +23,7 @@ from crossfade.cleanup.steps import Step
 from crossfade.cleanup.storage import Bucket, Place, place_of
 from crossfade.cleanup.survey import runs_of
 from crossfade.cleanup.table import document_of
-from crossfade.errors import ConfigurationError, Refused, Rejected
+from crossfade.errors import ConfigurationError, NotPossibleInStage, ServiceRejected
 
 AGAIN = "crossfade cleanup --step snapshot --again --execute"
 
@@ -80,7 +80,7 @@ async def snapshot_old_table(scene: Scene, place_text: str, sizes: SnapshotSizes
         }
     held = await scene.begin(facts)
     if held.record.fact("table_id") != table_id_of(description):
-        raise Refused("this is not the table that the snapshot was begun of", next_step=AGAIN)
+        raise NotPossibleInStage("this is not the table that the snapshot was begun of", next_step=AGAIN)
     document = document_of(description, await expiry_of(hands))
     scene.crew.items_total = int(description.get("ItemCount", 0))
     if held.record.fact("by") == "export":
@@ -156,7 +156,7 @@ async def expiry_of(hands: Hands) -> str:
     """The attribute by which TTL removes items of the old table; "" for none."""
     try:
         reply = await hands.ask("source", "DescribeTimeToLive", {"TableName": hands.pair.source.name})
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code != "AccessDeniedException":
             raise
         return ""

@@ -17,7 +17,7 @@ from crossfade.core.effects import Call, Request, Routine, Sleep
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.sync.retry import backoff_seconds, patiently
-from crossfade.errors import GateClosed, Rejected, UnknownOutcome
+from crossfade.errors import GateClosed, ServiceRejected, UnknownOutcome
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.keys import cutter
 from crossfade.jobs.order import spread_order
@@ -84,7 +84,7 @@ def remove_stamp(table: str, key: Item, stamp: Item) -> Routine[bool]:
             if sent == UNKNOWN_MAX:
                 raise
             yield from Sleep(backoff_seconds(sent))
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
             return sent > 0  # an earlier sending of ours was carried out, or somebody has written since

@@ -15,7 +15,7 @@ from crossfade.cli.screen import Screen
 from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, way_to_complete
 from crossfade.control.survey import Survey
 from crossfade.core.stages import ALL_LADDERS, Ramp, Stage, ladder
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 
 @click.command(short_help="Go up to the next stage, or to a given one.")
@@ -67,23 +67,25 @@ def advance(
 
 
 def goal_of(look_: Survey, to: Stage | None, ramp: int | None) -> Stage:
-    """The stage to be in at the end. Raises Refused for what is not up, or not for this command."""
+    """The stage to be in at the end. Raises NotPossibleInStage for what is not up, or not for this command."""
     state = look_.state
     goal = to or (state.stage if ramp is not None else neighbour(state, 1))
     if state.stage is Stage.COMPLETE:
-        raise Refused(
+        raise NotPossibleInStage(
             f"migration {look_.migration} is complete: there is no stage above it", next_step=look_.next_command
         )
     if goal is None or goal is Stage.COMPLETE:
         way = way_to_complete(state.stage, look_.migration)
-        raise Refused("complete has no way back, so it has a command of its own", next_step=way)
+        raise NotPossibleInStage("complete has no way back, so it has a command of its own", next_step=way)
     check_known(state, goal)
     order = ladder(state.strategy)
     if order.index(goal) < order.index(state.stage):
-        raise Refused(f"{goal} is below {state.stage}", next_step=f"crossfade rollback --to {goal} --execute")
+        raise NotPossibleInStage(
+            f"{goal} is below {state.stage}", next_step=f"crossfade rollback --to {goal} --execute"
+        )
     if ramp and ALL_LADDERS[state.strategy][goal].ramp is Ramp.NONE:
         ramps = ", ".join(stage for stage, row in ALL_LADDERS[state.strategy].items() if row.ramp is not Ramp.NONE)
-        raise Refused(f"stage {goal} has no ramp", next_step=f"ramp in one of: {ramps}")
+        raise NotPossibleInStage(f"stage {goal} has no ramp", next_step=f"ramp in one of: {ramps}")
     return goal
 
 

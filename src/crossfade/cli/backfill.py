@@ -16,7 +16,7 @@ from crossfade.cli.outcome import DONE, NOT_YET
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.control.records import Job, JobStatus, State
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 
 @click.command(short_help="Copy what the source holds into the target.")
@@ -111,7 +111,7 @@ def backfill(
 def refuse_repetition(opened: Opened, *, again: bool) -> None:
     found = opened.run(opened.control.job(Job.BACKFILL))
     if found is not None and found.status is JobStatus.COMPLETE and not again:
-        raise Refused(
+        raise NotPossibleInStage(
             f"the backfill is complete since {found.finished_at}",
             next_step="crossfade verify (or --again, to copy everything once more)",
         )

@@ -18,7 +18,7 @@ from crossfade.cli.screen import Screen
 from crossfade.control.survey import Survey
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import ALL_LADDERS, Stage
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 NOT_POSSIBLE = "Nothing was changed, and with --execute nothing would be: a step on the way has a closed gate."
 
@@ -43,7 +43,7 @@ def cancel(screen: Screen, where: Where, execute: bool) -> None:
     opened = open_migration(screen, where)
     before = look(opened)
     if before.state.stage is Stage.COMPLETE:
-        raise Refused(
+        raise NotPossibleInStage(
             f"migration {before.migration} is complete: there is nothing left to give up",
             next_step=before.next_command,
         )

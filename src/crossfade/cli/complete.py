@@ -13,7 +13,7 @@ from crossfade.cli.screen import Screen
 from crossfade.control.gates import QUIET_DAYS, REFUSED_DAYS, gates_of_step
 from crossfade.control.survey import Survey
 from crossfade.core.stages import Gate, Stage
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 
 @click.command(short_help="End the migration; no way back.")
@@ -104,9 +104,9 @@ def typed(name: str) -> str:
 
 def refuse_early(look_: Survey) -> None:
     if look_.state.stage is Stage.COMPLETE:
-        raise Refused(f"migration {look_.migration} is complete already", next_step=look_.next_command)
+        raise NotPossibleInStage(f"migration {look_.migration} is complete already", next_step=look_.next_command)
     if look_.state.stage is not Stage.RAMPDOWN:
-        raise Refused(
+        raise NotPossibleInStage(
             f"migration {look_.migration} is in stage {look_.state.stage}; complete is entered from rampdown",
             next_step="crossfade advance --to rampdown --execute",
         )

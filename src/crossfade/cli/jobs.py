@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 from crossfade.cli.moving import Waiting
 from crossfade.cli.outcome import COULD_NOT_RUN, INTERRUPTED
 from crossfade.cli.screen import HasScreen, counted, duration
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.progress import Progress
 from crossfade.jobs.signals import stop_on_signals
 
@@ -108,7 +108,7 @@ def running(opened: HasScreen) -> Generator[tuple[threading.Event, Progressing],
     try:
         with stoppable(opened) as both:
             yield both
-    except Refused as error:
+    except NotPossibleInStage as error:
         opened.screen.error(error)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
 

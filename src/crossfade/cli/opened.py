@@ -21,7 +21,7 @@ from crossfade.core.effects import Place, Reply, Request, Routine
 from crossfade.core.stages import SIDES
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
-from crossfade.errors import ConfigurationError, Rejected
+from crossfade.errors import ConfigurationError, ServiceRejected
 from crossfade.jobs.session import here
 from crossfade.migration import AnyMigration, Migration, load
 from crossfade.tables import refuse_one_table
@@ -88,7 +88,7 @@ class Opened:
         """What DynamoDB says of a table; None where there is none."""
         try:
             found: dict[str, Any] = call(self.clients[place], "DescribeTable", {"TableName": table})["Table"]
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code != "ResourceNotFoundException":
                 raise
             return None

@@ -10,7 +10,7 @@ from crossfade.control.gates import QUIET_DAYS, RAMP_GATES, REFUSED_DAYS, Eviden
 from crossfade.control.records import Job, State
 from crossfade.control.survey import Survey
 from crossfade.core.stages import ALL_LADDERS, Gate, Stage, ladder, next_resting, path
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 NOBODY_ATTACHED: Final = "No process has crossfade attached now: what applications write past it reaches one table only"
 
@@ -35,10 +35,12 @@ def stages_between(state: State, to: Stage) -> tuple[Stage, ...]:
 
 
 def check_known(state: State, stage: Stage) -> None:
-    """Raises Refused for a stage of another strategy."""
+    """Raises NotPossibleInStage for a stage of another strategy."""
     stages = ladder(state.strategy)
     if stage not in stages:
-        raise Refused(f"{state.strategy} has no stage {stage}", next_step=f"its stages are {', '.join(stages)}")
+        raise NotPossibleInStage(
+            f"{state.strategy} has no stage {stage}", next_step=f"its stages are {', '.join(stages)}"
+        )
 
 
 def neighbour(state: State, by: int) -> Stage | None:

@@ -22,7 +22,7 @@ from crossfade.cli.outcome import DONE, NOT_YET
 from crossfade.cli.plans import UNCHANGED
 from crossfade.cli.screen import Screen, counted
 from crossfade.control.store import TABLE_DEFAULT, Control
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.jobs.session import here
 
 
@@ -103,7 +103,7 @@ class OnScreen:
 def description_of(client: Any, table: str) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = call(client, "DescribeTable", {"TableName": table})["Table"]
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code != "ResourceNotFoundException":
             raise
         return None

@@ -13,7 +13,7 @@ from crossfade.cli.screen import Screen
 from crossfade.control.gates import way_to_complete
 from crossfade.control.survey import Survey
 from crossfade.core.stages import Stage, ladder
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 
 @click.command(short_help="Go back to the stage below, or to a given one.")
@@ -54,21 +54,21 @@ def rollback(screen: Screen, where: Where, to: Stage | None, force: bool, why: s
 
 
 def goal_of(look_: Survey, to: Stage | None) -> Stage:
-    """Raises Refused for what is not down."""
+    """Raises NotPossibleInStage for what is not down."""
     state = look_.state
     if state.stage is Stage.COMPLETE:
-        raise Refused(
+        raise NotPossibleInStage(
             f"migration {look_.migration} is complete: the source is not kept equal any more, so there is no way back",
             next_step="to go back all the same, make a migration in the other direction: `crossfade new`",
         )
     goal = to or neighbour(state, -1)
     if goal is None:
-        raise Refused(f"migration {look_.migration} is in {state.stage}: there is no stage below")
+        raise NotPossibleInStage(f"migration {look_.migration} is in {state.stage}: there is no stage below")
     check_known(state, goal)
     order = ladder(state.strategy)
     if order.index(goal) > order.index(state.stage):
         up = f"crossfade advance --to {goal} --execute"
         if goal is Stage.COMPLETE:
             up = way_to_complete(state.stage, look_.migration)
-        raise Refused(f"{goal} is above {state.stage}", next_step=up)
+        raise NotPossibleInStage(f"{goal} is above {state.stage}", next_step=up)
     return goal

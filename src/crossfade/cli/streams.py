@@ -14,7 +14,7 @@ from crossfade.cli.opened import Note, Opened, OpenedTables
 from crossfade.cli.outcome import COULD_NOT_RUN, INTERRUPTED
 from crossfade.cli.plans import Step
 from crossfade.core.stages import Side
-from crossfade.errors import ConfigurationError, Fenced, Refused
+from crossfade.errors import ConfigurationError, Fenced, NotPossibleInStage
 from crossfade.jobs.signals import stop_on_signals
 from crossfade.streams.finding import VIEW_TYPES, stream_arn
 
@@ -33,7 +33,7 @@ def following(opened: Opened) -> Generator[tuple[threading.Event, Note], None, N
     try:
         with stop_on_signals(stop):
             yield stop, note
-    except (Refused, Fenced) as error:
+    except (NotPossibleInStage, Fenced) as error:
         opened.screen.error(error)
         raise click.exceptions.Exit(COULD_NOT_RUN) from None
     except KeyboardInterrupt:

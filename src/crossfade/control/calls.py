@@ -10,7 +10,7 @@ from typing import Final
 
 from crossfade.core.effects import Call, Place, Reply, Request, Routine, Sleep
 from crossfade.core.request.cancellation import reasons_of
-from crossfade.errors import DatabaseError, Rejected, UnknownOutcome
+from crossfade.errors import DatabaseError, ServiceRejected, UnknownOutcome
 
 ATTEMPTS_MAX: Final = 8  # with the pauses below about 4 seconds: longer than any conflict, shorter than a lease
 PAUSE_SECONDS: Final = 0.05
@@ -44,7 +44,7 @@ def ask(operation: str, request: Request, place: Place = "control") -> Routine[R
             return (yield from Call(place, operation, request))
         except DatabaseError as error:
             attempt += 1
-            passing = isinstance(error, UnknownOutcome) or (isinstance(error, Rejected) and is_passing(error))
+            passing = isinstance(error, UnknownOutcome) or (isinstance(error, ServiceRejected) and is_passing(error))
             if not passing or attempt == ATTEMPTS_MAX:
                 raise
         yield from Sleep(pause_seconds(attempt))
@@ -56,7 +56,7 @@ def change(operation: str, request: Request) -> Routine[Failed]:
     while True:
         try:
             _ = yield from Call("control", operation, request)
-        except Rejected as error:
+        except ServiceRejected as error:
             failed = failed_conditions(error)
             if failed:
                 return failed
@@ -72,7 +72,7 @@ def pause_seconds(attempt: int) -> float:
     return min(PAUSE_SECONDS * 2.0 ** (attempt - 1), PAUSE_SECONDS_MAX)
 
 
-def is_passing(error: Rejected) -> bool:
+def is_passing(error: ServiceRejected) -> bool:
     """Whether the same request may be carried out if it is sent again a little later."""
     if error.code != "TransactionCanceledException":
         return error.code in PASSING
@@ -80,7 +80,7 @@ def is_passing(error: Rejected) -> bool:
     return bool(reasons) and reasons <= PASSING
 
 
-def failed_conditions(error: Rejected) -> Failed:
+def failed_conditions(error: ServiceRejected) -> Failed:
     if error.code == "ConditionalCheckFailedException":
         return (0,)
     if error.code != "TransactionCanceledException":

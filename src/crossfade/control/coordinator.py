@@ -47,7 +47,7 @@ from crossfade.control.waiting import PATIENCE_SECONDS, await_everyone
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp, Today
 from crossfade.core.rules import Rules
 from crossfade.core.stages import ALL_LADDERS, Fallback, Gate, Ramp, Stage, Writes, ladder, next_resting, path
-from crossfade.errors import Fenced, GateClosed, Refused, TurnedBack
+from crossfade.errors import Fenced, GateClosed, NotPossibleInStage, TurnedBack
 
 CHANGES_MAX: Final = 50  # how often `unclean` or the journal may change under one step before a person should look
 
@@ -86,11 +86,11 @@ class Coordinator:
     position: Position | None = None
 
     def start(self, plan: StartPlan) -> Routine[State]:
-        """Make the control table if need be and the first record. Refused when the migration was started already."""
+        """Make the control table if need be and the first record. NotPossibleInStage when the migration was started already."""
         return (yield from start(self.control, self.caller, plan))
 
     def walk(self, to: Stage) -> Routine[State]:
-        """All the stages to `to`, one at a time. GateClosed, Refused or Fenced leave it in the last one reached."""
+        """All the stages to `to`, one at a time. GateClosed, NotPossibleInStage or Fenced leave it in the last one reached."""
         state = yield from self.control.state()
         self._refuse_staying(state, to)
         steps = path(self._ladder(state), state.stage, to)
@@ -126,17 +126,17 @@ class Coordinator:
     def set_ramp(self, percent: int) -> Routine[State]:
         """Let `percent` (0 to 100) of the keys be read from the target. An epoch of its own: everybody has it after."""
         if not 0 <= percent <= 100:
-            raise Refused(f"a ramp of {percent} %: 0 to 100 is needed")
+            raise NotPossibleInStage(f"a ramp of {percent} %: 0 to 100 is needed")
         state = yield from self.control.state()
         if state.ramp_percent == percent:
             return (yield from self._settled())
         if percent and ALL_LADDERS[state.strategy][state.stage].ramp is Ramp.NONE:
             stages = ", ".join(s for s, row in ALL_LADDERS[state.strategy].items() if row.ramp is not Ramp.NONE)
-            raise Refused(f"stage {state.stage} has no ramp", next_step=f"ramp in one of: {stages}")
+            raise NotPossibleInStage(f"stage {state.stage} has no ramp", next_step=f"ramp in one of: {stages}")
         return (yield from self._ramp(state, percent))
 
     def cancel(self) -> Routine[None]:
-        """Go back to off and forget the migration; the journal and both tables stay. Refused once it is complete.
+        """Go back to off and forget the migration; the journal and both tables stay. NotPossibleInStage once it is complete.
 
         GateClosed before the first step, where any of them is not possible now: it is given up, or left as it is.
         """
@@ -246,7 +246,9 @@ class Coordinator:
                 if not settles:
                     return (yield from self.control.state())
                 return (yield from self._settled())
-        raise Refused(f"{goal}: the control records changed {CHANGES_MAX} times meanwhile", next_step="try again")
+        raise NotPossibleInStage(
+            f"{goal}: the control records changed {CHANGES_MAX} times meanwhile", next_step="try again"
+        )
 
     def _pass_gates(
         self, state: State, goal: str, gates: Iterable[Gate], confirmed: bool
@@ -312,7 +314,7 @@ class Coordinator:
         try:
             patience = max(0.0, hold.until - (yield from Now()))
             entered = yield from self._settled(f"every client must hold its writes ({to})", patience_seconds=patience)
-        except Refused as error:
+        except NotPossibleInStage as error:
             raise (yield from self._turned_back(state, hold, error.message)) from error
         return entered, hold
 
@@ -353,7 +355,7 @@ class Coordinator:
                     f" {why}",
                     next_step="see to that, then give the same command again: nothing was lost",
                 )
-        raise Refused(f"turning back to {to}: the control records changed {CHANGES_MAX} times meanwhile")
+        raise NotPossibleInStage(f"turning back to {to}: the control records changed {CHANGES_MAX} times meanwhile")
 
     # --- what is refused
 
@@ -363,7 +365,9 @@ class Coordinator:
             return
         stages = self._ladder(state)
         beyond = next_resting(stages, to, 1 if stages.index(to) > stages.index(state.stage) else -1, rows)
-        raise Refused(f"in {to} writes are held, so nobody may stay there", next_step=f"go through it, to {beyond}")
+        raise NotPossibleInStage(
+            f"in {to} writes are held, so nobody may stay there", next_step=f"go through it, to {beyond}"
+        )
 
     def _refuse_halfway(self, state: State) -> Routine[None]:
         """GateClosed where a step on the way to off has a closed gate."""
@@ -382,14 +386,14 @@ class Coordinator:
 
     def _refuse_impossible(self, state: State, to: Stage) -> None:
         if state.stage is Stage.COMPLETE:
-            raise Refused(
+            raise NotPossibleInStage(
                 f"migration {self.control.migration} is complete: the source has not been kept equal since, "
                 "so there is no way back",
                 next_step="to go back all the same, start a new migration in the other direction",
             )
         stages = self._ladder(state)
         if abs(stages.index(state.stage) - stages.index(to)) != 1:
-            raise Refused(
+            raise NotPossibleInStage(
                 f"from {state.stage} to {to} is more than one stage",
                 next_step=f"crossfade advance --to {Stage.RAMPDOWN} --execute"
                 if to is Stage.COMPLETE

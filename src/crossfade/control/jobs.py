@@ -44,7 +44,7 @@ from crossfade.control.waiting import (
 )
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
 from crossfade.core.stages import ALL_LADDERS, Fallback, Stage
-from crossfade.errors import Fenced, Refused, UnknownOutcome
+from crossfade.errors import Fenced, NotPossibleInStage, UnknownOutcome
 
 ONE_SIDED: Final = "writes go to one table only, so the other falls behind"
 SEGMENTS_MAX: Final = 10_000  # four digits in the record's name; a parallel scan takes up to 1,000,000
@@ -77,11 +77,11 @@ def claim_job(
 
     Resumes what a runner that is gone has begun, with its number of segments (a replication has none); a verify only
     when nobody ended without a drain since it began, because its finding would open no gate. `again` runs a complete
-    backfill once more. Raises Refused: somebody runs it (who, where), it is complete, or nothing is mirrored in this
+    backfill once more. Raises NotPossibleInStage: somebody runs it (who, where), it is complete, or nothing is mirrored in this
     stage.
     """
     if not (0 if job is Job.REPLICATION else 1) <= segments <= SEGMENTS_MAX:
-        raise Refused(f"{segments} segments: 1 to {SEGMENTS_MAX} are possible")
+        raise NotPossibleInStage(f"{segments} segments: 1 to {SEGMENTS_MAX} are possible")
     control = agent.control
     token = yield from Stamp()
     while True:
@@ -93,7 +93,9 @@ def claim_job(
         _refuse_stage(state, job)
         found = yield from control.job(job)
         if found is not None and found.status is JobStatus.COMPLETE and job is Job.BACKFILL and not again:
-            raise Refused(f"the backfill is complete since {found.finished_at}", next_step="crossfade verify")
+            raise NotPossibleInStage(
+                f"the backfill is complete since {found.finished_at}", next_step="crossfade verify"
+            )
         if found is not None and found.status is JobStatus.RUNNING and found.owner != agent.client_id:
             lease = yield from control.lease(found.owner)
             if lease is not None:
@@ -138,11 +140,13 @@ def save_checkpoint(claim: Claim, checkpoint: SegmentCheckpoint) -> Routine[Segm
 
 
 def finish_job(claim: Claim, counts: Mapping[str, int], *, clean: bool, finished_at: str) -> Routine[JobRecord]:
-    """The result. `clean`: nothing was found amiss. Fenced when taken over; Refused while a segment is not done."""
+    """The result. `clean`: nothing was found amiss. Fenced when taken over; NotPossibleInStage while a segment is not done."""
     checkpoints = yield from load_checkpoints(claim)
     left = [checkpoint.number for checkpoint in checkpoints if not checkpoint.done]
     if left:
-        raise Refused(f"the {claim.job} is not complete: {len(left)} segments are not done, the first is {left[0]}")
+        raise NotPossibleInStage(
+            f"the {claim.job} is not complete: {len(left)} segments are not done, the first is {left[0]}"
+        )
     result = replace(claim.record, status=JobStatus.COMPLETE, counts=dict(counts), clean=clean, finished_at=finished_at)
     request = claim.control.put(result) | _while(claim.record)
     if (yield from _send("PutItem", request)) != DONE:
@@ -164,11 +168,11 @@ def _refuse_stage(state: State, job: Job) -> None:
         raise means_nothing(job, state.strategy, state.stage)
 
 
-def means_nothing(what: str, strategy: str, stage: Stage, why: str = ONE_SIDED) -> Refused:
+def means_nothing(what: str, strategy: str, stage: Stage, why: str = ONE_SIDED) -> NotPossibleInStage:
     """The refusal of what compares or copies, in a stage in which there is no point; with the way to one, if any."""
     behind = ALL_LADDERS[strategy][stage].leaves_target_behind
     next_step = way_to_equal(strategy) if behind else ALL_THERE
-    return Refused(f"a {what} means nothing in stage {stage}: {why}", next_step=next_step)
+    return NotPossibleInStage(f"a {what} means nothing in stage {stage}: {why}", next_step=next_step)
 
 
 def backfill_comes_first(claim: Claim, strategy: str, stage: Stage) -> bool:
@@ -187,7 +191,7 @@ def way_to_equal(strategy: str) -> str:
 
 
 def _outlive(control: Control, caller: Caller, found: JobRecord, lease: Lease) -> Routine[None]:
-    """Watch the owner: Refused when it gives a sign of life, and count it out when it does not."""
+    """Watch the owner: NotPossibleInStage when it gives a sign of life, and count it out when it does not."""
     sightings = Sightings()
     first: Lease | None = lease
     noted = -math.inf
@@ -207,7 +211,7 @@ def _outlive(control: Control, caller: Caller, found: JobRecord, lease: Lease) -
         yield from Sleep(LOOK_SECONDS)
         first = yield from control.lease(lease.client)
     if first is not None:
-        raise Refused(
+        raise NotPossibleInStage(
             f"the {found.job} is being run by {found.who} on {found.host}, pid {found.pid} (client {found.owner}), "
             f"since {found.started_at}",
             next_step="let it finish, or stop that process",

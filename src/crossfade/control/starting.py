@@ -12,7 +12,7 @@ from crossfade.control.records import PARTITION_KEY, SORT_KEY, JournalEntry, Sta
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Note, Request, Routine, Sleep, Stamp
 from crossfade.core.stages import Stage
-from crossfade.errors import ConfigurationError, NotStarted, Refused, Rejected
+from crossfade.errors import ConfigurationError, NotPossibleInStage, NotStarted, ServiceRejected
 
 LOOK_SECONDS: Final = 0.5
 LOOKS_MAX: Final = 240  # two minutes; the service makes an empty table in some ten seconds
@@ -53,7 +53,7 @@ def table_request(table: str) -> Request:
 
 
 def start(control: Control, caller: Caller, plan: StartPlan) -> Routine[State]:
-    """The first state. Refused, with the stage, when the migration was started before, or meets another one."""
+    """The first state. NotPossibleInStage, with the stage, when the migration was started before, or meets another one."""
     yield from ensure_table(control.table)
     try:
         raise already_started(control, (yield from control.state()))
@@ -88,7 +88,7 @@ def start(control: Control, caller: Caller, plan: StartPlan) -> Routine[State]:
 
 
 def check_others(control: Control, plan: StartPlan) -> Routine[None]:
-    """Refused where another migration uses one of the tables: its mirrors would be written past this one.
+    """NotPossibleInStage where another migration uses one of the tables: its mirrors would be written past this one.
 
     A chain is fine: the target of a migration that is complete may be the source of the next.
     """
@@ -96,7 +96,7 @@ def check_others(control: Control, plan: StartPlan) -> Routine[None]:
         shared = {plan.source, plan.target} & {state.source, state.target}
         if not shared or (state.stage is Stage.COMPLETE and shared == {state.target} == {plan.source}):
             continue
-        raise Refused(
+        raise NotPossibleInStage(
             f"table {', '.join(sorted(shared))} is also a table of migration {name}, which is in stage {state.stage}",
             next_step=f"complete migration {name} first, or cancel it; only then can its target be moved on",
         )
@@ -108,13 +108,13 @@ def forget_old_tokens(table: str) -> Routine[None]:
     ttl: Request = {"Enabled": True, "AttributeName": "expires"}
     try:
         _ = yield from ask("UpdateTimeToLive", {"TableName": table, "TimeToLiveSpecification": ttl})
-    except Rejected as error:
+    except ServiceRejected as error:
         if "already" not in error.text:
             yield from Note("tokens_stay", {"table": table, "why": str(error)})
 
 
-def already_started(control: Control, state: State) -> Refused:
-    return Refused(
+def already_started(control: Control, state: State) -> NotPossibleInStage:
+    return NotPossibleInStage(
         f"migration {control.migration} was started {state.started_at} and is in stage {state.stage}",
         next_step="crossfade status",
     )
@@ -136,7 +136,7 @@ def ensure_table(table: str) -> Routine[None]:
 def _describe(table: str) -> Routine[dict[str, Any] | None]:
     try:
         reply = yield from ask("DescribeTable", {"TableName": table})
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code != "ResourceNotFoundException":
             raise
         return None
@@ -147,7 +147,7 @@ def _describe(table: str) -> Routine[dict[str, Any] | None]:
 def _create(table: str) -> Routine[None]:
     try:
         _ = yield from ask("CreateTable", table_request(table))
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code != "ResourceInUseException":  # somebody else, or an earlier sending of ours, was first
             raise
 

@@ -42,7 +42,7 @@ from crossfade.control.records import (
 )
 from crossfade.core.effects import Request, Routine, Sleep
 from crossfade.core.items import Item
-from crossfade.errors import NotStarted, Rejected, UnknownOutcome
+from crossfade.errors import NotStarted, ServiceRejected, UnknownOutcome
 
 Record = TypeVar("Record")
 
@@ -272,7 +272,7 @@ class Control:
             reply = yield from ask(
                 "GetItem", {"TableName": self.table, "Key": self.key(record), "ConsistentRead": True}
             )
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code != "ResourceNotFoundException":
                 raise
             raise self.not_started() from None  # no table, no migration: the refusal says nothing more

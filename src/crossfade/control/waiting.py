@@ -16,7 +16,7 @@ from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Change, Control
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
 from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 LOOK_SECONDS: Final = 0.25  # a query of a few small records; a fourth of the pause between two polls of a client
 NOTE_SECONDS: Final = 1.0  # people read the notes
@@ -47,7 +47,7 @@ def await_everyone(
     purpose: str = "",
     alive: bool = False,
 ) -> Routine[State]:
-    """The state, once every client has acknowledged its epoch. Refused when somebody renews but does not for too long.
+    """The state, once every client has acknowledged its epoch. NotPossibleInStage when somebody renews but does not for too long.
 
     Follows the state while it waits: where somebody else moves it, everybody must acknowledge that. `alive`: each must
     renew once more as well, so that one which died after it acknowledged has left its mark before gates are judged.
@@ -149,9 +149,9 @@ def count_out(control: Control, caller: Caller, state: State, lease: Lease) -> R
     return done
 
 
-def _out_of_patience(state: State, waited: Sequence[Waited], seconds: float) -> Refused:
+def _out_of_patience(state: State, waited: Sequence[Waited], seconds: float) -> NotPossibleInStage:
     clients = "; ".join(f"{client.client} on {client.host} pid {client.pid}: {client.reason}" for client in waited)
-    return Refused(
+    return NotPossibleInStage(
         f"waited {seconds:.0f} s for every client to enter {state.stage.value}: {clients}",
         next_step="look at (or stop) those processes, then give the same command again: nothing is lost by waiting",
     )

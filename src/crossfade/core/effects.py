@@ -4,9 +4,9 @@ A routine is a generator that yields effects and returns a result; it does no I/
 A driver performs each effect and sends its value (or throws its error) back in. `yield from` an effect and the type
 checkers know what comes back: `reply = yield from Call("source", "GetItem", request)`.
 
-    Forward    the caller's own call, as it was made or with      -> Reply, or raises Rejected / UnknownOutcome
+    Forward    the caller's own call, as it was made or with      -> Reply, or raises ServiceRejected / UnknownOutcome
                another request in it
-    Call       one request to one of the tables                   -> Reply, or raises Rejected / UnknownOutcome
+    Call       one request to one of the tables                   -> Reply, or raises ServiceRejected / UnknownOutcome
     Gather     several calls at once                              -> their replies, in order; the first error is raised
     Later      run a routine in the background, after the answer  -> None
     Sleep      wait; drivers add jitter                           -> None

@@ -23,7 +23,7 @@ from crossfade.core.routing import UNTOUCHED, route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.core.tables.indexes import described
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import CrossfadeError, Refused
+from crossfade.errors import CrossfadeError, NotPossibleInStage
 
 ORDER_CHANGES: Final = "order_changes"  # the event of a call that is served, but should not span a move; facts as below
 REFUSED_LATER: Final = "refused_later"  # the event; its facts: those of a Foreseen, and the time in seconds since 1970
@@ -123,7 +123,7 @@ class Foresight:
             waiting.count += 1
 
     def _thought_about(self, stage: Stage, operation: str, request: Request) -> Foreseen | None:
-        """Raises whatever else than Refused is found: then nothing is known of this form."""
+        """Raises whatever else than NotPossibleInStage is found: then nothing is known of this form."""
         if self._refusal(stage, operation, request) is not None:
             return None  # the caller is told at once
         later = self._ladder[self._ladder.index(stage) + 1 :]
@@ -165,7 +165,7 @@ class Foresight:
         row = LADDERS[self._strategy][stage]
         return "source" if row.merges else order_of(row, request)[0]
 
-    def _refusal(self, stage: Stage, operation: str, request: Request) -> Refused | None:
+    def _refusal(self, stage: Stage, operation: str, request: Request) -> NotPossibleInStage | None:
         """What the routing says before it has asked for anything."""
         try:
             routine = route(self._pair, stage, 0, operation, request, strategy=self._strategy, in_own_words=True)
@@ -173,7 +173,7 @@ class Foresight:
                 return None
             effect = next(routine)
             routine.close()
-        except Refused as refusal:
+        except NotPossibleInStage as refusal:
             return refusal
         if isinstance(effect, Call) and effect.operation == "DescribeTable":
             raise UndescribedError

@@ -15,7 +15,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 AttributeValue: TypeAlias = dict[str, Any]  # one entry, its key is one of KINDS; Any as in botocore
 Item: TypeAlias = dict[str, AttributeValue]
@@ -35,7 +35,7 @@ _TOO_PRECISE = "Attempting to store more than 38 significant digits in a Number"
 _TOO_LARGE = "Number overflow. Attempting to store a number with magnitude larger than supported range"
 
 
-class ValidationError(Rejected):
+class ValidationError(ServiceRejected):
     """The service's ValidationException; `message` and `text` are the service's own words."""
 
     def __init__(self, message: str) -> None:

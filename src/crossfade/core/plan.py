@@ -93,7 +93,7 @@ class Planner:
         """Return the plan of a request. `own` makes a copy of it for a routine, which looks at it for longer than the
         call may last. `is_followed`: a later migration answers what is asked of the target.
 
-        Raises Refused or Rejected; then nothing may be sent.
+        Raises NotPossibleInStage or ServiceRejected; then nothing may be sent.
         """
         singles = self._singles.get((stage, ramp_percent))
         if singles is None:

@@ -40,7 +40,7 @@ from crossfade.core.request.stamp_names import hide_stamp_name, tell_stamp_name
 from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
 from crossfade.core.tables.pair import Pair
 from crossfade.core.write.single import write
-from crossfade.errors import MappingError, Refused, Rejected
+from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected
 
 
 def route(
@@ -53,7 +53,7 @@ def route(
     strategy: str = "dual-write",
     in_own_words: bool = False,
 ) -> Routine[Reply] | None:
-    """The routine for one request, or None to let it pass untouched. Raises Refused before anything is written.
+    """The routine for one request, or None to let it pass untouched. Raises NotPossibleInStage before anything is written.
 
     `in_own_words`: what is refused before anything is sent is not shown to the service for its words."""
     row = LADDERS[strategy][stage]
@@ -93,7 +93,7 @@ def page_of(
     """Return the routine for a page of a Query or a Scan, whose cursor may be sealed."""
     try:
         own = without_seal(pair, operation, request)
-    except Rejected as refusal:
+    except ServiceRejected as refusal:
         return refuse(refusal)
     routine = on_callers_table(pair, stage, row, ramp_percent, operation, own, own, in_own_words=in_own_words)
     if own is not request:
@@ -101,7 +101,7 @@ def page_of(
     return None if routine is None else under_seal(pair, routine)
 
 
-def refuse(refusal: Rejected) -> Routine[Reply]:
+def refuse(refusal: ServiceRejected) -> Routine[Reply]:
     yield from ()
     raise refusal
 
@@ -139,7 +139,7 @@ def on_callers_table(
     if operation in PARTIQL:
         if alone and row.writes is Writes.PLAIN:
             return stated()
-        raise Refused(
+        raise NotPossibleInStage(
             f"PartiQL on {pair.caller.name}, which is being migrated, cannot be carried out in stage {stage}"
             f"{UNTOUCHED}",
             next_step="use the operations on items (GetItem, PutItem, UpdateItem, Query, TransactWriteItems, ...)",
@@ -173,7 +173,7 @@ ENTRIES_MAX: Final = {
 def within_limit(operation: str, request: Request, routine: Routine[Reply]) -> Routine[Reply]:
     """Refuse more than the service takes before our form of it is sent, whose refusal would tell of another table."""
     if entries_in(operation, request) > ENTRIES_MAX[operation]:
-        raise Rejected("ValidationException", f"Too many items requested for the {operation} call")
+        raise ServiceRejected("ValidationException", f"Too many items requested for the {operation} call")
     return (yield from routine)
 
 
@@ -237,7 +237,7 @@ def refuse_other_table(pair: Pair, stage: Stage, operation: str, request: Reques
     other = other_side(pair.view)
     if stage is Stage.COMPLETE or not names_any(operation, request, frozenset({pair.table(other).name})):
         return
-    raise Refused(
+    raise NotPossibleInStage(
         f"{operation} on {pair.table(other).name}: crossfade itself writes this table until the stage is complete;"
         " nothing was written",
         next_step=f"write to {pair.caller.name}: both tables get it; or attach with view={other!r}",
@@ -249,4 +249,6 @@ def with_mapping_errors(routine: Routine[Reply]) -> Routine[Reply]:
     try:
         return (yield from routine)
     except MappingError as error:
-        raise Rejected("ValidationException", f"One or more parameter values were invalid: {error.message}") from error
+        raise ServiceRejected(
+            "ValidationException", f"One or more parameter values were invalid: {error.message}"
+        ) from error

@@ -20,7 +20,7 @@ from crossfade.core.sync.retry import TRANSIENT, backoff_seconds, patiently, rea
 from crossfade.core.sync.sync import was_retried
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 from crossfade.jobs.keys import namer
 
 # Refusals that are about the item and not about the table, the caller's rights or the load.
@@ -50,7 +50,7 @@ class Page:
 class Written:
     """What came of a bulk write, by position in the list that was given. Nothing said: it is written."""
 
-    refused: dict[int, Rejected] = field(default_factory=dict[int, Rejected])
+    refused: dict[int, ServiceRejected] = field(default_factory=dict[int, ServiceRejected])
     unsettled: set[int] = field(default_factory=set[int])
     settles_at: float = 0.0  # monotonic seconds: from then on nothing of `unsettled` can land any more
 
@@ -166,7 +166,7 @@ def _put_batch(pair: Pair, items: dict[int, Item], written: Written) -> Routine[
         except UnknownOutcome:
             _unsettle(pair, written, left, sent)
             return
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code in ABOUT_THE_ITEM:
                 yield from _put_each(pair, left, written)
                 return
@@ -206,7 +206,7 @@ def _put_each(pair: Pair, items: dict[int, Item], written: Written) -> Routine[N
             reply = yield from patiently(Call("target", "PutItem", {"TableName": pair.target.name, "Item": item}))
         except UnknownOutcome:
             _unsettle(pair, written, {n: item}, sent)
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code not in ABOUT_THE_ITEM:
                 raise
             written.refused[n] = error

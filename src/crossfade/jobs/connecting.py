@@ -30,7 +30,7 @@ class Connection(Protocol):
     """What carries out the calls of a job; `BulkClient` is one."""
 
     async def call(self, operation: str, request: Request) -> Reply:
-        """Raises Rejected or UnknownOutcome."""
+        """Raises ServiceRejected or UnknownOutcome."""
         ...
 
     async def aclose(self) -> None: ...

@@ -21,7 +21,7 @@ from crossfade.core.stages import Row
 from crossfade.core.sync.compare import compare_key
 from crossfade.core.sync.sync import read_patiently, sync
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import MappingError, Rejected
+from crossfade.errors import MappingError, ServiceRejected
 from crossfade.jobs.bulk import ABOUT_THE_ITEM
 
 
@@ -48,7 +48,7 @@ def repair_key(pair: Pair, row: Row, source_key: Item, *, backfilled: bool) -> R
         remains = yield from compare_key(pair, source_key)
     except MappingError:
         return Repair.FAILED
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code not in ABOUT_THE_ITEM:
             raise
         return Repair.FAILED

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
-from crossfade.errors import CrossfadeError, Rejected
+from crossfade.errors import CrossfadeError, ServiceRejected
 from crossfade.sim.client import Client
 from crossfade.sim.history import History, KeyName, Operation
 from crossfade.sim.model import KEY_NAMES, Action, Answer, answer_of, answer_of_refusal, item_of, seen
@@ -206,7 +206,7 @@ def mark_twice(operations: Sequence[Operation]) -> None:
 
 def of_error(action: Action, error: CrossfadeError | None, *, sent: bool) -> Told:
     """What a call that failed as a whole tells of one item."""
-    if isinstance(error, Rejected):
+    if isinstance(error, ServiceRejected):
         answer = answer_of_refusal(action, error)
         return Unanswered.NOTHING if answer is None else answer
     return Unanswered.UNKNOWN if sent else Unanswered.NOTHING
@@ -214,7 +214,7 @@ def of_error(action: Action, error: CrossfadeError | None, *, sent: bool) -> Tol
 
 def of_cancelled(actions: Sequence[Action], error: CrossfadeError | None, *, sent: bool) -> list[Told]:
     """What a transaction that failed tells of each of its items."""
-    if not isinstance(error, Rejected) or error.code != "TransactionCanceledException":
+    if not isinstance(error, ServiceRejected) or error.code != "TransactionCanceledException":
         return [of_error(action, error, sent=sent) for action in actions]
     reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])
     if len(reasons) != len(actions):
@@ -230,7 +230,7 @@ def of_reason(action: Action, reason: dict[str, Any], *, judged: bool) -> Told:
     """`judged`: every action was looked at, since none of them met with a busy item."""
     match reason["Code"]:
         case "ConditionalCheckFailed":
-            refusal = answer_of_refusal(action, Rejected("ConditionalCheckFailedException", "", reason))
+            refusal = answer_of_refusal(action, ServiceRejected("ConditionalCheckFailedException", "", reason))
             return ("odd", f"{reason}") if refusal is None else refusal
         case "ValidationError":
             return "invalid", None

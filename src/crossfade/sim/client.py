@@ -21,7 +21,7 @@ from crossfade.core.stages import LADDERS, Row
 from crossfade.core.tables.pair import Pair
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import Scope, TicketScope
-from crossfade.errors import CrossfadeError, Refused, Rejected, StageUncertain, UnknownOutcome
+from crossfade.errors import CrossfadeError, NotPossibleInStage, ServiceRejected, StageUncertain, UnknownOutcome
 from crossfade.sim import views
 from crossfade.sim.background import Background
 from crossfade.sim.processes import Answered, AnyRoutine, Process, Task
@@ -127,7 +127,7 @@ class Client:
                 there = self.operations.planner.fast_path.request(operation, request, self.world.stamp)
                 if there is None:
                     plan = self.operations.run_instead(operation, request, ticket, fresh, is_followed=False)
-        except (Refused, Rejected, StageUncertain) as error:
+        except (NotPossibleInStage, ServiceRejected, StageUncertain) as error:
             told(None, error, False)
             return
         if isinstance(plan, Run):
@@ -172,7 +172,7 @@ class Client:
         operations, operation = self.operations, forwarded.operation
         forwarded.attempts = int(scope.sent or operation not in WRITES)
         may_land = operation in WRITES and scope.may_land
-        if isinstance(error, CrossfadeError) and not isinstance(error, Rejected):
+        if isinstance(error, CrossfadeError) and not isinstance(error, ServiceRejected):
             if isinstance(forwarded.plan, WITHOUT_ROUTINE):
                 late = operations.ended(forwarded, may_land=operation in WRITES and scope.sent)
                 calling.told(None, late or error, scope.sent)
@@ -207,7 +207,7 @@ class Client:
         def in_source_form(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
             if reply is not None:
                 reply = views.told(self.pair, request, reply)
-            if isinstance(error, Rejected):
+            if isinstance(error, ServiceRejected):
                 error = views.refused(self.pair, error)
             told(reply, error, sent)
 

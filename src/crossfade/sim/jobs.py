@@ -25,7 +25,7 @@ from crossfade.core.sync.source_fallback import fence
 from crossfade.core.sync.sync import sync
 from crossfade.core.tables.pair import Pair
 from crossfade.drivers.scope import Scope, TicketScope
-from crossfade.errors import CrossfadeError, Refused, StageUncertain, UnknownOutcome
+from crossfade.errors import CrossfadeError, NotPossibleInStage, StageUncertain, UnknownOutcome
 from crossfade.sim.client import Client
 from crossfade.sim.processes import Task
 
@@ -83,7 +83,7 @@ class JobRun:
         """None where somebody else runs it or has just finished it."""
         try:
             return (yield from claim_job(self.client.agent, self.caller, self.job, SEGMENTS))
-        except Refused as refused:
+        except NotPossibleInStage as refused:
             yield from Note("job", {"refused": refused.message})
             return None
 
@@ -155,7 +155,7 @@ class JobRun:
             elif row.drains:
                 _ = yield from copy_key(pair, source_key, fence(pair) if row.writes is Writes.DELETING else None)
             else:
-                raise Refused(f"a {self.job} in {stage}: one table is written there")
+                raise NotPossibleInStage(f"a {self.job} in {stage}: one table is written there")
 
         yield from self._with_ticket(synced)
 
@@ -177,4 +177,4 @@ class JobRun:
             finally:
                 self.task.scope = Scope()
                 client.agent.release(ticket)
-        raise Refused("the lease ended again and again")
+        raise NotPossibleInStage("the lease ended again and again")

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import AttributeValue, Item
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 KEY_NAMES: Final = ("pk", "sk")
 
@@ -238,7 +238,7 @@ def answer_of(action: Action, reply: Reply) -> Answer:
         return "odd", f"{item!r}: {error}"
 
 
-def answer_of_refusal(action: Action, error: Rejected) -> Answer | None:
+def answer_of_refusal(action: Action, error: ServiceRejected) -> Answer | None:
     """Return the answer that a DynamoDB error stands for; None where it was merely busy."""
     if error.code == "ValidationException":
         return "invalid", None

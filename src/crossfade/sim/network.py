@@ -15,7 +15,7 @@ from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.request.cancellation import cancellation
 from crossfade.core.request.keys import is_strict
 from crossfade.core.request.names import WRITES
-from crossfade.errors import CrossfadeError, Rejected, UnknownOutcome
+from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome
 from crossfade.sim.faults import BATCHES, NEVER_LANDS, Fault, Faults
 from crossfade.sim.parts import parts_of
 from crossfade.sim.processes import Answered, Flight, Process, Task, Watcher
@@ -141,11 +141,11 @@ class Network:
             flight.landed = True
             task.process.in_flight.remove(flight)
             value: Reply | None = None
-            error: Rejected | None = None
+            error: ServiceRejected | None = None
             try:
                 self._perform(call, parts.second(replies), replies)
                 value = parts.whole(replies)
-            except Rejected as refused:
+            except ServiceRejected as refused:
                 error = refused
             for watcher in self.watchers:
                 watcher.landed(task, call, value if error is None else error, late)
@@ -199,27 +199,27 @@ def retried(task: Task, call: Call, answer: Answered) -> Answered:
             task.scope.may_land = True
         if value is not None:
             value = {**value, "ResponseMetadata": {**value["ResponseMetadata"], "RetryAttempts": 1}}
-        elif write and isinstance(error, Rejected):
+        elif write and isinstance(error, ServiceRejected):
             error = UnknownOutcome(f"refused after an earlier attempt: {error}")
         answer(value, error)
 
     return answered
 
 
-def throttled(operation: str, request: Request, random: Random) -> Rejected:
+def throttled(operation: str, request: Request, random: Random) -> ServiceRejected:
     """Return a throttling error; of a transaction, for one action or the whole."""
     if operation in TRANSACTIONS and random.random() < 0.5:
         return cancelled(request, random, "ThrottlingError", "Throughput exceeds the current capacity of your table")
-    return Rejected("ProvisionedThroughputExceededException", "The level of configured throughput was exceeded")
+    return ServiceRejected("ProvisionedThroughputExceededException", "The level of configured throughput was exceeded")
 
 
-def conflict(operation: str, request: Request, random: Random) -> Rejected:
+def conflict(operation: str, request: Request, random: Random) -> ServiceRejected:
     if operation not in TRANSACTIONS:
-        return Rejected("TransactionConflictException", "Transaction is ongoing for the item")
+        return ServiceRejected("TransactionConflictException", "Transaction is ongoing for the item")
     return cancelled(request, random, "TransactionConflict", "Transaction is ongoing for the item")
 
 
-def cancelled(request: Request, random: Random, code: str, text: str) -> Rejected:
+def cancelled(request: Request, random: Random, code: str, text: str) -> ServiceRejected:
     """Because of one of the actions, whichever."""
     reasons: list[Reply] = [{"Code": "None"} for _ in request["TransactItems"]]
     reasons[random.randrange(len(reasons))] = {"Code": code, "Message": text}

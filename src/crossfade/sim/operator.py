@@ -15,7 +15,7 @@ from crossfade.control.gates import Evidence
 from crossfade.control.records import Job, JobStatus
 from crossfade.core.effects import Note, Routine, Sleep
 from crossfade.core.stages import LADDERS, Ramp, Stage
-from crossfade.errors import DatabaseError, Fenced, GateClosed, Refused
+from crossfade.errors import DatabaseError, Fenced, GateClosed, NotPossibleInStage
 from crossfade.sim.jobs import JobRun
 
 RETRY_SECONDS: Final = 0.5
@@ -101,5 +101,5 @@ class Operator:
                     _ = yield from self.perform(Job.BACKFILL, repair=True)
                     continue
                 found = (yield from self.perform(Job.VERIFY, repair=True)).found
-            except (DatabaseError, Refused):
+            except (DatabaseError, NotPossibleInStage):
                 yield from Sleep(RETRY_SECONDS)

@@ -16,7 +16,7 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.evaluate.plain_table import WriteName, evaluate
 from crossfade.core.expressions import ExpressionError, bind, condition, key_condition
 from crossfade.core.items import Item, parse_number
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 Key: TypeAlias = tuple[Any, ...]
 
@@ -45,7 +45,7 @@ class SimTable:
     )
 
     def key(self, item: Item) -> Key:
-        """Raises Rejected where a key attribute is missing, as DynamoDB does."""
+        """Raises ServiceRejected where a key attribute is missing, as DynamoDB does."""
         try:
             return tuple([value_key(item[name]) for name in self.key_names])
         except KeyError:
@@ -82,8 +82,8 @@ def partition_hash(key: Key) -> int:
     return crc32(str(key[0]).encode())
 
 
-def invalid(text: str) -> Rejected:
-    return Rejected("ValidationException", text)
+def invalid(text: str) -> ServiceRejected:
+    return ServiceRejected("ValidationException", text)
 
 
 class Database:
@@ -114,10 +114,10 @@ class Database:
         return tuple(self._operations)
 
     def perform(self, operation: str, request: Request, now: float, as_of: float | None = None) -> Reply:
-        """Carry one call out at `now`. `as_of`: the past moment that a read which allows it sees. Raises Rejected."""
+        """Carry one call out at `now`. `as_of`: the past moment that a read which allows it sees. Raises ServiceRejected."""
         perform = self._operations.get(operation)
         if perform is None:
-            raise Rejected("UnknownOperationException", f"the simulated database has no {operation}")
+            raise ServiceRejected("UnknownOperationException", f"the simulated database has no {operation}")
         reply = perform(request, now, as_of)
         reply["ResponseMetadata"] = {"HTTPStatusCode": 200, "RetryAttempts": 0}
         return reply
@@ -126,7 +126,7 @@ class Database:
         try:
             return self.tables[name]
         except KeyError:
-            raise Rejected("ResourceNotFoundException", "Requested resource not found") from None
+            raise ServiceRejected("ResourceNotFoundException", "Requested resource not found") from None
 
     def _describe(self, request: Request, _now: float, _as_of: float | None) -> Reply:
         table = self.table(request["TableName"])
@@ -162,7 +162,7 @@ class Database:
         try:
             keyed = key_condition(request["KeyConditionExpression"], bindings)
         except ExpressionError as error:
-            raise Rejected(error.code, error.message) from None
+            raise ServiceRejected(error.code, error.message) from None
         partition = value_key(keyed.partition[1])
         rows = table.ordered(partition)
         rows = [row for row in rows if keyed.holds(row[2])]
@@ -236,7 +236,9 @@ class Database:
             done_at, first, answer = self._tokens[token]
             if now - done_at < TOKEN_SECONDS:
                 if first["TransactItems"] != request["TransactItems"]:
-                    raise Rejected("IdempotentParameterMismatchException", "the token was used for another request")
+                    raise ServiceRejected(
+                        "IdempotentParameterMismatchException", "the token was used for another request"
+                    )
                 return dict(answer)
         changes: dict[tuple[str, Key], Item | None] = {}
         reasons: list[dict[str, Any]] = []
@@ -284,7 +286,7 @@ def acted(
             _ = evaluate("DeleteItem", parameters, before, key_names)
             return before, none
         return evaluate(OPERATIONS[kind], parameters, before, key_names).image, none
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code == "ConditionalCheckFailedException":
             reason: dict[str, Any] = {"Code": "ConditionalCheckFailed", "Message": error.text}
             if parameters.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and before is not None:
@@ -295,11 +297,11 @@ def acted(
         raise
 
 
-def cancelled(reasons: list[dict[str, Any]]) -> Rejected:
+def cancelled(reasons: list[dict[str, Any]]) -> ServiceRejected:
     codes = ", ".join(reason["Code"] for reason in reasons)
     text = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
     code = "TransactionCanceledException"
-    return Rejected(
+    return ServiceRejected(
         code, text, {"Error": {"Code": code, "Message": text}, "Message": text, "CancellationReasons": reasons}
     )
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.tables.pair import Pair, key_name
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.sim.model import ActionName
 
 OF_ANOTHER_FORM: Final[frozenset[ActionName]] = frozenset({"append", "append_if", "add", "label", "mark", "unmark"})
@@ -107,10 +107,10 @@ def own_key(pair: Pair, entry: Any) -> str:
     return key_name({name: item[name] for name in pair.target.key_names})
 
 
-def refused(pair: Pair, error: Rejected) -> Rejected:
+def refused(pair: Pair, error: ServiceRejected) -> ServiceRejected:
     """Return the error as the source's."""
     response = seen(pair, dict(error.response))
     reasons: list[Reply] = response.get("CancellationReasons", [])
     if reasons:
         response["CancellationReasons"] = [seen(pair, reason) for reason in reasons]
-    return Rejected(error.code, error.text, response)
+    return ServiceRejected(error.code, error.text, response)

@@ -13,7 +13,7 @@ from crossfade.core.items import Item
 from crossfade.core.stages import Side, other_side
 from crossfade.core.sync.sync import agree, sync
 from crossfade.core.tables.pair import Pair, key_name
-from crossfade.errors import MappingError, Rejected
+from crossfade.errors import MappingError, ServiceRejected
 from crossfade.jobs.bulk import ABOUT_THE_ITEM, get_in_bulk
 from crossfade.streams.changes import Change
 
@@ -63,7 +63,7 @@ def apply_keys(pair: Pair, authority: Side, keys: Sequence[Item]) -> Routine[App
             yield from sync(pair, authority, key)
         except MappingError as error:
             applied.failures.append(Failure(key, error.message))
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code not in ABOUT_THE_ITEM:
                 raise
             applied.failures.append(Failure(key, str(error)))

@@ -15,7 +15,7 @@ from crossfade.control.records import ShardPosition
 from crossfade.core.effects import Call, Reply, Request, Routine
 from crossfade.core.stages import Side
 from crossfade.core.sync.retry import read_again
-from crossfade.errors import Rejected, StreamGap
+from crossfade.errors import ServiceRejected, StreamGap
 from crossfade.streams.changes import Change, change_of, sequence_number
 from crossfade.streams.lineage import Shard, may_have_dropped
 
@@ -72,7 +72,7 @@ def shards_of(stream: Stream) -> Routine[Listing]:
     while True:
         try:
             reply = yield from read_again(Call(stream.side, "DescribeStream", request))
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code != "ResourceNotFoundException":
                 raise
             raise stream.gap("is gone") from error
@@ -105,7 +105,7 @@ def read_page(stream: Stream, position: ShardPosition, iterator: str | None, now
         try:
             request = {"ShardIterator": iterator, "Limit": PAGE_RECORDS}
             reply = yield from read_again(Call(stream.side, "GetRecords", request))
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code == "TrimmedDataAccessException" and position.sequence_number:
                 raise _dropped(stream, position) from error
             if error.code == "ResourceNotFoundException":
@@ -131,7 +131,7 @@ def _iterator(stream: Stream, position: ShardPosition, now: float) -> Routine[st
         request = {**request, **after}
     try:
         reply = yield from read_again(Call(stream.side, "GetShardIterator", request))
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code not in ("TrimmedDataAccessException", "ResourceNotFoundException"):
             raise
         raise _dropped(stream, position) from error

@@ -10,7 +10,7 @@ from crossfade.control.records import Reader, ShardPosition, StreamReader
 from crossfade.control.store import Caller, Control
 from crossfade.control.streams import save_reader, take_reader
 from crossfade.core.effects import Routine, Stamp
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 from crossfade.streams.asking import Stream
 from crossfade.streams.lineage import Shard, discovered, forgettable
 
@@ -63,7 +63,7 @@ def open_ledger(control: Control, opening: Opening, now: int) -> Routine[Ledger]
         if (yield from take_reader(control, wanted, found)):
             positions = yield from control.positions(opening.reader)
             return Ledger(control, wanted, positions, resumed=goes_on)
-    raise Refused(f"the {opening.reader} is being opened by somebody else", next_step="crossfade status")
+    raise NotPossibleInStage(f"the {opening.reader} is being opened by somebody else", next_step="crossfade status")
 
 
 def _refuse_another_stream(opening: Opening, found: StreamReader) -> None:

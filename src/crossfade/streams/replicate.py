@@ -55,7 +55,7 @@ def run_replicate(
 ) -> ReplicateResult:
     """Follow the streams of both tables from where the last run stopped, and sync what has changed.
 
-    Make the clients with `job_config`. `on_report` is called about every second with counts and lag. Raises Refused
+    Make the clients with `job_config`. `on_report` is called about every second with counts and lag. Raises NotPossibleInStage
     (another one runs, a stage without mirrors), StreamGap, Fenced, NotStarted, ConfigurationError (no stream),
     StageUncertain (no lease for minutes) and DatabaseError; whatever it raises, the same command goes on where it was.
     """
@@ -74,7 +74,7 @@ def end_replication(
     caller: Caller | None = None,
     connect: Connect = lean,
 ) -> None:
-    """Have none from now on: its positions are removed, and the gate with them. Refused while it runs."""
+    """Have none from now on: its positions are removed, and the gate with them. NotPossibleInStage while it runs."""
     observer = Observer(None, on_note)
     run_on_own_loop(_end(migration, clients, options, observer, caller, connect))
 

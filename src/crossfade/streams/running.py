@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from crossfade.core.stages import ALL_LADDERS, Side
-from crossfade.errors import ConfigurationError, Refused, StageUncertain
+from crossfade.errors import ConfigurationError, NotPossibleInStage, StageUncertain
 from crossfade.jobs.session import Session
 from crossfade.jobs.workers import UNCERTAIN_RETRY_SECONDS, UNCERTAIN_SECONDS_MAX
 from crossfade.migration import Migration
@@ -27,9 +27,9 @@ REPLICATE_ADVICE: Final = (
 
 
 def refuse_without_mirrors(migration: Migration) -> None:
-    """Raises Refused for a strategy in which the two tables are not kept equal."""
+    """Raises NotPossibleInStage for a strategy in which the two tables are not kept equal."""
     if not any(row.keeps_equal for row in ALL_LADDERS[migration.strategy].values()):
-        raise Refused(
+        raise NotPossibleInStage(
             f"migration {migration.name} goes by the strategy {migration.strategy}, in which nothing is mirrored, so"
             " there is nothing to replicate",
             next_step="crossfade watch --repair --execute brings stray writes over",

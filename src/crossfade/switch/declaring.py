@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from crossfade.errors import ConfigurationError, Refused
+from crossfade.errors import ConfigurationError, NotPossibleInStage
 
 T = TypeVar("T")
 KeyOf = str | Callable[..., Any]
@@ -77,11 +77,11 @@ class Operation:
         return isinstance(self.what, Write)
 
     def keys(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
-        """The entities of one call. Raises Refused; ConfigurationError where the function that gives them fails; a
+        """The entities of one call. Raises NotPossibleInStage; ConfigurationError where the function that gives them fails; a
         TypeError is the caller's, as from the method itself."""
         found = self._found(arguments, named)
         if self.writes and None in found:
-            raise Refused(
+            raise NotPossibleInStage(
                 f"{self.name}: None is the key of what it writes, so nobody would know what is to be mirrored",
                 next_step="let the application choose the keys of new entities, such as a UUID: what the store chooses"
                 " is known only after the write",
@@ -93,7 +93,7 @@ class Operation:
         if isinstance(what, Write) and what.keys is not None:
             found = self._given_by(_several(what.keys), arguments, named)
             if what.transaction and len(found) > TRANSACTION_KEYS_MAX:
-                raise Refused(
+                raise NotPossibleInStage(
                     f"{self.name}: one unit of work of {len(found)} entities, and the target's transactions take"
                     f" {TRANSACTION_KEYS_MAX}",
                     next_step="do it in parts, or declare it without transaction=True where it may be seen half done",

@@ -10,21 +10,25 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Final, cast
 
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 KEY_TEXT_MAX: Final = 2_000  # characters: as long as a key of DynamoDB may be; what is longer is no key
 WAY_OUT: Final = "make a text of it: key=lambda ...: str(...); load and save get that text then"
 
 
 def key_text(key: object) -> str:
-    """Raises Refused for what does not come back from text as it was."""
+    """Raises NotPossibleInStage for what does not come back from text as it was."""
     text = json.dumps(_encoded(key), separators=(",", ":"), ensure_ascii=False)
     try:
         _ = text.encode()
     except UnicodeEncodeError:
-        raise Refused(f"the key {key!r} has half a character in it, which no store keeps", next_step=WAY_OUT) from None
+        raise NotPossibleInStage(
+            f"the key {key!r} has half a character in it, which no store keeps", next_step=WAY_OUT
+        ) from None
     if len(text) > KEY_TEXT_MAX:
-        raise Refused(f"a key of {len(text):,} characters: up to {KEY_TEXT_MAX:,} are kept", next_step=WAY_OUT)
+        raise NotPossibleInStage(
+            f"a key of {len(text):,} characters: up to {KEY_TEXT_MAX:,} are kept", next_step=WAY_OUT
+        )
     return text
 
 
@@ -57,7 +61,9 @@ def _encoded(key: object) -> Any:
         case tuple():
             return [_encoded(part) for part in cast("tuple[object, ...]", key)]
         case _:
-            raise Refused(f"a key of type {type(key).__name__} does not come back from text", next_step=WAY_OUT)
+            raise NotPossibleInStage(
+                f"a key of type {type(key).__name__} does not come back from text", next_step=WAY_OUT
+            )
 
 
 _DECODERS: Final[dict[str, Any]] = {

@@ -71,7 +71,7 @@ class KeepsEqual(Protocol):
         ...
 
     def check_key(self, key: Any) -> None:
-        """Raises Refused for what cannot be a key of an entity."""
+        """Raises NotPossibleInStage for what cannot be a key of an entity."""
         ...
 
     def sync(self, authority: Side, key: Any, is_followed: Callable[[], bool]) -> Routine[None]:

@@ -18,7 +18,7 @@ from crossfade.core.stages import FREEZE_STRATEGY, SIDES, Side
 from crossfade.core.sync import retry
 from crossfade.core.sync.sync import sync
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import ConfigurationError, CrossfadeError, Refused, Rejected
+from crossfade.errors import ConfigurationError, CrossfadeError, NotPossibleInStage, ServiceRejected
 from crossfade.jobs.connecting import landing_seconds_of, made_client, refuse_asynchronous
 from crossfade.migration import Migration, Table
 from crossfade.switch.mirror import SaveFailed
@@ -99,12 +99,12 @@ class TableMirror:
         refuse_one_table(self._migration.name, found["source"], found["target"])
 
     def item_key(self, key: Any) -> Item:
-        """The source's key of an entity. Raises Refused for what cannot be one."""
+        """The source's key of an entity. Raises NotPossibleInStage for what cannot be one."""
         declared = self._migration.source.key
         parts = cast("tuple[object, ...]", key) if isinstance(key, tuple) else (key,)
         if len(parts) != len(declared):
             names = ", ".join(declared)
-            raise Refused(
+            raise NotPossibleInStage(
                 f"{key!r} is no key of {self._migration.source.name}: {len(declared)} values are needed, {names}",
                 next_step="key= gives a value, or of a table with a sort key a tuple of both",
             )
@@ -113,14 +113,14 @@ class TableMirror:
     def _value(self, name: str, kind: Kind, part: object) -> dict[str, Any]:
         if isinstance(part, bool) or not isinstance(part, TYPES[kind]):
             wanted = " or ".join(each.__name__ for each in TYPES[kind])
-            raise Refused(
+            raise NotPossibleInStage(
                 f"{part!r} is no {name} of {self._migration.source.name}: its type is {kind}, so {wanted} is needed",
                 next_step="key=lambda ...: gives it in that type",
             )
         return {kind: str(part) if kind == "N" else part}
 
     def check_key(self, key: Any) -> None:
-        """Raises Refused for what cannot be a key of an item."""
+        """Raises NotPossibleInStage for what cannot be a key of an item."""
         _ = self.item_key(key)
 
     def sync(self, authority: Side, key: Any, is_followed: Callable[[], bool]) -> Routine[None]:  # noqa: ARG002
@@ -135,7 +135,7 @@ class TableMirror:
 def _description(side: Side, table: str) -> Routine[Mapping[str, Any]]:
     try:
         reply = yield from retry.read_again(Call(side, "DescribeTable", {"TableName": table}))
-    except Rejected:
+    except ServiceRejected:
         return {}
     found: Mapping[str, Any] = reply["Table"]
     return found

@@ -11,7 +11,7 @@ from crossfade.core.sync.retry import patiently
 from crossfade.core.sync.source_fallback import fence
 from crossfade.core.tables.guards import with_guard
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.jobs.repair import Repair
 from crossfade.verify.compare import Stray, read_stray
 
@@ -39,7 +39,7 @@ def repair_stray(pair: Pair, row: Row, stray: Stray) -> Routine[Repair]:
     request: Request = {"TableName": pair.target.name, "Key": stray.target_key}
     try:
         _ = yield from patiently(Call("target", "DeleteItem", with_guard(request, pair.unchanged("target", stored))))
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code != "ConditionalCheckFailedException":
             raise
         return Repair.FAILED

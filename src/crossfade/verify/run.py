@@ -25,7 +25,7 @@ from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.stages import ALL_LADDERS, Side, Stage
 from crossfade.core.sync.compare import Difference
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
@@ -115,7 +115,7 @@ def sides_of(strategy: str) -> tuple[Side, ...]:
 
 
 def check_stage(strategy: str, stage: Stage) -> None:
-    """Raises Refused where there is nothing to compare."""
+    """Raises NotPossibleInStage where there is nothing to compare."""
     row = ALL_LADDERS[strategy][stage]
     if row.keeps_equal or row.drains:
         return
@@ -328,7 +328,9 @@ class _SegmentTask:
             stage = scope.ticket.stage
             row = ALL_LADDERS[session.migration.strategy][stage]
             if not (row.keeps_equal or row.drains):
-                raise Refused(f"the migration is in {stage} by now, where one table is written: nothing to repair")
+                raise NotPossibleInStage(
+                    f"the migration is in {stage} by now, where one table is written: nothing to repair"
+                )
             if self._covers and not isinstance(what, Stray):
                 outcome = await session.run(repair_uncovered(session.pair, row, what), scope)
             elif isinstance(what, Stray):

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from crossfade.aws.lean import BulkClient
 from crossfade.aws.own_calls import method_name
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from tests.conftest import Database
 
 ITEM: dict[str, Any] = {
@@ -55,7 +55,7 @@ def theirs_to(client: Any, operation: str, request: dict[str, Any]) -> Any:
 async def ours_to(client: BulkClient, operation: str, request: dict[str, Any]) -> Any:
     try:
         return without_metadata(await client.call(operation, request))
-    except Rejected as error:
+    except ServiceRejected as error:
         return without_metadata(dict(error.response))
 
 

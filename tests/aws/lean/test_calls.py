@@ -12,7 +12,7 @@ import pytest
 
 from crossfade.aws.lean import BulkClient, NotSent, QueueFull
 from crossfade.aws.lean.settings import settings_of
-from crossfade.errors import ConfigurationError, Rejected, UnknownOutcome
+from crossfade.errors import ConfigurationError, ServiceRejected, UnknownOutcome
 from tests.aws.lean.scripted import (
     GET,
     PUT,
@@ -53,7 +53,7 @@ def test_throttling_ends_with_the_attempts() -> None:
 
     async def scenario() -> None:
         async with lean(in_turn(THROTTLED)) as (client, server):
-            with pytest.raises(Rejected) as raised:
+            with pytest.raises(ServiceRejected) as raised:
                 _ = await client.call("PutItem", PUT)
         assert (raised.value.code, raised.value.text) == ("ProvisionedThroughputExceededException", "too fast")
         assert raised.value.response["ResponseMetadata"]["RetryAttempts"] == 2
@@ -67,7 +67,7 @@ def test_a_refusal_for_good_is_not_tried_again() -> None:
 
     async def scenario() -> None:
         async with lean(in_turn(refusal("ConditionalCheckFailedException"))) as (client, server):
-            with pytest.raises(Rejected, match="ConditionalCheckFailedException"):
+            with pytest.raises(ServiceRejected, match="ConditionalCheckFailedException"):
                 _ = await client.call("PutItem", PUT)
         assert len(server.received) == 1
 
@@ -365,7 +365,7 @@ def test_a_wrong_secret_is_not_taken_for_a_wrong_clock() -> None:
 
     async def scenario() -> None:
         async with lean(in_turn(refused)) as (client, server):
-            with pytest.raises(Rejected, match="InvalidSignatureException"):
+            with pytest.raises(ServiceRejected, match="InvalidSignatureException"):
                 _ = await client.call("PutItem", PUT)
         assert len(server.received) == 1
 
@@ -405,7 +405,7 @@ def test_what_cannot_be_sent_is_refused() -> None:
 
     async def scenario() -> None:
         async with lean(in_turn(http())) as (client, server):
-            with pytest.raises(Rejected, match="ValidationException"):
+            with pytest.raises(ServiceRejected, match="ValidationException"):
                 _ = await client.call("PutItem", {"TableName": "table", "Item": {"pk": {"S": {1, 2}}}})
             with pytest.raises(ConfigurationError, match="no operation 'PutThing'"):
                 _ = await client.call("PutThing", {})

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from crossfade.aws.lean import BulkClient
 from crossfade.aws.lean.settings import settings_of
 from crossfade.aws.own_calls import method_name, outcome_of
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 from tests.aws.lean.samples import ANSWERS, RECORDED_ANSWERS, REQUESTS, STREAMS, errors, on_the_wire
 from tests.aws.lean.scripted import Received, botocore_client, http, scripted
 
@@ -158,13 +158,13 @@ def caught(call: Any, operation: str, request: dict[str, Any]) -> Any:
         response = cast("Any", error).response
         response["ResponseMetadata"].pop("MaxAttemptsReached", None)  # a word of botocore's about itself
         return outcome_of(response["ResponseMetadata"]["HTTPStatusCode"], response)
-    except (Rejected, UnknownOutcome) as error:
+    except (ServiceRejected, UnknownOutcome) as error:
         return error
 
 
 def same(theirs: Any, ours: Any) -> None:
     assert type(theirs) is type(ours), (theirs, ours)
-    if isinstance(theirs, Rejected):
+    if isinstance(theirs, ServiceRejected):
         assert (theirs.code, theirs.text, theirs.response) == (ours.code, ours.text, ours.response)
     elif isinstance(theirs, UnknownOutcome):
         assert theirs.message == ours.message

@@ -11,7 +11,7 @@ import pytest
 from crossfade.aws.lean import BulkClient
 from crossfade.aws.lean.gathering import KEYS_MAX, GatheredReads
 from crossfade.core.effects import Reply, Request
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 from tests.conftest import Database
 
 
@@ -106,7 +106,7 @@ def test_a_batch_holds_no_more_than_the_service_takes() -> None:
         {"Responses": {"arn:aws:dynamodb:eu-west-1:123456789012:table/a": [item("1")]}},
         {"Responses": {"a": [item("3")]}},
         {"Responses": {}, "UnprocessedKeys": {"a": {"Keys": [{"n": {"N": "3"}}]}}},
-        Rejected("ValidationException", "one of them"),
+        ServiceRejected("ValidationException", "one of them"),
     ],
 )
 def test_what_a_batch_leaves_open_is_asked_for_again(batch: Reply | Exception) -> None:
@@ -121,7 +121,7 @@ def test_what_a_batch_leaves_open_is_asked_for_again(batch: Reply | Exception) -
 def test_who_may_not_read_batches_is_not_asked_to_again() -> None:
     """A role may have been granted GetItem alone."""
     service = Service({("a", "1"): item("1")})
-    service.batch = Rejected("AccessDeniedException", "no")
+    service.batch = ServiceRejected("AccessDeniedException", "no")
 
     async def ask() -> None:
         reads = GatheredReads(service.call)

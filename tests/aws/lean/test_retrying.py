@@ -17,13 +17,13 @@ from crossfade.aws.lean.retrying import (
     STANDARD_CODES,
     RetryRules,
 )
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 
 MODES = ("legacy", "standard", "adaptive")
 
 
 def refusal(code: str, status_code: int = 400) -> Failure:
-    return Failure(FailureKind.REFUSED, Rejected(code, ""), code, status_code)
+    return Failure(FailureKind.REFUSED, ServiceRejected(code, ""), code, status_code)
 
 
 def server_error(status_code: int) -> Failure:

@@ -33,7 +33,7 @@ from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.local.kafka import KafkaServer
 from tests.cdc.mysql.reading import select_all
 from tests.cdc.shop import customer, order, order_key, product, shop
@@ -116,7 +116,7 @@ class Setting:
         except ClientError as error:
             response: Any = cast("Any", error).response
             said = response["Error"]
-            raise Rejected(said["Code"], said["Message"], response) from None
+            raise ServiceRejected(said["Code"], said["Message"], response) from None
         return reply
 
     def capture(self, **how: Any) -> Capture:

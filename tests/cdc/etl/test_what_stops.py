@@ -20,7 +20,7 @@ from crossfade.cdc.mysql.errors import RowsUntold
 from crossfade.cdc.mysql.positions import Position, reaches
 from crossfade.cdc.row import Row
 from crossfade.cdc.rows import Child, Rows
-from crossfade.errors import Rejected, StreamGap
+from crossfade.errors import ServiceRejected, StreamGap
 from crossfade.migration import Table
 from tests.cdc.etl.setting import ARRIVAL_SECONDS, Setting
 from tests.cdc.shop import KEY, customer, order, order_key, product
@@ -132,7 +132,7 @@ def test_what_nobody_wrote_is_kept_as_it_is(setting: Setting) -> None:
     assert work(setting).counts.set_aside == 2
     found = {letter.error: letter for letter in letters(setting)}
     assert found["ChangeUnreadable"].value == b"\x00 no change"
-    assert "ValidationException" in found["Rejected"].reason
+    assert "ValidationException" in found["ServiceRejected"].reason
     progress = setting.progress()
     assert progress.lag_events == 0
 
@@ -142,9 +142,9 @@ def test_a_missing_right_stops_it(setting: Setting) -> None:
     send_changes(setting, *(customer_change(key, "Ann", key) for key in range(1, 4)))
 
     async def refused(_destination: Destination, _change: Change) -> Applied:
-        raise Rejected("AccessDeniedException", "not authorized to perform dynamodb:PutItem")
+        raise ServiceRejected("AccessDeniedException", "not authorized to perform dynamodb:PutItem")
 
-    with pytest.raises(Rejected, match="not authorized"):
+    with pytest.raises(ServiceRejected, match="not authorized"):
         _ = work(setting, run=refused)
     assert letters(setting) == []
     assert setting.progress().lag_events == 3

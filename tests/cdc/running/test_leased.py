@@ -24,7 +24,7 @@ from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Stage
-from crossfade.errors import Refused, StageUncertain, TurnedBack
+from crossfade.errors import NotPossibleInStage, StageUncertain, TurnedBack
 from crossfade.migration import Table
 from tests.cdc.shop import KEY, order, order_key
 from tests.cdc.shop import customer as customer_item
@@ -183,7 +183,7 @@ def test_a_migration_that_was_cancelled_ends_it(world: World) -> None:
             async with asyncio.timeout(30):
                 while leased.failure is None:
                     await asyncio.sleep(0.05)
-            with pytest.raises(Refused, match="was cancelled"):
+            with pytest.raises(NotPossibleInStage, match="was cancelled"):
                 _ = await carry(world.destination, customer("late", 1))
 
     asyncio.run(play())

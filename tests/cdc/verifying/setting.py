@@ -42,7 +42,7 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.stages import FREEZE_STRATEGY, Gate, Stage
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.jobs.connecting import job_config
 from crossfade.migration import Table
 from tests.cdc.etl.setting import ARRIVAL_SECONDS, SCHEMA, wait_for
@@ -179,7 +179,7 @@ class Migrated:
         except ClientError as error:
             response: Any = cast("Any", error).response
             said = response["Error"]
-            raise Rejected(said["Code"], said["Message"], response) from None
+            raise ServiceRejected(said["Code"], said["Message"], response) from None
         return reply
 
     def bulk(self) -> BulkClient:

@@ -11,7 +11,7 @@ from crossfade.cdc.verifying import LogApplied, Pause, RowSides, RowVerifyOption
 from crossfade.cdc.verifying.reading import whole_chunk
 from crossfade.control.jobs import save_checkpoint
 from crossfade.control.records import Job, JobRecord, JobStatus
-from crossfade.errors import ConfigurationError, Refused
+from crossfade.errors import ConfigurationError, NotPossibleInStage
 from crossfade.jobs.pace import Pace
 from tests.cdc.verifying.damage import ROWS, extra, misplaced
 from tests.cdc.verifying.setting import LANDING_SECONDS, Migrated
@@ -108,7 +108,7 @@ def test_without_the_log_applied_there_is_no_verdict(migrated: Migrated) -> None
     migrated.write("INSERT INTO shop.customers VALUES (1, 'Ann')")
     sides = migrated.sides()
     never = LogApplied(lambda: migrated.beginning, lambda _: False, patience_seconds=0.5)
-    with pytest.raises(Refused, match=r"the log was not applied within 0\.5 s"):
+    with pytest.raises(NotPossibleInStage, match=r"the log was not applied within 0\.5 s"):
         _ = migrated.verify(sides=RowSides(sides.migration, sides.source, sides.destination, never))
 
 

@@ -12,7 +12,7 @@ from crossfade.cdc.purging import Purged, PurgeOptions, run_purge
 from crossfade.cdc.verifying import LogApplied, Pause
 from crossfade.core.effects import Request
 from crossfade.core.mapping import STAMP
-from crossfade.errors import ConfigurationError, Refused
+from crossfade.errors import ConfigurationError, NotPossibleInStage
 from tests.backfill.setting import Interposed, connect, once
 from tests.cdc.stamping import Stamped, tombstone
 from tests.cdc.verifying.setting import LANDING_SECONDS, Migrated, key_of
@@ -92,9 +92,9 @@ def test_hazard_4_while_an_older_event_may_come_nothing_is_purged(migrated: Migr
     """The log is not applied up to the purge's begin, or something is kept aside: either is refused."""
     some_deleted(migrated)
     behind = LogApplied(lambda: migrated.beginning, lambda _: False, patience_seconds=0.5)
-    with pytest.raises(Refused, match="the log was not applied"):
+    with pytest.raises(NotPossibleInStage, match="the log was not applied"):
         _ = purged(migrated, settling=behind)
-    with pytest.raises(Refused, match="2 dead letters are left"):
+    with pytest.raises(NotPossibleInStage, match="2 dead letters are left"):
         _ = purged(migrated, late=lambda: "2 dead letters are left")
     assert len(tombstones(migrated)) == 4
 

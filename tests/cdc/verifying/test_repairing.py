@@ -12,7 +12,7 @@ from crossfade.cdc.verifying import RowVerifyOptions
 from crossfade.core.effects import Request
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Stage
-from crossfade.errors import MappingError, Refused
+from crossfade.errors import MappingError, NotPossibleInStage
 from crossfade.migration import Table
 from tests.backfill.setting import Interposed, connect, once
 from tests.cdc.verifying.damage import stale_child
@@ -161,5 +161,5 @@ def test_a_row_that_cannot_be_mapped_is_a_difference_that_no_repair_mends(migrat
 def test_without_anything_to_compare_or_to_repair_it_is_refused(migrated: Migrated, repair: bool) -> None:
     """In `off` both sides differ by design."""
     migrated.move(Stage.OFF)
-    with pytest.raises(Refused, match="a verify means nothing in stage off"):
+    with pytest.raises(NotPossibleInStage, match="a verify means nothing in stage off"):
         _ = migrated.verify(RowVerifyOptions(landing_seconds=LANDING_SECONDS, repair=repair))

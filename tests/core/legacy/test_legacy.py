@@ -10,13 +10,13 @@ from crossfade.core.evaluate.plain_table import evaluate
 from crossfade.core.expressions import KeyNames, bind, key_condition
 from crossfade.core.items import Item
 from crossfade.core.request.legacy import modern, reworded
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 KEY: Item = {"pk": {"S": "p"}}
 
 
 def refusal(operation: str, **request: Any) -> str:
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ServiceRejected) as refused:
         _ = modern(operation, request, KeyNames(("pk",), ("sk",)))
     assert refused.value.code == "ValidationException"
     return refused.value.text
@@ -153,7 +153,7 @@ def test_keys_that_are_known_later(conditions: dict[str, str], text: str) -> Non
     assert refusal("Query", KeyConditions=given) == text
     asked = modern("Query", {"KeyConditions": given})
     bindings = bind(asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"])
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ServiceRejected) as refused:
         _ = key_condition(asked["KeyConditionExpression"], bindings, key_names=KeyNames(("pk",), ("sk",)))
     assert refused.value.text == text
 
@@ -198,16 +198,16 @@ def test_more_than_an_expression_may_hold() -> None:
         if holds:
             assert evaluate("DeleteItem", request, before, ("pk",)).image is None
         else:
-            with pytest.raises(Rejected, match="The conditional request failed"):
+            with pytest.raises(ServiceRejected, match="The conditional request failed"):
                 _ = evaluate("DeleteItem", request, before, ("pk",))
 
 
 def test_a_servers_words_for_the_translation_become_those_for_the_legacy_form() -> None:
     """Only an update has other words, and only one with AttributeUpdates."""
-    said = Rejected("ValidationException", "An operand in the update expression has an incorrect data type")
+    said = ServiceRejected("ValidationException", "An operand in the update expression has an incorrect data type")
     assert reworded("UpdateItem", {"AttributeUpdates": {}}, said).text == "Type mismatch for attribute to update"
     assert reworded("UpdateItem", {"UpdateExpression": ""}, said) is said
-    other = Rejected("ConditionalCheckFailedException", "The conditional request failed")
+    other = ServiceRejected("ConditionalCheckFailedException", "The conditional request failed")
     assert reworded("UpdateItem", {"AttributeUpdates": {}}, other) is other
 
 

@@ -31,7 +31,7 @@ from crossfade.core.expressions import KeyNames, bind, condition, key_condition,
 from crossfade.core.items import Item, canonical, same_item
 from crossfade.core.request.legacy import modern, reworded
 from crossfade.core.request.projection import selected
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from tests.core.expressions.expression_strategies import Draw, chance, item, pick
 from tests.core.expressions.raw_client import Connection, Failure, parsed_item
 from tests.core.legacy.legacy_strategies import WRITES, LegacyWriter
@@ -131,7 +131,7 @@ def evaluated(operation: Any, request: Request, present: Item | None) -> tuple[I
     """The answer and the item afterwards."""
     try:
         found = evaluate(operation, modern(operation, request), present, KEYS)
-    except Rejected as error:
+    except ServiceRejected as error:
         return (error.code, error.text), present
     return found.reply.get("Attributes", {}), found.image
 
@@ -147,7 +147,7 @@ def translated(
         _ = connection.call("PutItem", TableName=TRANSLATED, Item=present)
     answer = sent(connection, operation, modern(operation, request), TRANSLATED)
     if isinstance(answer, tuple):
-        error = reworded(operation, request, Rejected(*answer))
+        error = reworded(operation, request, ServiceRejected(*answer))
         answer = (error.code, error.text)
     return answer, stored(connection, TRANSLATED, key)
 
@@ -264,7 +264,7 @@ def understood(operation: str, request: Request, items: list[Item]) -> Any:
         bindings.finish()
         if operation in ("Query", "Scan"):
             _ = selected(asked)
-    except Rejected as error:
+    except ServiceRejected as error:
         return error.code, error.text
     if "Key" in asked:
         items = [each for each in items if each["sk"] == asked["Key"]["sk"]]

@@ -9,7 +9,7 @@ import pytest
 
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP, Kind, Piece, compile_mapping
-from crossfade.errors import MappingError, MappingInvalid, Refused
+from crossfade.errors import MappingError, MappingInvalid, NotPossibleInStage
 from crossfade.mapping import (
     convert,
     custom,
@@ -170,7 +170,7 @@ def test_partitions_lists_every_suffix_once() -> None:
 def test_partitions_are_refused_where_the_sort_key_decides() -> None:
     """A target partition joined from both key parts cannot be told from the partition alone."""
     mapping = compile_mapping([join(("customer", "order"), into="pk")], KEY, {"pk": "S"})
-    with pytest.raises(Refused, match="cannot be told: 'pk' is also made from the rest"):
+    with pytest.raises(NotPossibleInStage, match="cannot be told: 'pk' is also made from the rest"):
         _ = mapping.partitions({"S": "acme"})
 
 

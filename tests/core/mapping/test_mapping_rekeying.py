@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from crossfade import Migration, Table
 from crossfade.core.items import Item, same_item
 from crossfade.core.mapping import CompiledMapping, Kind, Piece, compile_mapping
-from crossfade.errors import MappingError, MappingInvalid, Refused
+from crossfade.errors import MappingError, MappingInvalid, NotPossibleInStage
 from crossfade.mapping import convert, derive_key, identity, move, rename, text_to_number, use_as_key
 from tests.core.mapping.mapping_strategies import items
 
@@ -87,7 +87,7 @@ def test_half_a_key_leads_nowhere(piece: Piece) -> None:
     with pytest.raises(MappingError):
         _ = mapping.backward_key({"guid": {"S": "g"}})
     for value, back in (({"S": "c"}, False), ({"S": "g"}, True)):
-        with pytest.raises(Refused):
+        with pytest.raises(NotPossibleInStage):
             _ = mapping.partitions(value, back=back)
 
 

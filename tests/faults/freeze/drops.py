@@ -20,7 +20,7 @@ from crossfade.core.effects import Call as EffectCall
 from crossfade.core.effects import Note, Request, Routine, Sleep
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Row, Side
-from crossfade.errors import CrossfadeError, MappingError, Rejected, UnknownOutcome
+from crossfade.errors import CrossfadeError, MappingError, ServiceRejected, UnknownOutcome
 from crossfade.switch import repairing
 from crossfade.switch.intents import Intent, Intents
 from crossfade.switch.invoking import Invoke, Raised, Repositories
@@ -132,7 +132,7 @@ def sent_once(request: Request, **_lock: Any) -> Routine[bool]:
         _ = yield from EffectCall("target", "PutItem", request)
     except UnknownOutcome:
         return True
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code != "ConditionalCheckFailedException":
             raise
         return False
@@ -147,7 +147,7 @@ def done_first(self: Applier, lane: Any, changes: Any, *, done: Callable[[], Non
 
 def any_refusal(error: CrossfadeError) -> bool:
     """Whatever DynamoDB refuses is a dead letter."""
-    return isinstance(error, (Rejected, MappingError))
+    return isinstance(error, (ServiceRejected, MappingError))
 
 
 def with_errors(self: Membership) -> list[Any]:

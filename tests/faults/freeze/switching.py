@@ -27,7 +27,7 @@ from crossfade.core.items import Item
 from crossfade.core.stages import FREEZE, Stage
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
-from crossfade.errors import CrossfadeError, DatabaseError, Held, Refused
+from crossfade.errors import CrossfadeError, DatabaseError, Held, NotPossibleInStage
 from crossfade.mapping import rename
 from crossfade.migration import Migration, Table
 from crossfade.sim.tables import Database, Key
@@ -417,7 +417,7 @@ class SwitchTrial:
         of_caller = [mishap for step, mishap, waited in course.hit if waited and not is_method(step)]
         if isinstance(error, Held):
             good = where.row.holds and self.call.writes
-        elif isinstance(error, Refused):
+        elif isinstance(error, NotPossibleInStage):
             good = self.call.arguments is many
         elif isinstance(error, DatabaseError):
             failed = [mishap for mishap in of_caller if mishap.ends == "answer"]

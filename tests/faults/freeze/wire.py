@@ -19,7 +19,7 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from crossfade.aws.lean.connection import Answer
 from crossfade.aws.lean.failures import FailureKind, failed
 from crossfade.aws.lean.pool import Pool
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 from crossfade.sim.tables import Database
 from tests.aws.faults import NO_HEADERS, Raw
 from tests.contract.worlds import low_level_client
@@ -253,7 +253,7 @@ class Wire:
     def _carried_out(self, operation: str, body: Body) -> tuple[int, Body]:
         try:
             reply = self.database.perform(operation, body, self.clock.now)
-        except Rejected as error:
+        except ServiceRejected as error:
             more = {name: value for name, value in error.response.items() if name in ("Item", "CancellationReasons")}
             return 400, {"__type": f"{ERROR_TYPE}{error.code}", "message": error.text, **more}
         return 200, {name: value for name, value in reply.items() if name != "ResponseMetadata"}

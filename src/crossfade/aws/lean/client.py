@@ -64,7 +64,7 @@ class BulkClient:
         return cls(botocore_client, settings_of(botocore_client, connections_max, queue_max, attempts_max))
 
     async def call(self, operation: str, request: Request) -> Reply:
-        """Carry out one request. Raises Rejected or UnknownOutcome; of the latter, a NotSent was certainly not.
+        """Carry out one request. Raises ServiceRejected or UnknownOutcome; of the latter, a NotSent was certainly not.
 
         Request and reply are in botocore's low-level form. What a batch left unprocessed is in the reply.
         """

@@ -13,19 +13,19 @@ from typing import Any, Final, cast
 import orjson
 
 from crossfade.core.effects import Request
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 BINARY: Final = re.compile(rb'"BS?"')  # one search, and cheaper than two for substrings
 
 
 def encoded(request: Request) -> bytes:
-    """Raises Rejected for what cannot be JSON."""
+    """Raises ServiceRejected for what cannot be JSON."""
     try:
         body = orjson.dumps(request, default=_base64)
         if BINARY.search(body) is not None and _has_text(request):
             body = orjson.dumps(_text_as_bytes(request), default=_base64)
     except (TypeError, ValueError, RecursionError) as error:
-        raise Rejected("ValidationException", f"the request cannot be sent: {error}") from error
+        raise ServiceRejected("ValidationException", f"the request cannot be sent: {error}") from error
     return body
 
 

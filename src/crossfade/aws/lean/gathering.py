@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import canonical_value
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 
 KEYS_MAX: Final = 100  # in a request
 GATHERED: Final = frozenset(
@@ -35,7 +35,7 @@ class WaitingRead:
 
 
 class GatheredReads:
-    """For one event loop. `call` carries out a request; it raises Rejected or UnknownOutcome."""
+    """For one event loop. `call` carries out a request; it raises ServiceRejected or UnknownOutcome."""
 
     def __init__(self, call: Callable[[str, Request], Awaitable[Reply]]) -> None:
         self._call = call
@@ -44,7 +44,7 @@ class GatheredReads:
         self._sending: set[asyncio.Task[None]] = set()
 
     async def get(self, request: Request) -> Reply:
-        """What GetItem would give. Raises Rejected or UnknownOutcome."""
+        """What GetItem would give. Raises ServiceRejected or UnknownOutcome."""
         if not self._allowed or not request.keys() <= GATHERED:
             return await self._call("GetItem", request)
         name = name_of(request["TableName"], request["Key"], request["Key"])
@@ -89,7 +89,7 @@ class GatheredReads:
             table["Keys"].append(each.request["Key"])
         try:
             reply = await self._call("BatchGetItem", {"RequestItems": tables})
-        except Rejected as error:  # for the sake of one of them, perhaps
+        except ServiceRejected as error:  # for the sake of one of them, perhaps
             self._allowed = self._allowed and error.code != FORBIDDEN
             left = asked
         except Exception as error:  # noqa: BLE001 - whoever waits gets it

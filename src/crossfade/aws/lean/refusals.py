@@ -1,4 +1,4 @@
-"""What an answer that is not a success means: the error in botocore's shape, as Rejected or UnknownOutcome."""
+"""What an answer that is not a success means: the error in botocore's shape, as ServiceRejected or UnknownOutcome."""
 
 from __future__ import annotations
 

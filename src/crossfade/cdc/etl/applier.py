@@ -16,7 +16,7 @@ from crossfade.cdc.planning import name_of_row
 from crossfade.core.effects import Reply, Request
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.scope import Scope
-from crossfade.errors import CrossfadeError, MappingError, Rejected, StageUncertain
+from crossfade.errors import CrossfadeError, MappingError, ServiceRejected, StageUncertain
 
 # Refusals that are about the item and not about the table, the caller's rights or the load.
 ABOUT_THE_ITEM: Final = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
@@ -66,7 +66,7 @@ def through(client: Any) -> Run:
 
 def cannot_be_applied(error: CrossfadeError) -> bool:
     """True if the reason lies in this one change, so that others can go on; else it is one to stop for."""
-    if isinstance(error, Rejected):
+    if isinstance(error, ServiceRejected):
         return error.code in ABOUT_THE_ITEM
     return isinstance(error, (MappingError, ChangeUnreadable))
 

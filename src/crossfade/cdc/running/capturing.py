@@ -51,7 +51,7 @@ from crossfade.cdc.terms import Term
 from crossfade.control.jobs import claim_job, finish_job, load_checkpoints, means_nothing, save_checkpoint
 from crossfade.control.records import Job, Role
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.session import NoteFunction
 
@@ -130,18 +130,18 @@ def run_capture(
     """Until it is done, or `stop` is set, or so many seconds are over, or `once` at the log's present end.
 
     `from_now`: a backfill begins anew, and reads the log from where it ends now. Raises what reading, publishing and
-    applying raise, Refused where this means nothing, and Fenced where another process has taken over."""
+    applying raise, NotPossibleInStage where this means nothing, and Fenced where another process has taken over."""
     run = _Run(pipeline, source, stop, on_look, past_removals, backfill=backfill, once=once, seconds=seconds)
     return run_on_own_loop(run.work(note, again=again or from_now, from_now=from_now))
 
 
 def check_stage(stage: Stage, *, backfill: bool) -> None:
-    """Raises Refused where it means nothing."""
+    """Raises NotPossibleInStage where it means nothing."""
     row = FREEZE[stage]
     if row.is_single:
         raise means_nothing("backfill" if backfill else "replication", FREEZE_STRATEGY, stage)
     if backfill and row.authority != "source":
-        raise Refused(
+        raise NotPossibleInStage(
             f"a backfill means nothing in stage {stage}: the target decides what is in it",
             next_step="crossfade rollback --to shadow --execute",
         )
@@ -214,7 +214,7 @@ class _Run:
     def _prepare(self, found: Checkpoint) -> None:
         """See that the source can be followed, that the topics are there, and what there is to do."""
         if not self._backfill and found.snapshot and not self._tracked.is_told:
-            raise Refused(
+            raise NotPossibleInStage(
                 "a backfill has begun and is not complete: it carries the log on by itself meanwhile",
                 next_step="crossfade backfill --execute, then this again",
             )

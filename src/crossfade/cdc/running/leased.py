@@ -27,7 +27,7 @@ from crossfade.control.agent import LEASE_SECONDS
 from crossfade.control.records import Role
 from crossfade.control.store import Caller
 from crossfade.core.stages import Stage
-from crossfade.errors import DatabaseError, Refused, StageUncertain
+from crossfade.errors import DatabaseError, NotPossibleInStage, StageUncertain
 from crossfade.jobs.session import JobClient, NoteFunction
 
 T = TypeVar("T")
@@ -120,7 +120,7 @@ class Leased(JobClient):
 
     def _heard(self, name: str, facts: dict[str, Any]) -> None:
         if name == "migration_gone":
-            self.failure = Refused(
+            self.failure = NotPossibleInStage(
                 f"migration {self.migration.name} was cancelled: nothing is carried any more",
                 next_step="crossfade start --execute, to begin it anew",
             )

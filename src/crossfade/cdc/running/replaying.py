@@ -27,7 +27,7 @@ from crossfade.cdc.running.leased import Leased
 from crossfade.cdc.running.pipeline import Pipeline
 from crossfade.control.records import Role
 from crossfade.core.stages import FREEZE
-from crossfade.errors import ConfigurationError, CrossfadeError, Refused
+from crossfade.errors import ConfigurationError, CrossfadeError, NotPossibleInStage
 from crossfade.jobs.connecting import lean
 from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.session import NoteFunction
@@ -87,7 +87,7 @@ class Replayed:
 def run_replay(
     pipeline: Pipeline, start: From, into: str, *, on_look: Callable[[Replayed], None], note: NoteFunction
 ) -> Replayed:
-    """Raises Refused where the target decides, and what stops a worker."""
+    """Raises NotPossibleInStage where the target decides, and what stops a worker."""
     return run_on_own_loop(_replay(pipeline, start, into, on_look, note))
 
 
@@ -105,7 +105,7 @@ async def _replay(
     leased = Leased(pipeline.migration, pipeline.client, Role.ETL, pipeline.caller, note, calls_max=IN_FLIGHT_MAX)
     async with leased:
         if FREEZE[leased.stage].authority != "source":
-            raise Refused(
+            raise NotPossibleInStage(
                 f"in stage {leased.stage} the target decides, so nothing of the log is written to it",
                 next_step="replay into another table with --into, or go back first: crossfade rollback --to shadow"
                 " --execute",

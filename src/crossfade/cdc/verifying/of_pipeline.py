@@ -19,7 +19,7 @@ from crossfade.cdc.verifying.run import RowSides
 from crossfade.cdc.verifying.settling import LogApplied, Pause, Settling, applied_by_capture, applied_by_group
 from crossfade.control.records import CaptureRecord
 from crossfade.core.stages import FREEZE, Stage
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 MIRROR_SECONDS: Final = 5.0  # a mirror that is merely behind has come by then
 
@@ -85,10 +85,10 @@ def late(pipeline: Pipeline, stage: Stage) -> str:
 
 
 def kept(pipeline: Pipeline) -> Position:
-    """Return from where the log is carried on. It blocks; raises Refused where nothing carries it."""
+    """Return from where the log is carried on. It blocks; raises NotPossibleInStage where nothing carries it."""
     found: CaptureRecord | None = pipeline.run(pipeline.captures.found())
     if found is None or not found.position:
-        raise Refused(
+        raise NotPossibleInStage(
             "nothing has carried the log yet, so nothing tells how its changes are counted",
             next_step="crossfade backfill --execute",
         )

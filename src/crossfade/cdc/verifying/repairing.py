@@ -37,7 +37,7 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.stages import FREEZE
 from crossfade.core.tables.pair import key_name
 from crossfade.drivers.scope import Scope
-from crossfade.errors import MappingError, Refused, Rejected
+from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected
 from crossfade.jobs.bulk import ABOUT_THE_ITEM
 from crossfade.jobs.session import JobClient
 
@@ -78,12 +78,12 @@ class Marking:
         self._name = name
 
     def __call__(self) -> Version:
-        """Raises SourceError; Refused where the log is counted by another server's places."""
+        """Raises SourceError; NotPossibleInStage where the log is counted by another server's places."""
         carried = self._carried()
         now = position_now(self._source, epoch=carried.epoch, file_only=carried.counting is Counting.FILE)
         same = carried.counting is Counting.MARIADB or carried.server == now.server
         if now.counting is not carried.counting or not same:
-            raise Refused(
+            raise NotPossibleInStage(
                 "the source counts its log otherwise than what is carried: a repair would have no place in it",
                 next_step="let the ETL go on at this server first, then repair",
             )
@@ -116,7 +116,7 @@ class Repairer:
                 return await self._write(now, version, scope)
             except MappingError as error:
                 return Repair.UNMAPPED, error.message
-            except Rejected as error:
+            except ServiceRejected as error:
                 if error.code not in ABOUT_THE_ITEM:
                     raise
                 return Repair.REFUSED, error.message
@@ -179,10 +179,10 @@ class Repairer:
 
 
 def refuse_stage(stage: Any) -> None:
-    """Raises Refused where the rows do not decide."""
+    """Raises NotPossibleInStage where the rows do not decide."""
     row = FREEZE[stage]
     if not row.keeps_equal or row.authority != "source":
-        raise Refused(
+        raise NotPossibleInStage(
             f"the migration is in {stage}, where the rows do not decide what the target holds: nothing to repair",
             next_step=f"the switch repairs what it writes; {BY_HAND}, then crossfade verify",
         )

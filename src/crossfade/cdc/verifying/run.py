@@ -87,7 +87,7 @@ def run_row_verify(
     """Compare all rows with all items, beside the traffic, in any stage in which writes reach both sides.
 
     Make the clients with `job_config`, one for `target` and one for `control`. Only a run that finds nothing opens the
-    gate. Raises Refused, Fenced, SourceError, and what asking how far the log is applied raises.
+    gate. Raises NotPossibleInStage, Fenced, SourceError, and what asking how far the log is applied raises.
     """
     stop = stop_event or threading.Event()
     observer = Observer(on_progress, on_note)
@@ -128,7 +128,7 @@ async def _verify(
 
 
 def check_stage(stage: Stage, *, repair: bool) -> None:
-    """Raises Refused where there is nothing to compare, or to repair."""
+    """Raises NotPossibleInStage where there is nothing to compare, or to repair."""
     if not ALL_LADDERS[FREEZE_STRATEGY][stage].keeps_equal:
         raise means_nothing("verify", FREEZE_STRATEGY, stage)
     if repair:

@@ -17,7 +17,7 @@ from crossfade.cdc.mysql.positions import Position, reaches
 from crossfade.control.capturing import Captures
 from crossfade.control.records import CaptureRecord
 from crossfade.core.effects import Routine
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 PATIENCE_SECONDS: Final = 300.0  # of a log that does not come any further; an ETL that is started anew takes some
 ASK_SECONDS: Final = 0.3  # between two questions
@@ -29,7 +29,7 @@ class Settling(Protocol):
     """Asked at a moment, and then whether what was under way then has arrived."""
 
     async def begin(self) -> Arrived:
-        """Begin to wait. The result raises Refused where it takes too long."""
+        """Begin to wait. The result raises NotPossibleInStage where it takes too long."""
         ...
 
 
@@ -56,7 +56,7 @@ class LogApplied:
                 if await asyncio.to_thread(self._has_reached, end):
                     return True
             if time.monotonic() - since > self._patience_seconds:
-                raise Refused(
+                raise NotPossibleInStage(
                     f"the log was not applied within {self._patience_seconds:g} s up to where the source ended, so "
                     "nobody can tell a difference from what is under way",
                     next_step="see to it that the ETL runs and keeps up (crossfade status), then run the same again",

@@ -18,7 +18,7 @@ from crossfade.cli.outcome import DONE, NOT_YET
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.rows.servers import pipeline_of
 from crossfade.cli.screen import counted, duration
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 SAY_SECONDS: Final = 10.0
 JSON_SECONDS: Final = 1.0
@@ -142,14 +142,16 @@ def is_theirs(opened: OpenedRows) -> bool:
 
 
 def refuse_snapshot_of_theirs(opened: OpenedRows, *, from_now: bool, loaded: bool) -> None:
-    """Raises UsageError, and Refused where nothing but its operator knows that the source was loaded."""
+    """Raises UsageError, and NotPossibleInStage where nothing but its operator knows that the source was loaded."""
     topics = opened.migration.topics
     if loaded and not isinstance(topics, DMS):
         raise click.UsageError("--loaded is for topics of AWS DMS: nothing else needs to be told")
     if from_now and is_theirs(opened):
         raise click.UsageError("--from-now is for our own capture: let theirs read the rows anew, then --again")
     if isinstance(topics, DMS) and not loaded:
-        raise Refused("AWS DMS does not tell in its topic when its full load is complete", next_step=DMS_LOADED)
+        raise NotPossibleInStage(
+            "AWS DMS does not tell in its topic when its full load is complete", next_step=DMS_LOADED
+        )
 
 
 def backfill_plan(opened: OpenedRows) -> Plan:

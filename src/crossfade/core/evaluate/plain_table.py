@@ -21,7 +21,7 @@ from crossfade.core.request.legacy import modern
 from crossfade.core.request.names import uses_no_expression
 from crossfade.core.request.projection import NAMES_ALONE
 from crossfade.core.tables.pair import Image, Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 WriteName = Literal["PutItem", "UpdateItem", "DeleteItem"]
 ActionName = Literal["PutItem", "UpdateItem", "DeleteItem", "ConditionCheck"]
@@ -54,14 +54,14 @@ class Prepared:
         return self.request.get("ReturnValues", "NONE") in WHOLE_ITEM
 
     def on(self, before: Image) -> Evaluated:
-        """Raises Rejected as DynamoDB would: the conditional check, a wrong operand, an item that grew too large."""
+        """Raises ServiceRejected as DynamoDB would: the conditional check, a wrong operand, an item that grew too large."""
         if self._condition is not None and not self._condition.holds(before):
             raise failed_check(self.request, before)
         return self._result(before)
 
 
 def prepare(operation: ActionName, request: Request, key_names: Collection[str]) -> Prepared:
-    """`key_names`: the caller's. Raises Rejected for what DynamoDB refuses whatever the item."""
+    """`key_names`: the caller's. Raises ServiceRejected for what DynamoDB refuses whatever the item."""
     request = modern(operation, request)
     check_form(operation, request)
     bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
@@ -85,22 +85,22 @@ CHOICES: Final[dict[str, frozenset[str]]] = {
 
 
 def check_form(operation: ActionName, request: Request) -> None:
-    """What no expression says. Raises Rejected; `core.wording` has it put in DynamoDB's words."""
+    """What no expression says. Raises ServiceRejected; `core.wording` has it put in DynamoDB's words."""
     allowed = {**CHOICES, "ReturnValues": RETURN_VALUES_OF.get(operation, frozenset({"NONE"}))}
     for name, choices in allowed.items():
         if request.get(name, "NONE") not in choices:
-            raise Rejected("ValidationException", f"{name} cannot be {request[name]!r}")
+            raise ServiceRejected("ValidationException", f"{name} cannot be {request[name]!r}")
     if operation == "ConditionCheck" and "ConditionExpression" not in request:
-        raise Rejected("ValidationException", "a ConditionCheck needs a ConditionExpression")
+        raise ServiceRejected("ValidationException", "a ConditionCheck needs a ConditionExpression")
     if request.get("UpdateExpression") == "":
-        raise Rejected("ValidationException", "Invalid UpdateExpression: The expression can not be empty;")
+        raise ServiceRejected("ValidationException", "Invalid UpdateExpression: The expression can not be empty;")
     if uses_no_expression(request):
         if "ExpressionAttributeNames" in request:
-            raise Rejected("ValidationException", NAMES_ALONE)
+            raise ServiceRejected("ValidationException", NAMES_ALONE)
         if "ExpressionAttributeValues" in request:
             which = "UpdateExpression and ConditionExpression are null"
             which = which if operation == "UpdateItem" else "ConditionExpression is null"
-            raise Rejected("ValidationException", f"{VALUES_ALONE}: {which}")
+            raise ServiceRejected("ValidationException", f"{VALUES_ALONE}: {which}")
 
 
 VALUES_ALONE: Final = "ExpressionAttributeValues can only be specified when using expressions"
@@ -175,7 +175,7 @@ def as_reply(attributes: Item | None) -> Reply:
     return {} if not attributes else {"Attributes": attributes}
 
 
-def failed_check(request: Request, before: Image) -> Rejected:
+def failed_check(request: Request, before: Image) -> ServiceRejected:
     text = "The conditional request failed"
     response: Reply = {
         "Error": {"Code": "ConditionalCheckFailedException", "Message": text},
@@ -183,7 +183,7 @@ def failed_check(request: Request, before: Image) -> Rejected:
     }
     if request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and before is not None:
         response["Item"] = before
-    return Rejected("ConditionalCheckFailedException", text, response)
+    return ServiceRejected("ConditionalCheckFailedException", text, response)
 
 
 def whole_answer(pair: Pair, request: Request, done: Evaluated, replies: Sequence[Reply]) -> Reply:

@@ -15,7 +15,7 @@ from crossfade.core.mapping.custom import difference
 from crossfade.core.mapping.piece import Kind, Piece, kind_of
 from crossfade.core.mapping.stamp import STAMP
 from crossfade.core.mapping.values import show_value
-from crossfade.errors import MappingError, Refused
+from crossfade.errors import MappingError, NotPossibleInStage
 
 Sort: TypeAlias = Literal["none", "same", "other"]
 KeySchema: TypeAlias = tuple[tuple[str, Kind], ...]  # partition, then sort
@@ -130,7 +130,7 @@ class CompiledMapping:
     def partitions(self, value: AttributeValue, *, back: bool = False) -> tuple[AttributeValue, ...]:
         """Every target partition that may hold items of one source partition, without repeats; `back`: the reverse.
 
-        They may hold items of other partitions too. Raises Refused where they cannot be listed, MappingError where the
+        They may hold items of other partitions too. Raises NotPossibleInStage where they cannot be listed, MappingError where the
         value cannot be a partition.
         """
         here, there = (self.target_key, self.source_key) if back else (self.source_key, self.target_key)
@@ -142,7 +142,7 @@ class CompiledMapping:
             partials = tuple(made for partial in partials for made in spread(partial))
         name = there[0][0]
         if any(name not in partial for partial in partials):
-            raise Refused(
+            raise NotPossibleInStage(
                 f"where the items of one {here[0][0]!r} are stored cannot be told: {name!r} is also"
                 " made from the rest of the key",
                 next_step="ask for single items by their whole key, or choose a target key whose partition follows from"

@@ -14,7 +14,7 @@ from crossfade.core.items import AttributeValue, Item, format_number, parse_numb
 from crossfade.core.mapping.paths import Path, PathLike, parse_name
 from crossfade.core.mapping.piece import KeyPart, Keys, Kind, Piece, unmappable
 from crossfade.core.mapping.values import show_value
-from crossfade.errors import MappingInvalid, Rejected
+from crossfade.errors import MappingInvalid, ServiceRejected
 
 Parts: TypeAlias = Sequence[str] | Mapping[str, Literal["S", "N"]]
 
@@ -131,7 +131,7 @@ class Composite(Piece):
     def _number(self, name: str, text: str) -> str:
         try:
             number = format_number(parse_number(text))
-        except Rejected as error:
+        except ServiceRejected as error:
             raise unmappable(self, name, f"would be {text!r}: {error.text}") from error
         if number != text:
             raise unmappable(self, name, f"would be the number {text!r}, which would come back as {number!r}")

@@ -11,7 +11,7 @@ from crossfade.core.items import Item
 from crossfade.core.request.keys import checked_key
 from crossfade.core.request.names import plain_name
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 OPERATION_OF_ACTION: Final[dict[str, ActionName]] = {
     "Put": "PutItem",
@@ -38,15 +38,17 @@ NO_EXPRESSION: Final = (
 
 
 def actions_of(pair: Pair, request: Request) -> list[Action]:
-    """Ours. Raises Rejected for a malformed key."""
+    """Ours. Raises ServiceRejected for a malformed key."""
     found: list[Action] = []
     for place, entry in enumerate(request["TransactItems"]):
         for kind, given in entry.items():
             if plain_name(given.get("TableName", "")) == pair.caller.name:
                 if len(entry) > 1:
-                    raise Rejected("ValidationException", "an action is one of Put, Update, Delete, ConditionCheck")
+                    raise ServiceRejected(
+                        "ValidationException", "an action is one of Put, Update, Delete, ConditionCheck"
+                    )
                 if kind == "Update" and given.get("UpdateExpression") is None:
-                    raise Rejected("ValidationException", NO_EXPRESSION.format(place + 1))
+                    raise ServiceRejected("ValidationException", NO_EXPRESSION.format(place + 1))
                 found.append(
                     Action(place, OPERATION_OF_ACTION.get(kind, "ConditionCheck"), given, checked_key(pair, given))
                 )

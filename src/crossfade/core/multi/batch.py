@@ -34,7 +34,7 @@ from crossfade.core.write.fitting import check_fits
 from crossfade.core.write.lockstep import write_lockstep
 from crossfade.core.write.malformed import refuse_malformed
 from crossfade.core.write.translate import index_error_of, translate_request
-from crossfade.errors import Refused, Rejected, UnknownOutcome
+from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome
 
 DUPLICATES: Final = "Provided list of item keys contains duplicates"
 
@@ -50,8 +50,10 @@ def is_named_twice(pair: Pair, request: Request) -> bool:
     return sum(plain_name(name) == pair.caller.name for name in request["RequestItems"]) > 1
 
 
-def named_twice(pair: Pair) -> Rejected:
-    return Rejected("ValidationException", f"a batch names the table {pair.caller.name} twice: put it into one part")
+def named_twice(pair: Pair) -> ServiceRejected:
+    return ServiceRejected(
+        "ValidationException", f"a batch names the table {pair.caller.name} twice: put it into one part"
+    )
 
 
 def elsewhere(pair: Pair, request: Request, side: Side, name: str, entry: Any) -> Request:
@@ -59,7 +61,7 @@ def elsewhere(pair: Pair, request: Request, side: Side, name: str, entry: Any) -
     others = {other: given for other, given in request["RequestItems"].items() if other != name}
     table = pair.table(side).name
     if any(plain_name(other) == table for other in others):
-        raise Refused(
+        raise NotPossibleInStage(
             f"a batch on {pair.caller.name} and {table} at once: they are two sides of one migration",
             next_step="put what is for each of them into a batch of its own",
         )
@@ -77,7 +79,7 @@ def batch_get(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Rout
     if keys is None or (not keys and decides == pair.view):
         return batch_without_stamps(name, (yield from Forward()))
     if not keys:
-        raise Rejected("ValidationException", "a BatchGetItem asks for one key or more")
+        raise ServiceRejected("ValidationException", "a BatchGetItem asks for one key or more")
     side = serving_side(row, ramp_percent, entry, key_name(keys[0]))
     if side == pair.view and row.fallback is Fallback.NONE:
         reply = batch_without_stamps(name, (yield from Forward()))
@@ -149,7 +151,7 @@ def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     name = name_in_batch(pair, request)
     entries: list[Request] = request["RequestItems"][name]
     if any(len(entry or {}) > 1 for entry in entries):
-        raise Rejected("ValidationException", "a WriteRequest is one of PutRequest and DeleteRequest, not both")
+        raise ServiceRejected("ValidationException", "a WriteRequest is one of PutRequest and DeleteRequest, not both")
     if not entries or not all(is_well_formed(entry) for entry in entries):
         return (yield from Forward())  # nothing that could be written: the service words its own error
     decides = row.decides(pair.view, whole=bool(pair.mapping.source_key_extras))
@@ -198,7 +200,7 @@ def batch_on_authority(pair: Pair, row: Row, request: Request, name: str, keys: 
     )
     try:
         reply = yield from Forward(changed)
-    except Rejected as error:
+    except ServiceRejected as error:
         if pair.stamps(side):
             error = size_explained(error, pair.table(side).name)
         raise (error if elsewhere_too else index_error_of(pair, error)) from None
@@ -265,7 +267,7 @@ def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence
     """Each of ours by itself: where a write takes a transaction, a condition, or a look at what is there."""
     entries: list[Request] = request["RequestItems"][name]
     if len({key_name(key) for key in keys}) < len(keys):
-        raise Rejected("ValidationException", DUPLICATES)
+        raise ServiceRejected("ValidationException", DUPLICATES)
     puts = [entry["PutRequest"]["Item"] for entry in entries if "PutRequest" in entry]
     yield from check_fits(pair, row, puts, keys)
     if pair.mapping.target_key_extras:
@@ -284,7 +286,7 @@ def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence
         one: Request = {**given, "TableName": name, **accounting_asked(request)}
         try:
             reply = yield from write_one(pair, row, operation, one)
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code not in TRANSIENT:
                 raise after_a_part(error) if sent else error from None
             left.setdefault(name, []).append(entry)
@@ -298,7 +300,7 @@ def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence
     return {**answer, "ItemCollectionMetrics": metrics} if metrics else answer
 
 
-def after_a_part(error: Rejected) -> UnknownOutcome:
+def after_a_part(error: ServiceRejected) -> UnknownOutcome:
     """A refusal says that nothing was written; of a batch that is written in part nobody can say that."""
     return UnknownOutcome(f"refused after a part of the batch was written: {error}")
 

@@ -20,7 +20,7 @@ from crossfade.core.items import Item
 from crossfade.core.request.cancellation import reason_at, reasons_of
 from crossfade.core.request.names import TRANSACTION_ACTIONS_MAX, plain_name
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 KEPT_SECONDS: Final = 600
 
@@ -88,12 +88,12 @@ def settled(value: object) -> object:
     return value
 
 
-def recorded(error: Rejected, place: int) -> bool:
+def recorded(error: ServiceRejected, place: int) -> bool:
     """Whether the transaction failed because its token is there already."""
     return reason_at(reasons_of(error), place).get("Code") == "ConditionalCheckFailed"
 
 
-def busy(error: Rejected, place: int) -> Rejected | None:
+def busy(error: ServiceRejected, place: int) -> ServiceRejected | None:
     """What the caller is told where the token itself could not be kept: DynamoDB's words for a token that is in use at
     this moment, and for a table that is throttled."""
     reason = reason_at(reasons_of(error), place)
@@ -101,18 +101,20 @@ def busy(error: Rejected, place: int) -> Rejected | None:
     if code == "None" or recorded(error, place):
         return None
     if code == "TransactionConflict":
-        return Rejected("TransactionInProgressException", "The transaction with the given request token is in progress")
-    return Rejected("ThrottlingException", reason.get("Message", error.text))
+        return ServiceRejected(
+            "TransactionInProgressException", "The transaction with the given request token is in progress"
+        )
+    return ServiceRejected("ThrottlingException", reason.get("Message", error.text))
 
 
 def already_done(pair: Pair, request: Request) -> Routine[Reply]:
-    """The answer to a transaction whose token is kept. Raises Rejected where it came with another transaction."""
+    """The answer to a transaction whose token is kept. Raises ServiceRejected where it came with another transaction."""
     _ = yield from kept(pair, request)
     return {}
 
 
 def was_done(pair: Pair, request: Request) -> Routine[bool]:
-    """Whether the caller's token is kept still. Raises Rejected where it came with another transaction."""
+    """Whether the caller's token is kept still. Raises ServiceRejected where it came with another transaction."""
     if pair.ledger is None:
         return False
     today = yield from Today()
@@ -120,7 +122,7 @@ def was_done(pair: Pair, request: Request) -> Routine[bool]:
 
 
 def kept(pair: Pair, request: Request, today: int = 0) -> Routine[Item]:
-    """What is kept of the caller's token and has not expired at that time, in seconds since 1970. Raises Rejected."""
+    """What is kept of the caller's token and has not expired at that time, in seconds since 1970. Raises ServiceRejected."""
     if pair.ledger is None:
         raise AssertionError("tokens are kept where there is a control table")
     key = token_key(pair, request["ClientRequestToken"])
@@ -129,5 +131,5 @@ def kept(pair: Pair, request: Request, today: int = 0) -> Routine[Item]:
     if not found or int(found["expires"]["N"]) <= today:
         return {}
     if found["digest"]["S"] != digest_of(request):
-        raise Rejected("IdempotentParameterMismatchException", ANOTHER_TRANSACTION)
+        raise ServiceRejected("IdempotentParameterMismatchException", ANOTHER_TRANSACTION)
     return found

@@ -31,7 +31,7 @@ from crossfade.core.write.copy_on_write import Held, moves_of
 from crossfade.core.write.fitting import said_of_index_keys
 from crossfade.core.write.lockstep import deciding_action
 from crossfade.core.write.optimistic import decided_on, lock, locked_action
-from crossfade.errors import Refused, Rejected, UnknownOutcome
+from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome
 
 
 def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence[Action]) -> Routine[Reply]:
@@ -55,7 +55,7 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
         refused = {
             action.place: result
             for action, result in zip(actions, results, strict=True)
-            if isinstance(result, Rejected)
+            if isinstance(result, ServiceRejected)
         }
         if refused and "ClientRequestToken" in request and (yield from was_done(pair, request)):
             return {}  # since we asked: what was read is what this very transaction has written
@@ -64,7 +64,7 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
             return (yield from refused_with_others(pair, request, actions, refused))
         plan = Plan(list(request["TransactItems"]), [], [])
         for action, one, here, result in zip(actions, prepared, held, results, strict=True):
-            if isinstance(result, Rejected):
+            if isinstance(result, ServiceRejected):
                 raise AssertionError("refusals have been dealt with")
             yield from plan_action(pair, row, plan, Decided(action, one, here, result))
         refuse_too_many(len(plan.items), len(plan.more))
@@ -76,9 +76,9 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
 
 
 def refuse_too_many(count: int, more: int) -> None:
-    """Raises Refused where the caller's actions and those on the other side are more than a transaction may have."""
+    """Raises NotPossibleInStage where the caller's actions and those on the other side are more than a transaction may have."""
     if count + more > TRANSACTION_ACTIONS_MAX:
-        raise Refused(
+        raise NotPossibleInStage(
             f"a transaction of {count} actions needs {count + more} while both tables are used, and DynamoDB takes"
             f" {TRANSACTION_ACTIONS_MAX}; nothing was written",
             next_step="make it two transactions, or wait until the target alone is written",
@@ -115,9 +115,11 @@ class Decided:
 
 def check_transaction(request: Request, actions: Sequence[Action]) -> None:
     if len({key_name(action.key) for action in actions}) < len(actions):
-        raise Rejected("ValidationException", "Transaction request cannot include multiple operations on one item")
+        raise ServiceRejected(
+            "ValidationException", "Transaction request cannot include multiple operations on one item"
+        )
     if not 1 <= len(request["TransactItems"]) <= TRANSACTION_ACTIONS_MAX:
-        raise Rejected(
+        raise ServiceRejected(
             "ValidationException", f"Member must have length less than or equal to {TRANSACTION_ACTIONS_MAX}"
         )
 
@@ -154,12 +156,12 @@ def image_of(pair: Pair, row: Row, here: Mapping[Side, Stored], action: Action) 
 
 
 def patient_snapshot(side: Side, request: Request, actions: int) -> Routine[Reply]:
-    """Raises Refused where the items of so many `actions` are too large together; Rejected, telling why a read of ours
+    """Raises NotPossibleInStage where the items of so many `actions` are too large together; ServiceRejected, telling why a read of ours
     was refused as of one operation, since the reasons of a transaction belong to the caller's own actions."""
     for attempt in range(TRIES_MAX):
         try:
             return (yield from Call(side, "TransactGetItems", request))
-        except Rejected as error:
+        except ServiceRejected as error:
             if (too_large := transaction_explained(error, actions)) is not None:
                 raise too_large from None
             if not (reasons := reasons_of(error)):
@@ -167,15 +169,15 @@ def patient_snapshot(side: Side, request: Request, actions: int) -> Routine[Repl
             for reason in reasons:
                 code: str = reason.get("Code", "None")
                 if code not in RACED_REASONS:
-                    raise Rejected(SINGLE_CODE_OF.get(code, code), reason.get("Message", error.text)) from None
+                    raise ServiceRejected(SINGLE_CODE_OF.get(code, code), reason.get("Message", error.text)) from None
         yield from Sleep(pause_seconds(attempt))
     raise item_too_busy()
 
 
-def evaluated(prepared: Prepared, image: Item | None) -> Evaluated | Rejected:
+def evaluated(prepared: Prepared, image: Item | None) -> Evaluated | ServiceRejected:
     try:
         return prepared.on(image)
-    except Rejected as error:
+    except ServiceRejected as error:
         return error
 
 
@@ -213,11 +215,11 @@ def plan_action(pair: Pair, row: Row, plan: Plan, decided: Decided) -> Routine[N
 
 
 def refused_by_indexes(
-    pair: Pair, row: Row, actions: Sequence[Action], results: Sequence[Evaluated | Rejected]
-) -> Routine[dict[int, Rejected]]:
+    pair: Pair, row: Row, actions: Sequence[Action], results: Sequence[Evaluated | ServiceRejected]
+) -> Routine[dict[int, ServiceRejected]]:
     """Beside an action that is refused, by their places those whose item an index does not take: of a put, whether its
-    own condition holds or not. Raises Rejected where the service looks at that before any condition."""
-    refused: dict[int, Rejected] = {}
+    own condition holds or not. Raises ServiceRejected where the service looks at that before any condition."""
+    refused: dict[int, ServiceRejected] = {}
     for action, result in zip(actions, results, strict=True):
         image = action.request["Item"] if action.operation == "PutItem" else None
         if image is None and isinstance(result, Evaluated) and action.operation == "UpdateItem":
@@ -225,7 +227,7 @@ def refused_by_indexes(
         said = None if image is None else (yield from said_of_index_keys(pair, row, image))
         if said is None:
             continue
-        told = Rejected("ValidationException", as_of_update(said) if action.operation == "UpdateItem" else said)
+        told = ServiceRejected("ValidationException", as_of_update(said) if action.operation == "UpdateItem" else said)
         if is_of_form(said):
             raise told
         refused[action.place] = told
@@ -233,7 +235,7 @@ def refused_by_indexes(
 
 
 def refused_with_others(
-    pair: Pair, request: Request, actions: Sequence[Action], refused: dict[int, Rejected]
+    pair: Pair, request: Request, actions: Sequence[Action], refused: dict[int, ServiceRejected]
 ) -> Routine[Reply]:
     """Nothing is written, but what other tables would say belongs to the answer: they are asked, in a transaction that
     cannot succeed."""
@@ -247,7 +249,7 @@ def refused_with_others(
         asked: Request = {"TransactItems": [*(items[place] for place in places), refusing]}
         try:
             _ = yield from Call(pair.view, "TransactWriteItems", asked)
-        except Rejected as error:
+        except ServiceRejected as error:
             if not reasons_of(error):
                 raise
             for place, reason in zip(places, reasons_of(error), strict=False):
@@ -276,7 +278,7 @@ def attempted(
             reply = yield from Call("target", "TransactWriteItems", asked)
         except UnknownOutcome as unknown:
             unsure = unknown
-        except Rejected as refusal:
+        except ServiceRejected as refusal:
             if unsure is not None:
                 raise unsure from refusal
             if len(whole) > len(items) and recorded(refusal, len(items)):
@@ -297,13 +299,13 @@ def attempted(
     raise unsure or item_too_busy()
 
 
-def too_large_with_more(pair: Pair, request: Request, plan: Plan, error: Rejected) -> Refused | None:
+def too_large_with_more(pair: Pair, request: Request, plan: Plan, error: ServiceRejected) -> NotPossibleInStage | None:
     """The refusal of a transaction that is too large with what is added to it; None for any other."""
     told = write_explained(error, request, f"{pair.source.name} or {pair.target.name}")
     return transaction_explained(error, len(plan.items)) if told is not None and plan.more else told
 
 
-def raise_unless_conflict(error: Rejected, plan: Plan, actions: Sequence[Action]) -> None:
+def raise_unless_conflict(error: ServiceRejected, plan: Plan, actions: Sequence[Action]) -> None:
     """Returns where the transaction is worth another look; raises what is the caller's to know."""
     reasons = reasons_of(error)
     if error.code != "TransactionCanceledException" or not reasons:

@@ -16,7 +16,7 @@ from crossfade.core.sync.compare import shadow_compare
 from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.core.tables.stamps import reply_without_stamp
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 
 
 def transact_get(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
@@ -24,7 +24,7 @@ def transact_get(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     side = row.authority
     try:
         gets = actions_of(pair, request)
-    except Rejected:
+    except ServiceRejected:
         if side != pair.view or row.merges:
             raise
         return all_shown((yield from Forward()))  # the service words its own error
@@ -56,14 +56,14 @@ def transact_get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequenc
     if row.merges:
         items += [{"Get": {"TableName": pair.source.name, "Key": pair.key("source", get.key)}} for get in gets]
     if len(items) > TRANSACTION_ACTIONS_MAX >= count:
-        raise Refused(
+        raise NotPossibleInStage(
             f"a transaction of {count} reads needs {len(items)} while items are in both tables, and DynamoDB takes"
             f" {TRANSACTION_ACTIONS_MAX}; nothing was read",
             next_step="make it two transactions, or wait until the stage is rampdown",
         )
     try:
         reply = yield from Forward({**request, "TransactItems": items})
-    except Rejected as error:
+    except ServiceRejected as error:
         raise cancelled_reads(error, gets, count) from None
     answers, behind = list(reply["Responses"])[:count], list(reply["Responses"])[count:]
     for n, get in enumerate(gets):
@@ -74,7 +74,7 @@ def transact_get_elsewhere(pair: Pair, row: Row, request: Request, gets: Sequenc
     return {**reply, "Responses": answers, **consumed_by_table(pair, [reply])}
 
 
-def cancelled_reads(error: Rejected, gets: Sequence[Action], count: int) -> Rejected:
+def cancelled_reads(error: ServiceRejected, gets: Sequence[Action], count: int) -> ServiceRejected:
     """The refusal with a reason for each of the caller's own `count` reads, whichever table it came from."""
     reasons = reasons_of(error)
     told = reasons[:count]

@@ -18,7 +18,7 @@ from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair
 from crossfade.core.write.translate import index_errors_of, looked_at, server_evaluates, translate_action
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 
 
 def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
@@ -26,14 +26,14 @@ def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     try:
         check_token(request)
         actions = actions_of(pair, request)
-    except Rejected:
+    except ServiceRejected:
         if row.decides(pair.view, whole=bool(pair.mapping.source_key_extras)) != pair.view:
             raise
         return (yield from Forward())  # the service words its own error
     changed = [action.key for action in actions if action.operation != "ConditionCheck"]
     try:
         return (yield from mirrored(pair, row, changed, transact_on_tables(pair, row, request, actions)))
-    except Rejected as error:
+    except ServiceRejected as error:
         raise index_errors_of(pair, error, [action.place for action in actions]) from None
 
 
@@ -43,7 +43,7 @@ ON_FAILURE: Final = "ReturnValuesOnConditionCheckFailure"
 
 def check_token(request: Request) -> None:
     if not 1 <= len(request.get("ClientRequestToken", "x")) <= TOKEN_CHARACTERS_MAX:
-        raise Rejected("ValidationException", f"a ClientRequestToken has 1 to {TOKEN_CHARACTERS_MAX} characters")
+        raise ServiceRejected("ValidationException", f"a ClientRequestToken has 1 to {TOKEN_CHARACTERS_MAX} characters")
 
 
 def transact_on_tables(pair: Pair, row: Row, request: Request, actions: Sequence[Action]) -> Routine[Reply]:
@@ -67,7 +67,7 @@ def transact_on_tables(pair: Pair, row: Row, request: Request, actions: Sequence
             items[action.place] = action_entry(action, moved)
         try:
             return (yield from send_actions(pair, request, items, side, actions, repeats=not pair.stamps(side)))
-        except Rejected as error:
+        except ServiceRejected as error:
             yield from look_later(pair, row, [action.key for action in actions if missed(error, action)])
             raise without_unasked(error, actions) from None
     return (yield from transact_evaluated(pair, row, request, actions))
@@ -80,7 +80,7 @@ def asking_what_was_there(row: Row, moved: Request) -> Request:
     return {**moved, ON_FAILURE: "ALL_OLD"}
 
 
-def missed(error: Rejected, action: Action) -> bool:
+def missed(error: ServiceRejected, action: Action) -> bool:
     """Whether this action was refused upon an absence."""
     if error.code != "TransactionCanceledException":
         return False
@@ -88,7 +88,7 @@ def missed(error: Rejected, action: Action) -> bool:
     return reason.get("Code") == "ConditionalCheckFailed" and not reason.get("Item")
 
 
-def without_unasked(error: Rejected, actions: Sequence[Action]) -> Rejected:
+def without_unasked(error: ServiceRejected, actions: Sequence[Action]) -> ServiceRejected:
     """The refusal without the items that only we have asked for."""
     reasons = list(reasons_of(error))
     if error.code != "TransactionCanceledException" or not reasons:
@@ -104,7 +104,7 @@ def untouched(pair: Pair, side: Side, actions: Sequence[Action]) -> Routine[Repl
     """The caller's own transaction on its own table; the stamps in a refusal are not shown."""
     try:
         return (yield from Forward())
-    except Rejected as error:
+    except ServiceRejected as error:
         raise cancelled(pair, error, list(reasons_of(error)), side, actions) from None
 
 
@@ -124,7 +124,7 @@ def send_actions(
         whole, fresh = items, token or fresh
     try:
         reply = yield from Forward({**request, "TransactItems": whole, "ClientRequestToken": fresh})
-    except Rejected as error:
+    except ServiceRejected as error:
         has_record = len(whole) > len(items)
         if has_record and recorded(error, len(items)):
             return (yield from already_done(pair, request))
@@ -145,14 +145,14 @@ def sent_without_record(
         return {}
     try:
         reply = yield from Call(side, "TransactWriteItems", {**request, "TransactItems": items})
-    except Rejected as error:
+    except ServiceRejected as error:
         raise transact_refusal(pair, request, error, len(items), side, actions) from None
     return transact_reply_restored(pair, side, reply)
 
 
 def transact_refusal(
-    pair: Pair, request: Request, error: Rejected, count: int, side: Side, actions: Sequence[Action]
-) -> Rejected | Refused:
+    pair: Pair, request: Request, error: ServiceRejected, count: int, side: Side, actions: Sequence[Action]
+) -> ServiceRejected | NotPossibleInStage:
     """The refusal as the caller is told it, of the caller's own `count` actions."""
     too_large = write_explained(error, request, pair.table(side).name)
     return too_large or cancelled(pair, error, reasons_of(error)[:count], side, actions)
@@ -167,7 +167,9 @@ def transact_reply_restored(pair: Pair, side: Side, reply: Reply) -> Reply:
     return answer
 
 
-def cancelled(pair: Pair, error: Rejected, reasons: list[Reply], side: Side, actions: Sequence[Action]) -> Rejected:
+def cancelled(
+    pair: Pair, error: ServiceRejected, reasons: list[Reply], side: Side, actions: Sequence[Action]
+) -> ServiceRejected:
     """The refusal with the reasons of the caller's own actions, the items in them as the caller sees them."""
     if error.code != "TransactionCanceledException" or not reasons:
         return error

@@ -20,7 +20,7 @@ from crossfade.core.tables.indexes import DENIED, described, in_callers_names, i
 from crossfade.core.tables.pair import Image, Pair
 from crossfade.core.tables.schema import IndexSchema
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,17 @@ class MergedIndex:
         return all(name in left and name in right and same(left[name], right[name]) for name in self.key_names)
 
     def check_alike(self, operation: str) -> None:
-        """Raises Refused where the index of the other table has other entries, or another order."""
+        """Raises NotPossibleInStage where the index of the other table has other entries, or another order."""
         for side, schema in self.sides.items():
             if self.name is not None and self.there[side] is not None:
                 check_alike(self.pair, side, self.name, self.own.names, schema.names, operation)
 
     def check_consistency(self, operation: str, sides: Iterable[Side]) -> None:
-        """For a strongly consistent request. Raises Refused where a global index of the other table would have to
+        """For a strongly consistent request. Raises NotPossibleInStage where a global index of the other table would have to
         answer; what the caller's own table cannot answer either, the service refuses."""
         for side in sides:
             if self.sides[side].is_global and not self.own.is_global:
-                raise Refused(
+                raise NotPossibleInStage(
                     f"a strongly consistent {operation} of {self.pair.caller.name} cannot be answered: items of"
                     f" {self.pair.table(side).name} are found by its global index {self.there[side]}, which is"
                     " eventually consistent; nothing was read",
@@ -86,7 +86,7 @@ def merged_index(
     sides: Sequence[Side] = ("source", "target"),
 ) -> Routine[MergedIndex]:
     """`index` and `names` are the caller's; None where the index is not declared. `index` None: the caller's table.
-    `sides`: those that are asked. Raises Rejected where one of them has no such index, Refused where what the caller's
+    `sides`: those that are asked. Raises ServiceRejected where one of them has no such index, NotPossibleInStage where what the caller's
     table does by itself needs an index that the other has not."""
     schemas: dict[Side, IndexSchema] = {}
     there: dict[Side, str | None] = {pair.view: index}
@@ -119,7 +119,7 @@ def own_schema(pair: Pair, row: Row, index: str, names: KeyNames | None = None) 
     may be gone, or have lost the index or its description: then what serves decides."""
     try:
         return (yield from index_schema(pair, pair.view, index))
-    except Rejected as error:
+    except ServiceRejected as error:
         is_left = row.is_single and row.authority != pair.view
         if not is_left or error.code not in GONE:
             raise
@@ -140,7 +140,7 @@ GONE: Final = ("ResourceNotFoundException", "ValidationException", DENIED)  # th
 
 
 def check_alike(pair: Pair, side: Side, index: str, own: KeyNames, there: KeyNames, operation: str) -> None:
-    """Raises Refused where an index of the other table, by `there`, has other entries than the caller's own, by `own`,
+    """Raises NotPossibleInStage where an index of the other table, by `there`, has other entries than the caller's own, by `own`,
     or, for a Query, has them in other partitions or in another order."""
     if side == pair.view:
         return
@@ -162,7 +162,7 @@ def check_alike(pair: Pair, side: Side, index: str, own: KeyNames, there: KeyNam
     if not alike:
         lost = [name for name in own.every if across(name) is None]
         why = f"{' and '.join(lost)} is stored in another form" if lost else f"it is by {', '.join(there.every)}"
-        raise Refused(
+        raise NotPossibleInStage(
             f"a {operation} of index {index} of {caller.name}, by {', '.join(own.every)}, cannot be answered from"
             f" {table.name}: {why} there, and so it has other entries or another order; nothing was read",
             next_step="query an index of the other table in its own terms, or read the items by their whole key",
@@ -189,7 +189,7 @@ def index_by(pair: Pair, side: Side, names: KeyNames) -> Routine[str]:
         yield from described(pair, side)
         known = by_key(pair, side, wanted)
     if not known:
-        raise Refused(
+        raise NotPossibleInStage(
             f"a Query of {pair.caller.name} by its key cannot be answered: {table.name} has no index by"
             f" {', '.join(wanted.every)} that is ready; nothing was read",
             next_step=f"make one: a global index of {table.name}, partition key {wanted.partition[0]}"

@@ -17,7 +17,7 @@ from crossfade.core.pages.page import Asked
 from crossfade.core.request.cursor import INVALID_CURSOR
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 
 def lane_of(pair: Pair, side: Side, values: Sequence[AttributeValue], token: Item) -> int:
@@ -33,11 +33,11 @@ def from_sort_value(
 ) -> list[Asked]:
     """What a lane that does not hold the token is asked for, one Query after another: of several sort attributes each
     can be compared only while those before it are equal. What the caller's own condition then does not let in ends it.
-    Raises Rejected where the token has not all of them."""
+    Raises ServiceRejected where the token has not all of them."""
     where = asked.of_query
     free = [name for name in names if name not in where.equal]
     if any(name not in token for name in free):
-        raise Rejected("ValidationException", INVALID_CURSOR)
+        raise ServiceRejected("ValidationException", INVALID_CURSOR)
     parts: list[Asked] = []
     for n in range(len(free) - 1, -1, -1):
         operator = ("<" if backwards else ">") + ("=" if inclusive and n == len(free) - 1 else "")

@@ -44,7 +44,7 @@ from crossfade.core.stages import SIDES, Row, Side
 from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.tables.pair import Image, Pair, key_name
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 
 def query_index(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
@@ -72,14 +72,14 @@ def query_index(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
         yield from merge.begin(mark)
         while not (yield from merge.goes_on()):
             pass
-    except Rejected as error:
+    except ServiceRejected as error:
         raise from_gone(pair, row, "Query", error) from None
     return page(pair, asked, whole, merge.items, merge.looked_at, merge.last, merge.sent)
 
 
 def names_in(pair: Pair, names: KeyNames, side: Side) -> dict[str, str]:
     """The caller's names of an index's key -> those on one side, without a partition that is spread there. Raises
-    Refused where one is not the same attribute."""
+    NotPossibleInStage where one is not the same attribute."""
     first = names.partition[0]
     spread = first == pair.caller.partition_key and pair.attribute_name(side, first) is None
     asked = names.every[1:] if spread else names.every
@@ -236,11 +236,11 @@ class MergedIndexPage:
         if start is None:
             return
         if not {*pair.caller.key_names} <= start.keys() <= {*pair.callers_names}:
-            raise Rejected("ValidationException", INVALID_CURSOR)
+            raise ServiceRejected("ValidationException", INVALID_CURSOR)
         if not same(start[name], value):
-            raise Rejected("ValidationException", OUTSIDE)
+            raise ServiceRejected("ValidationException", OUTSIDE)
         if not where.holds(start):
-            raise Rejected("ValidationException", NO_MATCH)
+            raise ServiceRejected("ValidationException", NO_MATCH)
 
     # --- what comes back
 

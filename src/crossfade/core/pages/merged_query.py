@@ -27,13 +27,13 @@ from crossfade.core.pages.query import (
 from crossfade.core.pages.strangers import with_counterpart
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Refused
+from crossfade.errors import NotPossibleInStage
 
 
 def query_merged(pair: Pair, request: Request) -> Routine[Reply]:
     """One page of a Query by the caller."""
     if pair.mapping.sort == "other" and not is_of_one(pair, request):
-        raise Refused(NOT_MERGED.format(table=pair.caller.name), next_step=NEXT_STEP)
+        raise NotPossibleInStage(NOT_MERGED.format(table=pair.caller.name), next_step=NEXT_STEP)
     request = modern_query(pair, request)
     asked = understood("Query", request, key_names(pair))
     merge = MergedTablePage(pair, asked, request)

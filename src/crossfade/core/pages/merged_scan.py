@@ -33,7 +33,7 @@ from crossfade.core.stages import Row, Side
 from crossfade.core.tables.pair import Image, Pair, key_name
 from crossfade.core.tables.schema import WHOLE_ITEMS, IndexSchema
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 READ_MIN: Final = 100  # of the target at once: most of it may be what the source has given
 
@@ -66,7 +66,7 @@ def merged_scan(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
         check_kinds(pair, whole)
         step = MergedScanPage(pair, row, asked, whole, index)
         yield from step.goes(mark)
-    except Rejected as error:
+    except ServiceRejected as error:
         raise from_gone(pair, row, "Scan", error) from None
     return page(pair, asked, whole, step.items, step.looked_at, step.last, step.sent)
 

@@ -35,7 +35,7 @@ from crossfade.core.tables.pair import Image, Pair
 from crossfade.core.tables.schema import WHOLE_ITEMS, IndexSchema
 from crossfade.core.tables.stamps import page_without_stamps
 from crossfade.core.write.translate import index_error_of
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 
 
 def scan(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
@@ -136,17 +136,17 @@ def send_page(pair: Pair, row: Row, side: Side, operation: str, moved: Request) 
     """The caller's own call. A side that is not used any more may be gone."""
     try:
         return (yield from Forward(moved))
-    except Rejected as error:
+    except ServiceRejected as error:
         if side != pair.view:
             error = index_error_of(pair, error)
         raise error if side == row.authority else from_gone(pair, row, operation, error) from None
 
 
-def from_gone(pair: Pair, row: Row, operation: str, error: Rejected) -> Rejected:
+def from_gone(pair: Pair, row: Row, operation: str, error: ServiceRejected) -> ServiceRejected:
     """What is told where the side that a page was begun in is not used any more, and may be gone."""
     if not row.is_single or error.code != "ResourceNotFoundException":
         return error
-    return Rejected(
+    return ServiceRejected(
         "ValidationException",
         f"The provided starting key is invalid: it was given in an earlier stage of the migration, and"
         f" {pair.table(row.other).name} is gone; begin the {operation} anew",
@@ -154,10 +154,10 @@ def from_gone(pair: Pair, row: Row, operation: str, error: Rejected) -> Rejected
 
 
 def base_key_of(pair: Pair, side: Side, item: Item) -> Item:
-    """The base key in an item or a token of one side. Raises Rejected where a caller's token has none."""
+    """The base key in an item or a token of one side. Raises ServiceRejected where a caller's token has none."""
     names = pair.table(side).key_names
     if any(name not in item for name in names):
-        raise Rejected("ValidationException", INVALID_CURSOR)
+        raise ServiceRejected("ValidationException", INVALID_CURSOR)
     return {name: item[name] for name in names}
 
 
@@ -168,7 +168,7 @@ def condition_of(pair: Pair, side: Side, asked: Asked, request: Request) -> Requ
         text: str = request["KeyConditionExpression"]
         return {"KeyConditionExpression": text, **used_by(text, request)}
     if "IndexName" not in request:
-        raise Refused(
+        raise NotPossibleInStage(
             f"this Query of {pair.caller.name} cannot be answered from {pair.table(side).name}: the sort key is stored"
             " in another form, and so in another order",
             next_step="read the items by their whole key, or query the other table in its own terms",
@@ -181,7 +181,7 @@ def condition_of(pair: Pair, side: Side, asked: Asked, request: Request) -> Requ
     return key_condition_in(asked, name_on_side(pair, side, where.partition[0]), where.partition[1], sort_name, equal)
 
 
-def not_the_same(pair: Pair, side: Side, index: str, name: str) -> Refused:
+def not_the_same(pair: Pair, side: Side, index: str, name: str) -> NotPossibleInStage:
     """An attribute of an index is stored in another form on the other side. One by the partition key of a table whose
     partitions are spread is queried shard by shard, once the migration says what its key is."""
     step = f"query an index of {pair.table(side).name} in its own terms, or read the items by their whole key"
@@ -190,7 +190,7 @@ def not_the_same(pair: Pair, side: Side, index: str, name: str) -> Refused:
             f'declare the index in the migration file: Table("{pair.source.name}", ...,'
             f' indexes={{"{index}": {{"{name}": ...}}}}), with all attributes of its key and their types'
         )
-    return Refused(
+    return NotPossibleInStage(
         f"a Query of index {index} of {pair.caller.name} cannot be answered from {pair.table(side).name}: {name!r} is"
         " stored in another form there",
         next_step=step,
@@ -209,7 +209,7 @@ def name_on_side(pair: Pair, side: Side, name: str) -> str:
     """The name that a root attribute of the other side has on this one, its value untouched."""
     found = pair.name_across(side, name)
     if found is None:
-        raise Refused(
+        raise NotPossibleInStage(
             f"an index by {name!r} is not the same in {pair.source.name} and {pair.target.name}: {name!r} is stored in"
             " another form",
             next_step="query an index of the other table in its own terms",

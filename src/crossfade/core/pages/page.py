@@ -18,7 +18,7 @@ from crossfade.core.stages import Side
 from crossfade.core.sync.compare import shadow_compare
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 PAGING: Final = ("Limit", "ConsistentRead", "ScanIndexForward", "Segment", "TotalSegments")
 COMPARED_MAX: Final = 25  # keys of one page that are compared one by one
@@ -43,7 +43,7 @@ class Asked:
 
 
 def understood(operation: str, request: Request, key_names: KeyNames | None, index: IndexView | None = None) -> Asked:
-    """`request` has no legacy parameters. Raises Rejected for what DynamoDB would not take either.
+    """`request` has no legacy parameters. Raises ServiceRejected for what DynamoDB would not take either.
 
     `key_names` are those of the table or index that is queried; None where they are not known. `index`: what the
     caller's own index holds, once that is known. Items are given whole, or with all that is `needed`.
@@ -61,7 +61,7 @@ def understood(operation: str, request: Request, key_names: KeyNames | None, ind
     if where is not None and key_names is not None:
         for name in key_names.every:
             if name in filtered:
-                raise Rejected("ValidationException", f"{KEY_FILTERED}{name}")
+                raise ServiceRejected("ValidationException", f"{KEY_FILTERED}{name}")
     if where is not None and index is not None:
         check_filter(sorted(filtered), index)
     chosen = selected(request, index)

@@ -16,7 +16,7 @@ from crossfade.core.items import Item, same
 from crossfade.core.read.lookup import TOO_FAST
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import key_name
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 ANEW_MAX: Final = 10  # times a page is made anew, each because somebody has written in between
 ASKED_MAX: Final = 20  # times: a Scan of two tables may answer less than it was asked for
@@ -26,9 +26,9 @@ class ChangedError(Exception):
     """What was answered a moment ago has changed since."""
 
 
-def pages_too_busy() -> Rejected:
+def pages_too_busy() -> ServiceRejected:
     """What is told where that does not end; SDKs retry it."""
-    return Rejected("ProvisionedThroughputExceededException", TOO_FAST)
+    return ServiceRejected("ProvisionedThroughputExceededException", TOO_FAST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from crossfade.core.expressions.keys import KeyCondition, SortCondition
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 Beyond = Literal["before", "behind"]  # all that there is on the other side
 NO_ITEM: Final = "nothing"  # what no item of the other side can fulfil
@@ -43,7 +43,7 @@ def bounds_there(
     """The caller's condition on what is sorted by, and the caller's token, with the sort key values of this side; None
     where no item can be meant. The condition may let in more than is asked for, which is to be left out here.
 
-    `of_index`: by a local index, of whose key the table's sort key is no part. Raises Rejected for a token that does
+    `of_index`: by a local index, of whose key the table's sort key is no part. Raises ServiceRejected for a token that does
     not belong to the condition."""
     own, there = pair.caller.sort_key or "", pair.table(side).sort_key or ""
     given = None if start is None else start[own]
@@ -53,7 +53,7 @@ def bounds_there(
     if of_index:
         return where.sort, start
     if given is not None and "S" in given and not (where.sort is None or where.sort.holds(given)):
-        raise Rejected("ValidationException", NO_MATCH)
+        raise ServiceRejected("ValidationException", NO_MATCH)
     if isinstance(place, str):
         if (place == "before") == (request.get("ScanIndexForward") is False):
             return None

@@ -35,7 +35,7 @@ from crossfade.core.tables.indexes import index_schema
 from crossfade.core.tables.pair import Image, Pair, key_name
 from crossfade.core.tables.schema import WHOLE_ITEMS, IndexSchema, TableShape
 from crossfade.core.tables.stamps import page_without_stamps
-from crossfade.errors import MappingError, Refused, Rejected
+from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
 PAGE_BYTES_MAX: Final = 1024 * 1024
@@ -129,7 +129,7 @@ def asked_of(pair: Pair, request: Request, authority: Side) -> Asked | None:
     try:
         asked = understood("Query", modern_query(pair, request), key_names(pair))
         _ = partitions(pair, asked, other_side(pair.view))
-    except (Rejected, Refused, MappingError):
+    except (ServiceRejected, NotPossibleInStage, MappingError):
         if authority == pair.view:
             return None
         raise
@@ -152,7 +152,7 @@ def is_of_one(pair: Pair, request: Request) -> bool:
     """Whether a Query of the table is about one whole key, so that no order matters."""
     try:
         return bool(key_of_one(pair, understood("Query", modern_query(pair, request), key_names(pair))))
-    except Rejected:
+    except ServiceRejected:
         return False
 
 
@@ -252,18 +252,18 @@ def streams(pair: Pair, asked: Asked, request: Request, side: Side, course: Cour
 
 
 def checked_start(pair: Pair, asked: Asked, request: Request, course: Course) -> Item | None:
-    """The caller's token. Raises Rejected for one that does not belong to the Query."""
+    """The caller's token. Raises ServiceRejected for one that does not belong to the Query."""
     given: Item | None = request.get("ExclusiveStartKey")
     name, value = asked.of_query.partition
     if given is None:
         return None
     start = given if course.index is None else {name: part for name, part in given.items() if name != MARK}
     if start.keys() != {*pair.caller.key_names, *course.keys.sort}:
-        raise Rejected("ValidationException", INVALID_CURSOR)
+        raise ServiceRejected("ValidationException", INVALID_CURSOR)
     if not same(start.get(name), value):
-        raise Rejected("ValidationException", OUTSIDE)
+        raise ServiceRejected("ValidationException", OUTSIDE)
     if course.index is None and pair.mapping.sort == "other" and not asked.of_query.holds(start):
-        raise Rejected("ValidationException", NO_MATCH)
+        raise ServiceRejected("ValidationException", NO_MATCH)
     return start
 
 
@@ -309,7 +309,7 @@ def query_other(
 ) -> Routine[Reply]:
     """One page, merged from every partition of `side` that may hold items of the one asked for.
 
-    The tokens of a later migration say more; what has changed before one was asked for is read anew. Raises Rejected
+    The tokens of a later migration say more; what has changed before one was asked for is read anew. Raises ServiceRejected
     where that does not end."""
     course = course or own_course(pair, side)
     sent = list[Reply]()

@@ -9,7 +9,7 @@ from crossfade.core.pages.page import understood
 from crossfade.core.pages.query import key_names, modern_query, partitions, query
 from crossfade.core.stages import Row
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import MappingError, Refused, Rejected
+from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected
 
 
 def query_by_key(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
@@ -27,8 +27,8 @@ def leads(pair: Pair, request: Request) -> bool:
     try:
         asked = understood("Query", modern_query(pair, request), key_names(pair))
         _ = partitions(pair, asked, "target")
-    except (Rejected, MappingError):
+    except (ServiceRejected, MappingError):
         return True  # which is told there
-    except Refused:
+    except NotPossibleInStage:
         return False
     return True

@@ -25,7 +25,7 @@ from crossfade.core.request.cursor import (
     without_mark,
 )
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 PAGED: Final = ("Query", "Scan")
 
@@ -42,7 +42,7 @@ def under_seal(pair: Pair, routine: Routine[Reply]) -> Routine[Reply]:
 
 
 def without_seal(pair: Pair, operation: str, request: Request) -> Request:
-    """Return the request with its cursor unsealed. Raises Rejected for a cursor of an unrelated migration."""
+    """Return the request with its cursor unsealed. Raises ServiceRejected for a cursor of an unrelated migration."""
     seal = seal_of(request)
     if seal is None:
         return request
@@ -75,9 +75,9 @@ def handed_on(pair: Pair, request: Request, mark: str) -> Request:
     return {**request, "ExclusiveStartKey": sealed(marked(request["ExclusiveStartKey"], "target"), seal)}
 
 
-def foreign(operation: str, seal: Seal) -> Rejected:
+def foreign(operation: str, seal: Seal) -> ServiceRejected:
     table = seal.source if seal.view == "source" else seal.target
-    return Rejected(
+    return ServiceRejected(
         "ValidationException",
         f"The provided starting key is invalid: it was given to an application of {table} in the migration of"
         f" {seal.source} to {seal.target}, and here its place is not known; begin the {operation} anew",

@@ -19,7 +19,7 @@ from crossfade.core.request.cursor import INVALID_CURSOR
 from crossfade.core.stages import SIDES, Side
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 # A page ends after so many entries that stand for nothing (an item that is at another place now, or that was given
 # already), as DynamoDB's end after 1 MB whether anything passed the filter or not: a caller must not wait for long.
@@ -44,11 +44,11 @@ def is_whole(pair: Pair, index: MergedIndex | None, start: Item) -> bool:
 
 
 def check_kinds(pair: Pair, request: Request) -> None:
-    """Raises Rejected, before anything is read, for a cursor whose attributes are not of the types of its keys."""
+    """Raises ServiceRejected, before anything is read, for a cursor whose attributes are not of the types of its keys."""
     kinds = dict(pair.callers_schema) | {key.attribute: key.kind for key in pair.index_keys.get(pair.view, ())}
     start: Item = request.get("ExclusiveStartKey", {})
     if any(name in kinds and kinds[name] not in value for name, value in start.items()):
-        raise Rejected("ValidationException", INVALID_CURSOR)
+        raise ServiceRejected("ValidationException", INVALID_CURSOR)
 
 
 def side_of(
@@ -70,16 +70,16 @@ def side_of(
     return "source" if held["source"] else None  # it has moved since
 
 
-def unknown() -> Rejected:
-    return Rejected(
+def unknown() -> ServiceRejected:
+    return ServiceRejected(
         "ValidationException",
         "The provided starting key is invalid: it lacks the attribute _crossfade of the LastEvaluatedKey that it was"
         f" made of, and its item is deleted, so that nothing tells in which of two tables to go on; {ADVICE}",
     )
 
 
-def too_far() -> Rejected:
-    return Rejected(
+def too_far() -> ServiceRejected:
+    return ServiceRejected(
         "ValidationException",
         f"{DROPPED_UNMARKED_MAX} items that earlier pages have given follow, and a starting key without the attribute"
         f" _crossfade of the LastEvaluatedKey that it was made of cannot tell a place among them; {ADVICE}",

@@ -16,7 +16,7 @@ from crossfade.core.read.lookup import look_under
 from crossfade.core.request.cursor import INVALID_CURSOR
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 
 
 def completed(
@@ -47,9 +47,9 @@ def whole_cursor_of(pair: Pair, image: Item, names: Sequence[str]) -> Item:
 
 
 def whole_cursor_there(pair: Pair, token: Item, side: Side, names: Sequence[str]) -> Item:
-    """A caller's token in the terms of one side. Raises Rejected for one that is none."""
+    """A caller's token in the terms of one side. Raises ServiceRejected for one that is none."""
     if not {*pair.caller.key_names, *names} <= token.keys() <= {*pair.callers_names, *names}:
-        raise Rejected("ValidationException", INVALID_CURSOR)
+        raise ServiceRejected("ValidationException", INVALID_CURSOR)
     if side == pair.view:
         return {name: token[name] for name in dict.fromkeys((*names, *pair.caller.key_names))}
     key = pair.key(side, pair.callers_key(token))
@@ -57,10 +57,10 @@ def whole_cursor_there(pair: Pair, token: Item, side: Side, names: Sequence[str]
 
 
 def name_there(pair: Pair, side: Side, name: str) -> str:
-    """The name on one side of an attribute that the caller names. Raises Refused where it is not the same attribute."""
+    """The name on one side of an attribute that the caller names. Raises NotPossibleInStage where it is not the same attribute."""
     found = pair.attribute_name(side, name)
     if found is None:
-        raise Refused(
+        raise NotPossibleInStage(
             f"{pair.table(side).name} cannot be asked by {name!r}, which it does not store; nothing was read",
             next_step="read the items by their whole key (GetItem, BatchGetItem), or scan the table",
         )

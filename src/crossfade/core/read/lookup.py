@@ -13,7 +13,7 @@ from crossfade.core.stages import Side
 from crossfade.core.sync.retry import TRIES_MAX, pause_seconds
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 TOO_FAST: Final = "The level of configured provisioned throughput for the table was exceeded."
 
@@ -26,7 +26,7 @@ def look_up(pair: Pair, side: Side, keys: Sequence[Item], sent: list[Reply], cou
 def look_under(
     pair: Pair, side: Side, wanted: Sequence[Item], sent: list[Reply], counted: Request
 ) -> Routine[list[Stored]]:
-    """Read items by keys of that side. Raises Rejected where DynamoDB leaves some unread for too long."""
+    """Read items by keys of that side. Raises ServiceRejected where DynamoDB leaves some unread for too long."""
     table = pair.table(side)
     found: dict[str, Item] = {}
     names = [key_name(key) for key in wanted]
@@ -42,7 +42,7 @@ def look_under(
         unread: Sequence[Item] = reply.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", ())
         if len(unread) == len(some):
             if waits == TRIES_MAX:
-                raise Rejected("ProvisionedThroughputExceededException", TOO_FAST)
+                raise ServiceRejected("ProvisionedThroughputExceededException", TOO_FAST)
             yield from Sleep(pause_seconds(waits))
             waits += 1
         left = [*unread, *left]

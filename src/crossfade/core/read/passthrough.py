@@ -17,7 +17,7 @@ from crossfade.core.tables.descriptions import kinds_of
 from crossfade.core.tables.indexes import INDEX_KINDS, in_callers_names, schema_of
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import page_without_stamps, reply_without_stamp
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 
 DESCRIBING: Final = frozenset(
     {
@@ -66,7 +66,7 @@ def describe(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     told = {member: renamed(value, name, pair.caller.name) for member, value in reply.items()}
     if "Table" in reply:
         own: Reply | None = None
-        with suppress(Rejected):  # it is gone, or nobody's to ask any more
+        with suppress(ServiceRejected):  # it is gone, or nobody's to ask any more
             own = (yield from Call(pair.view, "DescribeTable", {"TableName": pair.caller.name}))["Table"]
         return {**told, "Table": as_callers(pair, side, reply["Table"], own)}
     expiry: Reply = reply.get("TimeToLiveDescription", {})
@@ -86,12 +86,12 @@ def renamed(value: Any, name: str, wanted: str) -> Any:
 
 
 def refuse_setting(pair: Pair, row: Row, operation: str) -> None:
-    """Raise Refused where another table serves than the one that the caller names."""
+    """Raise NotPossibleInStage where another table serves than the one that the caller names."""
     side = describing_side(row)
     if side == pair.view:
         return
     served = pair.table(side).name
-    raise Refused(
+    raise NotPossibleInStage(
         f"{operation} of {pair.caller.name}: {served} serves by now, and {pair.caller.name} would be set in its place;"
         " nothing was changed",
         next_step=f"name the table that is meant: {served}; or, for {pair.caller.name} itself, use a client that"
@@ -154,8 +154,8 @@ def stated() -> Routine[Reply]:
     """One ExecuteStatement, BatchExecuteStatement or ExecuteTransaction."""
     try:
         reply = yield from Forward()
-    except Rejected as error:
-        raise Rejected(error.code, error.text, unstamped(dict(error.response))) from None
+    except ServiceRejected as error:
+        raise ServiceRejected(error.code, error.text, unstamped(dict(error.response))) from None
     return unstamped(reply)
 
 

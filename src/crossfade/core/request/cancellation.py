@@ -7,7 +7,7 @@ from typing import Final
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 NO_REASON: Final[Reply] = {"Code": "None"}
 NEVER: Final[Request] = {
@@ -21,7 +21,7 @@ def never(table: str, key: Item) -> Request:
     return {"ConditionCheck": {"TableName": table, "Key": key, **NEVER}}
 
 
-def reasons_of(error: Rejected) -> list[Reply]:
+def reasons_of(error: ServiceRejected) -> list[Reply]:
     found: list[Reply] = error.response.get("CancellationReasons", [])
     return found
 
@@ -31,10 +31,10 @@ def reason_at(reasons: Sequence[Reply], place: int) -> Reply:
     return reasons[place] if place < len(reasons) else NO_REASON
 
 
-def cancellation(reasons: Sequence[Reply]) -> Rejected:
+def cancellation(reasons: Sequence[Reply]) -> ServiceRejected:
     codes = ", ".join(reason.get("Code", "None") for reason in reasons)
     text = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
-    return Rejected(
+    return ServiceRejected(
         "TransactionCanceledException",
         text,
         {
@@ -45,7 +45,7 @@ def cancellation(reasons: Sequence[Reply]) -> Rejected:
     )
 
 
-def reason_of(error: Rejected) -> Reply:
+def reason_of(error: ServiceRejected) -> Reply:
     """The refusal of one action, as it is told among the reasons of its transaction."""
     if error.code == "ConditionalCheckFailedException":
         shown = {"Item": error.response["Item"]} if "Item" in error.response else {}

@@ -10,7 +10,7 @@ from crossfade.core.items import AttributeValue, Item
 from crossfade.core.request.names import WRITES, mapping_in
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 KEY_BYTES_MAX: Final = 2048  # of a partition key; what a sort key may have is left to the service
@@ -26,7 +26,7 @@ def is_strict(operation: str, request: Request) -> bool:
 
 
 def checked_key(pair: Pair, request: Request) -> Item:
-    """The source key that a request on single items names. Raises Rejected in DynamoDB's words.
+    """The source key that a request on single items names. Raises ServiceRejected in DynamoDB's words.
 
     A key may carry attributes of both shapes, as applications do that write to both tables: each side takes its own.
     """
@@ -34,7 +34,7 @@ def checked_key(pair: Pair, request: Request) -> Item:
     given: Item = (request.get("Key") or {}) if whole is None else whole
     schema = pair.callers_schema
     if whole is None and len(given) != len(schema) and not is_of_both(pair, given):
-        raise Rejected("ValidationException", "The number of conditions on the keys is invalid")
+        raise ServiceRejected("ValidationException", "The number of conditions on the keys is invalid")
     for name, kind in schema:
         check_key_value(name, kind, given.get(name), in_item=whole is not None)
     return pair.callers_key(given)
@@ -42,10 +42,10 @@ def checked_key(pair: Pair, request: Request) -> Item:
 
 def checked_keys(pair: Pair, authority: Side, requests: Iterable[Request]) -> list[Item] | None:
     """The source keys that these requests name. None: one is malformed, and the caller's own table decides, so that it
-    may word its own error. Raises Rejected where it does not."""
+    may word its own error. Raises ServiceRejected where it does not."""
     try:
         return [checked_key(pair, request) for request in requests]
-    except Rejected:
+    except ServiceRejected:
         if authority != pair.view:
             raise
         return None
@@ -59,23 +59,23 @@ def is_of_both(pair: Pair, key: Item) -> bool:
 def check_key_value(name: str, kind: str, value: AttributeValue | None, *, in_item: bool) -> None:
     if value is None or kind not in value:
         if not in_item:
-            raise Rejected("ValidationException", "The provided key element does not match the schema")
+            raise ServiceRejected("ValidationException", "The provided key element does not match the schema")
         if value is None:
             raise invalid_key(f"Missing the key {name} in the item")
         raise invalid_key(f"Type mismatch for key {name} expected: {kind} actual: {next(iter(value), None)}")
     if len(value[kind] if kind == "B" else value[kind].encode()) > KEY_BYTES_MAX:
-        raise Rejected(
+        raise ServiceRejected(
             "ValidationException",
             "Hash primary key values must be under 2048 bytes, and range primary key values must be under 1024 bytes",
         )
     if not value[kind]:
         what = "binary" if kind == "B" else "string"
-        raise Rejected(
+        raise ServiceRejected(
             "ValidationException",
             "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an"
             f" empty {what} value. Key: {name}",
         )
 
 
-def invalid_key(what: str) -> Rejected:
-    return Rejected("ValidationException", f"One or more parameter values were invalid: {what}")
+def invalid_key(what: str) -> ServiceRejected:
+    return ServiceRejected("ValidationException", f"One or more parameter values were invalid: {what}")

@@ -11,7 +11,7 @@ from typing import Final
 from crossfade.core.effects import Request
 from crossfade.core.items import ITEM_BYTES_MAX, Item, size_bytes
 from crossfade.core.mapping import STAMP
-from crossfade.errors import Refused, Rejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected
 
 EXPRESSION_BYTES_MAX: Final = 4096
 TRANSACTION_BYTES_MAX: Final = 4 * 1024 * 1024  # of the items of one transaction
@@ -36,7 +36,7 @@ def are_allowed(request: Request) -> bool:
     return all(map(is_allowed, texts))
 
 
-def size_explained(error: Rejected, table: str, item: Item | None = None) -> Rejected:
+def size_explained(error: ServiceRejected, table: str, item: Item | None = None) -> ServiceRejected:
     """A refusal of an item's size by a table whose items have stamps, with the part that the stamp has in it. `item`:
     as the caller gave it, whose own size may be too much."""
     if ITEM_TOO_LARGE.search(error.text) is None or (item is not None and size_bytes(item) > ITEM_BYTES_MAX):
@@ -45,26 +45,26 @@ def size_explained(error: Rejected, table: str, item: Item | None = None) -> Rej
         f"{error.text}: {table} holds the item with the attribute {STAMP}, by which a migration tells its writes, and"
         f" that takes {STAMP_BYTES} of the {ITEM_BYTES_MAX:,} bytes; nothing was written; make the item smaller"
     )
-    return Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
+    return ServiceRejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
 
 
-def is_too_large(error: Rejected) -> bool:
+def is_too_large(error: ServiceRejected) -> bool:
     """Whether a transaction was refused because its items are too large together."""
     return error.code == "ValidationException" and TRANSACTION_TOO_LARGE.search(error.text) is not None
 
 
-def transaction_explained(error: Rejected, actions: int) -> Refused | None:
+def transaction_explained(error: ServiceRejected, actions: int) -> NotPossibleInStage | None:
     """What is to be said of a transaction that is too large with what is added to it; None for another refusal."""
     if not is_too_large(error):
         return None
-    return Refused(
+    return NotPossibleInStage(
         f"a transaction of {actions} actions is too large: while both tables are used it is about the items of both, or"
         f" reads them first, and DynamoDB takes 4 MB; nothing was written ({error.text})",
         next_step="make it two transactions, or wait until the target alone is written",
     )
 
 
-def write_explained(error: Rejected, request: Request, table: str) -> Refused | None:
+def write_explained(error: ServiceRejected, request: Request, table: str) -> NotPossibleInStage | None:
     """Return a refusal for a transaction of one `table` that our additions make too large.
 
     None where the caller's own items are too large without anything added, which is the service's to say.
@@ -74,7 +74,7 @@ def write_explained(error: Rejected, request: Request, table: str) -> Refused | 
     added = f"the attribute {STAMP} of each item, {STAMP_BYTES} bytes, by which a migration tells its writes"
     if "ClientRequestToken" in request:
         added += ", and the record of its ClientRequestToken"
-    return Refused(
+    return NotPossibleInStage(
         f"a transaction of {len(request['TransactItems'])} actions is too large: {table} holds the items in its own"
         f" form, and crossfade adds {added}; DynamoDB takes 4 MB; nothing was written ({error.text})",
         next_step="make it two transactions",
@@ -86,5 +86,5 @@ def put_bytes(request: Request) -> int:
     puts: list[Request] = [action["Put"] for action in request["TransactItems"] if "Put" in action]
     try:
         return sum(size_bytes(put["Item"]) for put in puts)
-    except Rejected:
+    except ServiceRejected:
         return 0

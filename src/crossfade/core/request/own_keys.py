@@ -19,7 +19,7 @@ from crossfade.errors import MappingError
 
 def with_own_keys(pair: Pair, operation: str, request: Request) -> Request:
     """The request with the caller's table's own key attributes alone; the request itself where it has no others. Raises
-    Rejected where a key names one item for the source and another for the target."""
+    ServiceRejected where a key names one item for the source and another for the target."""
     if pair.source.key_names == pair.target.key_names:
         return request
     changed = _of_table(pair, operation, request)

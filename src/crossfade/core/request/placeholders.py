@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.request.names import PLACEHOLDERS
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 OUR_PREFIXES: Final = ("#xf", ":xf")
 OURS_IN_TEXT: Final = re.compile(r"([#:])(?=xf)")
@@ -31,12 +31,12 @@ class PlaceholderMove:
         """What is wrong with the request, in the words of the one that was given."""
         try:
             return (yield from routine)
-        except Rejected as error:
+        except ServiceRejected as error:
             text = re.sub(rf"([#:]){self.prefix}(?=xf)", r"\1", error.text)
             if text == error.text:
                 raise
             told = {**error.response, "Error": {"Code": error.code, "Message": text}}
-            raise Rejected(error.code, text, told) from None
+            raise ServiceRejected(error.code, text, told) from None
 
 
 def avoid_placeholder_clash(request: Request) -> PlaceholderMove:

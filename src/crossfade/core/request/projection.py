@@ -14,7 +14,7 @@ from typing import Final
 from crossfade.core.effects import Request
 from crossfade.core.expressions import Bindings, bind, projection
 from crossfade.core.items import Item, ValidationError
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 _SELECTS: Final = ("SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES")
 _INVALID: Final = "One or more parameter values were invalid: "
@@ -114,7 +114,7 @@ def whole_image(image: Item) -> Item:
 def projector_alone(request: Request) -> Callable[[Item], Item]:
     """`projector`, where the request has no other expression."""
     if "ExpressionAttributeNames" in request and "ProjectionExpression" not in request:
-        raise Rejected("ValidationException", NAMES_ALONE)
+        raise ServiceRejected("ValidationException", NAMES_ALONE)
     bindings = bind(request.get("ExpressionAttributeNames"), None)
     wanted = projector(request, bindings)
     bindings.finish()

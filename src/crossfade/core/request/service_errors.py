@@ -26,7 +26,7 @@ from crossfade.core.request.names import (
 )
 from crossfade.core.tables.index_keys import as_of_update
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import CrossfadeError, Refused, Rejected
+from crossfade.errors import CrossfadeError, NotPossibleInStage, ServiceRejected
 
 SINGLE_WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 LEGACY_WRITE_PARAMETERS: Final = ("Expected", "ConditionalOperator", "AttributeUpdates")
@@ -44,8 +44,8 @@ def with_service_errors(pair: Pair, operation: str, request: Request, routine: R
 
     try:
         return (yield from relayed(routine, seen))
-    except (Rejected, Refused) as refusal:
-        asks = not sent and (operation in READS if isinstance(refusal, Refused) else is_about_form(refusal))
+    except (ServiceRejected, NotPossibleInStage) as refusal:
+        asks = not sent and (operation in READS if isinstance(refusal, NotPossibleInStage) else is_about_form(refusal))
         asks = asks or QUOTING in refusal.message  # of our form of an expression
         said = (yield from theirs(pair, operation, request, refusal)) if asks else None
         raise said or in_words_of(operation, request, refusal) from None
@@ -54,20 +54,22 @@ def with_service_errors(pair: Pair, operation: str, request: Request, routine: R
 QUOTING: Final = "Syntax error; token"
 
 
-def in_words_of(operation: str, request: Request, refusal: Rejected | Refused) -> Rejected | Refused:
+def in_words_of(
+    operation: str, request: Request, refusal: ServiceRejected | NotPossibleInStage
+) -> ServiceRejected | NotPossibleInStage:
     """An update that was evaluated here is written as a put, and the service has other words for that one where an
     index does not take the item."""
-    if not isinstance(refusal, Rejected):
+    if not isinstance(refusal, ServiceRejected):
         return refusal
     if operation == "UpdateItem":
         text = as_of_update(refusal.text)
-        return refusal if text == refusal.text else Rejected(refusal.code, text)
+        return refusal if text == refusal.text else ServiceRejected(refusal.code, text)
     if operation != "TransactWriteItems":
         return refusal
     told = reasons_of(refusal)
     updates = ["Update" in action for action in request["TransactItems"]]
     if not told and not any("Put" in action for action in request["TransactItems"]):
-        return Rejected(refusal.code, as_of_update(refusal.text)) if all(updates) else refusal
+        return ServiceRejected(refusal.code, as_of_update(refusal.text)) if all(updates) else refusal
     reasons = [
         {**reason, "Message": as_of_update(reason["Message"])} if update and "Message" in reason else reason
         for reason, update in zip(told, updates, strict=False)
@@ -75,11 +77,11 @@ def in_words_of(operation: str, request: Request, refusal: Rejected | Refused) -
     return cancellation([*reasons, *told[len(reasons) :]]) if reasons != told[: len(reasons)] else refusal
 
 
-def is_about_form(error: Rejected) -> bool:
+def is_about_form(error: ServiceRejected) -> bool:
     return error.code == "ValidationException"
 
 
-def theirs(pair: Pair, operation: str, request: Request, refusal: CrossfadeError) -> Routine[Rejected | None]:
+def theirs(pair: Pair, operation: str, request: Request, refusal: CrossfadeError) -> Routine[ServiceRejected | None]:
     """What the service says of a request that we refuse, or None where it has nothing to say."""
     condition_is_wrong = "Invalid ConditionExpression" in refusal.message
     harmless = harmless_form(pair, operation, request, condition_is_wrong=condition_is_wrong)
@@ -87,7 +89,7 @@ def theirs(pair: Pair, operation: str, request: Request, refusal: CrossfadeError
         return None
     try:
         _ = yield from Call(pair.view, operation, harmless)
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code == "ValidationException" and "InvalidToken" not in error.text:
             return None if is_about_ours(error) else error
         told = reasons_of(error)[: len(request.get("TransactItems", ()))]
@@ -140,7 +142,7 @@ ABOUT_OUR_PART: Final = (
 )
 
 
-def is_about_ours(error: Rejected) -> bool:
+def is_about_ours(error: ServiceRejected) -> bool:
     """Whether it is our own part of a request that is wrong."""
     return any(words in error.text for words in ABOUT_OUR_PART)
 

@@ -16,7 +16,7 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.request.names import mapping_in, plain_name
 from crossfade.core.stages import Row
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 NO_ATTRIBUTE: Final = f"{STAMP}_hidden"
 PLACEHOLDER: Final = "#hidden"
@@ -94,8 +94,10 @@ def tell_stamp_name(routine: Routine[Reply]) -> Routine[Reply]:
     """What is wrong with the request, in the words of the one that was given."""
     try:
         return (yield from routine)
-    except Rejected as error:
+    except ServiceRejected as error:
         text = error.text.replace(NO_ATTRIBUTE, STAMP)
         if text == error.text:
             raise
-        raise Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}}) from None
+        raise ServiceRejected(
+            error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}}
+        ) from None

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from crossfade.core.effects import Request
 from crossfade.core.items import VALUE_KINDS
 from crossfade.core.request.cursor import INVALID_CURSOR, has_foreign_mark
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +114,18 @@ TWO: Final = (
 )
 
 
-def fault_in(operation: str, request: Request) -> Rejected | None:
+def fault_in(operation: str, request: Request) -> ServiceRejected | None:
     """What is wrong with the shape of a request, or None."""
     shape = SHAPES.get(operation)
     if shape is None:
         return None
     try:
         fault = _fault(request, shape, 0)
-        return Rejected("ValidationException", INVALID_CURSOR) if fault is None and has_foreign_mark(request) else fault
+        return (
+            ServiceRejected("ValidationException", INVALID_CURSOR)
+            if fault is None and has_foreign_mark(request)
+            else fault
+        )
     except RecursionError:  # the caller's own stack is deep: what is not seen here is for others to refuse
         return None
 
@@ -137,7 +141,7 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def _fault(value: Any, shape: Shape, depth: int) -> Rejected | None:
+def _fault(value: Any, shape: Shape, depth: int) -> ServiceRejected | None:
     match shape:
         case type():
             if isinstance(value, shape) and (shape is not int or not isinstance(value, bool)):
@@ -158,42 +162,42 @@ def _fault(value: Any, shape: Shape, depth: int) -> Rejected | None:
             return _fault_of_value(value, depth)
 
 
-def _fault_of_structure(value: Any, shape: Structure, depth: int) -> Rejected | None:
+def _fault_of_structure(value: Any, shape: Structure, depth: int) -> ServiceRejected | None:
     if not isinstance(value, dict):
         return unreadable(value, "structure")
     given = cast("dict[str, Any]", value)
     for name in shape.required:
         if given.get(name) is None:
-            return Rejected("ValidationException", f"{name}: Member must not be null")
+            return ServiceRejected("ValidationException", f"{name}: Member must not be null")
     known = {name: inner for name, inner in given.items() if name in shape.members and inner is not None}
     if shape.is_choice and len(known) != 1:
-        return Rejected("ValidationException", f"exactly one of {', '.join(shape.members)} is needed")
+        return ServiceRejected("ValidationException", f"exactly one of {', '.join(shape.members)} is needed")
     return _first(_fault(inner, shape.members[name], depth) for name, inner in known.items())
 
 
-def _fault_of_value(value: Any, depth: int) -> Rejected | None:
+def _fault_of_value(value: Any, depth: int) -> ServiceRejected | None:
     if not isinstance(value, dict):
         return unreadable(value, "attribute value")
     given = cast("dict[str, Any]", value)
     known = {kind: inner for kind, inner in given.items() if kind in VALUE_KINDS and inner is not None}
     if len(known) != 1 or len(given) != 1:
-        return Rejected("ValidationException", TWO if len(known) > 1 else EMPTY_VALUE)
+        return ServiceRejected("ValidationException", TWO if len(known) > 1 else EMPTY_VALUE)
     if depth > DEPTH_MAX:
-        return Rejected("ValidationException", TOO_DEEP)
+        return ServiceRejected("ValidationException", TOO_DEEP)
     ((kind, inner),) = known.items()
     return _fault(inner, KINDS_INSIDE[kind], depth + 1)
 
 
-def _fault_of_text(text: Any) -> Rejected | None:
+def _fault_of_text(text: Any) -> ServiceRejected | None:
     """Half a character, which JSON can spell and UTF-8 cannot. A name that is no text becomes one on the way."""
     if not isinstance(text, str) or text.isascii() or HALF.search(text) is None:
         return None
-    return Rejected("SerializationException", "a text holds half a surrogate pair, which is no character")
+    return ServiceRejected("SerializationException", "a text holds half a surrogate pair, which is no character")
 
 
-def _first(faults: Iterable[Rejected | None]) -> Rejected | None:
+def _first(faults: Iterable[ServiceRejected | None]) -> ServiceRejected | None:
     return next((fault for fault in faults if fault is not None), None)
 
 
-def unreadable(value: Any, wanted: str) -> Rejected:
-    return Rejected("SerializationException", f"{type(value).__name__} cannot be converted to {wanted}")
+def unreadable(value: Any, wanted: str) -> ServiceRejected:
+    return ServiceRejected("SerializationException", f"{type(value).__name__} cannot be converted to {wanted}")

@@ -23,7 +23,7 @@ from crossfade.core.tables.actions import condition_check
 from crossfade.core.tables.guards import with_guard
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import ABSENT, Stored
-from crossfade.errors import MappingError, Rejected, UnknownOutcome
+from crossfade.errors import MappingError, ServiceRejected, UnknownOutcome
 
 COPIES_MAX: Final = TRANSACTION_ACTIONS_MAX // 2  # of one transaction: a put and a check each
 
@@ -83,7 +83,7 @@ def _attempted(pair: Pair, copies: Sequence[Copy], fence: Request | None) -> Rou
             _ = yield from Call("target", "TransactWriteItems", request)
         except UnknownOutcome:
             pass  # the same token again: it is carried out once
-        except Rejected as error:
+        except ServiceRejected as error:
             if reasons_of(error):
                 found = _judged(pair, error, places, copies)
                 if found:
@@ -112,7 +112,7 @@ def _actions(pair: Pair, copy: Copy) -> Routine[list[Request]]:
     return actions
 
 
-def _judged(pair: Pair, error: Rejected, places: Sequence[int], copies: Sequence[Copy]) -> dict[int, CopyResult]:
+def _judged(pair: Pair, error: ServiceRejected, places: Sequence[int], copies: Sequence[Copy]) -> dict[int, CopyResult]:
     """The outcomes that a refusal tells; none where all was merely busy."""
     found: dict[int, CopyResult] = {}
     reasons = reasons_of(error)

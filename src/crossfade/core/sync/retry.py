@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from crossfade.core.effects import Call, Effect, Reply, Routine, Sleep
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 
 # Errors after which nothing was written and the same request may succeed a moment later.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
@@ -35,7 +35,7 @@ def patiently(call: Call) -> Routine[Reply]:
     while True:
         try:
             return (yield from call)
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code not in TRANSIENT:
                 raise
         yield from Sleep(backoff_seconds(attempt))
@@ -50,7 +50,7 @@ def read_again(call: Call) -> Routine[Reply]:
             return (yield from call)
         except UnknownOutcome:
             pass
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code not in TRANSIENT:
                 raise
         yield from Sleep(backoff_seconds(attempt))
@@ -77,9 +77,9 @@ def pause_seconds(attempt: int) -> float:
     return min(LOCK_PAUSE_SECONDS_MAX, backoff_seconds(attempt))
 
 
-def item_too_busy() -> Rejected:
+def item_too_busy() -> ServiceRejected:
     """What DynamoDB says of an item that too many transactions want at once; SDKs may retry it."""
-    return Rejected("TransactionConflictException", "Transaction is ongoing for the item")
+    return ServiceRejected("TransactionConflictException", "Transaction is ongoing for the item")
 
 
 def calmly(first: Effect[Reply], again: Call) -> Routine[Reply]:
@@ -89,7 +89,7 @@ def calmly(first: Effect[Reply], again: Call) -> Routine[Reply]:
     for attempt in range(TRIES_MAX):
         try:
             return (yield from effect)
-        except Rejected as error:
+        except ServiceRejected as error:
             if error.code != "TransactionConflictException":
                 raise
         yield from Sleep(pause_seconds(attempt))

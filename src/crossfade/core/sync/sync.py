@@ -23,7 +23,7 @@ from crossfade.core.stages import Row, Side, Writes, other_side
 from crossfade.core.sync.retry import TRANSIENT, backoff_seconds, read_again
 from crossfade.core.tables.pair import Image, Pair, key_name, operation_name
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import MappingError, Rejected, UnknownOutcome
+from crossfade.errors import MappingError, ServiceRejected, UnknownOutcome
 
 
 def read_patiently(pair: Pair, side: Side, source_key: Item) -> Routine[Stored]:
@@ -35,7 +35,7 @@ def read_patiently(pair: Pair, side: Side, source_key: Item) -> Routine[Stored]:
 def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
     """Make the other side equal to `authority` under one key. Right in every stage, and at any time within it.
 
-    Raises Rejected or MappingError when the other side can never hold the image (over 400 KB, an index key of the wrong
+    Raises ServiceRejected or MappingError when the other side can never hold the image (over 400 KB, an index key of the wrong
     type); anything else is tried until it is done.
     """
     other = other_side(authority)
@@ -117,7 +117,7 @@ def write_locked(pair: Pair, side: Side, source_key: Item, image: Image, there: 
     request = yield from pair.put_or_delete(side, source_key, image, guard, exactly=False)  # as much as it can hold
     try:
         _ = yield from Call(side, operation_name(request), request)
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code not in TRANSIENT | {"ConditionalCheckFailedException"}:
             raise
         return False

@@ -11,7 +11,7 @@ from crossfade.core.tables.descriptions import key_names_of
 from crossfade.core.tables.index_keys import index_keys
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.schema import IndexSchema
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 INDEX_KINDS: Final = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
 DENIED: Final = "AccessDeniedException"
@@ -38,20 +38,20 @@ def index_schema(pair: Pair, side: Side, index: str) -> Routine[IndexSchema]:
         found = pair.schemas.get((side, name))
     if found is None:
         where = "" if side == pair.view else f" ({pair.table(side).name} has none called {name})"
-        raise Rejected("ValidationException", f"The table does not have the specified index: {index}{where}")
+        raise ServiceRejected("ValidationException", f"The table does not have the specified index: {index}{where}")
     return found
 
 
 def described(pair: Pair, side: Side) -> Routine[None]:
-    """What the table says of its indexes is known from now on. Raises Rejected."""
+    """What the table says of its indexes is known from now on. Raises ServiceRejected."""
     table = pair.table(side)
     try:
         reply = yield from Call(side, "DescribeTable", {"TableName": table.name})
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code == DENIED:
             advice = f"allow dynamodb:DescribeTable on {pair.source.name} and {pair.target.name} to the application"
             text = f"{error.text} (it tells what the indexes of {table.name} hold: {advice}; nothing was read)"
-            raise Rejected(DENIED, text) from None
+            raise ServiceRejected(DENIED, text) from None
         raise
     for kind in INDEX_KINDS:
         for each in reply["Table"].get(kind, ()):

@@ -25,7 +25,7 @@ from crossfade.core.tables.guards import Guard, attributes_guard, joined_guards,
 from crossfade.core.tables.index_keys import IndexKey
 from crossfade.core.tables.schema import IndexSchema, TableShape
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import MappingError, Rejected
+from crossfade.errors import MappingError, ServiceRejected
 
 Image = Item | None
 
@@ -136,10 +136,10 @@ class Pair:
 
     def callers_key(self, given: Item) -> Item:
         """The source key of an image, or of a key as the caller gives it; other attributes do not matter. Raises
-        Rejected where a key lacks what it needs in the other table."""
+        ServiceRejected where a key lacks what it needs in the other table."""
         for name, _ in self.mapping.source_key_extras if self.view == "target" else ():
             if name not in given:
-                raise Rejected("ValidationException", NEEDS_BOTH.format(name=name, table=self.source.name))
+                raise ServiceRejected("ValidationException", NEEDS_BOTH.format(name=name, table=self.source.name))
         key = {name: given[name] for name in self.callers_names}
         return key if self.view == "source" else self.mapping.backward_key(key)
 

@@ -34,7 +34,7 @@ from crossfade.core.tables.stamps import ABSENT, Stored
 from crossfade.core.write.lockstep import deciding_action, transact
 from crossfade.core.write.optimistic import attempt_locked, decided_on
 from crossfade.core.write.translate import index_error_of
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def copy_on_write(pair: Pair, row: Row, operation: WriteName, request: Request) 
             moves = yield from moves_of(pair, row, prepared, held, done, key)
         try:
             written = yield from attempt_moves(pair, key, moves, asked, replies)
-        except Rejected as error:
+        except ServiceRejected as error:
             side: Side = "source" if moves.source is not None and not is_condition_check(moves.source) else "target"
             raise size_explained(error, pair.table(side).name, prepared.request.get("Item")) from None
         if written:
@@ -155,7 +155,7 @@ def attempt_moves(pair: Pair, key: Item, moves: Moves, asked: Request, replies: 
     if moves.source is not None:
         try:
             return (yield from transact(moves.source, moves.target, asked, replies))
-        except Rejected as error:
+        except ServiceRejected as error:
             raise index_error_of(pair, error) from None
     reply = yield from attempt_locked(pair, "target", key, moves.target, asked)
     if reply is None:

@@ -19,11 +19,11 @@ from crossfade.core.stages import Row, Side, Writes, other_side
 from crossfade.core.tables.index_keys import KEY_ROLES, IndexKey, too_long, why_refused, wrong_kind
 from crossfade.core.tables.indexes import DENIED, described
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import DatabaseError, MappingError, Rejected
+from crossfade.errors import DatabaseError, MappingError, ServiceRejected
 
 
 def check_fits(pair: Pair, row: Row, images: Sequence[Item], keys: Sequence[Item]) -> Routine[None]:
-    """`images`: what is to be put; `keys`: the source keys of all that is to be written. Raises Rejected; MappingError
+    """`images`: what is to be put; `keys`: the source keys of all that is to be written. Raises ServiceRejected; MappingError
     for an image that has no counterpart."""
     for image in images:
         validate_item(image)
@@ -42,7 +42,7 @@ def known_index_keys(pair: Pair, side: Side) -> Routine[tuple[IndexKey, ...]]:
         try:
             yield from described(pair, side)
         except DatabaseError as error:
-            if isinstance(error, Rejected) and error.code == DENIED:
+            if isinstance(error, ServiceRejected) and error.code == DENIED:
                 pair.index_keys[side] = ()  # it will not be allowed the next time either
             return ()
     return pair.index_keys[side]
@@ -81,19 +81,19 @@ def said_of_index_keys(pair: Pair, row: Row, image: Item) -> Routine[str | None]
     return None
 
 
-def does_not_fit(pair: Pair, side: Side, said: str) -> Rejected:
+def does_not_fit(pair: Pair, side: Side, said: str) -> ServiceRejected:
     """Return the error in the caller's table's words; for the other table, say that it is the other one."""
     if side == pair.view:
-        return Rejected("ValidationException", said)
-    return Rejected(
+        return ServiceRejected("ValidationException", said)
+    return ServiceRejected(
         "ValidationException",
         f"One or more parameter values were invalid: {pair.table(side).name}, which is to hold the item as well, would"
         f" refuse it ({said}); nothing was written",
     )
 
 
-def too_large(pair: Pair, side: Side, size: int) -> Rejected:
-    return Rejected(
+def too_large(pair: Pair, side: Side, size: int) -> ServiceRejected:
+    return ServiceRejected(
         "ValidationException",
         f"Item size has exceeded the maximum allowed size: in {pair.table(side).name} it would have {size:,} bytes,"
         f" with the {STAMP_BYTES} of the attribute {STAMP} by which a migration tells its writes, and an item may have"

@@ -30,7 +30,7 @@ from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
 from crossfade.core.write.optimistic import decided_on, lock, locked_action
 from crossfade.core.write.translate import index_error_of, stamped_request
-from crossfade.errors import Rejected, UnknownOutcome
+from crossfade.errors import ServiceRejected, UnknownOutcome
 
 
 def write_lockstep(pair: Pair, authority: Side, operation: WriteName, request: Request) -> Routine[Reply]:
@@ -60,7 +60,7 @@ def write_lockstep(pair: Pair, authority: Side, operation: WriteName, request: R
         target = yield from pair.put_or_delete("target", key, done.image, lock(pair, before))
         try:
             written = yield from transact(source_action, as_action(target), asked, replies)
-        except Rejected as error:  # by either table
+        except ServiceRejected as error:  # by either table
             error = size_explained(error, pair.target.name, prepared.request.get("Item"))
             raise index_error_of(pair, error) from None
         if written:
@@ -124,7 +124,7 @@ def transact(source_action: Request, target_action: Request, asked: Request, rep
     """Whether both sides were written. False: somebody was quicker, so look again.
 
     After an unknown outcome the same token is sent again, which writes once; and until it is known that the first
-    sending can never land, nothing but success or UnknownOutcome leaves here. Raises Rejected as the single operation
+    sending can never land, nothing but success or UnknownOutcome leaves here. Raises ServiceRejected as the single operation
     would have been.
     """
     token = yield from Stamp()
@@ -135,7 +135,7 @@ def transact(source_action: Request, target_action: Request, asked: Request, rep
             reply = yield from Call("target", "TransactWriteItems", request)
         except UnknownOutcome as unknown:
             unsure = unknown
-        except Rejected as error:
+        except ServiceRejected as error:
             if unsure is None and error.code == "TransactionCanceledException":
                 raise_unless_raced(error)
                 return False
@@ -160,7 +160,7 @@ def as_of_one(reply: Reply) -> Reply:
     return {**told, "ItemCollectionMetrics": of_any[0]} if of_any else told
 
 
-def stamp_has_changed(target_action: Request, error: Rejected) -> bool:
+def stamp_has_changed(target_action: Request, error: ServiceRejected) -> bool:
     """Whether the target's stamp is not what it was. A stamp never comes back, so no sending of this can land now."""
     ((_, action),) = target_action.items()
     reasons = reasons_of(error)
@@ -168,15 +168,15 @@ def stamp_has_changed(target_action: Request, error: Rejected) -> bool:
     return failed and ":xf_stamp" in action.get("ExpressionAttributeValues", {})
 
 
-def merely_busy(error: Rejected) -> bool:
+def merely_busy(error: ServiceRejected) -> bool:
     """Whether the same transaction may still go through: nothing in it was judged."""
     judged = {reason.get("Code", "None") for reason in reasons_of(error)} - {"None"}
     return judged <= BUSY_REASONS if judged else error.code in TRANSIENT
 
 
-def raise_unless_raced(error: Rejected) -> None:
+def raise_unless_raced(error: ServiceRejected) -> None:
     """A cancelled transaction in which nobody was merely quicker is the caller's error."""
     for reason in reasons_of(error):
         code: str = reason.get("Code", "None")
         if code not in RACED_REASONS:
-            raise Rejected(SINGLE_CODE_OF.get(code, code), reason.get("Message", error.text))
+            raise ServiceRejected(SINGLE_CODE_OF.get(code, code), reason.get("Message", error.text))

@@ -18,13 +18,13 @@ from crossfade.core.request.service_errors import is_about_ours, never_done
 from crossfade.core.stages import Row, Writes
 from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import CrossfadeError, Rejected
+from crossfade.errors import CrossfadeError, ServiceRejected
 
 FORM: Final = ("SerializationException", "ValidationException")
 
 
 def refuse_malformed(
-    pair: Pair, row: Row, operation: str, request: Request, fault: Rejected, *, sent: bool = False
+    pair: Pair, row: Row, operation: str, request: Request, fault: ServiceRejected, *, sent: bool = False
 ) -> Routine[Reply]:
     """`fault`: in our own words, for where the service has none. `sent`: a form of the request is on its way already,
     to the other table, which alone is written."""
@@ -34,11 +34,11 @@ def refuse_malformed(
     if row.takes_as_it_is(pair.view) and row.writes is not Writes.LOCKSTEP:  # one of two tables is never written alone
         return (yield from mirrored(pair, row, keys_told(pair, operation, request), forward()))
     if sent:
-        with suppress(Rejected):
+        with suppress(ServiceRejected):
             return (yield from Forward())
     try:
         _ = yield from Call(pair.view, operation, never_done(pair, operation, request))
-    except Rejected as said:
+    except ServiceRejected as said:
         if said.code in FORM and not is_about_ours(said):
             raise
     except CrossfadeError:  # the caller is answered all the same

@@ -19,7 +19,7 @@ from crossfade.core.tables.guards import Guard, with_guard
 from crossfade.core.tables.pair import Image, Pair
 from crossfade.core.tables.stamps import Stored
 from crossfade.core.write.translate import error_restored
-from crossfade.errors import DatabaseError, MappingError, Rejected, UnknownOutcome
+from crossfade.errors import DatabaseError, MappingError, ServiceRejected, UnknownOutcome
 
 
 def lock(pair: Pair, before: Stored) -> Guard | None:
@@ -93,7 +93,7 @@ def as_found(pair: Pair, side: Side, key: Item, prepared: Prepared, done: Evalua
         return done
     try:
         return prepared.on(pair.image_under(side, pair.stored(side, reply["Attributes"]), key))
-    except (MappingError, Rejected):
+    except (MappingError, ServiceRejected):
         return done  # the attribute that was added since fits neither: it was written a moment later, then
 
 
@@ -137,7 +137,7 @@ def attempt_locked(pair: Pair, side: Side, key: Item, action: Request, asked: Re
     stamp = new_stamp(action)
     try:
         return (yield from Call(side, SINGLE_OPERATION_OF[kind], {**request, **asked}))
-    except Rejected as error:
+    except ServiceRejected as error:
         if error.code not in ("ConditionalCheckFailedException", "TransactionConflictException"):
             if pair.stamps(side):
                 error = size_explained(error, pair.table(side).name)

@@ -34,20 +34,20 @@ from crossfade.core.write.translate import (
     server_evaluates,
     translate_request,
 )
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 
 def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
     """One write by the caller, in the stage that `row` describes."""
     try:
         return (yield from write_on_tables(pair, row, operation, request))
-    except Rejected as error:
+    except ServiceRejected as error:
         forwarded = row.takes_as_it_is(pair.view) and row.writes is not Writes.LOCKSTEP
         if operation == "PutItem" and error.code == CONDITION_FAILED and not forwarded:
             # The service looks at the item of a put before it looks at the condition.
             said = yield from said_of_index_keys(pair, row, request["Item"])
             if said is not None:
-                raise index_error_of(pair, Rejected("ValidationException", said)) from None
+                raise index_error_of(pair, ServiceRejected("ValidationException", said)) from None
         raise
 
 
@@ -79,7 +79,7 @@ def write_on_authority(pair: Pair, row: Row, operation: WriteName, request: Requ
     if server_evaluates(pair, side, operation, request):
         try:
             return (yield from translate_request(pair, side, operation, request, key, absent))
-        except Rejected as error:
+        except ServiceRejected as error:
             raise reworded(operation, given, error) from None
     return (yield from write_optimistic(pair, side, operation, request, key, absent))
 
@@ -88,6 +88,6 @@ def forward_unchanged(pair: Pair, side: Side, operation: WriteName, request: Req
     """The caller's own call on its own table; no stamp is shown."""
     try:
         reply = yield from calmly(Forward(), Call(side, operation, request))
-    except Rejected as error:
+    except ServiceRejected as error:
         raise error_restored(pair, side, error) from None
     return reply_in_callers_terms(pair, side, request, reply)

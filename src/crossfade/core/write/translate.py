@@ -23,7 +23,7 @@ from crossfade.core.stages import Side
 from crossfade.core.sync.retry import calmly
 from crossfade.core.tables.guards import with_guard
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 EXISTENCE: Final = re.compile(r"attribute_(?:not_)?exists\s*\(\s*([#\w]+)\s*\)")
 NAME: Final = re.compile(r"[#\w]+")
@@ -90,7 +90,7 @@ def translate_request(
     try:
         own = Call(side, operation, moved)
         reply = yield from calmly(own if by_ourselves else Forward(moved), own)
-    except Rejected as error:
+    except ServiceRejected as error:
         pair.check_whole_key(side, pair.stored(side, error.response.get("Item")), key)
         if absent is not None and refused_for_absence(error):
             yield from absent()
@@ -167,7 +167,7 @@ def reply_in_callers_terms(pair: Pair, side: Side, request: Request, reply: Repl
     return {**rest, **as_reply(stored.item)}
 
 
-def error_restored(pair: Pair, side: Side, error: Rejected) -> Rejected:
+def error_restored(pair: Pair, side: Side, error: ServiceRejected) -> ServiceRejected:
     """A refusal, with the item that it shows as the caller would see it."""
     item: Item | None = error.response.get("Item")
     if side != pair.view:
@@ -175,18 +175,18 @@ def error_restored(pair: Pair, side: Side, error: Rejected) -> Rejected:
     if item is None or (side == pair.view and STAMP not in item):
         return error
     shown = pair.image(side, pair.stored(side, item))
-    return Rejected(error.code, error.text, {**error.response, "Item": shown})
+    return ServiceRejected(error.code, error.text, {**error.response, "Item": shown})
 
 
-def index_error_of(pair: Pair, error: Rejected) -> Rejected:
+def index_error_of(pair: Pair, error: ServiceRejected) -> ServiceRejected:
     """Return the error with the caller's name of an index that it is about."""
     if error.code != "ValidationException":
         return error
     text = index_error_restored(pair, error.text)
-    return Rejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
+    return ServiceRejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
 
 
-def index_errors_of(pair: Pair, error: Rejected, places: Iterable[int]) -> Rejected:
+def index_errors_of(pair: Pair, error: ServiceRejected, places: Iterable[int]) -> ServiceRejected:
     """The refusal of a transaction, naming the caller's indexes: `places` are those of its actions on our tables."""
     reasons = list(reasons_of(error))
     for place in places:
@@ -234,7 +234,7 @@ def made_anew(told: Request, reply: Reply) -> bool:
     return told.get(RETURN_VALUES) in OLD and "Attributes" not in reply
 
 
-def refused_for_absence(error: Rejected) -> bool:
+def refused_for_absence(error: ServiceRejected) -> bool:
     return error.code == "ConditionalCheckFailedException" and "Item" not in error.response
 
 
@@ -245,8 +245,10 @@ def answer_as_asked(request: Request, reply: Reply) -> Reply:
     return {name: value for name, value in reply.items() if name != "Attributes"}
 
 
-def as_asked(request: Request, error: Rejected) -> Rejected:
+def as_asked(request: Request, error: ServiceRejected) -> ServiceRejected:
     """Return the error without the old item, where only we asked for it."""
     if request.get(RETURN_VALUES_ON_FAILURE, "NONE") != "NONE" or "Item" not in error.response:
         return error
-    return Rejected(error.code, error.text, {name: value for name, value in error.response.items() if name != "Item"})
+    return ServiceRejected(
+        error.code, error.text, {name: value for name, value in error.response.items() if name != "Item"}
+    )

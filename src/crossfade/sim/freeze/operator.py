@@ -10,7 +10,7 @@ from typing import Final
 from crossfade.control.coordinator import Coordinator
 from crossfade.core.effects import Note, Routine, Sleep
 from crossfade.core.stages import FREEZE, Ramp, Stage
-from crossfade.errors import DatabaseError, Fenced, Refused
+from crossfade.errors import DatabaseError, Fenced, NotPossibleInStage
 from crossfade.sim.operator import Goal
 
 RETRY_SECONDS: Final = 0.4
@@ -51,7 +51,7 @@ class Operator:
             try:
                 if (yield from self._steps(goal)):
                     return
-            except (DatabaseError, Fenced, Refused) as error:  # a freeze that was turned back among them
+            except (DatabaseError, Fenced, NotPossibleInStage) as error:  # a freeze that was turned back among them
                 yield from Note("not_moved", {"to": goal.stage.value, "error": error.message.splitlines()[0]})
             yield from Sleep(RETRY_SECONDS)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Call, Effect, Later
-from crossfade.errors import CrossfadeError, Rejected
+from crossfade.errors import CrossfadeError, ServiceRejected
 from crossfade.sim.processes import Answered, Task
 from crossfade.sim.world import World
 from crossfade.switch.invoking import Invoke, Raised
@@ -50,7 +50,7 @@ class ServiceWorld(World):
 
     def _told(self, task: Task) -> Answered:
         def told(value: Any, error: CrossfadeError | None) -> None:
-            if isinstance(error, Rejected):
+            if isinstance(error, ServiceRejected):
                 raised: CrossfadeError | None = Raised(Busy(error.code))
             else:
                 raised = Raised(NoAnswer()) if error is not None else None

@@ -89,7 +89,7 @@ def _expected(attribute: str, entry: Mapping[str, Any]) -> Comparison:
 
 
 def _check_shape(attribute: str, entry: Mapping[str, Any]) -> None:
-    """Raise Rejected unless the parts of one entry of Expected go together."""
+    """Raise ServiceRejected unless the parts of one entry of Expected go together."""
     exists, operator = entry.get("Exists"), entry.get("ComparisonOperator")
     has_value, has_list = "Value" in entry, "AttributeValueList" in entry
     fault = ""

@@ -28,7 +28,7 @@ from crossfade.core.request.legacy.mixing import FORMS, check_not_mixed, has_leg
 from crossfade.core.request.legacy.placeholders import Placeholders
 from crossfade.core.request.legacy.updates import ACTIONS, update_expression
 from crossfade.core.request.projection import check_select
-from crossfade.errors import Rejected
+from crossfade.errors import ServiceRejected
 
 _COMPARING: Final = ("Expected", "KeyConditions", "QueryFilter", "ScanFilter")
 
@@ -40,7 +40,7 @@ def modern(operation: str, request: Request, key_names: KeyNames | None = None) 
 
     `key_names` are the names of the partition and sort key (of the index, if one is asked); a Query needs them to tell
     a filter on a key and a key condition on another attribute, which otherwise is found when its expression is read.
-    Raises Rejected("ValidationException", ...) in DynamoDB's words for a request that it would not take.
+    Raises ServiceRejected("ValidationException", ...) in DynamoDB's words for a request that it would not take.
     """
     if operation == "BatchGetItem":
         return _batch_get(request) if "RequestItems" in request else _batch_get_part(request)
@@ -62,7 +62,7 @@ def modern(operation: str, request: Request, key_names: KeyNames | None = None) 
     return _rewritten(operation, request, written, placeholders)
 
 
-def reworded(operation: str, request: Request, error: Rejected) -> Rejected:
+def reworded(operation: str, request: Request, error: ServiceRejected) -> ServiceRejected:
     """What a server says of the translated form of `request`, in its words for the form that the caller used."""
     old = operation == "UpdateItem" and "AttributeUpdates" in request
     return ValidationError(TYPE_MISMATCH) if old and error.text == incorrect_data_type().message else error
