@@ -5,7 +5,7 @@ CrossfadeError                  has .next_step: what to do about it
 |   |-- MappingInvalid          the mapping itself cannot work (not invertible, touches a key it may not, misspelt)
 |   `-- NotStarted              the control table knows no such migration
 |-- MappingError                one item cannot be mapped (a value that would not come back)
-|-- NotPossibleInStage                     a request or command that would be wrong in this stage; nothing was written
+|-- NotPossibleInStage          a request or command that would be wrong as things stand; nothing was written
 |   |-- GateClosed              a stage may not be entered yet; carries every gate's finding
 |   |   `-- TurnedBack          writes were held as long as they may be; the stage is the one before that again
 |   `-- Undeclared              a method of a repository that the switch was not told about
@@ -14,7 +14,7 @@ CrossfadeError                  has .next_step: what to do about it
 |-- Held                        a write waited as long as it may while the authority moved: nothing was written; retry
 |-- Fenced                      another runner has taken this job over, or the fleet has moved on without us
 `-- DatabaseError               an answer from DynamoDB
-    |-- ServiceRejected                DynamoDB said no: code and message are the service's own
+    |-- ServiceRejected         DynamoDB said no: code and message are the service's own
     `-- UnknownOutcome          no answer: the request may still have been, or may yet be, carried out
 """
 
@@ -52,7 +52,13 @@ class MappingError(CrossfadeError):
 
 
 class NotPossibleInStage(CrossfadeError):
-    """What a stage cannot do right is refused before anything is written."""
+    """crossfade's own refusal: this cannot be done right as the migration stands. Of a request, nothing was written.
+
+    Mostly another stage would do it: `next_step` says which, or another way to the same end. The same class tells of
+    what no stage would do (a command given twice, a job that somebody runs already, a key that does not come back from
+    text), since it too is about the request or the command, not about the migration file; that is a ConfigurationError.
+    DynamoDB's refusal is a ServiceRejected.
+    """
 
 
 class GateClosed(NotPossibleInStage):

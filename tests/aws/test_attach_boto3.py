@@ -206,7 +206,8 @@ def test_the_tables_arn_means_the_table(world: World) -> None:
 
 
 def test_what_a_stage_cannot_do_right_is_refused_before_anything_is_written(world: World) -> None:
-    """PartiQL over the source in dualwrite, and a write to the target, raise NotPossibleInStage; the ticket is given back."""
+    """PartiQL over the source in dualwrite, and a write to the target, raise NotPossibleInStage; the ticket is given
+    back."""
     client = world.boto3_client()
     router = world.attach(client)
     source, target = world.migration.source.name, world.migration.target.name

@@ -34,7 +34,7 @@ def test_reasons_that_no_plain_table_would_give_are_odd() -> None:
 
 
 def test_an_error_says_whether_something_may_have_been_done() -> None:
-    """NotPossibleInStage by a busy table: nothing. Given up: who knows; unless nothing was ever sent."""
+    """Refused by a busy table: nothing. Given up: who knows; unless nothing was ever sent."""
     busy = ServiceRejected("ProvisionedThroughputExceededException", "")
     assert of_error(append("t"), busy, sent=True) is Unanswered.NOTHING
     assert of_error(append("t"), UnknownOutcome("timed out"), sent=True) is Unanswered.UNKNOWN

@@ -53,8 +53,8 @@ NAMES_TABLE: Final = re.compile(r"Table(Name|Arn)|ResourceArn")
 
 
 def refuse_unknown(hooks: Hooks, model: Any, parameters: Request) -> None:
-    """Raise NotPossibleInStage where an operation that is not KNOWN names a table of the migration, and that table is not by
-    itself what a plain table is."""
+    """Raise NotPossibleInStage where an operation that is not KNOWN names a table of the migration, and that table is
+    not by itself what a plain table is."""
     pair = hooks.engine.pair
     named = set(tables_named(model.input_shape, parameters)) & {pair.source.name, pair.target.name}
     if not named or not hooks.taking:

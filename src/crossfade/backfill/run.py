@@ -52,9 +52,9 @@ def run_backfill(
     """Copy the source into the target, beside the traffic, until it is complete or `stop_event` is set.
 
     Make the clients with `job_config`. `on_progress` is called about twice a second, `on_note` with what it waits for.
-    Raises NotPossibleInStage (another runner, a complete backfill, a stage without mirrors), Fenced (taken over), NotStarted,
-    ConfigurationError, StageUncertain (no lease for minutes) and DatabaseError; whatever it raises, the same command
-    goes on from the last page.
+    Raises NotPossibleInStage (another runner, a complete backfill, a stage without mirrors), Fenced (taken over),
+    NotStarted, ConfigurationError, StageUncertain (no lease for minutes) and DatabaseError; whatever it raises, the
+    same command goes on from the last page.
     """
     stop = stop_event or threading.Event()
     observer = Observer(on_progress, on_note)

@@ -69,8 +69,8 @@ def run_step(
 ) -> Outcome:
     """One step, to its end or until `stop_event` is set. `service` makes a botocore client of another service by name.
 
-    Raises GateClosed (a condition does not hold), NotPossibleInStage, SnapshotDamaged, Fenced (taken over), ConfigurationError and
-    DatabaseError; whatever it raises, the same call goes on from the last checkpoint.
+    Raises GateClosed (a condition does not hold), NotPossibleInStage, SnapshotDamaged, Fenced (taken over),
+    ConfigurationError and DatabaseError; whatever it raises, the same call goes on from the last checkpoint.
     """
     observer = Observer(on_progress, on_note)
     ledger = Ledger(Control(migration.name, migration.control_table), caller or here(), os.getpid())
@@ -113,7 +113,8 @@ async def _scene(
     stop: threading.Event,
     clock: Callable[[], datetime],
 ) -> Scene:
-    """NotPossibleInStage where the step is done; with `again`, or where what it rests on has changed, it is begun anew."""
+    """NotPossibleInStage where the step is done; with `again`, or where what it rests on has changed, it is begun
+    anew."""
     records = await hands.run(ledger.steps())
     if is_done(view.step, records) and not options.again:
         record = records[view.step]

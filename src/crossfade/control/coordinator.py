@@ -86,11 +86,13 @@ class Coordinator:
     position: Position | None = None
 
     def start(self, plan: StartPlan) -> Routine[State]:
-        """Make the control table if need be and the first record. NotPossibleInStage when the migration was started already."""
+        """Make the control table if need be and the first record. NotPossibleInStage when the migration was started
+        already."""
         return (yield from start(self.control, self.caller, plan))
 
     def walk(self, to: Stage) -> Routine[State]:
-        """All the stages to `to`, one at a time. GateClosed, NotPossibleInStage or Fenced leave it in the last one reached."""
+        """All the stages to `to`, one at a time. GateClosed, NotPossibleInStage or Fenced leave it in the last one
+        reached."""
         state = yield from self.control.state()
         self._refuse_staying(state, to)
         steps = path(self._ladder(state), state.stage, to)
@@ -136,7 +138,8 @@ class Coordinator:
         return (yield from self._ramp(state, percent))
 
     def cancel(self) -> Routine[None]:
-        """Go back to off and forget the migration; the journal and both tables stay. NotPossibleInStage once it is complete.
+        """Go back to off and forget the migration; the journal and both tables stay. NotPossibleInStage once it is
+        complete.
 
         GateClosed before the first step, where any of them is not possible now: it is given up, or left as it is.
         """

@@ -77,8 +77,8 @@ def claim_job(
 
     Resumes what a runner that is gone has begun, with its number of segments (a replication has none); a verify only
     when nobody ended without a drain since it began, because its finding would open no gate. `again` runs a complete
-    backfill once more. Raises NotPossibleInStage: somebody runs it (who, where), it is complete, or nothing is mirrored in this
-    stage.
+    backfill once more. Raises NotPossibleInStage: somebody runs it (who, where), it is complete, or nothing is mirrored
+    in this stage.
     """
     if not (0 if job is Job.REPLICATION else 1) <= segments <= SEGMENTS_MAX:
         raise NotPossibleInStage(f"{segments} segments: 1 to {SEGMENTS_MAX} are possible")
@@ -140,7 +140,8 @@ def save_checkpoint(claim: Claim, checkpoint: SegmentCheckpoint) -> Routine[Segm
 
 
 def finish_job(claim: Claim, counts: Mapping[str, int], *, clean: bool, finished_at: str) -> Routine[JobRecord]:
-    """The result. `clean`: nothing was found amiss. Fenced when taken over; NotPossibleInStage while a segment is not done."""
+    """The result. `clean`: nothing was found amiss. Fenced when taken over; NotPossibleInStage while a segment is not
+    done."""
     checkpoints = yield from load_checkpoints(claim)
     left = [checkpoint.number for checkpoint in checkpoints if not checkpoint.done]
     if left:

@@ -53,7 +53,8 @@ def table_request(table: str) -> Request:
 
 
 def start(control: Control, caller: Caller, plan: StartPlan) -> Routine[State]:
-    """The first state. NotPossibleInStage, with the stage, when the migration was started before, or meets another one."""
+    """The first state. NotPossibleInStage, with the stage, when the migration was started before, or meets another
+    one."""
     yield from ensure_table(control.table)
     try:
         raise already_started(control, (yield from control.state()))

@@ -47,7 +47,8 @@ def await_everyone(
     purpose: str = "",
     alive: bool = False,
 ) -> Routine[State]:
-    """The state, once every client has acknowledged its epoch. NotPossibleInStage when somebody renews but does not for too long.
+    """The state, once every client has acknowledged its epoch. NotPossibleInStage when somebody renews but does not for
+    too long.
 
     Follows the state while it waits: where somebody else moves it, everybody must acknowledge that. `alive`: each must
     renew once more as well, so that one which died after it acknowledged has left its mark before gates are judged.

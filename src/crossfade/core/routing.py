@@ -53,7 +53,8 @@ def route(
     strategy: str = "dual-write",
     in_own_words: bool = False,
 ) -> Routine[Reply] | None:
-    """The routine for one request, or None to let it pass untouched. Raises NotPossibleInStage before anything is written.
+    """The routine for one request, or None to let it pass untouched. Raises NotPossibleInStage before anything is
+    written.
 
     `in_own_words`: what is refused before anything is sent is not shown to the service for its words."""
     row = LADDERS[strategy][stage]

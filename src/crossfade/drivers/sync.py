@@ -1,7 +1,7 @@
 """Effects on threads: the driver beneath boto3 and everything else that blocks.
 
-`call` carries out one request and raises ServiceRejected or UnknownOutcome; who makes it, and with which client, is not known
-here. A routine can be run from its start, or from where it waits for the answer to an effect (`resume`).
+`call` carries out one request and raises ServiceRejected or UnknownOutcome; who makes it, and with which client, is not
+known here. A routine can be run from its start, or from where it waits for the answer to an effect (`resume`).
 """
 
 from __future__ import annotations

@@ -114,7 +114,8 @@ class Database:
         return tuple(self._operations)
 
     def perform(self, operation: str, request: Request, now: float, as_of: float | None = None) -> Reply:
-        """Carry one call out at `now`. `as_of`: the past moment that a read which allows it sees. Raises ServiceRejected."""
+        """Carry one call out at `now`. `as_of`: the past moment that a read which allows it sees. Raises
+        ServiceRejected."""
         perform = self._operations.get(operation)
         if perform is None:
             raise ServiceRejected("UnknownOperationException", f"the simulated database has no {operation}")

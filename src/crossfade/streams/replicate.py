@@ -55,9 +55,10 @@ def run_replicate(
 ) -> ReplicateResult:
     """Follow the streams of both tables from where the last run stopped, and sync what has changed.
 
-    Make the clients with `job_config`. `on_report` is called about every second with counts and lag. Raises NotPossibleInStage
-    (another one runs, a stage without mirrors), StreamGap, Fenced, NotStarted, ConfigurationError (no stream),
-    StageUncertain (no lease for minutes) and DatabaseError; whatever it raises, the same command goes on where it was.
+    Make the clients with `job_config`. `on_report` is called about every second with counts and lag. Raises
+    NotPossibleInStage (another one runs, a stage without mirrors), StreamGap, Fenced, NotStarted, ConfigurationError
+    (no stream), StageUncertain (no lease for minutes) and DatabaseError; whatever it raises, the same command goes on
+    where it was.
     """
     refuse_without_mirrors(migration)
     observer = Observer(None, on_note)

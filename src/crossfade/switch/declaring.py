@@ -77,8 +77,8 @@ class Operation:
         return isinstance(self.what, Write)
 
     def keys(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
-        """The entities of one call. Raises NotPossibleInStage; ConfigurationError where the function that gives them fails; a
-        TypeError is the caller's, as from the method itself."""
+        """The entities of one call. Raises NotPossibleInStage; ConfigurationError where the function that gives them
+        fails; a TypeError is the caller's, as from the method itself."""
         found = self._found(arguments, named)
         if self.writes and None in found:
             raise NotPossibleInStage(

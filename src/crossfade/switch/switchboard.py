@@ -84,8 +84,8 @@ class Switchboard:
     refusals: Refusals
 
     def admit(self, operation: Operation, invoke: Invoke, now: float, since: float) -> Call | None:
-        """None: writes are held; ask again in a moment. Raises Held when that goes on since too long, NotPossibleInStage for a
-        key that cannot be one, StageUncertain without a lease."""
+        """None: writes are held; ask again in a moment. Raises Held when that goes on since too long,
+        NotPossibleInStage for a key that cannot be one, StageUncertain without a lease."""
         found = operation.keys(invoke.arguments, dict(invoke.named))
         if operation.writes:
             for key in found:

@@ -54,7 +54,8 @@ class Prepared:
         return self.request.get("ReturnValues", "NONE") in WHOLE_ITEM
 
     def on(self, before: Image) -> Evaluated:
-        """Raises ServiceRejected as DynamoDB would: the conditional check, a wrong operand, an item that grew too large."""
+        """Raises ServiceRejected as DynamoDB would: the conditional check, a wrong operand, an item that grew too
+        large."""
         if self._condition is not None and not self._condition.holds(before):
             raise failed_check(self.request, before)
         return self._result(before)

@@ -130,8 +130,8 @@ class CompiledMapping:
     def partitions(self, value: AttributeValue, *, back: bool = False) -> tuple[AttributeValue, ...]:
         """Every target partition that may hold items of one source partition, without repeats; `back`: the reverse.
 
-        They may hold items of other partitions too. Raises NotPossibleInStage where they cannot be listed, MappingError where the
-        value cannot be a partition.
+        They may hold items of other partitions too. Raises NotPossibleInStage where they cannot be listed, MappingError
+        where the value cannot be a partition.
         """
         here, there = (self.target_key, self.source_key) if back else (self.source_key, self.target_key)
         key: Item = {here[0][0]: value}

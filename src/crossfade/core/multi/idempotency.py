@@ -108,7 +108,8 @@ def busy(error: ServiceRejected, place: int) -> ServiceRejected | None:
 
 
 def already_done(pair: Pair, request: Request) -> Routine[Reply]:
-    """The answer to a transaction whose token is kept. Raises ServiceRejected where it came with another transaction."""
+    """The answer to a transaction whose token is kept. Raises ServiceRejected where it came with another
+    transaction."""
     _ = yield from kept(pair, request)
     return {}
 
@@ -122,7 +123,8 @@ def was_done(pair: Pair, request: Request) -> Routine[bool]:
 
 
 def kept(pair: Pair, request: Request, today: int = 0) -> Routine[Item]:
-    """What is kept of the caller's token and has not expired at that time, in seconds since 1970. Raises ServiceRejected."""
+    """What is kept of the caller's token and has not expired at that time, in seconds since 1970. Raises
+    ServiceRejected."""
     if pair.ledger is None:
         raise AssertionError("tokens are kept where there is a control table")
     key = token_key(pair, request["ClientRequestToken"])

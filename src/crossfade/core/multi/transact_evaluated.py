@@ -76,7 +76,8 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
 
 
 def refuse_too_many(count: int, more: int) -> None:
-    """Raises NotPossibleInStage where the caller's actions and those on the other side are more than a transaction may have."""
+    """Raises NotPossibleInStage where the caller's actions and those on the other side are more than a transaction may
+    have."""
     if count + more > TRANSACTION_ACTIONS_MAX:
         raise NotPossibleInStage(
             f"a transaction of {count} actions needs {count + more} while both tables are used, and DynamoDB takes"
@@ -156,8 +157,9 @@ def image_of(pair: Pair, row: Row, here: Mapping[Side, Stored], action: Action) 
 
 
 def patient_snapshot(side: Side, request: Request, actions: int) -> Routine[Reply]:
-    """Raises NotPossibleInStage where the items of so many `actions` are too large together; ServiceRejected, telling why a read of ours
-    was refused as of one operation, since the reasons of a transaction belong to the caller's own actions."""
+    """Raises NotPossibleInStage where the items of so many `actions` are too large together; ServiceRejected, telling
+    why a read of ours was refused as of one operation, since the reasons of a transaction belong to the caller's own
+    actions."""
     for attempt in range(TRIES_MAX):
         try:
             return (yield from Call(side, "TransactGetItems", request))

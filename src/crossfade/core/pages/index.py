@@ -66,8 +66,8 @@ class MergedIndex:
                 check_alike(self.pair, side, self.name, self.own.names, schema.names, operation)
 
     def check_consistency(self, operation: str, sides: Iterable[Side]) -> None:
-        """For a strongly consistent request. Raises NotPossibleInStage where a global index of the other table would have to
-        answer; what the caller's own table cannot answer either, the service refuses."""
+        """For a strongly consistent request. Raises NotPossibleInStage where a global index of the other table would
+        have to answer; what the caller's own table cannot answer either, the service refuses."""
         for side in sides:
             if self.sides[side].is_global and not self.own.is_global:
                 raise NotPossibleInStage(
@@ -86,8 +86,8 @@ def merged_index(
     sides: Sequence[Side] = ("source", "target"),
 ) -> Routine[MergedIndex]:
     """`index` and `names` are the caller's; None where the index is not declared. `index` None: the caller's table.
-    `sides`: those that are asked. Raises ServiceRejected where one of them has no such index, NotPossibleInStage where what the caller's
-    table does by itself needs an index that the other has not."""
+    `sides`: those that are asked. Raises ServiceRejected where one of them has no such index, NotPossibleInStage where
+    what the caller's table does by itself needs an index that the other has not."""
     schemas: dict[Side, IndexSchema] = {}
     there: dict[Side, str | None] = {pair.view: index}
     other = other_side(pair.view)
@@ -140,8 +140,8 @@ GONE: Final = ("ResourceNotFoundException", "ValidationException", DENIED)  # th
 
 
 def check_alike(pair: Pair, side: Side, index: str, own: KeyNames, there: KeyNames, operation: str) -> None:
-    """Raises NotPossibleInStage where an index of the other table, by `there`, has other entries than the caller's own, by `own`,
-    or, for a Query, has them in other partitions or in another order."""
+    """Raises NotPossibleInStage where an index of the other table, by `there`, has other entries than the caller's own,
+    by `own`, or, for a Query, has them in other partitions or in another order."""
     if side == pair.view:
         return
     table, caller = pair.table(side), pair.caller

@@ -43,8 +43,8 @@ def bounds_there(
     """The caller's condition on what is sorted by, and the caller's token, with the sort key values of this side; None
     where no item can be meant. The condition may let in more than is asked for, which is to be left out here.
 
-    `of_index`: by a local index, of whose key the table's sort key is no part. Raises ServiceRejected for a token that does
-    not belong to the condition."""
+    `of_index`: by a local index, of whose key the table's sort key is no part. Raises ServiceRejected for a token that
+    does not belong to the condition."""
     own, there = pair.caller.sort_key or "", pair.table(side).sort_key or ""
     given = None if start is None else start[own]
     place = None if given is None else value_there(pair, side, given)

@@ -309,8 +309,8 @@ def query_other(
 ) -> Routine[Reply]:
     """One page, merged from every partition of `side` that may hold items of the one asked for.
 
-    The tokens of a later migration say more; what has changed before one was asked for is read anew. Raises ServiceRejected
-    where that does not end."""
+    The tokens of a later migration say more; what has changed before one was asked for is read anew. Raises
+    ServiceRejected where that does not end."""
     course = course or own_course(pair, side)
     sent = list[Reply]()
     for _ in range(ANEW_MAX):

@@ -44,7 +44,8 @@ def is_whole(pair: Pair, index: MergedIndex | None, start: Item) -> bool:
 
 
 def check_kinds(pair: Pair, request: Request) -> None:
-    """Raises ServiceRejected, before anything is read, for a cursor whose attributes are not of the types of its keys."""
+    """Raises ServiceRejected, before anything is read, for a cursor whose attributes are not of the types of its
+    keys."""
     kinds = dict(pair.callers_schema) | {key.attribute: key.kind for key in pair.index_keys.get(pair.view, ())}
     start: Item = request.get("ExclusiveStartKey", {})
     if any(name in kinds and kinds[name] not in value for name, value in start.items()):

@@ -57,7 +57,8 @@ def whole_cursor_there(pair: Pair, token: Item, side: Side, names: Sequence[str]
 
 
 def name_there(pair: Pair, side: Side, name: str) -> str:
-    """The name on one side of an attribute that the caller names. Raises NotPossibleInStage where it is not the same attribute."""
+    """The name on one side of an attribute that the caller names. Raises NotPossibleInStage where it is not the same
+    attribute."""
     found = pair.attribute_name(side, name)
     if found is None:
         raise NotPossibleInStage(

@@ -35,8 +35,8 @@ def read_patiently(pair: Pair, side: Side, source_key: Item) -> Routine[Stored]:
 def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
     """Make the other side equal to `authority` under one key. Right in every stage, and at any time within it.
 
-    Raises ServiceRejected or MappingError when the other side can never hold the image (over 400 KB, an index key of the wrong
-    type); anything else is tried until it is done.
+    Raises ServiceRejected or MappingError when the other side can never hold the image (over 400 KB, an index key of
+    the wrong type); anything else is tried until it is done.
     """
     other = other_side(authority)
     if not (yield from may_hold(pair, other, source_key)):

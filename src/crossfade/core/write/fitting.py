@@ -23,8 +23,8 @@ from crossfade.errors import DatabaseError, MappingError, ServiceRejected
 
 
 def check_fits(pair: Pair, row: Row, images: Sequence[Item], keys: Sequence[Item]) -> Routine[None]:
-    """`images`: what is to be put; `keys`: the source keys of all that is to be written. Raises ServiceRejected; MappingError
-    for an image that has no counterpart."""
+    """`images`: what is to be put; `keys`: the source keys of all that is to be written. Raises ServiceRejected;
+    MappingError for an image that has no counterpart."""
     for image in images:
         validate_item(image)
     both = row.writes is Writes.LOCKSTEP or row.merges or row.authority != pair.view

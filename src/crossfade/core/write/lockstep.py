@@ -124,8 +124,8 @@ def transact(source_action: Request, target_action: Request, asked: Request, rep
     """Whether both sides were written. False: somebody was quicker, so look again.
 
     After an unknown outcome the same token is sent again, which writes once; and until it is known that the first
-    sending can never land, nothing but success or UnknownOutcome leaves here. Raises ServiceRejected as the single operation
-    would have been.
+    sending can never land, nothing but success or UnknownOutcome leaves here. Raises ServiceRejected as the single
+    operation would have been.
     """
     token = yield from Stamp()
     request: Request = {"TransactItems": [source_action, target_action], "ClientRequestToken": token, **asked}
