@@ -197,7 +197,8 @@ class Hooks:
     def entered(
         self, operation: str, parameters: Request, params: dict[str, Any], context: dict[str, Any]
     ) -> RunningOperation | Forwarded | Short | None:
-        """Begin an operation: one that is left alone is on its way; None: however it ends. Raises NotPossibleInStage."""
+        """Begin an operation: one that is left alone is on its way; None: however it ends. Raises
+        NotPossibleInStage."""
         engine = self.engine
         operations, now = engine.operations, engine.clock()
         own = partial(from_wire, params["body"])
@@ -241,8 +242,8 @@ class Hooks:
         params: dict[str, Any],
         context: dict[str, Any],
     ) -> Forwarded | ServiceRejected:
-        """The routine waits for the answer to the caller's call, with another request in it if it gave one. ServiceRejected:
-        that request cannot be sent, which is the answer."""
+        """The routine waits for the answer to the caller's call, with another request in it if it gave one.
+        ServiceRejected: that request cannot be sent, which is the answer."""
         request: Request = context[PARAMETERS]
         if effect.request is not None:
             try:

@@ -75,7 +75,8 @@ def run_row_stamps(
 ) -> Removed:
     """Remove all, or go on until `stop_event` is set. `clients` have a `source` too, which is asked for nothing.
 
-    Raises GateClosed, NotPossibleInStage, Fenced (taken over), DatabaseError; the same call goes on from the last checkpoint.
+    Raises GateClosed, NotPossibleInStage, Fenced (taken over), DatabaseError; the same call goes on from the last
+    checkpoint.
     """
     observer, stop = Observer(on_progress, on_note), stop_event or threading.Event()
     ledger = Ledger(Control(migration.name, migration.control_table), caller or here(), os.getpid())
