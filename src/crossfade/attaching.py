@@ -9,7 +9,6 @@ from crossfade.aws.clients import attached, landing_seconds_of
 from crossfade.aws.router import AttachSettings, Router
 from crossfade.aws.sync_router import SyncRouter
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS
-from crossfade.core.rules import Rules
 from crossfade.core.stages import FREEZE_STRATEGY, Side
 from crossfade.errors import ConfigurationError
 from crossfade.migration import Migration
@@ -17,27 +16,26 @@ from crossfade.observe import Observer, Watch
 
 
 def attach(
-    thing: Any,
+    client_or_session: Any,
     migration: Migration,
     *,
     lease_seconds: float = LEASE_SECONDS,
     poll_seconds: float = POLL_SECONDS,
     landing_seconds: float | None = None,
     view: Side = "source",
-    background: Any = None,
+    own_client: Any = None,
     observer: Observer | None = None,
-    rules: Rules = Rules(),  # noqa: B008 - frozen
 ) -> Router:
     """Hook a client, and make this process a client of the migration.
 
-    `thing`: a DynamoDB client, resource or Table of boto3; a session of boto3 or botocore (for the clients that it
-    makes from now on); a client of aiobotocore; a PynamoDB model or connection.
+    `client_or_session`: a DynamoDB client, resource or Table of boto3; a session of boto3 or botocore (for the clients
+    that it makes from now on); a client of aiobotocore; a PynamoDB model or connection.
     `lease_seconds`: how long this process may be silent before the fleet goes on without it.
     `landing_seconds`: how long after it was sent a request may still be carried out; by default one attempt's connect
     and read timeouts, as the client is configured.
     `view`: whose table name and key shape the application speaks: the source's, or already the target's. A key may then
     carry attributes of both.
-    `background`: another client for crossfade's own calls; by default `thing`'s own.
+    `own_client`: another client for crossfade's own requests; by default they are made like those of the attached one.
     `observer`: called with the name and the facts of every event; what it raises is counted and goes no further.
 
     Raises NotStarted, ConfigurationError or DatabaseError, and then nothing was attached; with aiobotocore these come
@@ -52,9 +50,9 @@ def attach(
             next_step="let the application speak of the new table, its keys with the attributes of both, and say"
             ' attach(..., view="target")',
         )
-    found = attached(thing, background)
+    found = attached(client_or_session, own_client)
     landing = landing_seconds_of(found.client) if landing_seconds is None else landing_seconds
-    settings = AttachSettings(migration, landing, lease_seconds, poll_seconds, rules, view)
+    settings = AttachSettings(migration, landing, lease_seconds, poll_seconds, view=view)
     watch = Watch(observer, migration.name)
     if found.asynchronous:
         return AioRouter(found, settings, watch)

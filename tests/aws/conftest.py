@@ -61,7 +61,7 @@ class World:
         return made
 
     def detoured_client(self) -> tuple[Any, Detour]:
-        """A client for `background=`, and what its requests meet."""
+        """A client for `own_client=`, and what its requests meet."""
         made = self.detour()
         return new_session().client("dynamodb", **{**self.database.client_options(), "endpoint_url": made.url}), made
 
@@ -69,10 +69,10 @@ class World:
         resource = new_session().resource("dynamodb", **self.database.client_options())
         return resource.Table(self.migration.source.name)
 
-    def attach(self, thing: Any, **options: Any) -> Router:
+    def attach(self, client_or_session: Any, **options: Any) -> Router:
         """With short times; detached at the end of the test."""
         given: dict[str, Any] = {"poll_seconds": 0.02, "landing_seconds": 2.0, **options}
-        router = attach(thing, self.migration, **given)
+        router = attach(client_or_session, self.migration, **given)
         self.routers.append(router)
         return router
 

@@ -34,8 +34,8 @@ def with_client(world: World, scenario: Scenario, **options: Any) -> None:
 
 
 @asynccontextmanager
-async def background(world: World) -> AsyncGenerator[tuple[Any, Detour]]:
-    """Another client, for `background=`, and what its requests meet."""
+async def another_client(world: World) -> AsyncGenerator[tuple[Any, Detour]]:
+    """Another client, for `own_client=`, and what its requests meet."""
     detour = world.detour()
     session: Any = importlib.import_module("aiobotocore.session").get_session()
     options: dict[str, Any] = {**world.database.client_options(), "endpoint_url": detour.url}
@@ -43,8 +43,8 @@ async def background(world: World) -> AsyncGenerator[tuple[Any, Detour]]:
         yield client, detour
 
 
-def attach(world: World, thing: Any, **options: Any) -> Router:
-    router = world.attach(thing, **options)
+def attach(world: World, client_or_session: Any, **options: Any) -> Router:
+    router = world.attach(client_or_session, **options)
     world.routers.remove(router)  # closed by the test, on its loop
     return router
 
@@ -228,7 +228,7 @@ def test_hazard_20_a_caller_never_waits_for_the_other_side(world: World) -> None
 
     async def scenario(client: Any) -> None:
         gate = Gate(world.migration.target.name)
-        async with background(world) as (other, detour), attach(world, client, background=other) as router:
+        async with another_client(world) as (other, detour), attach(world, client, own_client=other) as router:
             await enter(world, router, Stage.DUALWRITE, Stage.SHADOW)
             detour.plan = gate
             for n in range(20):
@@ -249,8 +249,8 @@ def test_a_client_that_ends_in_the_middle_asks_for_a_verify(world: World) -> Non
     """`aclose` without time for a mirror that is held up says so, and the control table counts it."""
 
     async def scenario(client: Any) -> None:
-        async with background(world) as (other, detour):
-            router = attach(world, client, background=other)
+        async with another_client(world) as (other, detour):
+            router = attach(world, client, own_client=other)
             await router.ready()
             await enter(world, router, Stage.DUALWRITE)
             gate = detour.plan = Gate(world.migration.target.name)

@@ -18,7 +18,7 @@ def test_clients_and_resources_of_a_boto3_session_are_hooked_when_they_are_made(
     """A client made before stays as it was; a client and a resource made after the attach are routed."""
     session = new_session()
     before = session.client("dynamodb", **world.database.client_options())
-    router = world.attach(session, background=world.boto3_client())
+    router = world.attach(session, own_client=world.boto3_client())
     after = session.client("dynamodb", **world.database.client_options())
     table = session.resource("dynamodb", **world.database.client_options()).Table(world.migration.source.name)
     world.set_stage(Stage.DUALWRITE)
@@ -37,7 +37,7 @@ def test_clients_and_resources_of_a_boto3_session_are_hooked_when_they_are_made(
 def test_a_botocore_session_tells_regions_and_endpoints_apart(world: World) -> None:
     """Another Region's table of the same name passes; an unknown endpoint of this Region is an error, not a guess."""
     session: Any = botocore.session.Session()
-    _ = world.attach(session, background=world.boto3_client())
+    _ = world.attach(session, own_client=world.boto3_client())
     options = dict(world.database.client_options())
     here = session.create_client("dynamodb", **options)
     elsewhere = session.create_client("dynamodb", **{**options, "region_name": "eu-west-1"})

@@ -6,13 +6,16 @@ import asyncio
 import importlib
 import traceback
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from crossfade import ConfigurationError, NotStarted, Table, attach
 from crossfade.control.records import PARTITION_KEY, SORT_KEY, STATE, to_item
+from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.core.stages import Stage
+from crossfade.demo.dropping import attach_without
 from crossfade.mapping import identity
 from tests.aws.conftest import World, new_session, wait_for
 
@@ -85,12 +88,12 @@ def test_an_engine_that_cannot_be_made_leaves_the_client_free(world: World, monk
 def test_a_client_of_an_attached_session_is_not_attached_itself(world: World) -> None:
     """It has the session's hooks. Once the session is detached, its own are the only ones."""
     session = new_session()
-    router = world.attach(session, background=world.boto3_client())
+    router = world.attach(session, own_client=world.boto3_client())
     client = session.client("dynamodb", **world.database.client_options())
     with pytest.raises(ConfigurationError, match="the session that this client was made from is attached"):
         _ = world.attach(client)
     with pytest.raises(ConfigurationError, match="attached to this session already"):
-        _ = world.attach(session, background=world.boto3_client())
+        _ = world.attach(session, own_client=world.boto3_client())
     assert router.detach()
     world.routers.remove(router)
     _ = world.attach(client)
@@ -103,9 +106,9 @@ def test_a_session_is_not_attached_to_migrations_that_share_a_table(world: World
     """What one of them mirrors would not be seen by the other; a client of its own sees it."""
     session, target = new_session(), Table("orders-v3", key=world.migration.target.key)
     later = replace(world.migration, name="later", source=world.migration.target, target=target, mapping=identity())
-    _ = world.attach(session, background=world.boto3_client())
+    _ = world.attach(session, own_client=world.boto3_client())
     with pytest.raises(ConfigurationError, match="share the table orders-v2"):
-        _ = attach(session, later, background=world.boto3_client())
+        _ = attach(session, later, own_client=world.boto3_client())
 
 
 @pytest.mark.parametrize(
@@ -127,3 +130,21 @@ def test_a_migration_file_is_no_migration(world: World) -> None:
     path: Any = "migration.py"
     with pytest.raises(ConfigurationError, match=r"crossfade\.migration\.load"):
         _ = attach(world.boto3_client(), path)
+
+
+def test_an_application_cannot_switch_a_rule_off(world: World) -> None:
+    """What switches the protection off is no argument of what an application calls."""
+    with pytest.raises(TypeError, match="rules"):
+        _ = world.attach(world.boto3_client(), rules=Rules.without("barrier"))
+
+
+def test_the_proofs_drop_one_rule_by_a_door_of_their_own(world: World) -> None:
+    """The others are in force, and without a name all of them are."""
+    attaching = partial(attach_without, lease_seconds=10.0, poll_seconds=0.02)
+    with attaching("check-read", world.boto3_client(), world.migration) as router:
+        assert router.agent.rules == Rules.without("check-read")
+        assert not router.agent.rules.check_read
+    with attaching(None, world.boto3_client(), world.migration) as router:
+        assert router.agent.rules == ALL_RULES
+    with pytest.raises(ValueError, match="no rule is called 'nonsense'"):
+        _ = attaching("nonsense", world.boto3_client(), world.migration)

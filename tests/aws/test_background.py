@@ -19,8 +19,8 @@ def put(client: Any, world: World, order: str, amount: int = 1) -> None:
 
 def test_hazard_20_a_caller_never_waits_for_the_other_side(world: World) -> None:
     """While every request to the target is held up, writes and reads of the source are answered; then all follows."""
-    client, (background, faults) = world.boto3_client(), world.detoured_client()
-    router = world.attach(client, background=background)
+    client, (own, faults) = world.boto3_client(), world.detoured_client()
+    router = world.attach(client, own_client=own)
     world.walk(Stage.DUALWRITE, Stage.SHADOW)
     gate = faults.plan = Gate(world.migration.target.name)
     for n in range(20):
@@ -38,8 +38,8 @@ def test_hazard_20_a_caller_never_waits_for_the_other_side(world: World) -> None
 
 def test_hazard_10_a_mirror_that_the_target_refuses_is_counted_and_asks_for_a_verify(world: World) -> None:
     """The caller's write succeeds, and the loss is in the counts and in the control table before the next stage."""
-    client, (background, faults) = world.boto3_client(), world.detoured_client()
-    router = world.attach(client, background=background)
+    client, (own, faults) = world.boto3_client(), world.detoured_client()
+    router = world.attach(client, own_client=own)
     world.set_stage(Stage.DUALWRITE)
 
     def refuse(sent: Sent) -> Any:
@@ -56,8 +56,8 @@ def test_hazard_10_a_mirror_that_the_target_refuses_is_counted_and_asks_for_a_ve
 
 def test_hazard_08_mirrors_do_not_chase_each_other(world: World) -> None:
     """One write in dualwrite, one in live: each side is written once by each, and a mirror brings no further one."""
-    client, (background, faults) = world.boto3_client(), world.detoured_client()
-    router = world.attach(client, background=background)
+    client, (own, faults) = world.boto3_client(), world.detoured_client()
+    router = world.attach(client, own_client=own)
     world.set_stage(Stage.DUALWRITE)
     for stage, table in ((Stage.DUALWRITE, world.migration.target.name), (Stage.LIVE, world.migration.source.name)):
         world.walk(*UP[UP.index(router.stage) + 1 : UP.index(stage) + 1])
@@ -72,13 +72,13 @@ def test_hazard_08_mirrors_do_not_chase_each_other(world: World) -> None:
 
 def test_hazard_21_a_write_in_flight_is_not_reported_as_a_mismatch(world: World) -> None:
     """A read is compared while the mirror of the write before is held up; once it is done, both sides match."""
-    client, (background, faults) = world.boto3_client(), world.detoured_client()
+    client, (own, faults) = world.boto3_client(), world.detoured_client()
     seen: list[str] = []
 
     def observer(name: str, facts: dict[str, Any]) -> None:
         seen.append(f"{name} {facts}")
 
-    router = world.attach(client, background=background, observer=observer)
+    router = world.attach(client, own_client=own, observer=observer)
     world.walk(Stage.DUALWRITE, Stage.SHADOW)
     put(client, world, "o1", 1)
     wait_for(lambda: router.pending == 0, "the first mirror")

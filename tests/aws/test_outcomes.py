@@ -252,8 +252,8 @@ def cut_off(world: World, faults: Detour) -> None:
 
 def test_hazard_09_a_client_without_a_lease_writes_nothing_but_goes_on_reading(world: World) -> None:
     """Cut off from the control table it refuses writes and strong reads with a retryable error; later all is well."""
-    client, (background, detour) = world.boto3_client(config=ONE_ATTEMPT), world.detoured_client()
-    router = world.attach(client, background=background, lease_seconds=1.0)
+    client, (own, detour) = world.boto3_client(config=ONE_ATTEMPT), world.detoured_client()
+    router = world.attach(client, own_client=own, lease_seconds=1.0)
     put(client, world, "o1", 1)
     cut_off(world, detour)
     wait_for(lambda: router.agent.deadline < monotonic(), "the end of the lease")
@@ -271,9 +271,9 @@ def test_hazard_09_a_client_without_a_lease_writes_nothing_but_goes_on_reading(w
 
 def test_hazard_09_a_write_that_outlives_its_lease_is_not_acknowledged_and_is_repaired(world: World) -> None:
     """The fleet has gone on to live without us; what we then wrote to the source is undone, and the caller was told."""
-    client, (background, detour) = world.boto3_client(config=ONE_ATTEMPT), world.detoured_client()
+    client, (own, detour) = world.boto3_client(config=ONE_ATTEMPT), world.detoured_client()
     faults = Faults(client)
-    router = world.attach(client, background=background, lease_seconds=1.0, landing_seconds=0.2)
+    router = world.attach(client, own_client=own, lease_seconds=1.0, landing_seconds=0.2)
     put(client, world, "o1", 1)
     former = router.client_id
 
@@ -302,9 +302,9 @@ def test_hazard_09_a_write_that_outlives_its_lease_is_not_acknowledged_and_is_re
 
 def test_an_attempt_is_not_sent_when_the_lease_has_ended_meanwhile(world: World) -> None:
     """botocore would send a second attempt; the lease ended during the first, so there is only one."""
-    client, (background, detour) = world.boto3_client(), world.detoured_client()
+    client, (own, detour) = world.boto3_client(), world.detoured_client()
     faults = Faults(client)
-    router = world.attach(client, background=background, lease_seconds=1.0)
+    router = world.attach(client, own_client=own, lease_seconds=1.0)
     world.set_stage(Stage.DUALWRITE)
 
     def stall(sent: Sent) -> None:
@@ -322,11 +322,11 @@ def test_an_attempt_is_not_sent_when_the_lease_has_ended_meanwhile(world: World)
 
 def test_detach_waits_for_what_is_under_way(world: World) -> None:
     """A mirror held up at the target is done before `detach` returns; without time for it, a verify is asked for."""
-    background, faults = world.detoured_client()
+    own, faults = world.detoured_client()
     client = world.boto3_client()
     for order, in_time in (("o1", True), ("o2", False)):
         faults.plan = go_on
-        router = world.attach(client, background=background)
+        router = world.attach(client, own_client=own)
         world.set_stage(Stage.DUALWRITE, wait=False)
         wait_for(lambda router=router: router.stage is Stage.DUALWRITE, "dualwrite")  # type: ignore[misc]
         gate = faults.plan = Gate(world.migration.target.name)

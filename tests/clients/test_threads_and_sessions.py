@@ -114,7 +114,7 @@ def test_an_endpoint_from_the_environment_is_the_endpoint_of_our_own_calls_too(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", options["aws_access_key_id"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", options["aws_secret_access_key"])
     session = new_session()
-    _ = world.attach(session)  # without `background=`: a session knows this endpoint
+    _ = world.attach(session)  # without `own_client=`: a session knows this endpoint
     client, other = session.client("dynamodb"), new_session().client("dynamodb")
     _ = world.attach(other)
     world.set_stage(Stage.LIVE)

@@ -19,8 +19,7 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
-import crossfade
-from crossfade.core.rules import Rules
+from crossfade.demo.dropping import attach_without
 from crossfade.demo.journal import Journal
 from tests.histories import scenes
 from tests.histories.calls import Calls
@@ -39,12 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _ = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     client = new_client(options.endpoint)
     migration = scenes.migration(options.mapping, options.unique, options.strategy)
-    router = crossfade.attach(
+    router = attach_without(
+        options.drop,
         client,
         migration,
         lease_seconds=scenes.LEASE_SECONDS,
         poll_seconds=scenes.POLL_SECONDS,
-        rules=Rules.without(options.drop),
     )
     with Journal(options.journal) as journal:
         threads: list[threading.Thread] = []

@@ -34,29 +34,29 @@ class Attached:
     is_session: bool
 
 
-def attached(thing: Any, background: Any = None) -> Attached:
+def attached(client_or_session: Any, own_client: Any = None) -> Attached:
     """Raises ConfigurationError for what is not built on botocore, or is a client of another service."""
-    if is_session(thing):
-        return of_session(thing, background)
-    client = client_of(thing)
+    if is_session(client_or_session):
+        return of_session(client_or_session, own_client)
+    client = client_of(client_or_session)
     if client.meta.service_model.service_name != SERVICE:
         raise ConfigurationError(
             f"a client of {client.meta.service_model.service_name} cannot be attached, only of dynamodb"
         )
-    own = client if background is None else client_of(background)
+    own = client if own_client is None else client_of(own_client)
     if is_asynchronous(own) != is_asynchronous(client):
-        raise ConfigurationError("background= must be a client of the same kind (blocking, or of aiobotocore)")
+        raise ConfigurationError("own_client= must be a client of the same kind (blocking, or of aiobotocore)")
     return Attached(client.meta.events, own, is_asynchronous(client), is_session=False)
 
 
-def of_session(session: Any, background: Any) -> Attached:
+def of_session(session: Any, own_client: Any) -> Attached:
     asynchronous = any(kind.__module__.startswith("aiobotocore.") for kind in type(session).__mro__)
-    if background is not None:
-        return Attached(emitter_of(session), client_of(background), asynchronous, is_session=True)
+    if own_client is not None:
+        return Attached(emitter_of(session), client_of(own_client), asynchronous, is_session=True)
     if asynchronous:
         raise ConfigurationError(
             "a session of aiobotocore needs a client for crossfade's own calls",
-            next_step="async with session.create_client('dynamodb') as own: attach(session, migration, background=own)",
+            next_step="async with session.create_client('dynamodb') as own: attach(session, migration, own_client=own)",
         )
     make: Callable[[str], Any] = getattr(session, "client", None) or session.create_client
     return Attached(emitter_of(session), make(SERVICE), asynchronous, is_session=True)

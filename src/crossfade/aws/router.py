@@ -123,7 +123,7 @@ class Router:
         if not same_place(client, url):
             raise ConfigurationError(
                 f"a client of the attached session talks to {url}, crossfade itself to {client.meta.endpoint_url}",
-                next_step="attach(session, migration, background=client) with a client of that endpoint",
+                next_step="attach(session, migration, own_client=client) with a client of that endpoint",
             )
         return True
 

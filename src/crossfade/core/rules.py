@@ -1,6 +1,6 @@
 """The rules of the protocol as switches, so that a test can drop one and see that it is needed.
 
-Nothing but the simulator and the demo's proof ever switches one off.
+Nothing but the simulator and the proofs ever switches one off: `attach` has no argument for it, see demo/dropping.py.
 """
 
 from __future__ import annotations

@@ -18,9 +18,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-import crossfade
 from crossfade import Router
-from crossfade.core.rules import Rules
+from crossfade.demo.dropping import attach_without
 from crossfade.demo.goods import SOURCE
 from crossfade.demo.journal import Journal
 from crossfade.demo.shop import Shop
@@ -76,9 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def attach(resource: Any, options: argparse.Namespace) -> Router:
     """The one line; the rest of its arguments are there because a demo should not take all day."""
     migration = load(options.migration)
-    rules = Rules.without(os.environ.get("CROSSFADE_DROP_RULE"))  # for `--drop`, which shows that each rule is needed
+    dropped = os.environ.get("CROSSFADE_DROP_RULE")  # for `--drop`, which shows that each rule is needed
     lease, poll = options.lease_seconds, options.poll_seconds
-    return crossfade.attach(resource, migration, lease_seconds=lease, poll_seconds=poll, rules=rules)
+    return attach_without(dropped, resource, migration, lease_seconds=lease, poll_seconds=poll)
 
 
 def parser() -> argparse.ArgumentParser:
