@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
-from typing import Final, get_args
+from typing import Final, cast
 
 from crossfade.core.rules import RULES_OF, RULES_OF_TABLES
+from crossfade.core.stages import LADDERS
 from crossfade.errors import CrossfadeError
 from crossfade.local import LocalEngine
 from crossfade.migration import Strategy
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 def strategies(options: argparse.Namespace) -> list[Strategy]:
     """Those that are asked for and have the rule that is dropped, if one is."""
-    chosen: list[Strategy] = [options.strategy] if options.strategy else list(get_args(Strategy))
+    chosen: list[Strategy] = [options.strategy] if options.strategy else [cast("Strategy", name) for name in LADDERS]
     return [strategy for strategy in chosen if not options.drop or options.drop in RULES_OF[strategy]]
 
 
@@ -132,7 +133,7 @@ def report(outcome: Outcome) -> list[str]:
 def parser() -> argparse.ArgumentParser:
     this = argparse.ArgumentParser(prog="python -m tests.histories", description=__doc__)
     _ = this.add_argument("--runs", type=int, default=3, metavar="N", help="seeds to run of each strategy (3)")
-    _ = this.add_argument("--strategy", choices=get_args(Strategy), help="one strategy alone")
+    _ = this.add_argument("--strategy", choices=tuple(LADDERS), help="one strategy alone")
     _ = this.add_argument("--seed", type=int, metavar="S", help="the first one (any)")
     _ = this.add_argument("--seconds", type=float, default=25.0, metavar="T", help="how long to go up and down (25)")
     _ = this.add_argument(
