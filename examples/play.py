@@ -27,6 +27,7 @@ from click.testing import CliRunner
 
 from crossfade.cli.app import app
 from crossfade.demo.console import Console
+from crossfade.errors import in_full
 from crossfade.local import LocalDatabaseError, LocalEngine
 from crossfade.local.errors import JarsUnavailable, LocalServerError
 
@@ -184,10 +185,10 @@ def run(play: Callable[..., int], description: str, **flags: str) -> int:
     try:
         status = play(**vars(options))
     except JarsUnavailable as error:
-        print(f"skipped: the servers that it needs cannot be had here: {error}", file=sys.stderr)
+        print(f"skipped: the servers that it needs cannot be had here: {in_full(error)}", file=sys.stderr)
         return SKIPPED
     except (PlayError, LocalDatabaseError, LocalServerError) as error:
-        print(f"could not be carried out: {error}", file=sys.stderr)
+        print(f"could not be carried out: {in_full(error)}", file=sys.stderr)
         return COULD_NOT_RUN
     return status
 

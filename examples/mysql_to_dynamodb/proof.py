@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from crossfade.control.freezing import HOLD_SECONDS
 from crossfade.demo.console import Console
-from crossfade.errors import CrossfadeError
+from crossfade.errors import CrossfadeError, in_full
 from crossfade.local.errors import JarsUnavailable, LocalServerError
 from examples.mysql_to_dynamodb.dropping import DROPS
 from examples.mysql_to_dynamodb.staging import PROCESSES, Holds, ShopPlay, open_shop
@@ -105,7 +105,7 @@ def perform(seed: int, orders: int, drop: str, *, verbose: bool) -> Outcome:
         try:
             walk(shop, Killer(shop, random.Random(seed), kills))
         except (PlayError, LocalServerError) as error:
-            failures.append(str(error))
+            failures.append(in_full(error))
         writes, holds = shop.lines(), shop.holds()
     return Outcome(seed, time.monotonic() - began, kills, tuple(failures), writes, holds, out.getvalue())
 
@@ -186,10 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nstopped", file=sys.stderr)
         return INTERRUPTED
     except JarsUnavailable as error:
-        print(f"skipped: the servers that it needs cannot be had here: {error}", file=sys.stderr)
+        print(f"skipped: the servers that it needs cannot be had here: {in_full(error)}", file=sys.stderr)
         return SKIPPED
     except (CrossfadeError, OSError) as error:
-        print(f"could not run: {error}", file=sys.stderr)
+        print(f"could not run: {in_full(error)}", file=sys.stderr)
         return COULD_NOT_RUN
 
 

@@ -1,6 +1,6 @@
 """Every error that crossfade raises, in one tree.
 
-CrossfadeError                  has .next_step: what to do about it
+CrossfadeError                  has .next_step: what to do about it, also a note of the exception
 |-- ConfigurationError          the migration file, an option or the environment is wrong: nothing was started
 |   |-- MappingInvalid          the mapping itself cannot work (not invertible, touches a key it may not, misspelt)
 |   `-- NotStarted              the control table knows no such migration
@@ -25,14 +25,39 @@ from typing import Any
 
 
 class CrossfadeError(Exception):
-    """The root. `next_step` tells the reader what to do; `retryable` whether the same call may succeed later."""
+    """The root. `next_step` tells the reader what to do; `retryable` whether the same call may succeed later.
+
+    `str(error)` is one line, for logs. What `message` has beyond its first line, and the next step, are notes of the
+    exception (PEP 678), which a traceback shows below it; `in_full` has them too.
+    """
 
     retryable = False
 
     def __init__(self, message: str, *, next_step: str = "") -> None:
-        super().__init__(message if not next_step else f"{message}\n  next: {next_step}")
+        first, *more = message.split("\n")
+        super().__init__(first)
         self.message = message
         self.next_step = next_step
+        if more:
+            self.add_note("\n".join(more))
+        if next_step:
+            self.add_note(f"  next: {next_step}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle it by what it holds, since classes below take other arguments than are shown."""
+        state = dict(vars(self))
+        if "__notes__" in state:
+            state["__notes__"] = [*state["__notes__"]]
+        return _bare, (type(self), self.args), state
+
+
+def _bare(kind: type[CrossfadeError], args: tuple[Any, ...]) -> CrossfadeError:
+    return kind.__new__(kind, *args)
+
+
+def in_full(error: BaseException) -> str:
+    """Return what a traceback ends in: what happened, and below it the notes, with the next step."""
+    return "\n".join([str(error), *getattr(error, "__notes__", ())])
 
 
 class ConfigurationError(CrossfadeError):
@@ -78,7 +103,13 @@ class StreamGap(CrossfadeError):
 
 
 class StageUncertain(CrossfadeError):
-    """This client's lease has ended, so it cannot know the stage: the write is not acknowledged."""
+    """This client's lease has ended, so it cannot know the stage: the write is not acknowledged.
+
+    A caller of an attached boto3 or aiobotocore client sees botocore's ClientError instead: code `InternalServerError`,
+    HTTP status 500, this message, which says whether the request was sent. The SDK does not repeat it, in none of its
+    retry modes, since it is made behind the last attempt or in place of the first: the application may, as it would
+    after a server's error. `router.stage`, a Switch and the jobs raise this class itself.
+    """
 
     retryable = True
 

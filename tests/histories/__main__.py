@@ -19,7 +19,7 @@ from typing import Final, cast
 
 from crossfade.core.rules import RULES_OF, RULES_OF_TABLES
 from crossfade.core.stages import LADDERS
-from crossfade.errors import CrossfadeError
+from crossfade.errors import CrossfadeError, in_full
 from crossfade.local import LocalEngine
 from crossfade.migration import Strategy
 from tests.histories import scenes
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nstopped", file=sys.stderr)
         return INTERRUPTED
     except (CrossfadeError, ProcessFailed, OSError) as error:
-        print(f"no verdict: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"no verdict: {type(error).__name__}: {in_full(error)}", file=sys.stderr)
         return NO_VERDICT
 
 

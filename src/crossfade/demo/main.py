@@ -11,7 +11,7 @@ from crossfade.demo.fleet import ApplicationError
 from crossfade.demo.performance import Settings, perform, work_folder
 from crossfade.demo.report import as_json, tell
 from crossfade.demo.wire import WireError
-from crossfade.errors import CrossfadeError
+from crossfade.errors import CrossfadeError, in_full
 from crossfade.local import LocalEngine
 
 HOLDS, DOES_NOT_HOLD, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
@@ -34,7 +34,7 @@ def run(settings: Settings, *, json_output: bool = False) -> int:
         print("\ninterrupted; every process was ended", file=sys.stderr)
         return INTERRUPTED
     except (CrossfadeError, ApplicationError, WireError, OSError) as error:
-        print(f"crossfade demo could not be carried out: {error}", file=sys.stderr)
+        print(f"crossfade demo could not be carried out: {in_full(error)}", file=sys.stderr)
         return COULD_NOT_RUN
     tell(outcome, console)
     if json_output:

@@ -21,7 +21,7 @@ from crossfade.demo.fleet import ApplicationError
 from crossfade.demo.performance import Outcome, Settings, perform, work_folder
 from crossfade.demo.story import Pace
 from crossfade.demo.wire import WireError
-from crossfade.errors import CrossfadeError
+from crossfade.errors import CrossfadeError, in_full
 from crossfade.local import LocalEngine
 
 HOLDS, DOES_NOT_HOLD, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nstopped", file=sys.stderr)
         return INTERRUPTED
     except (CrossfadeError, ApplicationError, WireError, OSError) as error:
-        print(f"could not run: {error}", file=sys.stderr)
+        print(f"could not run: {in_full(error)}", file=sys.stderr)
         return COULD_NOT_RUN
 
 

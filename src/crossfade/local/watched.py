@@ -201,7 +201,7 @@ def with_free_ports(count: int, start: Callable[[list[int]], _Started]) -> _Star
         try:
             return start(free_ports(count))
         except LocalServerError as error:
-            if IN_USE.search(str(error)) is None:
+            if IN_USE.search(error.message) is None:
                 raise
     return start(free_ports(count))
 

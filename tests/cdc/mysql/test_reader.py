@@ -18,6 +18,7 @@ from crossfade.cdc.mysql.reader import Commit, Heartbeat, LogReader, SchemaChang
 from crossfade.cdc.mysql.source import Connection, Source
 from crossfade.cdc.row import Row
 from crossfade.cdc.rows import Rows
+from crossfade.errors import in_full
 from crossfade.local.mariadb import MariaDbServer
 from crossfade.migration import Table
 from tests.cdc.mysql.conftest import source_of
@@ -387,4 +388,4 @@ def test_a_wrong_password_is_an_error_of_ours_without_the_password(server: Sourc
     wrong = Source(server.host, server.port, server.user, "guessed-wrong")
     with pytest.raises(SourceError, match="Access denied") as caught:
         _ = wrong.connect()
-    assert "guessed-wrong" not in str(caught.value) + repr(wrong)
+    assert "guessed-wrong" not in in_full(caught.value) + repr(wrong)

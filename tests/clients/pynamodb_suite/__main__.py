@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from crossfade.core.stages import LADDERS, Stage
-from crossfade.errors import CrossfadeError
+from crossfade.errors import CrossfadeError, in_full
 from crossfade.local import LocalEngine
 from tests.clients.pynamodb_suite.fetching import NotFetched, integration_tests
 from tests.clients.pynamodb_suite.running import CouldNotRun, Setting, kind_of, run_tests
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ]
         )
     except (NotFetched, CouldNotRun, CrossfadeError) as error:
-        print(f"no verdict: {error}", file=sys.stderr)
+        print(f"no verdict: {in_full(error)}", file=sys.stderr)
         return NO_VERDICT
 
 
