@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, cast
 
 import pytest
 
-from crossfade import ConfigurationError, NotPossibleInStage, NotStarted
+from crossfade import ConfigurationError, NotPossibleInStage, NotStarted, Table, attach
 from crossfade.aws.lean.decoding import decoded
 from crossfade.aws.signer import SIGNATURE_NAME
 from crossfade.control.agent import Ticket
+from crossfade.control.records import to_item
 from crossfade.core.stages import DUAL_WRITE, Stage
-from tests.aws.conftest import World, wait_for
+from crossfade.mapping import identity
+from tests.aws.conftest import World, new_session, wait_for
+from tests.migrations import state_in
 
 conditions: Any = importlib.import_module("boto3.dynamodb.conditions")  # without types
 
@@ -255,8 +261,8 @@ def test_detach_restores_the_client_exactly(world: World) -> None:
     """Attached twice and detached, the handlers of a resource's client are what they were, and the lease is gone."""
     table = world.boto3_table()
     before = handlers(table.meta.client)
-    for _ in range(2):
-        router = world.attach(table)
+    for fast_signing in (False, True):
+        router = world.attach(table, fast_signing=fast_signing)
         assert handlers(table.meta.client) != before
         assert router.detach()
         assert handlers(table.meta.client) == before
@@ -304,17 +310,56 @@ def test_an_answer_that_is_read_by_us_is_the_one_that_botocore_reads(
     assert read_by_us == ["GetItem"]
 
 
-def test_whoever_wants_botocores_signer_takes_ours_away(world: World) -> None:
-    """As docs/attach.md says it is done; the calls of an attached client are signed by the quick one otherwise."""
-    client, versions = world.boto3_client(), list[str]()
+class Versions:
+    """By which version a client was told to sign, since the last look."""
 
-    def noting(signature_version: str, **_: Any) -> None:
-        versions.append(signature_version)
+    def __init__(self, client: Any) -> None:
+        self._seen: list[str] = []
+        client.meta.events.register("before-sign.dynamodb", self._noting)
 
-    client.meta.events.register("before-sign.dynamodb", noting)
+    def _noting(self, signature_version: str, **_: Any) -> None:
+        self._seen.append(signature_version)
+
+    def of(self, call: Callable[[], object]) -> set[str]:
+        self._seen.clear()
+        _ = call()
+        return set(self._seen)
+
+
+def test_the_quick_signer_signs_for_those_who_ask_for_it(world: World) -> None:
+    """By itself attaching leaves signing to botocore; with detach the signer goes."""
+    client = world.boto3_client()
+    versions = Versions(client)
+    get = partial(client.get_item, TableName=world.migration.source.name, Key=world.key("c", "o"))
+    router = world.attach(client)
+    assert versions.of(get) == {"v4"}
+    assert router.detach()
+    router = world.attach(client, fast_signing=True)
+    assert versions.of(get) == {SIGNATURE_NAME}
+    assert router.detach()
+    assert versions.of(get) == {"v4"}
+
+
+def test_one_of_two_migrations_on_a_client_is_enough_for_the_quick_signer(world: World) -> None:
+    """And when it goes, signing is botocore's again, while the other one stays."""
+    target = Table("orders-v3", key=world.migration.target.key)
+    later = replace(world.migration, name="later", source=world.migration.target, target=target, mapping=identity())
+    world.plain.put_item(TableName=later.control_table, Item=to_item(later.name, state_in(later, Stage.OFF)))
+    client = world.boto3_client()
+    versions = Versions(client)
+    get = partial(client.get_item, TableName=world.migration.source.name, Key=world.key("c", "o"))
     _ = world.attach(client)
-    request = {"TableName": world.migration.source.name, "Key": world.key("c", "o")}
-    _ = client.get_item(**request)
-    client.meta.events.unregister("choose-signer.dynamodb", unique_id="crossfade:choose-signer.dynamodb")
-    _ = client.get_item(**request)
-    assert versions == [SIGNATURE_NAME, "v4"]
+    with attach(client, later, poll_seconds=0.02, fast_signing=True):
+        assert versions.of(get) == {SIGNATURE_NAME}
+    assert versions.of(get) == {"v4"}
+
+
+def test_a_client_of_a_session_attached_with_it_has_the_quick_signer(world: World) -> None:
+    """It has the session's handlers."""
+    for fast_signing, version in ((True, SIGNATURE_NAME), (False, "v4")):
+        session = new_session()
+        router = world.attach(session, own_client=world.boto3_client(), fast_signing=fast_signing)
+        client = session.client("dynamodb", **world.database.client_options())
+        get = partial(client.get_item, TableName=world.migration.source.name, Key=world.key("c", "o"))
+        assert Versions(client).of(get) == {version}
+        assert router.detach()

@@ -44,7 +44,7 @@ class AioRouter(Router):
         self._joined = False
         self._closed = False
         self._begin()
-        self._line.add(self._hooks)
+        self._line.add(self._hooks, fast_signing=settings.fast_signing)
 
     @property
     def agent(self) -> Agent:

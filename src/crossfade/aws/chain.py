@@ -6,7 +6,7 @@ source of the next: what the first makes of a request is what the second gets to
     crossfade-serving        an event of ours: which lines an emitter's handlers are of
     provide-client-params    note whether the caller chose the token of its transaction: botocore makes one up later
     before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context
-    choose-signer            requests are signed as botocore would, in less time (see `signer`)
+    choose-signer            where a caller wants it, requests are signed in less time (see `signer`)
     before-call              each in turn may take the operation over, or let it go on with another request
     request-created          once an attempt
     before-parse             an answer that we take part in is read by us, in a tenth of the time that botocore takes
@@ -42,6 +42,7 @@ from crossfade.migration import Migration
 
 TRANSACT: Final = "TransactWriteItems"
 WORTHWHILE_BYTES: Final = 200  # of an answer; what is shorter holds no item to speak of
+CHOOSE_SIGNER: Final = f"choose-signer.{SERVICE}"
 SERVING: Final = "crossfade-serving"  # an event of our own, which botocore does not emit
 # Whether the request sent last, in this thread or task, is one that we take part in. To be wrong costs time only.
 TAKES_PART: Final[ContextVar[bool]] = ContextVar("crossfade_ours", default=False)
@@ -53,6 +54,7 @@ class HookChain:
         self._lock = threading.Lock()
         self._claimed: dict[str, Migration] = {}
         self._hooks: tuple[Hooks, ...] = ()
+        self._signing: frozenset[Hooks] = frozenset()  # those that want the quick signer
         self._backwards: tuple[Hooks, ...] = ()
         self._operations: dict[str, LeanOperation] = {}
 
@@ -92,12 +94,17 @@ class HookChain:
         with self._lock:
             _ = self._claimed.pop(migration.name, None)
 
-    def add(self, hooks: Hooks) -> None:
-        """The first one registers the events. A migration comes before the one that its target is the source of."""
+    def add(self, hooks: Hooks, *, fast_signing: bool) -> None:
+        """The first one registers the events. A migration comes before the one that its target is the source of.
+
+        `fast_signing`: have the client's requests signed by the quick signer; for all of them, if one asks for it.
+        """
         if not self._hooks:
             _LINES[self._emitter] = self
             for how, event, handler in self._events():
-                getattr(self._emitter, how)(event, handler, unique_id=self._unique_id(event, handler))
+                getattr(self._emitter, how)(event, handler, unique_id=self._unique_id(event))
+        if fast_signing:
+            self._sign_for(self._signing | {hooks})
         target = hooks.engine.pair.target.name
         behind = [n for n, other in enumerate(self._hooks) if other.engine.pair.source.name == target]
         place = min(behind, default=len(self._hooks))
@@ -105,15 +112,23 @@ class HookChain:
 
     def remove(self, hooks: Hooks) -> None:
         self._set(tuple(other for other in self._hooks if other is not hooks))
+        self._sign_for(self._signing - {hooks})
         if not self._hooks:
             _ = _LINES.pop(self._emitter, None)
-            for _, event, handler in self._events():
-                self._emitter.unregister(event, unique_id=self._unique_id(event, handler))
+            for _, event, _ in self._events():
+                self._emitter.unregister(event, unique_id=self._unique_id(event))
 
-    def _unique_id(self, event: str, handler: Callable[..., Any]) -> str:
+    def _unique_id(self, event: str) -> str:
         """A client has the handlers of the session that it was made from, under their ids, for ever: so a line's own
-        handlers say whose they are. The signer's is the same for all, and known by its id (docs/attach.md)."""
-        return f"crossfade:{event}" if handler is choose_signer else f"crossfade:{event}:{id(self)}"
+        handlers say whose they are."""
+        return f"crossfade:{event}:{id(self)}"
+
+    def _sign_for(self, signing: frozenset[Hooks]) -> None:
+        if signing and not self._signing:
+            self._emitter.register_last(CHOOSE_SIGNER, choose_signer, unique_id=self._unique_id(CHOOSE_SIGNER))
+        elif self._signing and not signing:
+            self._emitter.unregister(CHOOSE_SIGNER, unique_id=self._unique_id(CHOOSE_SIGNER))
+        self._signing = signing
 
     def _set(self, hooks: tuple[Hooks, ...]) -> None:
         self._hooks, self._backwards = hooks, hooks[::-1]
@@ -133,7 +148,6 @@ class HookChain:
         return [
             ("register", SERVING, self.serves),
             ("register_first", f"provide-client-params.{SERVICE}.{TRANSACT}", self.provide_client_params),
-            ("register_last", f"choose-signer.{SERVICE}", choose_signer),
             ("register_last", f"before-parameter-build.{SERVICE}", self.before_parameter_build),
             ("register", f"before-call.{SERVICE}", self.before_call),
             ("register_last", f"request-created.{SERVICE}", self.request_created),

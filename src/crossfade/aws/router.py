@@ -33,6 +33,7 @@ class AttachSettings:
     poll_seconds: float = POLL_SECONDS
     rules: Rules = field(default_factory=Rules)
     view: Side = "source"
+    fast_signing: bool = False
 
     def pair(self) -> Pair:
         migration = self.migration

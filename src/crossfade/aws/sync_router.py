@@ -76,7 +76,7 @@ class SyncRouter(Router):
         except BaseException:
             self._end()
             raise
-        self._line.add(self._hooks)
+        self._line.add(self._hooks, fast_signing=settings.fast_signing)
         _ = atexit.register(self.detach)
         _ROUTERS.add(self)
 
