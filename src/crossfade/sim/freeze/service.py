@@ -29,6 +29,7 @@ from crossfade.switch.intents import Intents
 from crossfade.switch.invoking import Invoke, Raised
 from crossfade.switch.keys import key_text
 from crossfade.switch.mirror import Mirror, SaveFailed
+from crossfade.switch.refusals import Refusals
 from crossfade.switch.repairing import Repairs
 from crossfade.switch.switchboard import Call, SwitchAgent, Switchboard, SwitchScope
 
@@ -86,7 +87,7 @@ class Service:
         kind = Switchboard if rules.second_freeze else SecondFreezeless
         self.board = kind(
             agent, mirror, self.intents, self._put, self._note, world.random.random, agent.landing_seconds,
-            hold_seconds, (Busy,),
+            hold_seconds, Refusals((Busy,)),
         )  # fmt: skip
         self._repairs = Repairs(self.board, caller, world.random.sample)
         self._repair_at = 0.0
