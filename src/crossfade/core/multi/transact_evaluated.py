@@ -62,7 +62,7 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
         if refused:
             refused |= yield from refused_by_indexes(pair, row, actions, results)
             return (yield from refused_with_others(pair, request, actions, refused))
-        plan = Plan(list(request["TransactItems"]), [], [])
+        plan = ActionPlan(list(request["TransactItems"]), [], [])
         for action, one, here, result in zip(actions, prepared, held, results, strict=True):
             if isinstance(result, ServiceRejected):
                 raise AssertionError("refusals have been dealt with")
@@ -93,7 +93,7 @@ def is_missed(action: Action, held: Stored) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ActionPlan:
     """`items`: one action in the place of each of the caller's; `more`: those on the other side, and `owners` the
     places of those that they belong to."""
 
@@ -183,7 +183,7 @@ def evaluated(prepared: Prepared, image: Item | None) -> Evaluated | ServiceReje
         return error
 
 
-def plan_action(pair: Pair, row: Row, plan: Plan, decided: Decided) -> Routine[None]:
+def plan_action(pair: Pair, row: Row, plan: ActionPlan, decided: Decided) -> Routine[None]:
     """What one of the caller's actions becomes: on the side that decides, and in lockstep on the other."""
     action, result, held, side = decided.action, decided.result, decided.held, row.authority
     if row.merges or row.writes is Writes.DELETING:
@@ -264,7 +264,7 @@ def refused_with_others(
 
 
 def attempted(
-    pair: Pair, request: Request, plan: Plan, actions: Sequence[Action], replies: list[Reply]
+    pair: Pair, request: Request, plan: ActionPlan, actions: Sequence[Action], replies: list[Reply]
 ) -> Routine[Reply | None]:
     """The answer, or None when one of our items was changed meanwhile: look again.
 
@@ -301,13 +301,15 @@ def attempted(
     raise unsure or item_too_busy()
 
 
-def too_large_with_more(pair: Pair, request: Request, plan: Plan, error: ServiceRejected) -> NotPossibleInStage | None:
+def too_large_with_more(
+    pair: Pair, request: Request, plan: ActionPlan, error: ServiceRejected
+) -> NotPossibleInStage | None:
     """The refusal of a transaction that is too large with what is added to it; None for any other."""
     told = write_explained(error, request, f"{pair.source.name} or {pair.target.name}")
     return transaction_explained(error, len(plan.items)) if told is not None and plan.more else told
 
 
-def raise_unless_conflict(error: ServiceRejected, plan: Plan, actions: Sequence[Action]) -> None:
+def raise_unless_conflict(error: ServiceRejected, plan: ActionPlan, actions: Sequence[Action]) -> None:
     """Returns where the transaction is worth another look; raises what is the caller's to know."""
     reasons = reasons_of(error)
     if error.code != "TransactionCanceledException" or not reasons:
