@@ -7,6 +7,7 @@ piece       what a piece is; how the key is followed through it
 plain       identity, rename, set_default, drop
 nested      move
 convert     convert, and the check that a value comes back; converters are the ready-made ones
+python      python_values: what the functions of convert(..., python=True) take and give
 composite   split, join
 suffix      write sharding, and the hash that it rests on
 rekeying    use_as_key, derive_key

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from decimal import ROUND_HALF_EVEN, Context, DivisionByZero, InvalidOperation, Overflow, localcontext
+from typing import Any, Final, TypeAlias
 
-from crossfade.core.items import VALUE_KINDS, AttributeValue, Item, same
+from crossfade.core.items import DIGITS_MAX, VALUE_KINDS, AttributeValue, Item, same
 from crossfade.core.mapping.paths import Blocked, Path, PathLike, look, parse_path, put, show
 from crossfade.core.mapping.piece import KEY_KINDS, KeyPart, Keys, Kind, Piece, kind_of, unmappable
+from crossfade.core.mapping.python_values import exact_value, python_value
 from crossfade.core.mapping.values import show_value
 from crossfade.errors import MappingError, MappingInvalid
 
-Change: TypeAlias = Callable[[AttributeValue], AttributeValue]
+Change: TypeAlias = Callable[[Any], Any]  # of an attribute value, or of a Python value
+# That of Decimals: the same in every process of a fleet, whatever the application has set for itself.
+ARITHMETIC: Final = Context(DIGITS_MAX, ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow])
 
 
 @dataclass(frozen=True, slots=True)
 class Converter:
-    """A change of one value and its inverse, both from attribute value to attribute value.
+    """A change of one value and its inverse, both from attribute value to attribute value, or with `python` from Python
+    value to Python value.
 
     `types` are what it takes and what it makes, such as `("S", "N")`; without them it cannot be used on a key. Either
     function raises ValueError for a value that it cannot take, with a text that says what is wrong with it. `prefix`:
@@ -33,11 +38,19 @@ class Converter:
     backward: Change
     types: tuple[str, str] | None = None
     prefix: str = ""
+    python: bool = False
 
     def reversed(self) -> Converter:
         """Return the converter that undoes this one."""
         types = None if self.types is None else (self.types[1], self.types[0])
-        return Converter(f"reversed {self.name}", self.backward, self.forward, types)
+        return Converter(f"reversed {self.name}", self.backward, self.forward, types, python=self.python)
+
+    def changed(self, change: Change, value: AttributeValue) -> Any:
+        """Return what one of its functions makes of a value: an attribute value, if the function keeps to its word."""
+        if not self.python:
+            return change(value)
+        with localcontext(ARITHMETIC):
+            return exact_value(change(python_value(value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,8 @@ class Convert(Piece):
     @property
     def content(self) -> tuple[object, ...]:
         converter = self.converter
-        return (self.path, converter.name, converter.types, converter.forward, converter.backward)
+        said = (self.path, converter.name, converter.types, converter.forward, converter.backward)
+        return (*said, "python") if converter.python else said
 
     def bind(self, keys: Keys, target: Mapping[str, Kind]) -> tuple[Piece, Keys]:
         root = self.path[0]
@@ -107,7 +121,7 @@ class Convert(Piece):
 
     def _apply(self, change: Change, value: AttributeValue) -> AttributeValue:
         try:
-            changed: Any = change(value)
+            changed: Any = self.converter.changed(change, value)
         except MappingError:
             raise
         except Exception as error:
@@ -127,11 +141,13 @@ def convert(
     forward: Change | None = None,
     backward: Change | None = None,
     types: tuple[str, str] | None = None,
+    python: bool = False,
 ) -> Piece:
     """Change the value at a path, by a ready-made converter or by two functions that undo each other.
 
-    Functions take and return one attribute value (`{"S": "12"}` -> `{"N": "12"}`). Items without the value are left as
-    they are. `types` (`("S", "N")`) makes any other type an error, and is needed on a key attribute.
+    Functions take and return one attribute value (`{"S": "12"}` -> `{"N": "12"}`), or with `python=True` one Python
+    value (`"12"` -> `Decimal(12)`), of the types that a boto3 resource gives, but `bytes`. Items without the value are
+    left as they are. `types` (`("S", "N")`) makes any other type an error, and is needed on a key attribute.
     """
     parsed = parse_path(path)
     given: Any = converter  # migration files are not type-checked
@@ -141,7 +157,7 @@ def convert(
                 f"convert: {given!r} is no Converter",
                 next_step="use a ready-made one such as text_to_number, or give forward= and backward=",
             )
-        if forward is not None or backward is not None or types is not None:
+        if forward is not None or backward is not None or types is not None or python:
             raise MappingInvalid(f"convert: {show(parsed)}: a converter, or functions, not both")
         return Convert(parsed, given)
     if not callable(forward) or not callable(backward):
@@ -152,4 +168,4 @@ def convert(
     if types is not None and (len(types) != 2 or not VALUE_KINDS.issuperset(types)):
         raise MappingInvalid(f"convert: {show(parsed)}: types are two of {', '.join(sorted(VALUE_KINDS))}")
     name = str(getattr(forward, "__qualname__", type(forward).__name__))
-    return Convert(parsed, Converter(name, forward, backward, types))
+    return Convert(parsed, Converter(name, forward, backward, types, python=python))
