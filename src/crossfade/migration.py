@@ -77,6 +77,11 @@ class AnyMigration:
         """What every client has to have in common."""
         raise NotImplementedError
 
+    @property
+    def mapping_digest(self) -> str:
+        """What tells the mapping at hand from one that makes other items, where it may change; "" where it may not."""
+        return ""
+
     def check_whole(self) -> None:
         """Look at what could not be known before the file had run to its end. Raises ConfigurationError."""
 

@@ -8,15 +8,18 @@ import pytest
 
 from crossfade.control.carrying import NO_CARRIER, Carriage
 from crossfade.control.gates import Evidence, Finding, findings
-from crossfade.control.records import State
+from crossfade.control.records import CarrierRecord, Job, JobRecord, JobStatus, Lease, Role, State
 from crossfade.core.stages import Gate, Stage
 
 CARRIER = replace(NO_CARRIER, owner="replication-1", lag_seconds=0.2, lag_events=3, reported_at="at noon")
+WITH_WORKERS = replace(CARRIER, has_workers=True)
+WORKER = Lease("etl-1", Role.ETL, "node", 7, "", 1, 3, 10.0, 4.0, 0, "", mapping="old")
 STATE = State(Stage.SHADOW, 3, 0, "freeze", "shop (rows)", "shop", "", 0, 3, "", "")
 
 
-def judged(carriage: Carriage | None, stage: Stage = Stage.SHADOW) -> tuple[Finding, ...]:
-    return findings((Gate.REPLICATED,), replace(STATE, stage=stage), Evidence(None, None, carriage=carriage))
+def judged(carriage: Carriage | None, stage: Stage = Stage.SHADOW, mapping: str = "") -> tuple[Finding, ...]:
+    evidence = Evidence(None, None, carriage=carriage, mapping=mapping)
+    return findings((Gate.REPLICATED,), replace(STATE, stage=stage), evidence)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,43 @@ def test_a_log_that_keeps_up_opens_it() -> None:
     assert finding.is_open
     assert judged(carriage, Stage.LIVE) == ()
     assert judged(None) == ()
+    assert judged(Carriage(WITH_WORKERS, True, None, (), (WORKER,)))[0].is_open
+
+
+def test_a_worker_with_another_mapping_closes_it_and_is_named() -> None:
+    """What it applies after a verify is not what was verified; of one that tells no mapping nothing is known."""
+    carriage = Carriage(WITH_WORKERS, True, None, (), (WORKER, replace(WORKER, pid=8, mapping="new")))
+    (finding,) = judged(carriage, mapping="new")
+    assert not finding.is_open
+    assert finding.found == "another mapping than this file's is applied, by etl on node, pid 7"
+    assert finding.command == "crossfade etl --execute"
+    assert judged(carriage)[0].is_open
+    assert judged(replace(carriage, appliers=(replace(WORKER, mapping=""),)), mapping="new")[0].is_open
+
+
+VERIFY = JobRecord(
+    Job.VERIFY, JobStatus.COMPLETE, "me", "run", "ann", "laptop", 1, 1, 0, "run", True, {}, "before", "then", "old"
+)
+
+
+@pytest.mark.parametrize(
+    ("carrier", "stage", "then"),
+    [
+        (CARRIER, Stage.SHADOW, "first crossfade backfill --again --execute"),
+        (WITH_WORKERS, Stage.SHADOW, "first crossfade etl replay --from beginning --execute"),
+        (CARRIER, Stage.LIVE, "make equal by hand"),
+    ],
+)
+def test_a_verify_of_another_mapping_does_not_open_the_gate(carrier: CarrierRecord, stage: Stage, then: str) -> None:
+    """The same verify does for the mapping that it was made with, and where no mapping is at hand."""
+    backfill = replace(VERIFY, job=Job.BACKFILL)
+    evidence = Evidence(backfill, VERIFY, carriage=Carriage(carrier, True, None, ()))
+    state = replace(STATE, stage=stage)
+    for mapping, is_open in (("", True), ("old", True), ("new", False)):
+        (finding,) = findings((Gate.VERIFIED,), state, replace(evidence, mapping=mapping))
+        assert finding.is_open is is_open
+    assert finding.found == "the last verify was of another mapping (old; in this file new)"
+    assert finding.command == "crossfade verify"
+    assert then in finding.next_step
+    (finding,) = findings((Gate.VERIFIED,), state, replace(evidence, mapping="new", verify=replace(VERIFY, mapping="")))
+    assert "of another mapping (unknown" in finding.found

@@ -221,3 +221,19 @@ def test_a_verify_is_begun_anew_when_somebody_ended_unclean(world: World) -> Non
     assert not new.resumed
     assert new.record.run != old.record.run
     assert (old.record.unclean, new.record.unclean) == (0, 1)
+
+
+def test_a_verify_is_begun_anew_with_another_mapping(world: World) -> None:
+    """One that was interrupted goes on with its own mapping alone: no gate opens by two halves."""
+    world.start(Stage.SHADOW)
+
+    def begun(mapping: str) -> Claim:
+        agent = world.joined()
+        agent.control = replace(agent.control, mapping=mapping)
+        claim = claimed(world, agent, Job.VERIFY)
+        world.run(agent.leave())
+        return claim
+
+    first = begun("old")
+    assert (first.record.mapping, begun("old").resumed) == ("old", True)
+    assert (begun("new").resumed, begun("new").resumed) == (False, True)

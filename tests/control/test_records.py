@@ -27,7 +27,7 @@ from tests.control.world import World
 
 RECORDS: list[Any] = [
     State(Stage.LIVE, 7, 0, "dual-write", "a", "b", "f00d", 2, 12, "monday", "tuesday"),
-    Lease("c1", Role.APP, "node", 4, "f00d", 9, 7, 10.0, 0.25, 1, "k: too large"),
+    Lease("c1", Role.APP, "node", 4, "f00d", 9, 7, 10.0, 0.25, 1, "k: too large", "mapping"),
     JobRecord(
         Job.VERIFY,
         JobStatus.COMPLETE,
@@ -43,6 +43,7 @@ RECORDS: list[Any] = [
         {"missing": 0},
         "monday",
         "tuesday",
+        "mapping",
     ),
     SegmentCheckpoint(Job.BACKFILL, 7, "c1", "t", 3, {"k": {"B": b"\x00"}, "n": {"N": "1.5"}}, False, {"written": 5}),
     SegmentCheckpoint(Job.BACKFILL, 8, "c1", "t", 0, None, True, {}),

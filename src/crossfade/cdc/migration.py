@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from crossfade.cdc.digest import digest_of
 from crossfade.cdc.rows import Attributes, Child, Function, Rows
 from crossfade.cdc.topics import DMS, AnyTopics, Debezium, Kafka
 from crossfade.control.freezing import fingerprint_of_switch
@@ -75,6 +76,7 @@ class RowMigration(AnyMigration):
     control_table: str = "crossfade"
     parts_table: str = ""
     rows: Rows = field(init=False, repr=False)
+    _digest: str = field(init=False, repr=False, default="")  # once it was asked for: of the file as it was loaded
 
     def __post_init__(self) -> None:
         check_migration_name(self.name)
@@ -118,6 +120,7 @@ class RowMigration(AnyMigration):
                 f"migration {self.name}: no table is declared, so nothing would be carried",
                 next_step='write a function for each table, under @migration.table("schema.table")',
             )
+        _ = self.mapping_digest  # before the file can change
 
     # --- what it means
 
@@ -133,6 +136,13 @@ class RowMigration(AnyMigration):
     def fingerprint(self) -> str:
         """The fingerprint of a Switch whose source's log is carried. A mapping may be corrected and replayed."""
         return fingerprint_of_switch("log")
+
+    @property
+    def mapping_digest(self) -> str:
+        """What tells this mapping from one that makes other items."""
+        if not self._digest:
+            object.__setattr__(self, "_digest", digest_of(self.rows))
+        return self._digest
 
     @property
     def tables(self) -> tuple[str, ...]:

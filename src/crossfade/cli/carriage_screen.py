@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -11,14 +12,19 @@ from rich.text import Text
 from crossfade.cli.plans import label_grid
 from crossfade.cli.screen import counted
 from crossfade.control.carrying import Carriage
+from crossfade.control.gates import lease_text
+from crossfade.control.records import Lease
 from crossfade.control.streams import LAG_SECONDS_MAX
 
 
-def carriage_lines(carriage: Carriage) -> RenderableType:
+def carriage_lines(carriage: Carriage, mapping: str) -> RenderableType:
+    """`mapping`: the digest of the one at hand."""
     grid = label_grid(indent=4)
     for label, text in (
         ("snapshot", _snapshot(carriage)),
         ("lag", _lag(carriage)),
+        *([("workers", _workers(carriage))] if carriage.carrier.has_workers else []),
+        *([("applied by", _others(others))] if (others := carriage.of_another_mapping(mapping)) else []),
         ("dead letters", _letters(carriage)),
         ("fence", _fence(carriage)),
     ):
@@ -47,6 +53,15 @@ def _lag(carriage: Carriage) -> Text:
     ended = "" if carriage.runs else "; nothing carries the log now"
     good = carriage.runs and known and record.lag_seconds <= LAG_SECONDS_MAX
     return Text(f"{far}  (reported {record.reported_at} by {record.owner}{ended})", style="" if good else "yellow")
+
+
+def _workers(carriage: Carriage) -> Text:
+    count = len(carriage.appliers)
+    return Text(f"{count:,}") if count else Text("none", style="yellow")
+
+
+def _others(others: Sequence[Lease]) -> Text:
+    return Text(f"another mapping than this file's: {lease_text(others)}", style="yellow")
 
 
 def _letters(carriage: Carriage) -> Text:

@@ -48,7 +48,8 @@ class Opened:
 
     @property
     def control(self) -> Control:
-        return Control(self.migration.name, self.migration.control_table, endpoint_and_region(self.client))
+        place, mapping = endpoint_and_region(self.client), self.migration.mapping_digest
+        return Control(self.migration.name, self.migration.control_table, place, mapping)
 
     def run(self, routine: Routine[T], note: Note | None = None) -> T:
         """Carry out a routine of the control plane."""

@@ -67,7 +67,7 @@ def _parts(opened: Opened, view: View) -> Iterator[RenderableType]:
     yield _jobs(look)
     if look.carriage is not None:
         yield _title("The source's log")
-        yield carriage_lines(look.carriage)
+        yield carriage_lines(look.carriage, look.mapping)
     yield from _fallbacks(look)
     yield from _refusals(look)
     yield from _gates(opened, look)

@@ -62,8 +62,9 @@ class Agent:
         rules: Rules = Rules(),  # noqa: B008 - frozen
         control_table: str = TABLE_DEFAULT,
         place: str = "",
+        mapping: str = "",
     ) -> None:
-        self.control = Control(name, control_table, place)
+        self.control = Control(name, control_table, place, mapping)
         self.client_id = client_id
         self.lease_seconds = lease_seconds
         self.landing_seconds = landing_seconds
@@ -346,6 +347,7 @@ class Agent:
             landing_seconds=self.landing_seconds,
             lost_mirrors=self.lost_mirrors,
             lost_example=self._lost_example,
+            mapping=self.control.mapping,
         )
 
     # --- the state

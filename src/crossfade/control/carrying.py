@@ -21,7 +21,9 @@ from crossfade.control.records import (
     CaptureRecord,
     CarrierRecord,
     FenceRecord,
+    Lease,
     RepairRecord,
+    Role,
     State,
     from_item,
     number,
@@ -68,6 +70,8 @@ class Carriage:
     runs: bool
     fence: FenceRecord | None
     captures: tuple[CaptureRecord, ...]
+    appliers: tuple[Lease, ...] = ()
+    """Who applies what is carried: the workers, or without topics the one that carries."""
 
     @classmethod
     def read(cls, control: Control) -> Routine[Carriage | None]:
@@ -75,15 +79,25 @@ class Carriage:
         carrier = yield from read_carrier(control)
         if carrier is None:
             return None
-        lease = (yield from control.lease(carrier.owner)) if carrier.owner else None
+        leases = yield from control.leases()
+        runs = bool(carrier.owner) and any(lease.client == carrier.owner for lease in leases)
         fence = yield from read_fence(control)
         captures = yield from control.items(CAPTURES)
-        return cls(carrier, lease is not None, fence, tuple(from_item(CaptureRecord, item) for item in captures))
+        appliers = tuple(lease for lease in leases if _applies(lease, carrier))
+        return cls(carrier, runs, fence, tuple(from_item(CaptureRecord, item) for item in captures), appliers)
+
+    def of_another_mapping(self, mapping: str) -> tuple[Lease, ...]:
+        """Return those who apply another one than this digest tells of."""
+        return tuple(lease for lease in self.appliers if mapping and lease.mapping and lease.mapping != mapping)
 
     @property
     def passed(self) -> bool:
         """Whether the last fence that was put lies behind it."""
         return self.fence is not None and self.fence.token == self.carrier.passed
+
+
+def _applies(lease: Lease, carrier: CarrierRecord) -> bool:
+    return lease.role is Role.ETL if carrier.has_workers else lease.client == carrier.owner
 
 
 def read_carrier(control: Control) -> Routine[CarrierRecord | None]:

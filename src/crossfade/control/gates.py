@@ -17,7 +17,7 @@ from typing import Final, assert_never
 from crossfade.control.calls import ask
 from crossfade.control.carrying import Carriage, Passing
 from crossfade.control.fallbacks import Fallbacks, moment, read_fallbacks
-from crossfade.control.records import Job, JobRecord, JobStatus, RefusalRecord, State
+from crossfade.control.records import Job, JobRecord, JobStatus, Lease, RefusalRecord, State
 from crossfade.control.refusals import Refusals, opens_at, read_refusals
 from crossfade.control.store import Control
 from crossfade.control.streams import LAG_SECONDS_MAX, REPORT_BEATS_MAX, Replication
@@ -28,6 +28,7 @@ from crossfade.errors import GateClosed
 QUIET_DAYS: Final = 14  # a fortnight has a month's end or a weekly job in it, most likely
 REFUSED_DAYS: Final = QUIET_DAYS
 HITS_NAMED: Final = 3
+LEASES_NAMED: Final = 3
 BY_HAND: Final = (
     "make equal by hand what was written past the switch, in the target by the application or in the source"
 )
@@ -58,6 +59,7 @@ class Evidence:
     refusals: Refusals | None = None  # None: nobody has looked
     passing: Passing | None = None  # None: nobody has looked, since writes are not held
     carriage: Carriage | None = None  # None: no log carries anything in this migration
+    mapping: str = ""  # the digest of the mapping at hand, where it may change
     migration: str = "NAME"  # whose evidence it is, for the commands that have to name it
 
     @classmethod
@@ -85,7 +87,18 @@ class Evidence:
         foreseen = (yield from read_refusals(control)) if refusals else None
         on_its_way = (yield from Passing.read(control)) if passing else None
         carriage = yield from Carriage.read(control)
-        return cls(backfill, verify, replication, empty, found, foreseen, on_its_way, carriage, control.migration)
+        return cls(
+            backfill,
+            verify,
+            replication,
+            empty,
+            found,
+            foreseen,
+            on_its_way,
+            carriage,
+            control.mapping,
+            control.migration,
+        )
 
 
 def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
@@ -138,7 +151,7 @@ def _judge(
             return _verified(state, evidence)
         case Gate.REPLICATED:
             if evidence.carriage is not None and _is_carried(state, evidence):
-                return _carried(evidence.carriage)
+                return _carried(evidence, evidence.carriage)
             return _replicated(evidence.replication)
         case Gate.PASSED:
             return _passed(state, evidence.passing)
@@ -221,7 +234,20 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         more = state.unclean - verify.unclean
         times = "once" if more == 1 else f"{more} times"
         return closed(f"since the last verify began, a client ended without a drain or lost a mirror ({times})")
+    if evidence.mapping and verify.mapping != evidence.mapping:
+        theirs = verify.mapping or "unknown"
+        said = f"the last verify was of another mapping ({theirs}; in this file {evidence.mapping})"
+        return closed(said, f"{command} ({_applied_anew(state, evidence)})")
     return Finding(Gate.VERIFIED, True, f"the verify begun {verify.started_at} found nothing", "")
+
+
+def _applied_anew(state: State, evidence: Evidence) -> str:
+    """Return what is to be done where a verify with another mapping finds differences."""
+    if not _is_carried(state, evidence):
+        return f"where it finds differences, {BY_HAND}"
+    assert evidence.carriage is not None  # noqa: S101 - see `_is_carried`
+    anew = "etl replay --from beginning" if evidence.carriage.carrier.has_workers else "backfill --again"
+    return f"with processes that were started anew; where it finds differences, first crossfade {anew} --execute"
 
 
 def _replicated(replication: Replication | None) -> Finding:
@@ -254,12 +280,13 @@ def _is_carried(state: State, evidence: Evidence) -> bool:
     return evidence.carriage is not None and ALL_LADDERS[state.strategy][state.stage].authority == "source"
 
 
-def _carried(carriage: Carriage) -> Finding:
+def _carried(evidence: Evidence, carriage: Carriage) -> Finding:
     """Judge what carries the log: its lease tells whether it runs.
 
     Its lag is judged so that no write is held up in vain; what decides is the fence.
     """
     command, record = "crossfade replicate --execute", carriage.carrier
+    apply = "crossfade etl --execute" if record.has_workers else command
 
     def closed(found: str, next_step: str, first: str = "") -> Finding:
         return Finding(Gate.REPLICATED, False, found, next_step, first)
@@ -267,6 +294,9 @@ def _carried(carriage: Carriage) -> Finding:
     if not carriage.runs:
         last = f"it last reported {record.reported_at}" if record.owner else "it has never run"
         return closed(f"nothing carries the source's log now; {last}", f"{command}, and let it run", command)
+    if others := carriage.of_another_mapping(evidence.mapping):
+        found = f"another mapping than this file's is applied, by {lease_text(others)}"
+        return closed(found, f"{apply}, anew with this file, for each that is named there", apply)
     if record.letters:
         retry = "crossfade etl retry --execute"
         found = f"{record.letters} changes could not be applied, and wait among the dead letters"
@@ -277,6 +307,13 @@ def _carried(carriage: Carriage) -> Finding:
         step = f"{look}, until it has caught up; with Kafka an ETL has to run: crossfade etl --execute"
         return closed(f"the target {far} ({record.lag_events} events wait)", step, look)
     return Finding(Gate.REPLICATED, True, f"the log is carried, {record.lag_seconds:.1f} s behind", "")
+
+
+def lease_text(leases: Sequence[Lease]) -> str:
+    """Return where processes run, as people read it: the first of them."""
+    named = [f"{lease.role} on {lease.host}, pid {lease.pid}" for lease in leases[:LEASES_NAMED]]
+    more = len(leases) - len(named)
+    return "; ".join([*named, f"and {more} more"] if more else named)
 
 
 def _passed(state: State, passing: Passing | None) -> Finding:

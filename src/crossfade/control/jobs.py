@@ -76,9 +76,9 @@ def claim_job(
     """Become the runner of a job. The agent must have joined, and be polled by somebody else meanwhile.
 
     Resumes what a runner that is gone has begun, with its number of segments (a replication has none); a verify only
-    when nobody ended without a drain since it began, because its finding would open no gate. `again` runs a complete
-    backfill once more. Raises NotPossibleInStage: somebody runs it (who, where), it is complete, or nothing is mirrored
-    in this stage.
+    with the mapping that it began with, and when nobody ended without a drain since, because its finding would open no
+    gate. `again` runs a complete backfill once more. Raises NotPossibleInStage: somebody runs it (who, where), it is
+    complete, or nothing is mirrored in this stage.
     """
     if not (0 if job is Job.REPLICATION else 1) <= segments <= SEGMENTS_MAX:
         raise NotPossibleInStage(f"{segments} segments: 1 to {SEGMENTS_MAX} are possible")
@@ -224,7 +224,8 @@ def _wanted(
 ) -> Routine[JobRecord]:
     """The record to write: a resumed run with us as its owner, or a fresh one."""
     if found is not None and found.status is JobStatus.RUNNING:
-        still_good = job is not Job.VERIFY or found.unclean == state.unclean
+        as_it_began = (found.unclean, found.mapping) == (state.unclean, agent.control.mapping)
+        still_good = job is not Job.VERIFY or as_it_began
         if still_good:
             return replace(found, owner=agent.client_id, who=caller.who, host=agent.host, pid=agent.pid)
     backfill = yield from agent.control.job(Job.BACKFILL)
@@ -244,6 +245,7 @@ def _wanted(
         who=caller.who,
         host=agent.host,
         pid=agent.pid,
+        mapping=agent.control.mapping,
     )
 
 

@@ -111,6 +111,7 @@ class Lease:
     landing_seconds: float
     lost_mirrors: int
     lost_example: str
+    mapping: str = ""  # the digest of the one that it applies, where that may change
 
     @property
     def gone_after_seconds(self) -> float:
@@ -120,7 +121,8 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job's run. `unclean` and `backfill_run` are those when it began: they say what a verify can answer for."""
+    """A job's run. `unclean`, `backfill_run`, `mapping` and `schema` are those when it began: they say what a verify
+    can answer for."""
 
     job: Job
     status: JobStatus
@@ -136,6 +138,7 @@ class JobRecord:
     counts: dict[str, int]
     started_at: str
     finished_at: str
+    mapping: str = ""  # the digest of the one that it ran with, where that may change
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +272,7 @@ class CarrierRecord:
     reported_at: str
     lag_events: int = -1  # -1 for not known yet
     letters: int = 0  # what could not be applied and waits to be tried again
+    has_workers: bool = False  # others apply what it carries, from topics
 
 
 @dataclass(frozen=True, slots=True)

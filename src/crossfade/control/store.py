@@ -82,11 +82,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The records of one migration. `place`: the endpoint and the Region of the table, for messages, where known."""
+    """The records of one migration. `place`: the endpoint and the Region of the table, for messages, where known.
+    `mapping`: the digest of the mapping at hand, where it may change."""
 
     migration: str
     table: str = TABLE_DEFAULT
     place: str = ""
+    mapping: str = ""
 
     # --- reading, always strongly consistent
 

@@ -88,6 +88,7 @@ class Survey:
     fallbacks: Fallbacks | None = None  # None: rampdown, where they are counted, has not been entered
     refusals: Refusals = NONE_SEEN  # calls that are served so far, and refused in later stages
     carriage: Carriage | None = None  # None: no log carries anything
+    mapping: str = ""  # the digest of the mapping at hand, where it may change
 
     def as_json(self) -> dict[str, Any]:
         """Plain values only."""
@@ -135,6 +136,7 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         fallbacks=evidence.fallbacks,
         refusals=evidence.refusals or NONE_SEEN,
         carriage=evidence.carriage,
+        mapping=evidence.mapping,
     )
 
 

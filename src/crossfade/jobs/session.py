@@ -89,6 +89,7 @@ class JobClient:
             new_id=lambda: _new_id(role),
             control_table=migration.control_table,
             place=endpoint_and_region(clients["control"]),
+            mapping=migration.mapping_digest,
         )
         self.failure: Exception | None = None  # of the polling: the migration was started anew
         self._connections: dict[Place, Connection] = connected(clients, calls_max, connect)

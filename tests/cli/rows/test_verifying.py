@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.cdc.etl.setting import wait_for
 from tests.cli.rows.background import running
-from tests.cli.rows.conftest import RowShell
+from tests.cli.rows.conftest import MAPPING, RowShell
 from tests.cli.rows.test_carrying import ROWS, at_dualwrite
 
 
@@ -57,3 +58,51 @@ def test_through_kafka_the_group_tells_how_far_the_log_is(through_kafka: RowShel
         assert (result["status"], result["matching"], result["rows"]) == ("clean", 3, len(ROWS) + 2)
         damage(shell)
         assert shell.lines("verify", "--segments", "2", status=1)[-1]["mismatched"] == 1
+
+
+WITH_HELPER = MAPPING.replace(
+    """{{"pk": f"customer#{{row['id']}}", "sk": "profile", "name": row["name"]}}""",
+    """{{"pk": f"customer#{{row['id']}}", "sk": "profile", "name": called(row["name"])}}
+
+
+TITLE = ""
+
+
+def called(name):
+    return TITLE + name""",
+)
+
+
+def closed(shell: RowShell) -> dict[str, str]:
+    """The gates of the next step that are closed, each with its finding."""
+    return {each["gate"]: each["found"] for each in shell.json("status")["up"]["findings"] if not each["is_open"]}
+
+
+def test_a_clean_verify_of_another_mapping_opens_no_gate(direct: RowShell) -> None:
+    """A helper's constant is edited behind it: the gate is closed, until the rows are applied anew and verified with
+    what the file says now. An edited comment leaves it open."""
+    shell = direct
+    shell.write_rows(WITH_HELPER)
+    _ = at_dualwrite(shell)
+    _ = shell("backfill", "--execute")
+    _ = shell("advance", "--to", "shadow", "--execute")
+    with running(shell, "replicate", "--execute"):
+        assert shell.lines("verify", "--segments", "2")[-1]["status"] == "clean"
+        wait_for(lambda: not closed(shell))
+        shell.write_rows(
+            "# What customers become.\n" + WITH_HELPER.replace("\n    return TITLE", " # all\n    return TITLE")
+        )
+        assert closed(shell) == {}
+        shell.write_rows(WITH_HELPER.replace('TITLE = ""', 'TITLE = "Dr. "'))
+        found = closed(shell)
+        assert found["verified"].startswith("the last verify was of another mapping (")
+        assert found["replicated"].startswith("another mapping than this file's is applied, by replication on ")
+        assert "of another mapping" in shell("advance", "--to", "live", "--execute", status=1).output
+        assert "applied by" in shell("status").output
+    with running(shell, "replicate", "--execute"):
+        assert shell.lines("verify", "--segments", "2", status=1)[-1]["mismatched"] == 2
+    _ = shell("backfill", "--again", "--execute")
+    with running(shell, "replicate", "--execute"):
+        assert shell.lines("verify", "--segments", "2")[-1]["status"] == "clean"
+        wait_for(lambda: not closed(shell))
+    assert shell.items()["customer#1"] == {"name": {"S": "Dr. Ann"}}

@@ -33,7 +33,8 @@ def at_once(ask: Callable[[], T]) -> Asked[T]:
 class Carrying:
     """Beats from time to time, in one process of those that carry. Raises Fenced where another one reports.
 
-    `end_of_log`, `progress` and `letters_left` are asked on the thread that beats.
+    `end_of_log`, `progress` and `letters_left` are asked on the thread that beats. `has_workers`: others apply what
+    this one carries.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Carrying:
         progress: Callable[[], Progress],
         letters_left: Callable[[], int],
         clock: Callable[[], str],
+        has_workers: bool = False,
     ) -> None:
         self._control = control
         self._owner = owner
@@ -54,6 +56,7 @@ class Carrying:
         self._progress = progress
         self._letters_left = letters_left
         self._clock = clock
+        self._has_workers = has_workers
         self._seen = ""  # the fence that is to be passed
         self._end: Position | None = None
         self._passed = ""
@@ -90,5 +93,6 @@ class Carrying:
 
     def _report(self, seconds: float, events: int = -1, letters: int = 0, *, takes_over: bool = False) -> Routine[None]:
         self._serial += 1
-        record = CarrierRecord(self._owner, self._serial, "", self._passed, seconds, self._clock(), events, letters)
+        at, workers = self._clock(), self._has_workers
+        record = CarrierRecord(self._owner, self._serial, "", self._passed, seconds, at, events, letters, workers)
         yield from report(self._control, record, takes_over=takes_over)

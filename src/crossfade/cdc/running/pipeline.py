@@ -51,7 +51,7 @@ class Pipeline:
 
     @property
     def control(self) -> Control:
-        return Control(self.migration.name, self.migration.control_table)
+        return Control(self.migration.name, self.migration.control_table, mapping=self.migration.mapping_digest)
 
     @property
     def captures(self) -> Captures:

@@ -83,6 +83,7 @@ class Reporting:
             progress=self._seen_progress,
             letters_left=self._letters_left,
             clock=self._pipeline.caller.clock,
+            has_workers=self._pipeline.migration.topics is not None,
         )
 
     def _seen_progress(self) -> Progress:
