@@ -30,6 +30,7 @@ def judged(carriage: Carriage | None, stage: Stage = Stage.SHADOW, mapping: str 
         (Carriage(replace(CARRIER, letters=2), True, None, ()), "2 changes could not", "crossfade etl retry --execute"),
         (Carriage(replace(CARRIER, lag_seconds=60.0), True, None, ()), "60 s behind", "crossfade status --watch"),
         (Carriage(replace(CARRIER, lag_seconds=-1.0), True, None, ()), "not known", "crossfade status --watch"),
+        (Carriage(WITH_WORKERS, True, None, ()), "no worker applies", "crossfade etl --execute"),
     ],
 )
 def test_a_log_that_is_not_carried_closes_the_gate(carriage: Carriage, shown: str, command: str) -> None:

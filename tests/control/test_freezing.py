@@ -219,6 +219,29 @@ def test_a_log_that_nobody_carries_keeps_the_authority(frozen: World) -> None:
     assert state_of(frozen).stage is Stage.SHADOW
 
 
+@pytest.mark.parametrize("gone", [Role.ETL, Role.REPLICATION])
+def test_no_write_is_held_where_nobody_would_pass_the_fence(frozen: World, gone: Role) -> None:
+    """A worker, or what carries to it, has died without a word: the freeze is not entered, and what to do is said."""
+    _ = begin(frozen, Stage.SHADOW, carried=True)
+    for job in (Job.BACKFILL, Job.VERIFY):
+        done = JobRecord(
+            job, JobStatus.COMPLETE, "me", "run", "ann", "laptop", 1, 1, 0, "run", True, {}, "before", "then"
+        )
+        _ = frozen.client.put_item(**frozen.control.put(done))
+    clients = {role: frozen.joined(role=role) for role in (Role.ETL, Role.REPLICATION)}
+    owner = clients[Role.REPLICATION].client_id
+    frozen.run(report(frozen.control, replace(carrier(owner, 1), has_workers=True)))
+    frozen.while_asleep = frozen.polls(*(client for role, client in clients.items() if role is not gone))
+    with pytest.raises(GateClosed) as refused:
+        _ = frozen.run(frozen.coordinator().walk(Stage.LIVE))
+    assert refused.value.next_step in {
+        "crossfade etl --execute, and let it run",
+        "crossfade replicate --execute, and let it run",
+    }
+    assert ("no worker applies" in refused.value.message) is (gone is Role.ETL)
+    assert not [what for what in journal_of(frozen) if "freeze" in what]
+
+
 def test_the_carrier_passes_the_fence_by_its_token(frozen: World) -> None:
     """It asks the source itself, after it has seen the fence of this freeze; an old token opens nothing."""
     moving = begin(frozen, Stage.SHADOW, carried=True)

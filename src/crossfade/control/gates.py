@@ -294,6 +294,8 @@ def _carried(evidence: Evidence, carriage: Carriage) -> Finding:
     if not carriage.runs:
         last = f"it last reported {record.reported_at}" if record.owner else "it has never run"
         return closed(f"nothing carries the source's log now; {last}", f"{command}, and let it run", command)
+    if record.has_workers and not carriage.appliers:
+        return closed("no worker applies what is in the topics", f"{apply}, and let it run", apply)
     if others := carriage.of_another_mapping(evidence.mapping):
         found = f"another mapping than this file's is applied, by {lease_text(others)}"
         return closed(found, f"{apply}, anew with this file, for each that is named there", apply)

@@ -9,6 +9,7 @@ import pymysql
 from crossfade import Mirror, Read, Switch, Write
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
+from tests.cdc.etl.setting import wait_for
 from tests.cli.rows.background import running
 from tests.cli.rows.conftest import RowShell
 from tests.cli.rows.test_carrying import at_dualwrite
@@ -146,3 +147,23 @@ def test_the_whole_way_without_kafka(direct: RowShell) -> None:
     with shell.source.connect() as connection:
         assert not connection.rows(f"SHOW TABLES IN {shell.schema} LIKE 'crossfade%'")
     assert shell.parts not in shell.client.list_tables()["TableNames"]
+
+
+def test_without_a_worker_no_write_is_held(through_kafka: RowShell) -> None:
+    """The log is carried into topics, and nobody takes it out: refused before the freeze, with the command."""
+    shell = at_dualwrite(through_kafka)
+    _ = shell("backfill", "--execute")
+    _ = shell("advance", "--to", "shadow", "--execute")
+    with running(shell, "replicate", "--execute"):
+        with running(shell, "etl", "--execute"):
+            verified(shell)
+            wait_for(lambda: shell.json("status")["next_command"].endswith("--to live --execute"))
+        refused = shell.json("advance", "--to", "live", "--execute", status=1)
+        look = shell.json("status")
+        assert look["next_command"].startswith("crossfade etl")
+        assert not [entry for entry in look["journal"] if "freeze" in entry["what"]]
+        gates = {each["gate"]: each["found"] for each in refused["error"]["gates"] if not each["is_open"]}
+        assert gates == {"replicated": "no worker applies what is in the topics"}
+        with running(shell, "etl", "--execute"):
+            wait_for(lambda: shell.json("status")["next_command"].endswith("--to live --execute"))
+            _ = shell("advance", "--to", "live", "--execute")
