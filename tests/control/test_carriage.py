@@ -8,7 +8,7 @@ import pytest
 
 from crossfade.control.carrying import NO_CARRIER, Carriage
 from crossfade.control.gates import Evidence, Finding, findings
-from crossfade.control.records import CarrierRecord, Job, JobRecord, JobStatus, Lease, Role, State
+from crossfade.control.records import CarrierRecord, Job, JobRecord, JobStatus, Lease, Role, SchemaRecord, State
 from crossfade.core.stages import Gate, Stage
 
 CARRIER = replace(NO_CARRIER, owner="replication-1", lag_seconds=0.2, lag_events=3, reported_at="at noon")
@@ -88,3 +88,15 @@ def test_a_verify_of_another_mapping_does_not_open_the_gate(carrier: CarrierReco
     assert then in finding.next_step
     (finding,) = findings((Gate.VERIFIED,), state, replace(evidence, mapping="new", verify=replace(VERIFY, mapping="")))
     assert "of another mapping (unknown" in finding.found
+
+
+def test_a_change_of_columns_behind_a_verify_closes_the_gate() -> None:
+    """It is named, with its statement; one that a verify began behind is answered for by it."""
+    changed = SchemaRecord("c1", "shop.customers", "ALTER TABLE customers DROP name", "at noon")
+    evidence = Evidence(replace(VERIFY, job=Job.BACKFILL), VERIFY, schema=changed)
+    (finding,) = findings((Gate.VERIFIED,), STATE, evidence)
+    assert not finding.is_open
+    assert "the columns of shop.customers may have changed (ALTER TABLE customers DROP name;" in finding.found
+    assert finding.next_step == finding.command == "crossfade verify"
+    (finding,) = findings((Gate.VERIFIED,), STATE, replace(evidence, verify=replace(VERIFY, schema="c1")))
+    assert finding.is_open

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from crossfade.control.agent import Agent
+from crossfade.control.capturing import put_schema, read_schema
 from crossfade.control.carrying import read_carrier, read_fence, report
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.freezing import GIVE_UP_PART, HOLD_SECONDS, poll_seconds, way_out
 from crossfade.control.gates import Evidence, findings, gates_of_step
-from crossfade.control.records import CarrierRecord, Job, JobRecord, JobStatus, RepairRecord, Role, State
+from crossfade.control.records import CarrierRecord, Job, JobRecord, JobStatus, RepairRecord, Role, SchemaRecord, State
 from crossfade.control.repairs import forget_repair, list_repairs, put_repair
 from crossfade.control.starting import StartPlan
 from crossfade.control.survey import survey
@@ -387,7 +388,9 @@ def test_cancel_forgets_the_queue_and_the_carrier(frozen: World) -> None:
     """A migration of the same name that begins later finds nothing of this one."""
     moving = begin(frozen, Stage.SHADOW, carried=True)
     frozen.run(put_repair(frozen.control, waiting()))
+    frozen.run(put_schema(frozen.control, SchemaRecord("c1", "shop.customers", "ALTER TABLE customers", "now")))
     frozen.run(moving.cancel())
+    assert frozen.run(read_schema(frozen.control)) is None
     assert frozen.run(list_repairs(frozen.control)) == ()
     assert frozen.run(read_carrier(frozen.control)) is None
 

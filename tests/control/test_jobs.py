@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from crossfade.control.agent import Agent
+from crossfade.control.capturing import put_schema
 from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint
-from crossfade.control.records import Job, JobStatus
+from crossfade.control.records import Job, JobStatus, SchemaRecord
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.rules import Rules
@@ -223,8 +224,8 @@ def test_a_verify_is_begun_anew_when_somebody_ended_unclean(world: World) -> Non
     assert (old.record.unclean, new.record.unclean) == (0, 1)
 
 
-def test_a_verify_is_begun_anew_with_another_mapping(world: World) -> None:
-    """One that was interrupted goes on with its own mapping alone: no gate opens by two halves."""
+def test_a_verify_is_begun_anew_with_another_mapping_or_behind_a_change_of_columns(world: World) -> None:
+    """One that was interrupted goes on with what it began with alone: no gate opens by two halves."""
     world.start(Stage.SHADOW)
 
     def begun(mapping: str) -> Claim:
@@ -237,3 +238,6 @@ def test_a_verify_is_begun_anew_with_another_mapping(world: World) -> None:
     first = begun("old")
     assert (first.record.mapping, begun("old").resumed) == ("old", True)
     assert (begun("new").resumed, begun("new").resumed) == (False, True)
+    world.run(put_schema(world.control, SchemaRecord("c1", "shop.customers", "ALTER TABLE customers", "now")))
+    again = begun("new")
+    assert (again.resumed, again.record.schema, begun("new").resumed) == (False, "c1", True)

@@ -15,6 +15,7 @@ from crossfade.control.records import (
     JournalEntry,
     Lease,
     Role,
+    SchemaRecord,
     SegmentCheckpoint,
     State,
     from_item,
@@ -44,10 +45,12 @@ RECORDS: list[Any] = [
         "monday",
         "tuesday",
         "mapping",
+        "change",
     ),
     SegmentCheckpoint(Job.BACKFILL, 7, "c1", "t", 3, {"k": {"B": b"\x00"}, "n": {"N": "1.5"}}, False, {"written": 5}),
     SegmentCheckpoint(Job.BACKFILL, 8, "c1", "t", 0, None, True, {}),
     JournalEntry(12, "t", 7, "shadow -> live", "ann", "laptop", "monday", "because", True),
+    SchemaRecord("c1", "shop.customers", "ALTER TABLE customers ADD city TEXT", "monday"),
 ]
 
 

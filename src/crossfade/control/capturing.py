@@ -10,7 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from crossfade.control.calls import DONE, change, pause_seconds
-from crossfade.control.records import CAPTURES, SORT_KEY, CaptureRecord, capture_record, from_item, number, text
+from crossfade.control.records import (
+    CAPTURES,
+    SCHEMA,
+    SORT_KEY,
+    CaptureRecord,
+    SchemaRecord,
+    capture_record,
+    from_item,
+    number,
+    text,
+)
 from crossfade.control.store import Control
 from crossfade.control.streams import SENDINGS_MAX
 from crossfade.core.effects import Request, Routine, Sleep, Stamp
@@ -56,6 +66,17 @@ class Captures:
                 next_step="leave it to that one",
             )
         return saved
+
+
+def read_schema(control: Control) -> Routine[SchemaRecord | None]:
+    """Return the last change of a table's columns that the log has told; None where it has told none."""
+    found = yield from control.items(SCHEMA)
+    return next((from_item(SchemaRecord, item) for item in found if item[SORT_KEY]["S"] == SCHEMA), None)
+
+
+def put_schema(control: Control, record: SchemaRecord) -> Routine[None]:
+    """Keep it, before the position behind it is kept: whoever reads it again puts the same."""
+    _ = yield from carried_out(control.put(record))
 
 
 def condition(owner: str, comparison: str, serial: int) -> Request:

@@ -17,6 +17,7 @@ from typing import Final
 
 from crossfade.control.agent import Agent
 from crossfade.control.calls import DONE, Failed, change, pause_seconds
+from crossfade.control.capturing import read_schema
 from crossfade.control.records import (
     SORT_KEY,
     STATE,
@@ -75,10 +76,10 @@ def claim_job(
 ) -> Routine[Claim]:
     """Become the runner of a job. The agent must have joined, and be polled by somebody else meanwhile.
 
-    Resumes what a runner that is gone has begun, with its number of segments (a replication has none); a verify only
-    with the mapping that it began with, and when nobody ended without a drain since, because its finding would open no
-    gate. `again` runs a complete backfill once more. Raises NotPossibleInStage: somebody runs it (who, where), it is
-    complete, or nothing is mirrored in this stage.
+        Resumes what a runner that is gone has begun, with its number of segments (a replication has none); a verify only
+        with the mapping that it began with, and when since then nobody ended without a drain and no columns were changed,
+    because its finding would open no gate. `again` runs a complete backfill once more. Raises NotPossibleInStage:
+    somebody runs it (who, where), it is complete, or nothing is mirrored in this stage.
     """
     if not (0 if job is Job.REPLICATION else 1) <= segments <= SEGMENTS_MAX:
         raise NotPossibleInStage(f"{segments} segments: 1 to {SEGMENTS_MAX} are possible")
@@ -223,8 +224,10 @@ def _wanted(
     agent: Agent, caller: Caller, job: Job, segments: int, state: State, found: JobRecord | None, token: str
 ) -> Routine[JobRecord]:
     """The record to write: a resumed run with us as its owner, or a fresh one."""
+    schema = yield from read_schema(agent.control)
+    met = schema.change if schema is not None else ""
     if found is not None and found.status is JobStatus.RUNNING:
-        as_it_began = (found.unclean, found.mapping) == (state.unclean, agent.control.mapping)
+        as_it_began = (found.unclean, found.mapping, found.schema) == (state.unclean, agent.control.mapping, met)
         still_good = job is not Job.VERIFY or as_it_began
         if still_good:
             return replace(found, owner=agent.client_id, who=caller.who, host=agent.host, pid=agent.pid)
@@ -246,6 +249,7 @@ def _wanted(
         host=agent.host,
         pid=agent.pid,
         mapping=agent.control.mapping,
+        schema=met,
     )
 
 

@@ -16,6 +16,7 @@
     carrier                     how far what carries the source's log to the target has come
     fence                       what the carrier has to pass before the authority moves
     capture#NAME                how far a reader of the source's log has published it
+    schema                      the last change of a table's columns that such a reader has met
     journal#00000012            what was done, by whom, when and why
 
 Parsing is exact: an attribute that is missing or of another type is an error with its name, never a default.
@@ -48,6 +49,7 @@ REPAIRS: Final = "repair#"
 CARRIER: Final = "carrier"
 FENCE: Final = "fence"
 CAPTURES: Final = "capture#"
+SCHEMA: Final = "schema"
 
 Record = TypeVar("Record")
 
@@ -139,6 +141,7 @@ class JobRecord:
     started_at: str
     finished_at: str
     mapping: str = ""  # the digest of the one that it ran with, where that may change
+    schema: str = ""  # the last change of a table's columns that had been met; "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +309,19 @@ class CaptureRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaRecord:
+    """The last statement in the source's log that may have changed the columns of a table whose rows are carried.
+
+    `change` tells it from others, and is the same whenever it is read again.
+    """
+
+    change: str
+    table: str
+    statement: str  # the beginning of it
+    told_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class JournalEntry:
     """One change of the state. By its `token` whoever made it knows it again when the answer was lost."""
 
@@ -334,6 +350,7 @@ AnyRecord: TypeAlias = (
     | CarrierRecord
     | FenceRecord
     | CaptureRecord
+    | SchemaRecord
     | JournalEntry
 )
 
@@ -387,13 +404,14 @@ _SINGLE: Final[dict[type[AnyRecord], str]] = {
     FallbackTotal: FALLBACK,
     CarrierRecord: CARRIER,
     FenceRecord: FENCE,
+    SchemaRecord: SCHEMA,
 }
 """Those of which a migration has one, at most."""
 
 
 def record_name(record: AnyRecord) -> str:
     match record:
-        case State() | FallbackTotal() | CarrierRecord() | FenceRecord():
+        case State() | FallbackTotal() | CarrierRecord() | FenceRecord() | SchemaRecord():
             return _SINGLE[type(record)]
         case Lease():
             return client_record(record.client)

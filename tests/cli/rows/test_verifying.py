@@ -106,3 +106,42 @@ def test_a_clean_verify_of_another_mapping_opens_no_gate(direct: RowShell) -> No
         assert shell.lines("verify", "--segments", "2")[-1]["status"] == "clean"
         wait_for(lambda: not closed(shell))
     assert shell.items()["customer#1"] == {"name": {"S": "Dr. Ann"}}
+
+
+def altered(shell: RowShell) -> None:
+    """Behind a clean verify a column is dropped, which no item shows; verified again, the gate is open."""
+    assert shell.lines("verify", "--segments", "2")[-1]["status"] == "clean"
+    wait_for(lambda: not closed(shell))
+    shell.sql("ALTER TABLE {schema}.orders\n DROP COLUMN note")
+    wait_for(lambda: bool(closed(shell)))
+    found = closed(shell)["verified"]
+    assert (
+        f"the columns of {shell.schema}.orders may have changed (ALTER TABLE {shell.schema}.orders DROP COLUMN" in found
+    )
+    refused = shell("advance", "--to", "live", "--execute", status=1).output
+    assert "-> crossfade verify" in refused.replace("\n", " ")
+    assert shell.json("status")["state"]["stage"] == "shadow"
+    assert shell.lines("verify", "--segments", "2")[-1]["status"] == "clean"
+    wait_for(lambda: not closed(shell))
+
+
+def with_note(shell: RowShell) -> RowShell:
+    _ = at_dualwrite(shell)
+    shell.sql("ALTER TABLE {schema}.orders ADD COLUMN note TEXT")
+    _ = shell("backfill", "--execute")
+    _ = shell("advance", "--to", "shadow", "--execute")
+    return shell
+
+
+def test_an_altered_table_closes_the_gate_without_kafka(direct: RowShell) -> None:
+    """The one process that carries the log has met it."""
+    shell = with_note(direct)
+    with running(shell, "replicate", "--execute"):
+        altered(shell)
+
+
+def test_an_altered_table_closes_the_gate_through_kafka(through_kafka: RowShell) -> None:
+    """Likewise."""
+    shell = with_note(through_kafka)
+    with running(shell, "replicate", "--execute"), running(shell, "etl", "--execute"):
+        altered(shell)

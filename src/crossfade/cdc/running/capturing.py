@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any, Final
 
 from crossfade.cdc.changes import Change
@@ -28,7 +29,7 @@ from crossfade.cdc.etl.standing import Resting
 from crossfade.cdc.mysql.errors import SourceGone
 from crossfade.cdc.mysql.positions import Counting, Position, reaches
 from crossfade.cdc.mysql.preflight import lacks, require
-from crossfade.cdc.mysql.reader import LogReader, Told, position_now
+from crossfade.cdc.mysql.reader import LogReader, SchemaChange, Told, position_now
 from crossfade.cdc.mysql.resuming import read_on_from
 from crossfade.cdc.mysql.snapshot import Progress, Snapshot
 from crossfade.cdc.mysql.source import Source, text_literal
@@ -41,15 +42,15 @@ from crossfade.cdc.publishing import (
     Capture,
     Published,
     Publisher,
-    unchanged,
 )
 from crossfade.cdc.running.leased import Leased
 from crossfade.cdc.running.pipeline import HEARTBEAT_SECONDS, MARK_SECONDS, Pipeline
 from crossfade.cdc.running.reporting import Reporting
 from crossfade.cdc.running.rounds import Rounds, reached_by_all
 from crossfade.cdc.terms import Term
+from crossfade.control.capturing import put_schema
 from crossfade.control.jobs import claim_job, finish_job, load_checkpoints, means_nothing, save_checkpoint
-from crossfade.control.records import Job, Role
+from crossfade.control.records import Job, Role, SchemaRecord
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
 from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.loop import run_on_own_loop
@@ -57,6 +58,8 @@ from crossfade.jobs.session import NoteFunction
 
 CALLS_MAX: Final = 64  # of the bulk client: what is under way without Kafka, and the control plane's own
 LOOK_SECONDS: Final = 0.25
+STATEMENT_SHOWN: Final = 120  # characters of a change of the schema: a line
+DIGEST_LENGTH: Final = 16
 BEGUN: Final = "begun"  # of the job's one segment: this run's snapshot has begun, and may be gone on with
 
 
@@ -303,7 +306,7 @@ class _Run:
             self._tracked,
             lambda: position_now(self._source),
             self._marks.name if self._backfill else "",
-            self._beside if self._backfill else unchanged,
+            lambda log, kept: self._noticing(self._beside(log, kept) if self._backfill else log),
             heartbeat_seconds=HEARTBEAT_SECONDS,
             past_removals=self._past_removals,
         )
@@ -363,7 +366,7 @@ class _Run:
         )
         try:
             _ = await carry(
-                self._beside(reader, kept.snapshot) if self._backfill else reader,
+                self._noticing(self._beside(reader, kept.snapshot) if self._backfill else reader),
                 self._pipeline.destination(),
                 run,
                 self._tracked,
@@ -416,6 +419,22 @@ class _Run:
                     look.changes += 1
                     look.snapshot_rows += told.origin == "snapshot"
                 yield told
+
+    def _noticing(self, told: Iterable[Told | Progress]) -> Iterator[Told | Progress]:
+        """Pass on what the log tells; that columns may be others is kept first, since gates ask for it."""
+        pipeline = self._pipeline
+        for each in told:
+            if isinstance(each, SchemaChange):
+                whole = f"{each.table} {each.position} {each.statement}".encode()
+                statement = " ".join(each.statement.split())
+                record = SchemaRecord(
+                    sha256(whole).hexdigest()[:DIGEST_LENGTH],
+                    each.table,
+                    statement if len(statement) <= STATEMENT_SHOWN else f"{statement[:STATEMENT_SHOWN]}...",
+                    pipeline.caller.clock(),
+                )
+                pipeline.run(put_schema(pipeline.control, record))
+            yield each
 
     # --- showing
 
