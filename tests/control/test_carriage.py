@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from crossfade.control.carrying import NO_CARRIER, Carriage
-from crossfade.control.gates import Evidence, Finding, findings
+from crossfade.control.gates import REPAIR, Evidence, Finding, findings
 from crossfade.control.records import CarrierRecord, Job, JobRecord, JobStatus, Lease, Role, SchemaRecord, State
 from crossfade.core.stages import Gate, Stage
 
 CARRIER = replace(NO_CARRIER, owner="replication-1", lag_seconds=0.2, lag_events=3, reported_at="at noon")
+UNMAPPED = "correct the function (or the row) of what cannot be mapped"
+LEFT_BY_HAND = "delete from the target what crossfade did not write, or let a row make it"
 WITH_WORKERS = replace(CARRIER, has_workers=True)
 WORKER = Lease("etl-1", Role.ETL, "node", 7, "", 1, 3, 10.0, 4.0, 0, "", mapping="old")
 STATE = State(Stage.SHADOW, 3, 0, "freeze", "shop (rows)", "shop", "", 0, 3, "", "")
@@ -100,3 +102,20 @@ def test_a_change_of_columns_behind_a_verify_closes_the_gate() -> None:
     assert finding.next_step == finding.command == "crossfade verify"
     (finding,) = findings((Gate.VERIFIED,), STATE, replace(evidence, verify=replace(VERIFY, schema="c1")))
     assert finding.is_open
+
+
+@pytest.mark.parametrize(
+    ("counts", "steps"),
+    [
+        ({"missing": 1}, (REPAIR,)),
+        ({"missing": 1, "repaired": 1}, ()),
+        ({"extra": 1, "not_ours": 1}, (LEFT_BY_HAND,)),
+        ({"mismatched": 2, "unmapped": 1}, (REPAIR, UNMAPPED)),
+    ],
+)
+def test_a_repair_is_advised_for_what_it_mends(counts: dict[str, int], steps: tuple[str, ...]) -> None:
+    """For the rest there is something else to do, and a repair would leave it."""
+    verify = replace(VERIFY, clean=False, counts=counts)
+    (finding,) = findings((Gate.VERIFIED,), STATE, Evidence(replace(VERIFY, job=Job.BACKFILL), verify))
+    assert finding.next_step == ", then ".join([*steps, "crossfade verify"])
+    assert finding.command == (REPAIR if REPAIR in steps else "crossfade verify")

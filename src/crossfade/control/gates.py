@@ -10,7 +10,7 @@ served so far, and that it refuses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -33,6 +33,7 @@ LEASES_NAMED: Final = 3
 BY_HAND: Final = (
     "make equal by hand what was written past the switch, in the target by the application or in the source"
 )
+REPAIR: Final = "crossfade verify --repair --execute"
 DIFFERENCES: Final = ("missing", "extra", "mismatched", "stale_parts")  # what a verify counts beside what it looked at
 
 
@@ -215,7 +216,6 @@ def _backfilled(backfill: JobRecord | None) -> Finding:
 def _verified(state: State, evidence: Evidence) -> Finding:
     verify, backfill = evidence.verify, evidence.backfill
     command = "crossfade verify"
-    repair = f"{command} --repair --execute"
 
     def closed(found: str, next_step: str = command, first: str = command) -> Finding:
         return Finding(Gate.VERIFIED, False, found, next_step, first)
@@ -233,7 +233,8 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         said = f"the last verify found differences ({counts})"
         if evidence.carriage is not None and not _is_carried(state, evidence):
             return closed(said, f"{BY_HAND}, then {command}", command)
-        return closed(said, f"{repair}, then {command}", repair)
+        step = way_to_clean(verify.counts)
+        return closed(said, step, REPAIR if step.startswith(REPAIR) else command)
     if verify.unclean != state.unclean:
         more = state.unclean - verify.unclean
         times = "once" if more == 1 else f"{more} times"
@@ -249,6 +250,21 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         said = f"the last verify was of another mapping ({theirs}; in this file {evidence.mapping})"
         return closed(said, f"{command} ({_applied_anew(state, evidence)})")
     return Finding(Gate.VERIFIED, True, f"the verify begun {verify.started_at} found nothing", "")
+
+
+def way_to_clean(counts: Mapping[str, int]) -> str:
+    """Return what to do about the differences of a verify: a repair, where it would mend any, and what it leaves."""
+    beyond = counts.get("not_ours", 0), counts.get("unmapped", 0)
+    steps = [REPAIR] if left_to_mend(counts) else []
+    steps += ["correct the function (or the row) of what cannot be mapped"] if beyond[1] else []
+    steps += ["delete from the target what crossfade did not write, or let a row make it"] if beyond[0] else []
+    return ", then ".join([*steps, "crossfade verify"])
+
+
+def left_to_mend(counts: Mapping[str, int]) -> int:
+    """Return how many differences of a verify a repair may mend that has not."""
+    done = sum(counts.get(name, 0) for name in ("repaired", "not_ours", "unmapped"))
+    return sum(counts.get(name, 0) for name in DIFFERENCES) - done
 
 
 def _applied_anew(state: State, evidence: Evidence) -> str:

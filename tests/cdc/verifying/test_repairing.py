@@ -155,6 +155,9 @@ def test_a_row_that_cannot_be_mapped_is_a_difference_that_no_repair_mends(migrat
     assert (result.missing, result.extra, result.not_repaired) == (1, 0, 1)
     assert "nobody is called Bert" in result.samples[0].text()
     assert result.reasons == {"its row cannot be mapped: nobody is called Bert": 1}
+    without = migrated.verify(sides=migrated.sides(destination))
+    assert (without.unmapped, without.reasons) == (1, result.reasons)
+    assert result.next_step.startswith("correct the function (or the row) of what cannot be mapped, then")
 
 
 @pytest.mark.parametrize("repair", [False, True])

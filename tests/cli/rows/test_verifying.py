@@ -28,13 +28,20 @@ def test_a_difference_is_found_and_repaired_by_commands(direct: RowShell) -> Non
         found = shell("verify", "--segments", "2", status=1).output
         assert "2 differences" in found
         assert "+ name: 'An'" in found
-        assert "Next: crossfade verify --repair --execute, then crossfade verify" in found
+        assert (
+            "Next: crossfade verify --repair --execute, then delete from the target what crossfade did not write"
+            in found
+        )
+        assert "of these a repair would leave as they are:\n    1 not written by crossfade, left alone" in found
         before = shell.scan(shell.tables["target"])
         assert "nothing was changed" in shell("verify", "--repair").output.lower()
         assert shell.scan(shell.tables["target"]) == before
         repaired = shell.lines("verify", "--segments", "2", "--repair", "--execute", status=1)[-1]
         assert (repaired["repaired"], repaired["left_alone"]) == (1, 1)
         assert repaired["reasons"] == {"not written by crossfade, left alone": 1}
+        assert repaired["next_step"].startswith("delete from the target what crossfade did not write")
+        found = shell("verify", "--segments", "2", status=1).output
+        assert "Next: delete from the target what crossfade did not write, or let a row make it, then" in found
         _ = shell.client.delete_item(
             TableName=shell.tables["target"], Key={"pk": {"S": "nobody"}, "sk": {"S": "profile"}}
         )

@@ -30,7 +30,7 @@ def topic_findings(migration: RowMigration, brokers: KafkaSettings) -> Iterator[
             yield missing(declared, name)
             continue
         count = len(there[name].partitions)
-        yield Finding("info", "topic", f"topic {name}: {count} partitions, so up to {count} workers share its work")
+        yield Finding("info", "topic", f"topic {name}: {shared_by(count)}")
         policy = policy_of(admin, name)
         if "compact" in policy:
             yield Finding(
@@ -41,6 +41,13 @@ def topic_findings(migration: RowMigration, brokers: KafkaSettings) -> Iterator[
                 next_step=f"kafka-configs.sh --alter --entity-type topics --entity-name {name}"
                 " --add-config cleanup.policy=delete",
             )
+
+
+def shared_by(partitions: int) -> str:
+    """Return how many workers may share the work of so many partitions, in words."""
+    if partitions == 1:
+        return "1 partition, so 1 worker does its work"
+    return f"{partitions} partitions, so up to {partitions} workers share its work"
 
 
 def policy_of(admin: Any, topic: str) -> str:

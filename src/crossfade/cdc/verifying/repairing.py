@@ -127,8 +127,8 @@ class Repairer:
             routine = self._part(seen, version)
         elif (found := await self._folded(seen)) is not None:
             routine = self._fold(*found, seen, version)
-        elif seen.wanted is None and STAMP not in (seen.found or {}):
-            return Repair.NOT_OURS, ""
+        elif (why := unmendable(seen)) is not None:
+            return why, seen.why
         else:
             entry = Written(suspect.key or {}, seen.wanted, str(suspect.of or ""))
             routine = write(self._destination.table, entry, version or version_held(seen.found))
@@ -176,6 +176,14 @@ class Repairer:
             return False
         yield from rebuild(self._destination, part)
         return True
+
+
+def unmendable(seen: Seen) -> Repair | None:
+    """Return why a repair would leave a difference as it is, where that shows before it is tried."""
+    if seen.why:
+        return Repair.UNMAPPED
+    nobodys = seen.suspect.where == "items" and seen.wanted is None and STAMP not in (seen.found or {})
+    return Repair.NOT_OURS if nobodys else None
 
 
 def refuse_stage(stage: Any) -> None:

@@ -53,6 +53,8 @@ class RowVerifyResult:
     Missing, extra and mismatched are items of the target. `stale_parts` are rows that are kept for items of several
     rows, otherwise than the source has them. `in_motion` were written between any two looks. A repaired difference
     counts where it was found as well, and in `repaired`; `left_alone` and `not_repaired` are the rest, with `reasons`.
+    `not_ours` (without crossfade's stamp, and no row makes it) and `unmapped` (its row cannot be mapped) are those of
+    the differences that no repair mends, also where none was asked for.
     """
 
     status: VerifyStatus
@@ -69,6 +71,8 @@ class RowVerifyResult:
     repaired: int
     left_alone: int
     not_repaired: int
+    not_ours: int
+    unmapped: int
     reasons: dict[str, int]
     samples: tuple[DifferenceSample, ...]
     segments: int

@@ -19,10 +19,10 @@ from crossfade.cdc.verifying.pages import ItemPages, Pages, PartPages, RowPages
 from crossfade.cdc.verifying.reading import SourceReads
 from crossfade.cdc.verifying.repairing import Mended, Repairer, refuse_stage
 from crossfade.cdc.verifying.result import RowVerifyOptions, RowVerifyResult
-from crossfade.cdc.verifying.segments import KINDS, SegmentTask
+from crossfade.cdc.verifying.segments import BEYOND_REPAIR, KINDS, SegmentTask
 from crossfade.cdc.verifying.settling import Settling
 from crossfade.cdc.verifying.strays import STRAYS_MAX, Search
-from crossfade.control.gates import BY_HAND
+from crossfade.control.gates import BY_HAND, left_to_mend, way_to_clean
 from crossfade.control.jobs import (
     Claim,
     backfill_comes_first,
@@ -298,8 +298,10 @@ class _Run:
         )
         if status == "differences" and FREEZE[self.client.agent.stage].authority == "target":
             step = f"{BY_HAND}, then crossfade verify"
+        elif status == "differences" and not (left_to_mend(counts) if self._options.repair else first):
+            step = way_to_clean(counts)
         told = ("rows", "items", "target_items", "tombstones", "parts", *KINDS, "in_motion")
-        mended = ("repaired", "left_alone", "not_repaired")
+        mended = ("repaired", "left_alone", "not_repaired", *BEYOND_REPAIR.values())
         return RowVerifyResult(
             status=status,
             **{name: counts[name] for name in (*told, *mended)},

@@ -14,7 +14,7 @@ from crossfade.cdc.changes import Version
 from crossfade.cdc.verifying.comparing import Comparer, Seen, Suspect
 from crossfade.cdc.verifying.looking import KEYS_AT_ONCE, Looks
 from crossfade.cdc.verifying.pages import Pages
-from crossfade.cdc.verifying.repairing import Mended, Repair
+from crossfade.cdc.verifying.repairing import Mended, Repair, unmendable
 from crossfade.cdc.verifying.settling import Settling
 from crossfade.control.records import SegmentCheckpoint
 from crossfade.core.items import Item
@@ -25,6 +25,8 @@ SUSPECTS_MAX: Final = 500  # a segment's: kept as keys, and looked at together
 DOUBT_SECONDS: Final = 10.0
 SAVE_SECONDS: Final = 1.0  # between two checkpoints of a segment
 KINDS: Final = ("missing", "extra", "mismatched", "stale_parts")
+# What no repair mends, as it is counted beside the difference.
+BEYOND_REPAIR: Final = {Repair.NOT_OURS: "not_ours", Repair.UNMAPPED: "unmapped"}
 LEFT_ALONE: Final = frozenset({Repair.NEWER, Repair.NOT_OURS})
 
 
@@ -179,6 +181,8 @@ class SegmentTask:
         self._run.sample(kind, seen)
         if self._run.repairs:
             self._to_repair.append(seen.suspect)
+        elif (why := unmendable(seen)) is not None:
+            self._left((why, seen.why))
 
     # --- repairs
 
@@ -192,10 +196,15 @@ class SegmentTask:
                 repaired.append(suspect)
             else:
                 self.counts["left_alone" if mended[0] in LEFT_ALONE else "not_repaired"] += 1
-                self._run.reason(mended)
+                self._left(mended)
         if repaired:
             self.counts["repaired"] += len(repaired)
             self._again = Looks(self._run.comparer, self._run.settling, repaired, self._found_again)
+
+    def _left(self, mended: Mended) -> None:
+        if mended[0] in BEYOND_REPAIR:
+            self.counts[BEYOND_REPAIR[mended[0]]] += 1
+        self._run.reason(mended)
 
     def _found_again(self, _seen: Seen) -> None:
         self.counts["repaired"] -= 1

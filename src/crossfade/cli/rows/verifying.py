@@ -94,6 +94,8 @@ def show(opened: OpenedRows, result: RowVerifyResult, next_step: str) -> None:
             f"  repaired {result.repaired:,}, could not be repaired {result.not_repaired:,},"
             f" left alone {result.left_alone:,}"
         )
+    elif result.reasons:
+        screen.say("  of these a repair would leave as they are:")
     for reason, count in result.reasons.items():
         screen.say(f"    {count:,} {reason}")
     screen.say(f"Next: {next_step}")
