@@ -66,7 +66,8 @@ def _others(others: Sequence[Lease]) -> Text:
 
 def _letters(carriage: Carriage) -> Text:
     count = carriage.carrier.letters
-    return Text(f"{count:,}", style="bold yellow") if count else Text("none")
+    why = f": {carriage.carrier.letters_why}" if carriage.carrier.letters_why else ""
+    return Text(f"{count:,}{why}", style="bold yellow") if count else Text("none")
 
 
 def _fence(carriage: Carriage) -> Text:

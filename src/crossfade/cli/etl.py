@@ -136,7 +136,10 @@ def retry(screen: Screen, where: Where, execute: bool) -> None:
     pipeline = pipeline_of(opened)
     _ = opened.state_of_this_file()
     count = pipeline.letters_left()
-    step = Step(f"apply {counted(count, 'dead letter')} again", "each as the change that it was, under its version")
+    why = f"; why they wait: {pipeline.letters_why()}" if count else ""
+    step = Step(
+        f"apply {counted(count, 'dead letter')} again", f"each as the change that it was, under its version{why}"
+    )
     if not go_on(opened, Plan(f"Dead letters of migration {opened.migration.name}", (step,), ""), execute=execute):
         return
     working: Any = importlib.import_module("crossfade.cdc.running.working")

@@ -327,7 +327,8 @@ def _carried(evidence: Evidence, carriage: Carriage) -> Finding:
         return closed(found, f"{apply}, anew with this file, for each that is named there", apply)
     if record.letters:
         retry = "crossfade etl retry --execute"
-        found = f"{record.letters} changes could not be applied, and wait among the dead letters"
+        why = f" ({record.letters_why})" if record.letters_why else ""
+        found = f"{record.letters} changes could not be applied, and wait among the dead letters{why}"
         return closed(found, f"{retry}, once what is wrong with them is mended", retry)
     if not 0 <= record.lag_seconds <= LAG_SECONDS_MAX:
         far = f"is {record.lag_seconds:.0f} s behind" if record.lag_seconds >= 0 else "is not known to have caught up"

@@ -276,6 +276,7 @@ class CarrierRecord:
     lag_events: int = -1  # -1 for not known yet
     letters: int = 0  # what could not be applied and waits to be tried again
     has_workers: bool = False  # others apply what it carries, from topics
+    letters_why: str = ""  # the most frequent reasons of these letters
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ def test_dead_letters_and_replays(through_kafka: RowShell) -> None:
     assert set(shell.items()) == {"customer#1"}
     _ = shell("replicate", "--once", "--execute")
     assert shell.json("status")["carriage"]["carrier"]["letters"] == 1
+    assert "1: 1 ValueError: nobody is called so" in shell("status").output
+    assert "why they wait: 1 ValueError: nobody is called so" in " ".join(shell("etl", "retry").output.split())
     assert shell.lines("etl", "retry", "--execute", status=1)[-1]["failed"] == 1
     shell.write_rows(POISON.replace('"poison"', '"nobody"'))
     assert "apply 1 dead letter again" in shell("etl", "retry").output

@@ -33,8 +33,8 @@ def at_once(ask: Callable[[], T]) -> Asked[T]:
 class Carrying:
     """Beats from time to time, in one process of those that carry. Raises Fenced where another one reports.
 
-    `end_of_log`, `progress` and `letters_left` are asked on the thread that beats. `has_workers`: others apply what
-    this one carries.
+    `end_of_log`, `progress`, `letters_left` and `letters_why` are asked on the thread that beats. `has_workers`:
+    others apply what this one carries.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Carrying:
         progress: Callable[[], Progress],
         letters_left: Callable[[], int],
         clock: Callable[[], str],
+        letters_why: Callable[[int], str] = lambda _: "",
         has_workers: bool = False,
     ) -> None:
         self._control = control
@@ -56,6 +57,7 @@ class Carrying:
         self._progress = progress
         self._letters_left = letters_left
         self._clock = clock
+        self._letters_why = letters_why
         self._has_workers = has_workers
         self._seen = ""  # the fence that is to be passed
         self._end: Position | None = None
@@ -93,6 +95,6 @@ class Carrying:
 
     def _report(self, seconds: float, events: int = -1, letters: int = 0, *, takes_over: bool = False) -> Routine[None]:
         self._serial += 1
-        at, workers = self._clock(), self._has_workers
-        record = CarrierRecord(self._owner, self._serial, "", self._passed, seconds, at, events, letters, workers)
+        at, workers, why = self._clock(), self._has_workers, self._letters_why(letters)
+        record = CarrierRecord(self._owner, self._serial, "", self._passed, seconds, at, events, letters, workers, why)
         yield from report(self._control, record, takes_over=takes_over)

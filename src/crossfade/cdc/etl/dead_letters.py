@@ -4,19 +4,22 @@ Key, value and timestamp are the message's own, byte for byte. Headers tell the 
 
     topic, partition, offset    where it stood: with it, it is read again as it would have been there
     error, reason               the error's name and what it said
+    short                       the reason without the row, so that many letters have it in common
     attempts                    how often it was tried
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from crossfade.cdc import kafka
 from crossfade.cdc.changes import ChangeUnreadable
 from crossfade.cdc.kafka import KafkaFailed
+from crossfade.errors import CrossfadeError
 
+SHORT_CHARACTERS_MAX: Final = 150  # of one line among others
 REASON_CHARACTERS_MAX: Final = 10_000  # a MappingError shows the row; the row itself is the message
 
 
@@ -33,6 +36,14 @@ class Letter:
     error: str = ""
     reason: str = ""
     attempts: int = 0
+    short: str = ""
+
+    def because(self, error: CrossfadeError) -> Self:
+        """Return the letter with the reason of another attempt."""
+        cause = error.__cause__
+        said = f"{type(cause).__name__}: {cause}" if isinstance(cause, Exception) else error.message
+        short = next(iter(said.splitlines()), "")[:SHORT_CHARACTERS_MAX]
+        return replace(self, error=type(error).__name__, reason=str(error), attempts=self.attempts + 1, short=short)
 
     @classmethod
     def of_message(cls, message: Any) -> Self:
@@ -56,6 +67,7 @@ class Letter:
                 headers["error"],
                 headers["reason"],
                 int(headers["attempts"]),
+                headers.get("short") or headers["error"],
             )
         except (KeyError, ValueError) as error:
             raise ChangeUnreadable(
@@ -71,6 +83,7 @@ class Letter:
             "error": self.error,
             "reason": self.reason[:REASON_CHARACTERS_MAX],
             "attempts": self.attempts,
+            "short": self.short,
         }
         return [(name, str(value).encode("utf-8", "backslashreplace")) for name, value in told.items()]
 

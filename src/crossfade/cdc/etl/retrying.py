@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -36,6 +36,21 @@ def retry_group(settings: Settings) -> str:
     return f"{settings.group}-retry"
 
 
+def begin(consumer: Any, topic: str) -> tuple[dict[Place, int], dict[Place, Bookkeeping]]:
+    """Read on behind the letters that are dealt with. Return where each partition ends now, and a book from where it
+    begins."""
+    place = kafka.library().TopicPartition
+    places = [place(topic, number) for number in kafka.partitions_of(consumer, topic)]
+    ends: dict[Place, int] = {}
+    books: dict[Place, Bookkeeping] = {}
+    for each in kafka.committed(consumer, places):
+        low, high = kafka.bounds(consumer, each)
+        start = max(each.offset, low)
+        ends[place_told(each)], books[place_told(each)] = high, Bookkeeping(start)
+    consumer.assign([place(*each, book.done_below) for each, book in books.items()])
+    return ends, books
+
+
 class Retry:
     """One run over the letters that are there when it begins. For one loop; one at a time."""
 
@@ -53,7 +68,7 @@ class Retry:
         """Raises what stops a worker; what was dealt with until then is kept."""
         consumer = kafka.consumer(self._settings.kafka, retry_group(self._settings))
         try:
-            ends, books = await asyncio.to_thread(self._begin, consumer)
+            ends, books = await asyncio.to_thread(begin, consumer, self._settings.dead_letters)
             silent = 0.0
             while any(books[place].done_below < end for place, end in ends.items()):
                 messages = await asyncio.to_thread(consumer.consume, LETTERS_MAX, 1.0)
@@ -67,20 +82,6 @@ class Retry:
         finally:
             await asyncio.to_thread(consumer.close)
         return Retried(self._applied, self._failed, self._reason)
-
-    def _begin(self, consumer: Any) -> tuple[dict[Place, int], dict[Place, Bookkeeping]]:
-        """Return where each partition of letters ends now, and a book from where each begins."""
-        place = kafka.library().TopicPartition
-        topic = self._settings.dead_letters
-        places = [place(topic, number) for number in kafka.partitions_of(consumer, topic)]
-        ends: dict[Place, int] = {}
-        books: dict[Place, Bookkeeping] = {}
-        for each in kafka.committed(consumer, places):
-            low, high = kafka.bounds(consumer, each)
-            start = max(each.offset, low)
-            ends[place_told(each)], books[place_told(each)] = high, Bookkeeping(start)
-        consumer.assign([place(*each, book.done_below) for each, book in books.items()])
-        return ends, books
 
     async def _try(self, messages: list[Any], ends: dict[Place, int], books: dict[Place, Bookkeeping]) -> None:
         applier = Applier(self._destination, self._run, self._settings.in_flight_max)
@@ -106,8 +107,7 @@ class Retry:
         async def again(error: CrossfadeError) -> None:
             applier.counts.messages -= 1
             self._reason = error.message
-            tried = replace(letter, error=type(error).__name__, reason=str(error), attempts=letter.attempts + 1)
-            await asyncio.to_thread(self._dead.keep, tried)
+            await asyncio.to_thread(self._dead.keep, letter.because(error))
 
         try:
             told = self._reading(letter.key, letter.value, offset=letter.offset)

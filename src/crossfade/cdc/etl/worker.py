@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -193,8 +193,7 @@ class Worker:
                 f"{self._set_aside} changes could not be applied; the last reason: {error.message}",
                 next_step=f"look at {self._settings.dead_letters}, correct the mapping, start again and retry them",
             ) from error
-        letter = replace(Letter.of_message(message), error=type(error).__name__, reason=str(error), attempts=1)
-        await asyncio.to_thread(self._dead.keep, letter)
+        await asyncio.to_thread(self._dead.keep, Letter.of_message(message).because(error))
 
     async def _drained(self, places: frozenset[Place]) -> None:
         """Nothing of these partitions is under way, or the lanes have failed and nothing will be."""

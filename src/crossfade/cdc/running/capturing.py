@@ -25,6 +25,7 @@ from crossfade.cdc.checkpoints import Checkpoint, Checkpoints
 from crossfade.cdc.etl.applier import Counts
 from crossfade.cdc.etl.direct import Carried, carry
 from crossfade.cdc.etl.progress import Progress as EtlProgress
+from crossfade.cdc.etl.reasons import Reasons
 from crossfade.cdc.etl.standing import Resting
 from crossfade.cdc.mysql.errors import SourceGone
 from crossfade.cdc.mysql.positions import Counting, Position, reaches
@@ -256,6 +257,7 @@ class _Run:
             end_of_log=self._now,
             progress=self._carried.progress if direct else self._come_round if self._rounds else pipeline.progress,
             letters_left=(lambda: 0) if direct else pipeline.letters_left,
+            letters_why=Reasons(pipeline.letters_why),
             on_beat=self._beat,
         )
         self._reporting.start()

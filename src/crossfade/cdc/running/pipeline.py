@@ -13,6 +13,7 @@ from crossfade.cdc.checkpoints import InControlTable
 from crossfade.cdc.connecting import KafkaSettings
 from crossfade.cdc.etl.progress import UNKNOWN, Progress, progress_of
 from crossfade.cdc.etl.reading import Reading, reading_of
+from crossfade.cdc.etl.reasons import frequent_reasons
 from crossfade.cdc.etl.retrying import retry_group
 from crossfade.cdc.etl.worker import Settings
 from crossfade.cdc.kafka import KafkaFailed
@@ -177,3 +178,7 @@ class Pipeline:
         """Dead letters that nobody has dealt with. Raises KafkaFailed."""
         group, topics = retry_group(self.etl()), [self.declared.dead_letters]
         return progress_of(self.kafka, group, topics, wall=time.time).lag_events
+
+    def letters_why(self) -> str:
+        """The most frequent reasons of these, with their counts. Raises KafkaFailed."""
+        return frequent_reasons(self.etl())

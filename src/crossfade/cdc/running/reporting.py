@@ -36,6 +36,7 @@ class Reporting:
         end_of_log: Callable[[], Position],
         progress: Callable[[], Progress],
         letters_left: Callable[[], int],
+        letters_why: Callable[[int], str],
         on_beat: Callable[[Progress], None],
     ) -> None:
         self.failure: CrossfadeError | None = None
@@ -44,6 +45,7 @@ class Reporting:
         self._end_of_log = end_of_log
         self._progress = progress
         self._letters_left = letters_left
+        self._letters_why = letters_why
         self._on_beat = on_beat
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._report, name="crossfade-report", daemon=True)
@@ -82,6 +84,7 @@ class Reporting:
             end_of_log=self._end_of_log,
             progress=self._seen_progress,
             letters_left=self._letters_left,
+            letters_why=self._letters_why,
             clock=self._pipeline.caller.clock,
             has_workers=self._pipeline.migration.topics is not None,
         )
