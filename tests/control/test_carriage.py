@@ -95,7 +95,9 @@ def test_a_verify_of_another_mapping_does_not_open_the_gate(carrier: CarrierReco
 def test_a_change_of_columns_behind_a_verify_closes_the_gate() -> None:
     """It is named, with its statement; one that a verify began behind is answered for by it."""
     changed = SchemaRecord("c1", "shop.customers", "ALTER TABLE customers DROP name", "at noon")
-    evidence = Evidence(replace(VERIFY, job=Job.BACKFILL), VERIFY, schema=changed)
+    evidence = Evidence(
+        replace(VERIFY, job=Job.BACKFILL), VERIFY, carriage=Carriage(CARRIER, True, None, (), schema=changed)
+    )
     (finding,) = findings((Gate.VERIFIED,), STATE, evidence)
     assert not finding.is_open
     assert "the columns of shop.customers may have changed (ALTER TABLE customers DROP name;" in finding.found

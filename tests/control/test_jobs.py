@@ -226,6 +226,7 @@ def test_a_verify_is_begun_anew_when_somebody_ended_unclean(world: World) -> Non
 
 def test_a_verify_is_begun_anew_with_another_mapping_or_behind_a_change_of_columns(world: World) -> None:
     """One that was interrupted goes on with what it began with alone: no gate opens by two halves."""
+    world.strategy = "freeze"
     world.start(Stage.SHADOW)
 
     def begun(mapping: str) -> Claim:

@@ -25,7 +25,6 @@ def evidence_of(look: Survey) -> Evidence:
         fallbacks=look.fallbacks,
         refusals=look.refusals,
         carriage=look.carriage,
-        schema=look.schema,
         mapping=look.mapping,
         migration=look.migration,
     )

@@ -6,7 +6,7 @@ what it finds; the one before can write it no more, and what both have handed on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from crossfade.control.calls import DONE, change, pause_seconds
@@ -24,6 +24,7 @@ from crossfade.control.records import (
 from crossfade.control.store import Control
 from crossfade.control.streams import SENDINGS_MAX
 from crossfade.core.effects import Request, Routine, Sleep, Stamp
+from crossfade.core.items import Item
 from crossfade.errors import Fenced, UnknownOutcome
 
 
@@ -70,8 +71,12 @@ class Captures:
 
 def read_schema(control: Control) -> Routine[SchemaRecord | None]:
     """Return the last change of a table's columns that the log has told; None where it has told none."""
-    found = yield from control.items(SCHEMA)
-    return next((from_item(SchemaRecord, item) for item in found if item[SORT_KEY]["S"] == SCHEMA), None)
+    return schema_among((yield from control.items(CAPTURES)))
+
+
+def schema_among(items: Iterable[Item]) -> SchemaRecord | None:
+    """Return it where it is among the records of captures."""
+    return next((from_item(SchemaRecord, item) for item in items if item[SORT_KEY]["S"] == SCHEMA), None)
 
 
 def put_schema(control: Control, record: SchemaRecord) -> Routine[None]:

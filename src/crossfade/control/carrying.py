@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.control.calls import DONE, ask, change
+from crossfade.control.capturing import schema_among
 from crossfade.control.records import (
     CAPTURES,
     CARRIER,
     FENCE,
+    SCHEMA,
     SORT_KEY,
     CaptureRecord,
     CarrierRecord,
@@ -24,6 +26,7 @@ from crossfade.control.records import (
     Lease,
     RepairRecord,
     Role,
+    SchemaRecord,
     State,
     from_item,
     number,
@@ -72,6 +75,8 @@ class Carriage:
     captures: tuple[CaptureRecord, ...]
     appliers: tuple[Lease, ...] = ()
     """Who applies what is carried: the workers, or without topics the one that carries."""
+    schema: SchemaRecord | None = None
+    """The last change of a table's columns that the log has told; None where it has told none."""
 
     @classmethod
     def read(cls, control: Control) -> Routine[Carriage | None]:
@@ -79,12 +84,14 @@ class Carriage:
         carrier = yield from read_carrier(control)
         if carrier is None:
             return None
-        leases = yield from control.leases()
-        runs = bool(carrier.owner) and any(lease.client == carrier.owner for lease in leases)
+        lease = (yield from control.lease(carrier.owner)) if carrier.owner else None
+        appliers: tuple[Lease, ...] = () if lease is None else (lease,)
+        if carrier.has_workers:
+            appliers = tuple(each for each in (yield from control.leases()) if each.role is Role.ETL)
         fence = yield from read_fence(control)
-        captures = yield from control.items(CAPTURES)
-        appliers = tuple(lease for lease in leases if _applies(lease, carrier))
-        return cls(carrier, runs, fence, tuple(from_item(CaptureRecord, item) for item in captures), appliers)
+        listed = yield from control.items(CAPTURES)
+        captures = tuple(from_item(CaptureRecord, item) for item in listed if item[SORT_KEY]["S"] != SCHEMA)
+        return cls(carrier, lease is not None, fence, captures, appliers, schema_among(listed))
 
     def of_another_mapping(self, mapping: str) -> tuple[Lease, ...]:
         """Return those who apply another one than this digest tells of."""
@@ -94,10 +101,6 @@ class Carriage:
     def passed(self) -> bool:
         """Whether the last fence that was put lies behind it."""
         return self.fence is not None and self.fence.token == self.carrier.passed
-
-
-def _applies(lease: Lease, carrier: CarrierRecord) -> bool:
-    return lease.role is Role.ETL if carrier.has_workers else lease.client == carrier.owner
 
 
 def read_carrier(control: Control) -> Routine[CarrierRecord | None]:

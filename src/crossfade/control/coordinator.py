@@ -28,7 +28,6 @@ from crossfade.control.records import (
     CAPTURES,
     CARRIER,
     FENCE,
-    SCHEMA,
     SORT_KEY,
     STATE,
     Job,
@@ -157,7 +156,7 @@ class Coordinator:
         yield from remove_refusals(self.control)
         if any(row.holds for row in ALL_LADDERS[state.strategy].values()):
             yield from remove_repairs(self.control)
-            for record in (CARRIER, FENCE, SCHEMA):
+            for record in (CARRIER, FENCE):
                 yield from self.control.remove(record)
             for capture in (yield from self.control.items(CAPTURES)):
                 yield from self.control.remove(capture[SORT_KEY]["S"])

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from crossfade.control.calls import ask
-from crossfade.control.capturing import read_schema
 from crossfade.control.carrying import Carriage, Passing
 from crossfade.control.fallbacks import Fallbacks, moment, read_fallbacks
-from crossfade.control.records import Job, JobRecord, JobStatus, Lease, RefusalRecord, SchemaRecord, State
+from crossfade.control.records import Job, JobRecord, JobStatus, Lease, RefusalRecord, State
 from crossfade.control.refusals import Refusals, opens_at, read_refusals
 from crossfade.control.store import Control
 from crossfade.control.streams import LAG_SECONDS_MAX, REPORT_BEATS_MAX, Replication
@@ -61,7 +60,6 @@ class Evidence:
     refusals: Refusals | None = None  # None: nobody has looked
     passing: Passing | None = None  # None: nobody has looked, since writes are not held
     carriage: Carriage | None = None  # None: no log carries anything in this migration
-    schema: SchemaRecord | None = None  # None: the log has told of no change of a table's columns
     mapping: str = ""  # the digest of the mapping at hand, where it may change
     migration: str = "NAME"  # whose evidence it is, for the commands that have to name it
 
@@ -90,7 +88,6 @@ class Evidence:
         foreseen = (yield from read_refusals(control)) if refusals else None
         on_its_way = (yield from Passing.read(control)) if passing else None
         carriage = yield from Carriage.read(control)
-        schema = (yield from read_schema(control)) if carriage is not None else None
         return cls(
             backfill,
             verify,
@@ -100,7 +97,6 @@ class Evidence:
             foreseen,
             on_its_way,
             carriage,
-            schema,
             control.mapping,
             control.migration,
         )
@@ -239,11 +235,11 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         more = state.unclean - verify.unclean
         times = "once" if more == 1 else f"{more} times"
         return closed(f"since the last verify began, a client ended without a drain or lost a mirror ({times})")
-    if evidence.schema is not None and verify.schema != evidence.schema.change:
-        table, statement = evidence.schema.table, evidence.schema.statement
+    schema = evidence.carriage.schema if evidence.carriage is not None else None
+    if schema is not None and verify.schema != schema.change:
         return closed(
-            f"since the last verify began, the columns of {table} may have changed ({statement}; told by the log at"
-            f" {evidence.schema.told_at}), and what that did to its rows is in no log"
+            f"since the last verify began, the columns of {schema.table} may have changed ({schema.statement}; told by"
+            f" the log at {schema.told_at}), and what that did to its rows is in no log"
         )
     if evidence.mapping and verify.mapping != evidence.mapping:
         theirs = verify.mapping or "unknown"

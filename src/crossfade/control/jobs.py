@@ -44,7 +44,7 @@ from crossfade.control.waiting import (
     waiting_facts,
 )
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
-from crossfade.core.stages import ALL_LADDERS, Fallback, Stage
+from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY, Fallback, Stage
 from crossfade.errors import Fenced, NotPossibleInStage, UnknownOutcome
 
 ONE_SIDED: Final = "writes go to one table only, so the other falls behind"
@@ -224,8 +224,10 @@ def _wanted(
     agent: Agent, caller: Caller, job: Job, segments: int, state: State, found: JobRecord | None, token: str
 ) -> Routine[JobRecord]:
     """The record to write: a resumed run with us as its owner, or a fresh one."""
-    schema = yield from read_schema(agent.control)
-    met = schema.change if schema is not None else ""
+    met = ""
+    if job is Job.VERIFY and state.strategy == FREEZE_STRATEGY:
+        schema = yield from read_schema(agent.control)
+        met = schema.change if schema is not None else ""
     if found is not None and found.status is JobStatus.RUNNING:
         as_it_began = (found.unclean, found.mapping, found.schema) == (state.unclean, agent.control.mapping, met)
         still_good = job is not Job.VERIFY or as_it_began

@@ -16,7 +16,7 @@
     carrier                     how far what carries the source's log to the target has come
     fence                       what the carrier has to pass before the authority moves
     capture#NAME                how far a reader of the source's log has published it
-    schema                      the last change of a table's columns that such a reader has met
+    capture#schema              the last change of a table's columns that such a reader has met
     journal#00000012            what was done, by whom, when and why
 
 Parsing is exact: an attribute that is missing or of another type is an error with its name, never a default.
@@ -49,7 +49,7 @@ REPAIRS: Final = "repair#"
 CARRIER: Final = "carrier"
 FENCE: Final = "fence"
 CAPTURES: Final = "capture#"
-SCHEMA: Final = "schema"
+SCHEMA: Final = CAPTURES + "schema"  # listed with them
 
 Record = TypeVar("Record")
 

@@ -18,7 +18,6 @@ from crossfade.control.records import (
     JournalEntry,
     Lease,
     Reader,
-    SchemaRecord,
     SegmentCheckpoint,
     State,
     StreamReader,
@@ -89,7 +88,6 @@ class Survey:
     fallbacks: Fallbacks | None = None  # None: rampdown, where they are counted, has not been entered
     refusals: Refusals = NONE_SEEN  # calls that are served so far, and refused in later stages
     carriage: Carriage | None = None  # None: no log carries anything
-    schema: SchemaRecord | None = None  # the last change of a table's columns that the log has told
     mapping: str = ""  # the digest of the mapping at hand, where it may change
 
     def as_json(self) -> dict[str, Any]:
@@ -138,7 +136,6 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         fallbacks=evidence.fallbacks,
         refusals=evidence.refusals or NONE_SEEN,
         carriage=evidence.carriage,
-        schema=evidence.schema,
         mapping=evidence.mapping,
     )
 
