@@ -556,7 +556,8 @@ DIFFERENCES: Final = (
         tokens,
         "the token without the attribute `_crossfade`",
         "the `LastEvaluatedKey` of a Scan, or of a Query of an index, tells in whose order it was begun, so that it can"
-        " go on in it whatever the stage is by then; without it, it is taken for one of the stage that it is used in",
+        " go on in it whatever the stage is by then; without it, it is taken for one of the stage that it is used in;"
+        " so does that of a Query of the table where the target has its own key",
     ),
     Difference(
         "order among equals",
