@@ -1,4 +1,4 @@
-"""Run all that `make test` stands for: the static checks beside pytest, and three tests at a time.
+"""Run all that `make test` stands for: the static checks beside pytest, and four tests at a time.
 
 What a static check has to say is shown as soon as it is done; pytest's output is held back until all of them are, and
 then streams, so that its closing line is the last line. The exit status is 0 only if everything passed.
@@ -29,7 +29,7 @@ TYPES = {
 LICENCES = {"licences": ["python", "-m", "scripts.licences"]}
 VERBS = {"lint": LINT, "types": TYPES, "licences": LICENCES}
 SHOWN = {"licences"}  # verbs that are for reading, also where all is well
-THREE_AT_A_TIME = ["-n", "3", "--dist", "worksteal"]  # with an engine each; most tests wait for something
+AT_A_TIME = ["-n", "4", "--dist", "worksteal"]  # with an engine each; most tests wait for something
 
 
 def main(arguments: list[str]) -> int:
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     if verb != "test":
         return 0 if run_static(VERBS[verb], show=verb in SHOWN) else 1
     colour = ["--color=yes"] if sys.stdout.isatty() else []  # pytest itself sees a pipe
-    command: list[str | Path] = [BIN / "python", "-m", "pytest", *THREE_AT_A_TIME, *colour, *rest]
+    command: list[str | Path] = [BIN / "python", "-m", "pytest", *AT_A_TIME, *colour, *rest]
     pytest = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert pytest.stdout  # noqa: S101  asked for above
     statics_done = threading.Event()

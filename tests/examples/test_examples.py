@@ -15,7 +15,6 @@ from crossfade.local.errors import JarsUnavailable
 from crossfade.local.server import ENDPOINT_VARIABLE
 from examples.__main__ import main
 from examples.play import SKIPPED, Play, PlayError, differences, last_written, run
-from tests.sampling import ALL
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -27,10 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         (["examples.guid.run"], ["use_as_key: guid", "retracted articles have not come back", "the old table is gone"]),
         (["examples.guid.run", "--derived"], ["derive_key: guid = uuid5", "the old table is gone"]),
         (["examples.another_region.run"], ["eu-west-1 holds", "each seen by the next read"]),
-        pytest.param(
+        (
             ["examples.mysql_to_dynamodb.run"],
             ["of the rows equal those of the items", "cancelled orders have not come back", "no tombstone is left"],
-            marks=pytest.mark.skipif(not ALL, reason="with EVERY=1 only: it takes minutes"),
         ),
     ],
     ids=["documents", "guid", "derived", "another_region", "mysql_to_dynamodb"],
