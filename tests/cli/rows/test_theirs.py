@@ -100,7 +100,7 @@ def gone_all_the_way(shell: RowShell, declared: Theirs) -> None:
             log.wait_for(lambda line: line.get("status") == "over")
             worker.wait_for(lambda line: line.get("status") == "over")
     steps = [step["step"] for step in shell.json("cleanup")["steps"]]
-    assert steps == ["tombstones", "groups", "marks", "parts"]
+    assert steps == ["tombstones", "groups", "marks", "parts", "stamps"]
     for _ in steps:
         _ = shell("cleanup", "--execute")
     there = kafka.admin(brokers(shell)).list_topics(timeout=kafka.ANSWER_SECONDS).topics
