@@ -37,7 +37,8 @@ from benchmarks.null_server import item
 
 from crossfade import Router, attach
 from crossfade.aws.own_calls import method_name
-from crossfade.control.records import State, to_item
+from crossfade.control.record_items import to_item
+from crossfade.control.records import State
 from crossfade.core.effects import Request
 from crossfade.core.stages import DUAL_WRITE, Stage
 from crossfade.migration import Migration

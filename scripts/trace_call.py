@@ -24,7 +24,8 @@ import botocore.session
 
 import crossfade
 from crossfade import Migration, Router, Table, attach
-from crossfade.control.records import State, to_item
+from crossfade.control.record_items import to_item
+from crossfade.control.records import State
 from crossfade.core.stages import DUAL_WRITE, Stage
 from crossfade.local import LocalEngine
 from crossfade.mapping import convert, suffix, text_to_number

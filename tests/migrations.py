@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from crossfade import Migration, Table
-from crossfade.control.records import State, to_item
+from crossfade.control.record_items import to_item
+from crossfade.control.records import State
 from crossfade.core.stages import Stage
 from crossfade.mapping import derive_key
 

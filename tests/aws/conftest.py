@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from crossfade import Migration, Router, Table, attach
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, STATE, State, from_item, to_item
+from crossfade.control.record_items import from_item, to_item
+from crossfade.control.records import PARTITION_KEY, SORT_KEY, STATE, State
 from crossfade.core.items import Item, canonical, same_item
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Stage

@@ -15,7 +15,7 @@ from crossfade import ConfigurationError, NotPossibleInStage, NotStarted, Table,
 from crossfade.aws.lean.decoding import decoded
 from crossfade.aws.signer import SIGNATURE_NAME
 from crossfade.control.agent import Ticket
-from crossfade.control.records import to_item
+from crossfade.control.record_items import to_item
 from crossfade.core.stages import DUAL_WRITE, Stage
 from crossfade.mapping import identity
 from tests.aws.conftest import World, new_session, wait_for

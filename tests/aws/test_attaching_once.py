@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from crossfade import ConfigurationError, NotStarted, Table, attach
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, STATE, to_item
+from crossfade.control.record_items import to_item
+from crossfade.control.records import PARTITION_KEY, SORT_KEY, STATE
 from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.core.stages import Stage
 from crossfade.demo.dropping import attach_without

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from crossfade import Migration, Table, attach
-from crossfade.control.records import to_item
+from crossfade.control.record_items import to_item
 from crossfade.core.stages import Stage
 from crossfade.mapping import rename
 from tests.aws.conftest import World, wait_for

@@ -13,7 +13,8 @@ import pytest
 
 from crossfade.cdc.retiring import RowStep
 from crossfade.cdc.stamps import StampOptions
-from crossfade.control.records import Lease, Role, to_item
+from crossfade.control.record_items import to_item
+from crossfade.control.records import Lease, Role
 from crossfade.core.effects import Request
 from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError, GateClosed, ServiceRejected, UnknownOutcome

@@ -18,7 +18,8 @@ from crossfade.cleanup.table import throughput_of
 from crossfade.cleanup.throughput import LEAST
 from crossfade.cleanup.usage import CloudWatch, is_elsewhere, period_for, rounded_up
 from crossfade.control.agent import Agent
-from crossfade.control.records import Role, to_item
+from crossfade.control.record_items import to_item
+from crossfade.control.records import Role
 from crossfade.control.waiting import silent_clients
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Stage

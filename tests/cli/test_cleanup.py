@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from crossfade.control.records import Lease, Role, to_item
+from crossfade.control.record_items import to_item
+from crossfade.control.records import Lease, Role
 from tests.cli.conftest import ITEMS, Shell
 from tests.migrations import table_names
 

@@ -11,7 +11,8 @@ from botocore import xform_name  # pyright: ignore[reportUnknownVariableType]
 from botocore.exceptions import ClientError
 
 from crossfade.control.capturing import Captures
-from crossfade.control.records import CaptureRecord, from_item, record_name, to_item
+from crossfade.control.record_items import from_item, record_name, to_item
+from crossfade.control.records import CaptureRecord
 from crossfade.control.store import Control
 from crossfade.core.effects import Call, Routine, Sleep, Stamp
 from crossfade.errors import Fenced, ServiceRejected, UnknownOutcome

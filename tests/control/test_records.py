@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from crossfade.control.record_items import from_item, record_name, to_item
 from crossfade.control.records import (
     CaptureRecord,
     Job,
@@ -18,9 +19,6 @@ from crossfade.control.records import (
     SchemaRecord,
     SegmentCheckpoint,
     State,
-    from_item,
-    record_name,
-    to_item,
 )
 from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError

@@ -14,7 +14,8 @@ from typing import Any, Final
 import pytest
 
 from crossfade.control.freezing import HOLD_SECONDS
-from crossfade.control.records import RepairRecord, record_name
+from crossfade.control.record_items import record_name
+from crossfade.control.records import RepairRecord
 from crossfade.control.repairs import LISTED_MAX, list_repairs, put_repair, remove_repairs
 from crossfade.core.stages import FREEZE, Stage
 from crossfade.errors import ConfigurationError, Held, NotStarted, StageUncertain, TurnedBack, Undeclared

@@ -18,7 +18,8 @@ from typing import Any, Final
 from crossfade.aws.answers import from_wire
 from crossfade.aws.chain import chain_of
 from crossfade.aws.clients import Attached, endpoint_and_region
-from crossfade.aws.hooks import Hooks, InFlight
+from crossfade.aws.hooks import Hooks
+from crossfade.aws.in_flight import InFlight
 from crossfade.aws.lean import BulkClient
 from crossfade.aws.lean.gathering import GatheredReads
 from crossfade.aws.operation import Forwarded, Operations

@@ -20,7 +20,7 @@ from crossfade.cdc.running.pipeline import Pipeline
 from crossfade.cleanup.ledger import Ledger, StepRecord
 from crossfade.cleanup.survey import Condition, not_moved_on
 from crossfade.control.calls import ask
-from crossfade.control.gates import way_to_complete
+from crossfade.control.gate_texts import way_to_complete
 from crossfade.control.records import Role
 from crossfade.core.effects import Routine
 from crossfade.core.mapping import STAMP

@@ -16,7 +16,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final, TypeVar
 
 from crossfade.control.calls import DONE, Failed, ask, change, pause_seconds
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, from_item, text, write, write_counts
+from crossfade.control.record_items import from_item, text, write, write_counts
+from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Request, Routine, Sleep, Stamp
 from crossfade.core.items import Item

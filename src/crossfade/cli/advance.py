@@ -12,7 +12,8 @@ from crossfade.cli.options import StageName, Where, quoted, with_execute, with_j
 from crossfade.cli.planning import check_known, neighbour, ramp_step, walk_plan
 from crossfade.cli.plans import Plan, closed_exit, go_on, unchanged
 from crossfade.cli.screen import Screen
-from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, way_to_complete
+from crossfade.control.gate_texts import way_to_complete
+from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings
 from crossfade.control.survey import Survey
 from crossfade.core.stages import ALL_LADDERS, Ramp, Stage, ladder
 from crossfade.errors import NotPossibleInStage

@@ -12,7 +12,7 @@ from rich.text import Text
 from crossfade.cli.plans import label_grid
 from crossfade.cli.screen import counted
 from crossfade.control.carrying import Carriage
-from crossfade.control.gates import lease_text
+from crossfade.control.gate_texts import lease_text
 from crossfade.control.records import Lease
 from crossfade.control.streams import LAG_SECONDS_MAX
 

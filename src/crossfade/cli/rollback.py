@@ -10,7 +10,7 @@ from crossfade.cli.options import StageName, Where, quoted, with_execute, with_j
 from crossfade.cli.planning import check_known, neighbour, walk_plan
 from crossfade.cli.plans import closed_exit, go_on, unchanged
 from crossfade.cli.screen import Screen
-from crossfade.control.gates import way_to_complete
+from crossfade.control.gate_texts import way_to_complete
 from crossfade.control.survey import Survey
 from crossfade.core.stages import Stage, ladder
 from crossfade.errors import NotPossibleInStage

@@ -22,7 +22,7 @@ from crossfade.cli.plans import gate_text, label_grid
 from crossfade.cli.screen import counted, duration
 from crossfade.control.fallbacks import moment
 from crossfade.control.freezing import names_mapping
-from crossfade.control.gates import call_text
+from crossfade.control.gate_texts import call_text
 from crossfade.control.records import JobRecord, JobStatus, StreamReader
 from crossfade.control.survey import ClientView, JobView, Survey
 from crossfade.core.stages import ALL_LADDERS, Gate, Stage, ladder

@@ -1,12 +1,12 @@
 """The control plane: in which stage a migration is, who takes part, and how all of them move on together.
 
-records      what the control table holds, and its exact form
+records      what the control table holds; record_items: its exact form there
 calls        one call with bounded retries; what a failed condition looks like
 store        reading the records, and the one way to change the state
 agent        a client's side: a lease, the stage that new operations obey, the acknowledgement
 sightings    when a silent client counts as gone
 waiting      the barrier: wait until every client has acknowledged
-gates        what must hold before a step, judged from records alone
+gates        what must hold before a step, judged from records alone; gate_texts: what is said of it
 coordinator  the steps: one stage up or down, the ramp, complete, cancel
 starting     the control table and the first record
 jobs         who runs a backfill or a verify, its checkpoints and its result

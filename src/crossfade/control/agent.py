@@ -19,7 +19,8 @@ from typing import Final
 
 from crossfade.control.calls import DONE, Failed, ask, change, pause_seconds
 from crossfade.control.freezing import names_mapping, shared
-from crossfade.control.records import STATE, Lease, Role, State, client_record
+from crossfade.control.record_items import client_record
+from crossfade.control.records import STATE, Lease, Role, State
 from crossfade.control.store import TABLE_DEFAULT, Control
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep
 from crossfade.core.rules import Rules

@@ -10,17 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from crossfade.control.calls import DONE, change, pause_seconds
-from crossfade.control.records import (
-    CAPTURES,
-    SCHEMA,
-    SORT_KEY,
-    CaptureRecord,
-    SchemaRecord,
-    capture_record,
-    from_item,
-    number,
-    text,
-)
+from crossfade.control.record_items import capture_record, from_item, number, text
+from crossfade.control.records import CAPTURES, SCHEMA, SORT_KEY, CaptureRecord, SchemaRecord
 from crossfade.control.store import Control
 from crossfade.control.streams import SENDINGS_MAX
 from crossfade.core.effects import Request, Routine, Sleep, Stamp

@@ -14,6 +14,7 @@ from typing import Final
 
 from crossfade.control.calls import DONE, ask, change
 from crossfade.control.capturing import schema_among
+from crossfade.control.record_items import from_item, number, text
 from crossfade.control.records import (
     CAPTURES,
     CARRIER,
@@ -28,9 +29,6 @@ from crossfade.control.records import (
     Role,
     SchemaRecord,
     State,
-    from_item,
-    number,
-    text,
 )
 from crossfade.control.repairs import list_repairs
 from crossfade.control.store import Caller, Control

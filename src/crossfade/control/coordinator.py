@@ -13,6 +13,7 @@ from typing import Final
 from crossfade.control.carrying import put_fence, read_carrier
 from crossfade.control.fallbacks import begin_counting, fallback_records
 from crossfade.control.freezing import FROZEN_LOOK_SECONDS, GIVE_UP_PART, HOLD_SECONDS, way_out
+from crossfade.control.gate_texts import table_to_look_at
 from crossfade.control.gates import (
     QUIET_DAYS,
     RAMP_GATES,
@@ -22,22 +23,9 @@ from crossfade.control.gates import (
     closed_error,
     findings,
     gates_of_step,
-    table_to_look_at,
 )
-from crossfade.control.records import (
-    CAPTURES,
-    CARRIER,
-    FENCE,
-    SORT_KEY,
-    STATE,
-    Job,
-    JournalEntry,
-    Reader,
-    State,
-    job_record,
-    reader_record,
-    record_name,
-)
+from crossfade.control.record_items import job_record, reader_record, record_name
+from crossfade.control.records import CAPTURES, CARRIER, FENCE, SORT_KEY, STATE, Job, JournalEntry, Reader, State
 from crossfade.control.refusals import remove_refusals
 from crossfade.control.repairs import remove_repairs
 from crossfade.control.starting import StartPlan, start

@@ -15,15 +15,8 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from crossfade.control.calls import DONE, change
-from crossfade.control.records import (
-    FALLBACK,
-    SORT_KEY,
-    FallbackSample,
-    FallbackTotal,
-    fallback_record,
-    from_item,
-    number,
-)
+from crossfade.control.record_items import fallback_record, from_item, number
+from crossfade.control.records import FALLBACK, SORT_KEY, FallbackSample, FallbackTotal
 from crossfade.control.store import Control
 from crossfade.core.effects import Request, Routine, Stamp, Today
 from crossfade.core.items import Item

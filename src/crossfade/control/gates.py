@@ -10,14 +10,24 @@ served so far, and that it refuses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
 from crossfade.control.calls import ask
 from crossfade.control.carrying import Carriage, Passing
 from crossfade.control.fallbacks import Fallbacks, moment, read_fallbacks
-from crossfade.control.records import Job, JobRecord, JobStatus, Lease, RefusalRecord, State
+from crossfade.control.gate_texts import (
+    BY_HAND,
+    DIFFERENCES,
+    REPAIR,
+    completing,
+    hits_text,
+    lease_text,
+    refusals_text,
+    way_to_clean,
+)
+from crossfade.control.records import Job, JobRecord, JobStatus, State
 from crossfade.control.refusals import Refusals, opens_at, read_refusals
 from crossfade.control.store import Control
 from crossfade.control.streams import LAG_SECONDS_MAX, REPORT_BEATS_MAX, Replication
@@ -27,13 +37,6 @@ from crossfade.errors import GateClosed
 
 QUIET_DAYS: Final = 14  # a fortnight has a month's end or a weekly job in it, most likely
 REFUSED_DAYS: Final = QUIET_DAYS
-HITS_NAMED: Final = 3
-LEASES_NAMED: Final = 3
-BY_HAND: Final = (
-    "make equal by hand what was written past the switch, in the target by the application or in the source"
-)
-REPAIR: Final = "crossfade verify --repair --execute"
-DIFFERENCES: Final = ("missing", "extra", "mismatched", "stale_parts")  # what a verify counts beside what it looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +172,6 @@ def _judge(
             assert_never(gate)
 
 
-def completing(migration: str) -> str:
-    """The command for the last step."""
-    return f"crossfade complete --execute --confirm {migration}"
-
-
-def way_to_complete(stage: Stage, migration: str) -> str:
-    """The commands that lead from a stage to the last one."""
-    walk = "" if stage is Stage.RAMPDOWN else f"crossfade advance --to {Stage.RAMPDOWN} --execute, then "
-    return walk + completing(migration)
-
-
-def table_to_look_at(state: State, gates: Iterable[Gate]) -> str:
-    """The target, where one of these gates asks for it to be empty."""
-    return state.target if Gate.EMPTY in gates else ""
-
-
 def _empty(state: State, evidence: Evidence) -> Finding:
     if evidence.target_empty:
         return Finding(Gate.EMPTY, True, f"{state.target} is empty", "")
@@ -246,21 +233,6 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         said = f"the last verify was of another mapping ({theirs}; in this file {evidence.mapping})"
         return closed(said, f"{command} ({_applied_anew(state, evidence)})")
     return Finding(Gate.VERIFIED, True, f"the verify begun {verify.started_at} found nothing", "")
-
-
-def way_to_clean(counts: Mapping[str, int]) -> str:
-    """Return what to do about the differences of a verify: a repair, where it would mend any, and what it leaves."""
-    beyond = counts.get("not_ours", 0), counts.get("unmapped", 0)
-    steps = [REPAIR] if left_to_mend(counts) else []
-    steps += ["correct the function (or the row) of what cannot be mapped"] if beyond[1] else []
-    steps += ["delete from the target what crossfade did not write, or let a row make it"] if beyond[0] else []
-    return ", then ".join([*steps, "crossfade verify"])
-
-
-def left_to_mend(counts: Mapping[str, int]) -> int:
-    """Return how many differences of a verify a repair may mend that has not."""
-    done = sum(counts.get(name, 0) for name in ("repaired", "not_ours", "unmapped"))
-    return sum(counts.get(name, 0) for name in DIFFERENCES) - done
 
 
 def _applied_anew(state: State, evidence: Evidence) -> str:
@@ -334,13 +306,6 @@ def _carried(evidence: Evidence, carriage: Carriage) -> Finding:
     return Finding(Gate.REPLICATED, True, f"the log is carried, {record.lag_seconds:.1f} s behind", "")
 
 
-def lease_text(leases: Sequence[Lease]) -> str:
-    """Return where processes run, as people read it: the first of them."""
-    named = [f"{lease.role} on {lease.host}, pid {lease.pid}" for lease in leases[:LEASES_NAMED]]
-    more = len(leases) - len(named)
-    return "; ".join([*named, f"and {more} more"] if more else named)
-
-
 def _passed(state: State, passing: Passing | None) -> Finding:
     """Judged only when everybody holds its writes; before that, there is always something on its way."""
     if passing is None:
@@ -395,33 +360,6 @@ def _answered(evidence: Evidence, days: int) -> Finding:
         return Finding(Gate.ANSWERED, True, found, "")
     step = f"{kinds[0].next_step}; it opens at {moment(opens)}, if none is seen until then; or {sooner}"
     return Finding(Gate.ANSWERED, False, found, step)
-
-
-def refusals_text(kinds: Sequence[RefusalRecord]) -> str:
-    """Calls that are refused later, as people read it: the first of the kinds, with its reason."""
-    kind = kinds[0]
-    count = sum(each.count for each in kinds)
-    calls = "1 call was" if count == 1 else f"{count:,} calls were"
-    others = f" and {len(kinds) - 1} more" if len(kinds) > 1 else ""
-    return (
-        f"{calls} seen that complete refuses, the last at {moment(kind.last_at)} ({call_text(kind)}: {kind.reason})"
-        f"{others}"
-    )
-
-
-def call_text(kind: RefusalRecord) -> str:
-    """`Query of orders, index by_customer`."""
-    return f"{kind.operation} of {kind.table}" + (f", index {kind.index}" if kind.index else "")
-
-
-def hits_text(fallbacks: Fallbacks) -> str:
-    """What was found, as people read it."""
-    count = fallbacks.total.count
-    if not fallbacks.last_at:
-        return f"nothing was found in the source alone since rampdown was entered, {moment(fallbacks.total.since)}"
-    keys = ", ".join(sample.key for sample in fallbacks.samples[:HITS_NAMED])
-    times = "once" if count == 1 else f"{count:,} times"
-    return f"an item was found in the source alone {times}, the last time at {moment(fallbacks.last_at)} ({keys})"
 
 
 def closed_error(state: State, goal: str, judged: Iterable[Finding]) -> GateClosed:

@@ -18,20 +18,8 @@ from typing import Final
 from crossfade.control.agent import Agent
 from crossfade.control.calls import DONE, Failed, change, pause_seconds
 from crossfade.control.capturing import read_schema
-from crossfade.control.records import (
-    SORT_KEY,
-    STATE,
-    Job,
-    JobRecord,
-    JobStatus,
-    Lease,
-    SegmentCheckpoint,
-    State,
-    job_record,
-    number,
-    segment_record,
-    text,
-)
+from crossfade.control.record_items import job_record, number, segment_record, text
+from crossfade.control.records import SORT_KEY, STATE, Job, JobRecord, JobStatus, Lease, SegmentCheckpoint, State
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Control
 from crossfade.control.waiting import (

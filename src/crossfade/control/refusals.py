@@ -15,15 +15,8 @@ from typing import Any, Final
 
 from crossfade.control.calls import change
 from crossfade.control.fallbacks import DAY_SECONDS, REPORT_SECONDS, moment
-from crossfade.control.records import (
-    REFUSALS,
-    SORT_KEY,
-    STATE,
-    RefusalRecord,
-    from_item,
-    record_name,
-    write,
-)
+from crossfade.control.record_items import from_item, record_name, write
+from crossfade.control.records import REFUSALS, SORT_KEY, STATE, RefusalRecord
 from crossfade.control.store import Control
 from crossfade.core.effects import Request, Routine, Stamp, Today
 from crossfade.core.foresight import Foreseen

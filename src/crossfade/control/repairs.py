@@ -11,15 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 from crossfade.control.calls import ask, change, pause_seconds
-from crossfade.control.records import (
-    PARTITION_KEY,
-    REPAIRS,
-    SORT_KEY,
-    RepairRecord,
-    from_item,
-    record_name,
-    text,
-)
+from crossfade.control.record_items import from_item, record_name, text
+from crossfade.control.records import PARTITION_KEY, REPAIRS, SORT_KEY, RepairRecord
 from crossfade.control.store import Control
 from crossfade.core.effects import Request, Routine, Sleep
 from crossfade.errors import UnknownOutcome

@@ -12,6 +12,18 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from crossfade.control.calls import DONE, ask, change, pause_seconds
+from crossfade.control.record_items import (
+    from_item,
+    job_record,
+    journal_record,
+    number,
+    reader_record,
+    record_name,
+    shard_records,
+    text,
+    to_item,
+    write,
+)
 from crossfade.control.records import (
     CLIENTS,
     JOURNAL,
@@ -29,16 +41,6 @@ from crossfade.control.records import (
     ShardPosition,
     State,
     StreamReader,
-    from_item,
-    job_record,
-    journal_record,
-    number,
-    reader_record,
-    record_name,
-    shard_records,
-    text,
-    to_item,
-    write,
 )
 from crossfade.core.effects import Request, Routine, Sleep
 from crossfade.core.items import Item

@@ -11,16 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.control.calls import DONE, change, pause_seconds
-from crossfade.control.records import (
-    Lease,
-    Reader,
-    ShardPosition,
-    StreamReader,
-    number,
-    reader_record,
-    record_name,
-    text,
-)
+from crossfade.control.record_items import number, reader_record, record_name, text
+from crossfade.control.records import Lease, Reader, ShardPosition, StreamReader
 from crossfade.control.store import Control
 from crossfade.core.effects import Request, Routine, Sleep
 from crossfade.errors import Fenced, UnknownOutcome

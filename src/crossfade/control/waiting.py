@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from crossfade.control.freezing import FROZEN_LOOK_SECONDS, names_mapping, shared
-from crossfade.control.records import Lease, Role, State, client_record
+from crossfade.control.record_items import client_record
+from crossfade.control.records import Lease, Role, State
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Change, Control
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp

@@ -16,11 +16,12 @@ from typing import Any, Final
 from crossfade.control.agent import Agent
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.gates import Evidence, findings
-from crossfade.control.records import CLIENTS, Job, Role, from_item
+from crossfade.control.record_items import from_item
+from crossfade.control.records import CLIENTS, Job, Role
 from crossfade.control.records import State as Record
 from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller, Control
-from crossfade.core.effects import Call, Request
+from crossfade.core.effects import Call
 from crossfade.core.items import Item
 from crossfade.core.rules import Rules
 from crossfade.core.stages import LADDERS, Gate, Side, Stage
@@ -37,7 +38,7 @@ from crossfade.sim.linearizability import TooLong
 from crossfade.sim.model import item_of, seen
 from crossfade.sim.network import STALE_SECONDS_MAX
 from crossfade.sim.operator import Operator
-from crossfade.sim.outcome import Outcome
+from crossfade.sim.outcome import Outcome, requests_in
 from crossfade.sim.processes import Process, Task
 from crossfade.sim.scenario import Scenario, draw, migration
 from crossfade.sim.tables import Database
@@ -387,15 +388,3 @@ def named(pair: Pair, there: Mapping[str, str], call: Call) -> tuple[str, ...]:
         else:
             names.append(there[key_name({name: key[name] for name in pair.target.key_names})])
     return tuple(names)
-
-
-def requests_in(operation: str, request: Request) -> list[Request]:
-    """What a call asks for, item by item, each with its table."""
-    if operation in ("TransactWriteItems", "TransactGetItems"):
-        return [next(iter(action.values())) for action in request["TransactItems"]]
-    if operation == "BatchGetItem":
-        return [{"TableName": name, "Key": key} for name, of in request["RequestItems"].items() for key in of["Keys"]]
-    if operation == "BatchWriteItem":
-        entries = [(name, entry) for name, of in request["RequestItems"].items() for entry in of]
-        return [{"TableName": name, **next(iter(entry.values()))} for name, entry in entries]
-    return [request]

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from crossfade.control.jobs import Claim, claim_job
-from crossfade.control.records import Job, Reader, Role, job_record
+from crossfade.control.record_items import job_record
+from crossfade.control.records import Job, Reader, Role
 from crossfade.control.store import Caller
 from crossfade.control.streams import forget_reader
 from crossfade.core.items import Item

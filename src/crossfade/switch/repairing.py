@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from crossfade.control.records import RepairRecord, record_name
+from crossfade.control.record_items import record_name
+from crossfade.control.records import RepairRecord
 from crossfade.control.repairs import LISTED_MAX, list_repairs
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Control

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from crossfade.control.records import Lease, Role, to_item
+from crossfade.control.record_items import to_item
+from crossfade.control.records import Lease, Role
 from crossfade.core.effects import Request
 from crossfade.core.mapping import STAMP
 from tests.cli.rows.conftest import RowShell

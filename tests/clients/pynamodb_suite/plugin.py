@@ -19,7 +19,8 @@ import pytest
 
 from crossfade import Migration, Router, Table, attach
 from crossfade.aws.own_calls import OWN
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, STATE, to_item
+from crossfade.control.record_items import to_item
+from crossfade.control.records import PARTITION_KEY, SORT_KEY, STATE
 from crossfade.control.starting import table_request
 from crossfade.core.mapping import Kind, Piece
 from crossfade.core.stages import Stage

@@ -30,7 +30,7 @@ from crossfade.cdc.rows import Fold
 from crossfade.cdc.verifying.comparing import Comparer, Seen, Suspect, kept, same_part
 from crossfade.cdc.verifying.making import LOWEST, WholeRow, key_of_part, part_wanted
 from crossfade.cdc.wire import unpacked_row
-from crossfade.control.gates import BY_HAND
+from crossfade.control.gate_texts import BY_HAND
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP

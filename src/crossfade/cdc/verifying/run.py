@@ -22,7 +22,7 @@ from crossfade.cdc.verifying.result import RowVerifyOptions, RowVerifyResult
 from crossfade.cdc.verifying.segments import BEYOND_REPAIR, KINDS, SegmentTask
 from crossfade.cdc.verifying.settling import Settling
 from crossfade.cdc.verifying.strays import STRAYS_MAX, Search
-from crossfade.control.gates import BY_HAND, left_to_mend, way_to_clean
+from crossfade.control.gate_texts import BY_HAND, left_to_mend, way_to_clean
 from crossfade.control.jobs import (
     Claim,
     backfill_comes_first,

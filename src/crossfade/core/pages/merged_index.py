@@ -29,9 +29,9 @@ from crossfade.core.pages.lanes import from_sort_value, lane_of
 from crossfade.core.pages.order import declared_names, from_gone, name_on_side, translated
 from crossfade.core.pages.page import Asked, key_condition_in, page, understood
 from crossfade.core.pages.prefixes import NO_MATCH
-from crossfade.core.pages.query import OUTSIDE, PAGE_BYTES_MAX, key_names, own_course, partitions, rank_by
 from crossfade.core.pages.seals import handed_on
 from crossfade.core.pages.strangers import with_counterpart
+from crossfade.core.pages.streams import OUTSIDE, PAGE_BYTES_MAX, key_names, own_course, partitions, rank_by
 from crossfade.core.pages.unmarked import DROPPED_MAX, check_kinds, dropped_max, is_whole, side_of, too_far, unknown
 from crossfade.core.pages.whole_keys import completed, whole_cursor_there
 from crossfade.core.read.both_tables import look_both

@@ -13,18 +13,9 @@ from crossfade.core.effects import Call, Gather, Reply, Request, Routine
 from crossfade.core.items import Item, size_bytes
 from crossfade.core.pages.page import Asked, page, understood
 from crossfade.core.pages.page_ends import Answered
-from crossfade.core.pages.query import (
-    PAGE_BYTES_MAX,
-    Stream,
-    cursor_of_image,
-    is_of_one,
-    key_names,
-    modern_query,
-    own_course,
-    rank_by,
-    streams,
-)
+from crossfade.core.pages.query import cursor_of_image, is_of_one, modern_query
 from crossfade.core.pages.strangers import with_counterpart
+from crossfade.core.pages.streams import PAGE_BYTES_MAX, Stream, key_names, own_course, rank_by, streams
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import NotPossibleInStage

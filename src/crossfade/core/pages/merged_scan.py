@@ -19,9 +19,9 @@ from crossfade.core.pages.entries import of_entries, of_entry
 from crossfade.core.pages.index import MergedIndex, merged_index
 from crossfade.core.pages.order import declared_names, from_gone, translated
 from crossfade.core.pages.page import PAGING, Asked, page, understood
-from crossfade.core.pages.query import PAGE_BYTES_MAX
 from crossfade.core.pages.seals import handed_on
 from crossfade.core.pages.strangers import with_counterpart
+from crossfade.core.pages.streams import PAGE_BYTES_MAX
 from crossfade.core.pages.unmarked import DROPPED_MAX, check_kinds, dropped_max, is_whole, side_of, too_far, unknown
 from crossfade.core.pages.whole_keys import completed, whole_cursor_of, whole_cursor_there
 from crossfade.core.read.both_tables import look_both

@@ -6,7 +6,8 @@ from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.pages.merged_index import query_index
 from crossfade.core.pages.merged_query import query_merged
 from crossfade.core.pages.page import understood
-from crossfade.core.pages.query import key_names, modern_query, partitions, query
+from crossfade.core.pages.query import modern_query, query
+from crossfade.core.pages.streams import key_names, partitions
 from crossfade.core.stages import Row
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected

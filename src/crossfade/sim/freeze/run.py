@@ -12,7 +12,8 @@ from random import Random
 from typing import Any, Final
 
 from crossfade.control.coordinator import Coordinator
-from crossfade.control.records import REPAIRS, from_item
+from crossfade.control.record_items import from_item
+from crossfade.control.records import REPAIRS
 from crossfade.control.records import State as Record
 from crossfade.control.starting import StartPlan
 from crossfade.core.effects import Call

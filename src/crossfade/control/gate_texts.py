@@ -1,0 +1,84 @@
+"""What is said of a gate: how it is opened, and what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from crossfade.control.fallbacks import Fallbacks, moment
+from crossfade.control.records import Lease, RefusalRecord, State
+from crossfade.core.stages import Gate, Stage
+
+HITS_NAMED: Final = 3
+LEASES_NAMED: Final = 3
+
+BY_HAND: Final = (
+    "make equal by hand what was written past the switch, in the target by the application or in the source"
+)
+REPAIR: Final = "crossfade verify --repair --execute"
+DIFFERENCES: Final = ("missing", "extra", "mismatched", "stale_parts")  # what a verify counts beside what it looked at
+
+
+def completing(migration: str) -> str:
+    """The command for the last step."""
+    return f"crossfade complete --execute --confirm {migration}"
+
+
+def way_to_complete(stage: Stage, migration: str) -> str:
+    """The commands that lead from a stage to the last one."""
+    walk = "" if stage is Stage.RAMPDOWN else f"crossfade advance --to {Stage.RAMPDOWN} --execute, then "
+    return walk + completing(migration)
+
+
+def table_to_look_at(state: State, gates: Iterable[Gate]) -> str:
+    """The target, where one of these gates asks for it to be empty."""
+    return state.target if Gate.EMPTY in gates else ""
+
+
+def way_to_clean(counts: Mapping[str, int]) -> str:
+    """Return what to do about the differences of a verify: a repair, where it would mend any, and what it leaves."""
+    beyond = counts.get("not_ours", 0), counts.get("unmapped", 0)
+    steps = [REPAIR] if left_to_mend(counts) else []
+    steps += ["correct the function (or the row) of what cannot be mapped"] if beyond[1] else []
+    steps += ["delete from the target what crossfade did not write, or let a row make it"] if beyond[0] else []
+    return ", then ".join([*steps, "crossfade verify"])
+
+
+def left_to_mend(counts: Mapping[str, int]) -> int:
+    """Return how many differences of a verify a repair may mend that has not."""
+    done = sum(counts.get(name, 0) for name in ("repaired", "not_ours", "unmapped"))
+    return sum(counts.get(name, 0) for name in DIFFERENCES) - done
+
+
+def lease_text(leases: Sequence[Lease]) -> str:
+    """Return where processes run, as people read it: the first of them."""
+    named = [f"{lease.role} on {lease.host}, pid {lease.pid}" for lease in leases[:LEASES_NAMED]]
+    more = len(leases) - len(named)
+    return "; ".join([*named, f"and {more} more"] if more else named)
+
+
+def refusals_text(kinds: Sequence[RefusalRecord]) -> str:
+    """Calls that are refused later, as people read it: the first of the kinds, with its reason."""
+    kind = kinds[0]
+    count = sum(each.count for each in kinds)
+    calls = "1 call was" if count == 1 else f"{count:,} calls were"
+    others = f" and {len(kinds) - 1} more" if len(kinds) > 1 else ""
+    return (
+        f"{calls} seen that complete refuses, the last at {moment(kind.last_at)} ({call_text(kind)}: {kind.reason})"
+        f"{others}"
+    )
+
+
+def call_text(kind: RefusalRecord) -> str:
+    """`Query of orders, index by_customer`."""
+    return f"{kind.operation} of {kind.table}" + (f", index {kind.index}" if kind.index else "")
+
+
+def hits_text(fallbacks: Fallbacks) -> str:
+    """What was found, as people read it."""
+    count = fallbacks.total.count
+    if not fallbacks.last_at:
+        return f"nothing was found in the source alone since rampdown was entered, {moment(fallbacks.total.since)}"
+    keys = ", ".join(sample.key for sample in fallbacks.samples[:HITS_NAMED])
+    times = "once" if count == 1 else f"{count:,} times"
+    return f"an item was found in the source alone {times}, the last time at {moment(fallbacks.last_at)} ({keys})"
