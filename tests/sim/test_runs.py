@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from crossfade.sim.run import run_seed
 EVERY = bool(os.environ.get("EVERY"))
 CLEAN_SEEDS = {"dual-write": 200, "copy-on-write": 200, "freeze": 1000 if EVERY else 100}
 DROPPED_SEEDS_MAX = 1_000  # within so many, the loss of any rule must show
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "simulation.md"
 SEEDS = [
     (int(number), strategy, rule.strip("-") or None, why)
     for line in (Path(__file__).with_name("seeds.txt")).read_text(encoding="utf-8").splitlines()
@@ -56,6 +58,14 @@ def test_seeds_that_once_failed(seed: int, strategy: str, rule: str | None, why:
     assert played(seed, Rules(), strategy).violations == [], why
     if rule is not None:
         assert played(seed, Rules.without(rule), strategy).violations, why
+
+
+def test_the_seed_of_the_docs_shows_what_they_say() -> None:
+    """Which seed it is changes with the simulator, as those above do."""
+    told = re.findall(r"crossfade simulate --seed (\d+) --drop ([a-z-]+)", DOCS.read_text(encoding="utf-8"))
+    assert told
+    for seed, rule in told:
+        assert played(int(seed), Rules.without(rule), "dual-write").violations
 
 
 @pytest.mark.parametrize("strategy", list(RULES_OF))
