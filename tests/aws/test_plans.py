@@ -194,3 +194,4 @@ def test_the_stage_alone_tells_nothing_of_another_name(name: str, plans: Plan | 
     operations = Operations(pair, cast("Agent", Tickets(Stage.SHADOW, 0)), lambda _work, _ticket: None, lambda: 0.0)
     _, plan = operations.begin("GetItem", {"TableName": name, "Key": ITEM_KEY}, 0.0)
     assert isinstance(plan, Run) if plans is None else plan is plans
+    assert str(plan) in ("pass through", "reply, then mirror", "run the routine of GetItem in shadow")

@@ -54,10 +54,11 @@ class ReplyThenMirror:
 class Run:
     """The routine carries the operation out."""
 
+    what: str  # the operation, and its stage
     routine: Routine[Reply] = field(compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"run {getattr(self.routine, '__name__', 'a routine')}"
+        return f"run the routine of {self.what}"
 
 
 Plan: TypeAlias = PassThrough | Translate | ReplyThenMirror | Run
@@ -120,15 +121,16 @@ class Planner:
         is_followed: bool = False,
         sent: bool = False,
     ) -> Plan:
-        """Plan with a routine, which keeps the request. `sent`: it is on its way already, by itself."""
-        fault = fault_in(operation, request)
+        """Plan with a routine, which keeps the request; PassThrough where it needs none. `sent`: it is on its way
+        already, by itself."""
+        what, fault = f"{operation} in {stage}", fault_in(operation, request)
         if fault is not None:
             row = LADDERS[self._strategy][stage]
-            return Run(refuse_malformed(self._pair, row, operation, request, fault, sent=sent))
+            return Run(what, refuse_malformed(self._pair, row, operation, request, fault, sent=sent))
         routine = self._route(stage, ramp_percent, operation, request, is_followed=is_followed)
         if routine is None:
-            return Run(passing()) if sent else PASS_THROUGH
-        return Run(routine)
+            return Run(what, passing()) if sent else PASS_THROUGH
+        return Run(what, routine)
 
     def follow_up(self, stage: Stage, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:
         """Return the routine that a ReplyThenMirror leaves: it forwards, and the reply has come already."""
