@@ -195,3 +195,58 @@ def test_the_stage_alone_tells_nothing_of_another_name(name: str, plans: Plan | 
     _, plan = operations.begin("GetItem", {"TableName": name, "Key": ITEM_KEY}, 0.0)
     assert isinstance(plan, Run) if plans is None else plan is plans
     assert str(plan) in ("pass through", "reply, then mirror", "run the routine of GetItem in shadow")
+
+
+ON_SEVERAL: dict[str, Request] = {
+    "Query": {
+        "TableName": "orders",
+        "KeyConditionExpression": "pk = :p",
+        "ExpressionAttributeValues": {":p": {"S": "p"}},
+    },
+    "Scan": {"TableName": "orders"},
+    "BatchGetItem": {"RequestItems": {"orders": {"Keys": [ITEM_KEY]}}},
+    "BatchWriteItem": {"RequestItems": {"orders": [{"PutRequest": {"Item": ITEM_KEY}}]}},
+    "TransactGetItems": {"TransactItems": [{"Get": {"TableName": "orders", "Key": ITEM_KEY}}]},
+    "TransactWriteItems": {"TransactItems": [{"Put": {"TableName": "orders", "Item": ITEM_KEY}}]},
+}
+
+
+def untold(*_: Any) -> None:
+    """What later stages refuse is routed in thought, which is not counted here."""
+
+
+@pytest.mark.parametrize("ramp_percent", [0, 30])
+@pytest.mark.parametrize(
+    ("strategy", "stage"), [(strategy, stage) for strategy, rows in LADDERS.items() for stage in rows]
+)
+def test_a_request_is_routed_once_and_copied_once(
+    strategy: str, stage: Stage, ramp_percent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is copied for a routine alone, which keeps the copy."""
+    pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
+    agent = cast("Agent", Tickets(stage, ramp_percent))
+    operations = Operations(pair, agent, lambda _work, _ticket: None, lambda: 0.0, strategy)
+    _ = operations.begin("GetItem", {"TableName": "orders", "Key": ITEM_KEY}, 0.0)  # what the stage alone tells is kept
+    monkeypatch.setattr(operations, "_tell_foreseen", untold)
+    routed, copies = list[str](), list[Request]()
+
+    def counted(pair: Pair, stage: Stage, ramp: int, operation: str, request: Request, **more: Any) -> Any:
+        routed.append(operation)
+        return route(pair, stage, ramp, operation, request, **more)
+
+    def own(request: Request) -> Request:
+        copies.append(dict(request))
+        return copies[-1]
+
+    monkeypatch.setattr("crossfade.core.plan.route", counted)
+    singles = {operation: requests(operation, "orders")[1] for operation in SINGLE_ITEM}
+    for operation, request in (singles | ON_SEVERAL).items():
+        routed.clear()
+        copies.clear()
+        ticket, plan = operations.begin(operation, request, 0.0, own)
+        assert len(routed) <= 1
+        assert len(copies) == isinstance(plan, Run)
+        if isinstance(plan, Run):
+            running = operations.run(ticket, plan)
+            assert running.own() is plan.request is copies[0]
+            running.routine.close()

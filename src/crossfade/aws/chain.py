@@ -3,7 +3,7 @@
 So one request may be about tables of several migrations, and a table may be the target of one that is complete and the
 source of the next: what the first makes of a request is what the second gets to see.
 
-    crossfade-serving        an event of ours: which lines an emitter's handlers are of
+    crossfade-serving        an event of ours: which chains an emitter's handlers are of
     provide-client-params    note whether the caller chose the token of its transaction: botocore makes one up later
     before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context
     choose-signer            where a caller wants it, requests are signed in less time (see `signer`)
@@ -64,9 +64,9 @@ class HookChain:
         Raises ConfigurationError where a request would pass the hooks of this migration twice, or where what one
         migration writes would bypass those of another.
         """
-        for line in chains_of(self._emitter):
-            if line is not self and line.hooks:
-                names = ", ".join(hooks.name for hooks in line.hooks)
+        for chain in chains_of(self._emitter):
+            if chain is not self and chain.hooks:
+                names = ", ".join(hooks.name for hooks in chain.hooks)
                 raise ConfigurationError(
                     f"migration {migration.name}: the session that this client was made from is attached to {names},"
                     " and so the client is",
@@ -100,7 +100,7 @@ class HookChain:
         `fast_signing`: have the client's requests signed by the quick signer; for all of them, if one asks for it.
         """
         if not self._hooks:
-            _LINES[self._emitter] = self
+            _CHAINS[self._emitter] = self
             for how, event, handler in self._events():
                 getattr(self._emitter, how)(event, handler, unique_id=self._unique_id(event))
         if fast_signing:
@@ -114,12 +114,12 @@ class HookChain:
         self._set(tuple(other for other in self._hooks if other is not hooks))
         self._sign_for(self._signing - {hooks})
         if not self._hooks:
-            _ = _LINES.pop(self._emitter, None)
+            _ = _CHAINS.pop(self._emitter, None)
             for _, event, _ in self._events():
                 self._emitter.unregister(event, unique_id=self._unique_id(event))
 
     def _unique_id(self, event: str) -> str:
-        """A client has the handlers of the session that it was made from, under their ids, for ever: so a line's own
+        """A client has the handlers of the session that it was made from, under their ids, for ever: so a chain's own
         handlers say whose they are."""
         return f"crossfade:{event}:{id(self)}"
 
@@ -357,7 +357,7 @@ def carrying(before: Iterable[Hooks], context: dict[str, Any]) -> Generator[None
 
 
 def chains_of(emitter: Any) -> list[HookChain]:
-    """Every line whose handlers this emitter has: its own, and that of the session whose emitter it is a copy of."""
+    """Every chain whose handlers this emitter has: its own, and that of the session whose emitter it is a copy of."""
     answer: Any = emitter.emit(SERVING)
     if inspect.iscoroutine(answer):  # aiobotocore's; nothing that handles this event waits
         try:
@@ -365,15 +365,15 @@ def chains_of(emitter: Any) -> list[HookChain]:
         except StopIteration as stop:
             answer = stop.value
     told = cast("list[tuple[object, HookChain]]", answer)
-    return [line for _, line in told]
+    return [chain for _, chain in told]
 
 
 def chain_of(emitter: Any, *, asynchronous: bool) -> HookChain:
-    """The line of an emitter; one for each."""
-    found = _LINES.get(emitter)
+    """Return the chain of an emitter; one for each."""
+    found = _CHAINS.get(emitter)
     if found is None:
-        found = _LINES[emitter] = AioChain(emitter) if asynchronous else SyncChain(emitter)
+        found = _CHAINS[emitter] = AioChain(emitter) if asynchronous else SyncChain(emitter)
     return found
 
 
-_LINES: Final[weakref.WeakKeyDictionary[Any, HookChain]] = weakref.WeakKeyDictionary()
+_CHAINS: Final[weakref.WeakKeyDictionary[Any, HookChain]] = weakref.WeakKeyDictionary()

@@ -162,11 +162,11 @@ class Hooks:
         try:
             ticket, plan = operations.begin(operation, parameters, now, own, is_followed=self.is_followed)
             if isinstance(plan, Translate) and not self._sent_translated(operation, ticket, params, context):
-                plan = operations.run_instead(operation, parameters, ticket, own, is_followed=self.is_followed)
+                plan = operations.run_instead(operation, own(parameters), ticket, is_followed=self.is_followed)
         except (ServiceRejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
         if isinstance(plan, Run):
-            return operations.run(operation, own(parameters), ticket, plan)
+            return operations.run(ticket, plan)
         if plan is PASS_THROUGH and not ticket.strict:  # a read that does not ask for the latest value
             engine.agent.release(ticket)
             return None
@@ -213,9 +213,8 @@ class Hooks:
             context[PARAMETERS] = effect.request
         changed = effect.request is not None
         now = self.engine.clock()
-        own = partial(from_wire, params["body"])
         forwarded = Forwarded(
-            operation, request, running.scope.ticket, now, running.plan, own, running, changed=changed
+            operation, request, running.scope.ticket, now, running.plan, running.own, running, changed=changed
         )
         context[self._claim_key] = self.engine.in_flight.add(forwarded)
         return forwarded

@@ -208,11 +208,11 @@ class Membership:
 
     def _is_linked(self) -> bool:
         """Whether another migration of this client has one of our tables: to that one, what we write is a caller's."""
-        line = chain_of(self._attached.events, asynchronous=self._attached.asynchronous)
-        if len(line.hooks) < 2 or self._attached.client.meta.events is not self._attached.events:
+        chain = chain_of(self._attached.events, asynchronous=self._attached.asynchronous)
+        if len(chain.hooks) < 2 or self._attached.client.meta.events is not self._attached.events:
             return False
         ours = {self.pair.source.name, self.pair.target.name}
-        others = (hooks.engine.pair for hooks in line.hooks if hooks.name != self._settings.migration.name)
+        others = (hooks.engine.pair for hooks in chain.hooks if hooks.name != self._settings.migration.name)
         return any(pair.source.name in ours or pair.target.name in ours for pair in others)
 
     async def _through_hooks(self, operation: str, request: Request) -> Reply:

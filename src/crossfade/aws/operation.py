@@ -45,6 +45,10 @@ class RunningOperation:
     scope: TicketScope
     plan: Run
 
+    def own(self) -> Request:
+        """Return the copy that the routine has."""
+        return self.plan.request
+
 
 @dataclass(slots=True, eq=False)
 class Forwarded:
@@ -55,7 +59,7 @@ class Forwarded:
     ticket: Ticket
     sent_at: float
     plan: Plan
-    own: Callable[[], Request]  # makes a copy of it, for a routine that is asked afterwards
+    own: Callable[[], Request]  # a copy of it, for a routine that runs afterwards
     running: RunningOperation | None = None
     changed: bool = False  # the request that is sent is another than the caller's
     attempts: int = 0
@@ -114,36 +118,30 @@ class Operations:
             self._tell_foreseen(ticket, operation, request)
         return ticket, plan
 
-    def run(self, operation: str, request: Request, ticket: Ticket, plan: Run) -> RunningOperation:
-        """Return the operation of a plan with a routine; `request` is as the caller made it."""
-        scope = TicketScope(self._agent, ticket, self._put, self._clock, Call("source", operation, request))
-        return RunningOperation(self._carried_out(plan.routine, scope, operation, request), scope, plan)
+    def run(self, ticket: Ticket, plan: Run) -> RunningOperation:
+        """Return the operation of a plan with a routine."""
+        call = Call("source", plan.operation, plan.request)
+        scope = TicketScope(self._agent, ticket, self._put, self._clock, call)
+        return RunningOperation(self._carried_out(plan.routine, scope, plan.operation, plan.request), scope, plan)
 
     def run_instead(
-        self, operation: str, request: Request, ticket: Ticket, own: Callable[[Request], Request], *, is_followed: bool
+        self, operation: str, request: Request, ticket: Ticket, *, is_followed: bool = False, sent: bool = False
     ) -> Plan:
-        """Return the plan of a request that is not as plain as its first plan takes it. Raises as `begin` does."""
+        """Return the plan of a request that is not as plain as its first plan takes it; the routine keeps `request`.
+        `sent`: it is on its way already. Raises as `begin` does."""
+        stage, ramp_percent = ticket.stage, ticket.ramp_percent
         try:
-            return self.planner.run(ticket.stage, ticket.ramp_percent, operation, own(request), is_followed=is_followed)
+            return self.planner.run(stage, ramp_percent, operation, request, is_followed=is_followed, sent=sent)
         except BaseException:
             self._agent.release(ticket)
             raise
-
-    def run_after_all(self, forwarded: Forwarded) -> RunningOperation:
-        """Return the operation of a request that had no routine, now that it needs one. Raises as `begin` does."""
-        ticket, operation, request = forwarded.ticket, forwarded.operation, forwarded.own()
-        try:
-            plan = self.planner.run(ticket.stage, ticket.ramp_percent, operation, request, sent=True)
-        except BaseException:
-            self._agent.release(ticket)
-            raise
-        assert isinstance(plan, Run)  # noqa: S101 - what is sent has one
-        return self.run(operation, request, ticket, plan)
 
     def running_of(self, forwarded: Forwarded, local: LocalEffects) -> RunningOperation:
         """Return the operation of a forwarded request, starting its routine now if it has none."""
         if forwarded.running is None:
-            running = forwarded.running = self.run_after_all(forwarded)
+            plan = self.run_instead(forwarded.operation, forwarded.own(), forwarded.ticket, sent=True)
+            assert isinstance(plan, Run)  # noqa: S101 - what is sent has one
+            running = forwarded.running = self.run(forwarded.ticket, plan)
             if not isinstance(local.begin(running.routine, running.scope), Forward):
                 raise AssertionError(f"{forwarded.operation} in {forwarded.ticket.stage} is not one that forwards")
             running.scope.sent = forwarded.attempts > 0

@@ -143,7 +143,7 @@ class Router:
 
     @property
     def _is_own_carrier(self) -> bool:
-        """Whether our own calls go through the attached client itself, where the line serves them."""
+        """Whether our own calls go through the attached client itself, where the chain serves them."""
         return self._attached.client.meta.events is self._attached.events
 
     def __enter__(self) -> Self:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from crossfade.core.effects import Forward, Reply, Request, Routine
-from crossfade.core.request.names import READS, mapping_in
+from crossfade.core.request.names import READS, WRITES, mapping_in
 from crossfade.core.request.stamp_names import names_stamp
 from crossfade.core.request.wellformed import fault_in
-from crossfade.core.routing import route, shows_nothing
-from crossfade.core.stages import LADDERS, Fallback, Ramp, Row, Side, Stage, Writes, other_side
+from crossfade.core.routing import read_passes, route, shows_nothing, write_passes
+from crossfade.core.stages import LADDERS, Fallback, Side, Stage, Writes, other_side
+from crossfade.core.sync.ramp import is_ramped
 from crossfade.core.tables.pair import Pair
 from crossfade.core.write.fast_path import FastPath
 from crossfade.core.write.malformed import refuse_malformed
@@ -52,13 +53,15 @@ class ReplyThenMirror:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The routine carries the operation out."""
+    """The routine carries the operation out. It keeps `request`, a copy of its own."""
 
-    what: str  # the operation, and its stage
+    operation: str
+    stage: Stage
+    request: Request = field(repr=False)
     routine: Routine[Reply] = field(compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"run the routine of {self.what}"
+        return f"run the routine of {self.operation} in {self.stage}"
 
 
 Plan: TypeAlias = PassThrough | Translate | ReplyThenMirror | Run
@@ -75,9 +78,10 @@ class Planner:
         self.fast_path = FastPath(pair)
         self._pair = pair
         self._strategy = strategy
+        self._rows = LADDERS[strategy]
         self._callers_name = pair.caller.name
         self._key_length = len(pair.caller.key_names)
-        stamped = any(row.stamped_source for row in LADDERS[strategy].values())
+        stamped = any(row.stamped_source for row in self._rows.values())
         self._may_show_stamps = stamped or pair.view == "target"
         self._singles: dict[tuple[Stage, int], dict[str, Plan | None]] = {}
 
@@ -104,8 +108,8 @@ class Planner:
             if plan is not None and self._is_plain(operation, request):
                 return plan
         elif (
-            self._may_pass(stage, operation)
-            and fault_in(operation, request) is None
+            fault_in(operation, request) is None
+            and self._may_pass(stage, ramp_percent, operation, request)
             and self._route(stage, ramp_percent, operation, request, is_followed=is_followed) is None
         ):
             return PASS_THROUGH  # found without a copy: a routine that is not begun has looked at nothing
@@ -123,14 +127,15 @@ class Planner:
     ) -> Plan:
         """Plan with a routine, which keeps the request; PassThrough where it needs none. `sent`: it is on its way
         already, by itself."""
-        what, fault = f"{operation} in {stage}", fault_in(operation, request)
+        fault = fault_in(operation, request)
         if fault is not None:
-            row = LADDERS[self._strategy][stage]
-            return Run(what, refuse_malformed(self._pair, row, operation, request, fault, sent=sent))
-        routine = self._route(stage, ramp_percent, operation, request, is_followed=is_followed)
-        if routine is None:
-            return Run(what, passing()) if sent else PASS_THROUGH
-        return Run(what, routine)
+            routine = refuse_malformed(self._pair, self._rows[stage], operation, request, fault, sent=sent)
+        else:
+            found = self._route(stage, ramp_percent, operation, request, is_followed=is_followed)
+            if found is None and not sent:
+                return PASS_THROUGH
+            routine = found or passing()
+        return Run(operation, stage, request, routine)
 
     def follow_up(self, stage: Stage, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:
         """Return the routine that a ReplyThenMirror leaves: it forwards, and the reply has come already."""
@@ -141,7 +146,7 @@ class Planner:
 
     def serves_alone(self, stage: Stage) -> bool:
         """Whether in this stage the caller's table is all that counts, and holds nothing of ours."""
-        row = LADDERS[self._strategy][stage]
+        row = self._rows[stage]
         return row.authority == self._pair.view and row.writes is Writes.PLAIN and not row.stamped_source
 
     def _is_plain(self, operation: str, request: Request) -> bool:
@@ -155,7 +160,7 @@ class Planner:
     def _plan_singles(self, stage: Stage, ramp_percent: int) -> dict[str, Plan | None]:
         """Plan the operations on one item, as far as the stage alone tells; None: their routine runs."""
         any_request: Request = {"TableName": self._callers_name, "Key": {}, "Item": {}}
-        row, pair = LADDERS[self._strategy][stage], self._pair
+        row, pair = self._rows[stage], self._pair
         other = other_side(pair.view)
         plans: dict[str, Plan | None] = {}
         for operation in SINGLE_ITEM:
@@ -164,29 +169,25 @@ class Planner:
             if self._route(stage, ramp_percent, operation, any_request) is None:
                 plans[operation] = PASS_THROUGH
             elif row.authority == other and not pair.mapping.source_key_extras and not pair.mapping.target_key_extras:
-                if (not row.compare and row.fallback is Fallback.NONE) if reads else row.writes is Writes.PLAIN:
-                    plans[operation] = Translate(other)
+                is_alone = not row.compare and row.fallback is Fallback.NONE if reads else row.writes is Writes.PLAIN
+                plans[operation] = Translate(other) if is_alone else None
             elif row.authority == pair.view == "source" and not row.stamped_source:
-                plans[operation] = REPLY_THEN_MIRROR if mirrors(row, ramp_percent, reads=reads) else None
+                is_later = not is_ramped(row, ramp_percent) if reads else row.writes is Writes.MIRRORED
+                plans[operation] = REPLY_THEN_MIRROR if is_later else None
         return plans
 
-    def _may_pass(self, stage: Stage, operation: str) -> bool:
-        """Whether a request on several items may need no routine in this stage."""
-        row = LADDERS[self._strategy][stage]
-        return row.authority == self._pair.view and (operation in READS or row.writes is Writes.PLAIN)
+    def _may_pass(self, stage: Stage, ramp_percent: int, operation: str, request: Request) -> bool:
+        """Whether a request on several items is likely to need no routine in this stage."""
+        row = self._rows[stage]
+        if operation in WRITES:
+            return write_passes(self._pair, row, operation, request)
+        return read_passes(self._pair, row, ramp_percent, request)
 
     def _route(
         self, stage: Stage, ramp_percent: int, operation: str, request: Request, *, is_followed: bool = False
     ) -> Routine[Reply] | None:
         pair = replace(self._pair, is_followed=True) if is_followed else self._pair
         return route(pair, stage, ramp_percent, operation, request, strategy=self._strategy)
-
-
-def mirrors(row: Row, ramp_percent: int, *, reads: bool) -> bool:
-    """Whether all that follows a reply of the source is left for later."""
-    if reads:
-        return row.ramp is Ramp.NONE or not ramp_percent
-    return row.writes is Writes.MIRRORED
 
 
 def passing() -> Routine[Reply]:

@@ -37,7 +37,8 @@ from crossfade.core.request.own_keys import in_own_keys, needs_whole_key, with_o
 from crossfade.core.request.placeholders import avoid_placeholder_clash
 from crossfade.core.request.service_errors import with_service_errors
 from crossfade.core.request.stamp_names import hide_stamp_name, tell_stamp_name
-from crossfade.core.stages import LADDERS, Ramp, Row, Stage, Writes, other_side
+from crossfade.core.stages import LADDERS, Row, Stage, Writes, other_side
+from crossfade.core.sync.ramp import is_ramped
 from crossfade.core.tables.pair import Pair
 from crossfade.core.write.single import write
 from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected
@@ -128,14 +129,7 @@ def on_callers_table(
     """`own`: the request as the caller's own table takes it."""
     alone = row.authority == pair.view
     reads = operation in READS or operation in DESCRIBING
-    if (
-        alone
-        and not reads
-        and row.writes is Writes.PLAIN
-        and not needs_whole_key(pair, operation, request)
-        and not (operation == "TransactWriteItems" and keeps_token(pair, request))
-        and ((pair.view == "source" and not row.stamped_source) or shows_nothing(operation, request))
-    ):
+    if not reads and write_passes(pair, row, operation, request):
         return None
     if operation in PARTIQL:
         if alone and row.writes is Writes.PLAIN:
@@ -145,7 +139,7 @@ def on_callers_table(
             f"{UNTOUCHED}",
             next_step="use the operations on items (GetItem, PutItem, UpdateItem, Query, TransactWriteItems, ...)",
         )
-    if reads and alone and pair.view == "source" and passes(row, ramp_percent, request):
+    if reads and read_passes(pair, row, ramp_percent, request):
         return None
     moved = avoid_placeholder_clash(request)
     routine = routine_of(pair, row, ramp_percent, operation, moved.request)
@@ -153,7 +147,7 @@ def on_callers_table(
         routine = moved.told(routine)
     routine = with_mapping_errors(routine)
     forwarded = row.authority == pair.view == "source" and row.writes not in (Writes.LOCKSTEP, Writes.STAMPED)
-    on_ramp = reads and ramp_percent > 0 and row.ramp is not Ramp.NONE  # the target may answer
+    on_ramp = reads and is_ramped(row, ramp_percent)
     if in_own_words or (forwarded and not on_ramp):
         return routine
     if operation in ENTRIES_MAX:
@@ -195,11 +189,22 @@ def shows_nothing(operation: str, request: Request) -> bool:
     return operation not in MAY_SHOW and not any(name in request for name in SHOWING)
 
 
-def passes(row: Row, ramp_percent: int, request: Request) -> bool:
-    """Whether the source alone answers a read, and nothing follows."""
+def write_passes(pair: Pair, row: Row, operation: str, request: Request) -> bool:
+    """True if the caller's table alone takes a write as it is, and its reply shows nothing of ours."""
+    return (
+        row.authority == pair.view
+        and row.writes is Writes.PLAIN
+        and not needs_whole_key(pair, operation, request)
+        and not (operation == "TransactWriteItems" and keeps_token(pair, request))
+        and ((pair.view == "source" and not row.stamped_source) or shows_nothing(operation, request))
+    )
+
+
+def read_passes(pair: Pair, row: Row, ramp_percent: int, request: Request) -> bool:
+    """True if the source alone answers a read, and nothing follows."""
     if row.stamped_source or row.compare or is_marked(request):
         return False
-    return row.ramp is Ramp.NONE or not ramp_percent
+    return row.authority == pair.view == "source" and not is_ramped(row, ramp_percent)
 
 
 def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:

@@ -126,12 +126,12 @@ class Client:
             if isinstance(plan, Translate):
                 there = self.operations.planner.fast_path.request(operation, request, self.world.stamp)
                 if there is None:
-                    plan = self.operations.run_instead(operation, request, ticket, fresh, is_followed=False)
+                    plan = self.operations.run_instead(operation, fresh(request), ticket)
         except (NotPossibleInStage, ServiceRejected, StageUncertain) as error:
             told(None, error, False)
             return
         if isinstance(plan, Run):
-            running = self.operations.run(operation, request, ticket, plan)
+            running = self.operations.run(ticket, plan)
             self._start(calling, running.routine, running.scope, partial(self._ended, calling, running))
             return
         call = Call("source", operation, request)

@@ -10,11 +10,16 @@ from crossfade.core.stages import Ramp, Row, Side
 
 def serving_side(row: Row, ramp_percent: int, request: Request, name: str) -> Side:
     """Return the side that answers a read of `name` (a key or a partition): the target if the ramp covers it."""
-    if row.authority == "target" or row.ramp is Ramp.NONE or not ramp_percent:
+    if row.authority == "target" or not is_ramped(row, ramp_percent):
         return row.authority
     if row.ramp is Ramp.EVENTUAL and request.get("ConsistentRead"):
         return row.authority
     return "target" if ramp_bucket(name) < ramp_percent else row.authority
+
+
+def is_ramped(row: Row, ramp_percent: int) -> bool:
+    """True if the target answers some reads that the authority would answer without a ramp."""
+    return row.ramp is not Ramp.NONE and ramp_percent > 0
 
 
 def ramp_bucket(name: str) -> int:

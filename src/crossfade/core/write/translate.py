@@ -81,7 +81,7 @@ def translate_request(
     """The caller's own call (or, `by_ourselves`, one of ours) with `side`'s table and key, and a fresh stamp on the
     target; answered in its terms.
 
-    `absent` is carried out where there was no item, as far as the answer tells (see core/write/translate.py)."""
+    `absent` is carried out where there was no item, as far as the answer tells (see `telling`)."""
     check_form(operation, request)
     moved = yield from translate_action(pair, side, operation, request, key)
     if absent is not None:
