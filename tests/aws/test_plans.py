@@ -33,8 +33,15 @@ class Tickets:
         self._stage = stage
         self._ramp_percent = ramp_percent
 
+    @property
+    def reading(self) -> Ticket:
+        return self.begin(False, 0.0)
+
     def begin(self, strict: bool, _now: float) -> Ticket:
         return Ticket(self._stage, 1, self._ramp_percent, 1, strict)
+
+    def release(self, _ticket: Ticket) -> None:
+        """It is over."""
 
     def may_send(self, _ticket: Ticket, _now: float) -> None:
         """It may."""
@@ -69,7 +76,8 @@ def test_what_passes_or_is_mirrored_behind_its_reply_is_what_routing_says(
             ticket, plan = operations.begin(operation, request, 0.0)
             routine = route(pair, stage, ramp_percent, operation, request, strategy=strategy)
             assert (routine is None) == (plan is PASS_THROUGH)
-            if plan is not REPLY_THEN_MIRROR or routine is None:
+            assert ticket is not None or plan is PASS_THROUGH
+            if plan is not REPLY_THEN_MIRROR or routine is None or ticket is None:
                 continue
             scope = TicketScope(agent, ticket, lambda work, _: later.append(work), lambda: 0.0)
             assert local.begin(routine, scope) == Forward(None)
@@ -146,6 +154,7 @@ def test_what_is_translated_goes_as_the_routine_would_send_it(operation: str) ->
         request = {"TableName": "orders", **given}
         ticket, plan = operations.begin(operation, request, 0.0)
         assert plan == Translate("target")
+        assert ticket is not None
         there = operations.planner.fast_path.request(operation, request, lambda: "stamp")
         routine = route(pair, Stage.COMPLETE, 0, operation, request)
         assert routine is not None
@@ -247,6 +256,7 @@ def test_a_request_is_routed_once_and_copied_once(
         assert len(routed) <= 1
         assert len(copies) == isinstance(plan, Run)
         if isinstance(plan, Run):
+            assert ticket is not None
             running = operations.run(ticket, plan)
             assert running.own() is plan.request is copies[0]
             running.routine.close()

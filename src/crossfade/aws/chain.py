@@ -5,12 +5,13 @@ source of the next: what the first makes of a request is what the second gets to
 
     crossfade-serving        an event of ours: which chains an emitter's handlers are of
     provide-client-params    note whether the caller chose the token of its transaction: botocore makes one up later
-    before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context
+    before-parameter-build   last: the parameters are attribute values by now; keep them in the call's context, and
+                             serialise them ourselves where another request will be sent (see `serializing`)
     choose-signer            where a caller wants it, requests are signed in less time (see `signer`)
     before-call              each in turn may take the operation over, or let it go on with another request
     request-created          once an attempt
-    before-parse             an answer that we take part in is read by us, in a tenth of the time that botocore takes
-    needs-retry              our own writes are not sent again; which attempts of a caller's had no answer is noted
+    before-parse             of reads: what we take part in is parsed by us, in a tenth of the time that botocore takes
+    needs-retry              of writes: our own are not sent again; which attempts of a caller's had no answer is noted
     after-call               first, before a resource converts the answer; each in turn, the last one first
     after-call-error         likewise; what goes wrong in one on the way comes to those before it as such an error
 
@@ -29,20 +30,23 @@ from contextvars import ContextVar
 from typing import Any, Final, cast
 
 from crossfade.aws.clients import SERVICE
-from crossfade.aws.hooks import CHOSEN, PARAMETERS, Hooks, Short
+from crossfade.aws.hooks import CHOSEN, IS_TEXT, PARAMETERS, Hooks, Short
 from crossfade.aws.lean.decoding import decoded
 from crossfade.aws.lean.operations import LeanOperation, operation_of
 from crossfade.aws.own_calls import CARRIED, ERROR_FROM, OWN, SERVER_ERROR, restore_parameters, send_once, take_reply
+from crossfade.aws.serializing import SetAside, placeholder, serialized
 from crossfade.aws.signer import choose_signer
 from crossfade.aws.unknown import KNOWN, refuse_unknown
 from crossfade.core.effects import Reply, Request
-from crossfade.core.request.names import WRITES
+from crossfade.core.request.names import READS, WRITES
 from crossfade.errors import ConfigurationError
 from crossfade.migration import Migration
 
 TRANSACT: Final = "TransactWriteItems"
 WORTHWHILE_BYTES: Final = 200  # of an answer; what is shorter holds no item to speak of
+BEFORE_CALL: Final = f"before-call.{SERVICE}"
 CHOOSE_SIGNER: Final = f"choose-signer.{SERVICE}"
+ASIDE: Final = "crossfade:aside"  # in a call's context: its request, where botocore was given a placeholder
 SERVING: Final = "crossfade-serving"  # an event of our own, which botocore does not emit
 # Whether the request sent last, in this thread or task, is one that we take part in. To be wrong costs time only.
 TAKES_PART: Final[ContextVar[bool]] = ContextVar("crossfade_ours", default=False)
@@ -57,6 +61,7 @@ class HookChain:
         self._signing: frozenset[Hooks] = frozenset()  # those that want the quick signer
         self._backwards: tuple[Hooks, ...] = ()
         self._operations: dict[str, LeanOperation] = {}
+        self._aside: weakref.WeakSet[SetAside] = weakref.WeakSet()  # of calls that have not come to `before_call`
 
     def claim(self, migration: Migration, *, is_session: bool) -> None:
         """Reserve the migration's place before anything is joined.
@@ -116,7 +121,14 @@ class HookChain:
         if not self._hooks:
             _ = _CHAINS.pop(self._emitter, None)
             for _, event, _ in self._events():
-                self._emitter.unregister(event, unique_id=self._unique_id(event))
+                if event != BEFORE_CALL:
+                    self._emitter.unregister(event, unique_id=self._unique_id(event))
+            self._leave_calls()
+
+    def _leave_calls(self) -> None:
+        """Unregister the event that gives calls their own request back, once no call lacks it."""
+        if not self._aside:
+            self._emitter.unregister(BEFORE_CALL, unique_id=self._unique_id(BEFORE_CALL))
 
     def _unique_id(self, event: str) -> str:
         """A client has the handlers of the session that it was made from, under their ids, for ever: so a chain's own
@@ -149,9 +161,9 @@ class HookChain:
             ("register", SERVING, self.serves),
             ("register_first", f"provide-client-params.{SERVICE}.{TRANSACT}", self.provide_client_params),
             ("register_last", f"before-parameter-build.{SERVICE}", self.before_parameter_build),
-            ("register", f"before-call.{SERVICE}", self.before_call),
+            ("register", BEFORE_CALL, self.before_call),
             ("register_last", f"request-created.{SERVICE}", self.request_created),
-            ("register", f"before-parse.{SERVICE}", self.before_parse),
+            *(("register", f"before-parse.{SERVICE}.{read}", self.before_parse) for read in sorted(READS)),
             *(("register_first", f"needs-retry.{SERVICE}.{write}", self.needs_retry) for write in sorted(WRITES)),
             ("register_first", f"after-call.{SERVICE}", self.after_call),
             ("register_first", f"after-call-error.{SERVICE}", self.after_call_error),
@@ -163,12 +175,33 @@ class HookChain:
     def provide_client_params(self, params: Request, context: dict[str, Any], **_: Any) -> None:
         context[CHOSEN] = "ClientRequestToken" in params
 
-    def before_parameter_build(self, params: Request, context: dict[str, Any], **_: Any) -> None:
+    def before_parameter_build(self, params: Request, model: Any, context: dict[str, Any], **_: Any) -> None:
+        context[PARAMETERS] = params
         if OWN.get() is not None:
             restore_parameters(params)
-        context[PARAMETERS] = params
+        elif len(self._hooks) == 1 and model.name in self._hooks[0].translated:
+            self._set_aside(model.name, params, context)
 
-    def request_created(self, request: Any, **_: Any) -> None:
+    def _set_aside(self, operation: str, params: Request, context: dict[str, Any]) -> None:
+        """Serialise the parameters ourselves, if they are plain enough, and have botocore look at a placeholder."""
+        body = serialized(operation, params) if self._hooks[0].is_translated(params) else None
+        if body is None:
+            return
+        context[PARAMETERS] = dict(params)
+        aside = context[ASIDE] = SetAside(params, body)
+        self._aside.add(aside)
+        params.clear()
+        params.update(placeholder(operation, context[PARAMETERS]))
+
+    def _put_back(self, params: dict[str, Any], context: dict[str, Any]) -> None:
+        aside: SetAside = context.pop(ASIDE)
+        params["body"], context[IS_TEXT] = aside.body, True
+        aside.parameters.update(context[PARAMETERS])  # the placeholder's are among them
+        self._aside.discard(aside)
+        if not self._hooks:
+            self._leave_calls()
+
+    def request_created(self, request: Any, operation_name: str, **_: Any) -> None:
         own = OWN.get()
         if own is not None and own.carried and own.operation in WRITES:
             for each in own.carried:
@@ -177,7 +210,8 @@ class HookChain:
         for hooks in self._hooks:
             if hooks.request_created(request):
                 ours = True
-        _token = TAKES_PART.set(ours)
+        if operation_name in READS:
+            _token = TAKES_PART.set(ours)
 
     def needs_retry(
         self,
@@ -187,9 +221,10 @@ class HookChain:
         **more: Any,
     ) -> None:
         """After each attempt of a write. What DynamoDB refuses it has not done, so only the others count."""
-        if caught_exception is not None or (response is not None and response[0].status_code >= SERVER_ERROR):
-            for hooks in self._hooks:
-                hooks.had_no_answer(request_dict["context"])
+        if response is not None and response[0].status_code < SERVER_ERROR:
+            return
+        for hooks in self._hooks:
+            hooks.had_no_answer(request_dict["context"])
         send_once(response=response, caught_exception=caught_exception, **more)
 
     def before_parse(
@@ -224,9 +259,9 @@ class HookChain:
         response_dict["body"] = b""
 
     def refuse_unknown(self, model: Any, context: dict[str, Any]) -> None:
-        """Raise NotPossibleInStage for an operation that no migration can look after (see `unknown`)."""
+        """Raise NotPossibleInStage for an operation that is not KNOWN and that no migration can look after."""
         parameters: Request | None = context.get(PARAMETERS)
-        if model.name not in KNOWN and parameters is not None:
+        if parameters is not None:
             for hooks in self._hooks:
                 refuse_unknown(hooks, model, parameters)
 
@@ -244,7 +279,10 @@ class HookChain:
 
 class SyncChain(HookChain):
     def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
-        self.refuse_unknown(model, context)
+        if ASIDE in context:
+            self._put_back(params, context)
+        if model.name not in KNOWN:
+            self.refuse_unknown(model, context)
         row = self._hooks
         if len(row) == 1:
             alone: Short | None = row[0].before_call(model, params, context)
@@ -296,7 +334,10 @@ class SyncChain(HookChain):
 
 class AioChain(HookChain):
     async def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
-        self.refuse_unknown(model, context)
+        if ASIDE in context:
+            self._put_back(params, context)
+        if model.name not in KNOWN:
+            self.refuse_unknown(model, context)
         row = self._hooks
         if len(row) == 1:
             alone: Short | None = await row[0].before_call(model, params, context)

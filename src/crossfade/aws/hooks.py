@@ -46,6 +46,7 @@ from crossfade.errors import CrossfadeError, ServiceRejected, StageUncertain, Un
 RETRY_PAUSE_SECONDS_MAX: Final = 60.0
 SINGLE_TABLE: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
 PARAMETERS: Final = "crossfade:parameters"  # in a call's context: its parameters, as attribute values
+IS_TEXT: Final = "crossfade:is_text"  # there if no value in the parameters is binary
 CHOSEN: Final = "crossfade:chosen"  # there if the caller chose the token of its transaction
 MULTI_TABLE: Final = (READS | WRITES | DESCRIBING | SETTING) - SINGLE_TABLE
 Short = tuple[ShortAnswer, Reply]
@@ -79,6 +80,7 @@ class Hooks:
         self.taking = True  # False lets all new operations pass
         self.only = True  # no other migration is on this client
         self.is_followed = False  # a later migration of a chain is, whose source is our target
+        self.translated: set[str] = set()  # the operations whose last request was sent to the other table
         self._is_here = is_here
         self._tables = frozenset({engine.pair.source.name, engine.pair.target.name})
         self._claim_key = f"crossfade:{name}:{engine.pair.view}:claim"
@@ -95,6 +97,10 @@ class Hooks:
         raise NotImplementedError
 
     # --- events that run no routine
+
+    def is_translated(self, parameters: Request) -> bool:
+        """Whether a request, which may be malformed, is likely to be translated, if its operation is."""
+        return self.taking and parameters.get("TableName") == self.engine.pair.caller.name
 
     def request_created(self, request: Any) -> bool:
         """Whether the answer is one that we look at."""
@@ -161,16 +167,19 @@ class Hooks:
         own = partial(from_wire, params["body"])
         try:
             ticket, plan = operations.begin(operation, parameters, now, own, is_followed=self.is_followed)
-            if isinstance(plan, Translate) and not self._sent_translated(operation, ticket, params, context):
+            if ticket is None:
+                return None
+            if type(plan) is not Translate:
+                self.translated.discard(operation)
+            elif self._sent_translated(operation, ticket, params, context):
+                self.translated.add(operation)
+            else:
                 plan = operations.run_instead(operation, own(parameters), ticket, is_followed=self.is_followed)
         except (ServiceRejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
-        if isinstance(plan, Run):
+        if type(plan) is Run:
             return operations.run(ticket, plan)
-        if plan is PASS_THROUGH and not ticket.strict:  # a read that does not ask for the latest value
-            engine.agent.release(ticket)
-            return None
-        forwarded = Forwarded(operation, parameters, ticket, now, plan, own, changed=isinstance(plan, Translate))
+        forwarded = Forwarded(operation, parameters, ticket, now, plan, own, None, type(plan) is Translate)
         context[self._claim_key] = engine.in_flight.add(forwarded)
         return forwarded
 
@@ -178,11 +187,12 @@ class Hooks:
         """Whether the request is plain enough; then it is the other table's from now on."""
         engine, body = self.engine, params["body"]
         try:
-            request: Request = context[PARAMETERS] if BINARY.search(body) is None else from_wire(body)
+            is_text = IS_TEXT in context or BINARY.search(body) is None
+            request: Request = context[PARAMETERS] if is_text else from_wire(body)
             there = engine.operations.planner.fast_path.request(operation, request, engine.local.new_stamp)
             if there is None:
                 return False
-            params["body"] = encoded(there)
+            params["body"] = encoded(there, is_text=IS_TEXT in context)
         except ServiceRejected:  # it cannot be sent, which the routine says
             return False
         except BaseException:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from crossfade.aws.answers import fresh
@@ -50,7 +50,7 @@ class RunningOperation:
         return self.plan.request
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Forwarded:
     """A request of the caller that is on its way, whose reply is waited for: by its routine, or by its ticket only."""
 
@@ -62,9 +62,9 @@ class Forwarded:
     own: Callable[[], Request]  # a copy of it, for a routine that runs afterwards
     running: RunningOperation | None = None
     changed: bool = False  # the request that is sent is another than the caller's
-    attempts: int = 0
-    unsure: bool = False  # an attempt had no answer, so it may have been carried out, or may be yet
-    caller: asyncio.Task[Any] | None = None  # on asyncio: the task that calls
+    attempts: int = field(default=0, init=False)
+    unsure: bool = field(default=False, init=False)  # an attempt had no answer: it may have been carried out, or may be
+    caller: asyncio.Task[Any] | None = field(default=None, init=False)  # on asyncio: the task that calls
 
 
 class Operations:
@@ -101,12 +101,18 @@ class Operations:
         own: Callable[[Request], Request] = fresh,
         *,
         is_followed: bool = False,
-    ) -> tuple[Ticket, Plan]:
-        """Return the operation's ticket and its plan; see Planner.plan.
+    ) -> tuple[Ticket | None, Plan]:
+        """Return the operation's ticket and its plan; see Planner.plan. No ticket: the request passes through, and
+        nobody need know when it ends.
 
         Raises StageUncertain, ServiceRejected or NotPossibleInStage: nothing may be sent, and nothing is left open.
         """
-        ticket = self._agent.begin(is_strict(operation, request), now)
+        strict = operation in WRITES or is_strict(operation, request)
+        if not strict:
+            now_obeyed = self._agent.reading
+            if self.planner.passes(now_obeyed.stage, now_obeyed.ramp_percent, operation, request):
+                return None, PASS_THROUGH
+        ticket = self._agent.begin(strict, now)
         try:
             plan = self.planner.plan(
                 ticket.stage, ticket.ramp_percent, operation, request, own, is_followed=is_followed
@@ -114,8 +120,12 @@ class Operations:
         except BaseException:
             self._agent.release(ticket)
             raise
-        if plan is PASS_THROUGH and operation not in SINGLE_ITEM:
-            self._tell_foreseen(ticket, operation, request)
+        if plan is PASS_THROUGH:
+            if operation not in SINGLE_ITEM:
+                self._tell_foreseen(ticket, operation, request)
+            if not strict:
+                self._agent.release(ticket)
+                return None, plan
         return ticket, plan
 
     def run(self, ticket: Ticket, plan: Run) -> RunningOperation:
@@ -154,7 +164,7 @@ class Operations:
         be given that instead. `reply` None: an error came."""
         plan = forwarded.plan
         if plan is not PASS_THROUGH:
-            if reply is None or isinstance(plan, Run):
+            if reply is None or type(plan) is Run:
                 return False, None
             if plan is REPLY_THEN_MIRROR:
                 if may_land or STAMP in (reply.get("Item") or reply.get("Attributes") or ()):

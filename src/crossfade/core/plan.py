@@ -115,6 +115,11 @@ class Planner:
             return PASS_THROUGH  # found without a copy: a routine that is not begun has looked at nothing
         return self.run(stage, ramp_percent, operation, own(request), is_followed=is_followed)
 
+    def passes(self, stage: Stage, ramp_percent: int, operation: str, request: Request) -> bool:
+        """Whether it is plain that a request on one item goes out as it is, and that nothing follows."""
+        singles = self._singles.get((stage, ramp_percent))  # none of a stage in which nothing was planned yet
+        return singles is not None and singles.get(operation) is PASS_THROUGH and self._is_plain(operation, request)
+
     def run(
         self,
         stage: Stage,
@@ -155,7 +160,7 @@ class Planner:
             return False
         if self._may_show_stamps and (not shows_nothing(operation, request) or names_stamp(request)):
             return False  # its reply may show a stamp, or its condition may look at one
-        return len(mapping_in(request.get("Key"))) <= self._key_length  # of a longer one, each side takes its own
+        return "Key" not in request or len(mapping_in(request["Key"])) <= self._key_length  # else each takes its own
 
     def _plan_singles(self, stage: Stage, ramp_percent: int) -> dict[str, Plan | None]:
         """Plan the operations on one item, as far as the stage alone tells; None: their routine runs."""

@@ -15,7 +15,7 @@ from crossfade.aws.answers import fresh
 from crossfade.aws.operation import Forwarded, OperationOutcome, Operations, RunningOperation
 from crossfade.control.agent import Agent
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
-from crossfade.core.plan import PASS_THROUGH, REPLY_THEN_MIRROR, WITHOUT_ROUTINE, Run, Translate
+from crossfade.core.plan import REPLY_THEN_MIRROR, WITHOUT_ROUTINE, Run, Translate
 from crossfade.core.request.names import WRITES
 from crossfade.core.stages import LADDERS, Row
 from crossfade.core.tables.pair import Pair
@@ -123,20 +123,19 @@ class Client:
         try:
             ticket, plan = self.operations.begin(operation, request, self.world.now)
             there = None
-            if isinstance(plan, Translate):
+            if ticket is not None and isinstance(plan, Translate):
                 there = self.operations.planner.fast_path.request(operation, request, self.world.stamp)
                 if there is None:
                     plan = self.operations.run_instead(operation, fresh(request), ticket)
         except (NotPossibleInStage, ServiceRejected, StageUncertain) as error:
             told(None, error, False)
             return
-        if isinstance(plan, Run):
+        if ticket is not None and isinstance(plan, Run):
             running = self.operations.run(ticket, plan)
             self._start(calling, running.routine, running.scope, partial(self._ended, calling, running))
             return
         call = Call("source", operation, request)
-        if plan is PASS_THROUGH and not ticket.strict:  # a read that does not ask for the latest value
-            self.agent.release(ticket)
+        if ticket is None:  # a read that does not ask for the latest value
             scope = Scope(call)
             self._start(calling, forwarding(None), scope, lambda reply, error: told(reply, error, scope.sent))
             return

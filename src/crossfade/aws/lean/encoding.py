@@ -18,11 +18,14 @@ from crossfade.errors import ServiceRejected
 BINARY: Final = re.compile(rb'"BS?"')  # one search, and cheaper than two for substrings
 
 
-def encoded(request: Request) -> bytes:
-    """Raises ServiceRejected for what cannot be JSON."""
+def encoded(request: Request, *, is_text: bool = False) -> bytes:
+    """Return the JSON of a request. `is_text`: no text in it is given for a binary value.
+
+    Raises ServiceRejected for what cannot be JSON.
+    """
     try:
         body = orjson.dumps(request, default=_base64)
-        if BINARY.search(body) is not None and _has_text(request):
+        if not is_text and BINARY.search(body) is not None and _has_text(request):
             body = orjson.dumps(_text_as_bytes(request), default=_base64)
     except (TypeError, ValueError, RecursionError) as error:
         raise ServiceRejected("ValidationException", f"the request cannot be sent: {error}") from error
