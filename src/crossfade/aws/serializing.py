@@ -24,7 +24,7 @@ DEPTH_MAX: Final = 8  # of lists and maps in a value; what is deeper is left to 
 
 def serialized(operation: str, request: Request) -> bytes | None:
     """Return the JSON of a request on one item; None where botocore might refuse it or would write it otherwise."""
-    if REQUIRED_MAPS[operation] not in request or not request.keys() <= FAST_PARAMETERS[operation]:
+    if not {"TableName", REQUIRED_MAPS[operation]} <= request.keys() <= FAST_PARAMETERS[operation]:
         return None
     for name, value in request.items():
         shape = type(value)  # pyright: ignore[reportUnknownVariableType]
