@@ -18,7 +18,8 @@ from crossfade.cli.outcome import EXIT_STATUSES, INTERRUPTED, status_of
 from crossfade.cli.screen import Screen
 from crossfade.errors import ConfigurationError, CrossfadeError
 
-# In the order in which a migration needs them. Each is the object of that name in crossfade/cli/<name>.py.
+# In the order in which a migration needs them. Each is the object of that name in crossfade/cli/<name>.py; the demo has
+# a folder of its own, which a checkout has and an installed package has not.
 COMMANDS: Final = (
     "new",
     "check",
@@ -46,7 +47,17 @@ HELP_NAMES: Final = ["-h", "--help"]
 
 
 def is_there(name: str) -> bool:
-    return importlib.util.find_spec(f"crossfade.cli.{name}") is not None
+    return name != "demo" or importlib.util.find_spec("crossfade.demo") is not None
+
+
+@click.command(hidden=True, add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1)
+def demo_elsewhere(words: tuple[str, ...]) -> None:  # noqa: ARG001 - whatever they are
+    """Say where the demo is, in place of `crossfade demo`."""
+    raise ConfigurationError(
+        "the demo is no part of the installed package: it plays in a checkout of crossfade",
+        next_step="make demo, in the root of a checkout",
+    )
 
 
 class App(click.Group):
@@ -56,9 +67,12 @@ class App(click.Group):
         return [name for name in COMMANDS if is_there(name)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS or not is_there(cmd_name):
+        if cmd_name not in COMMANDS:
             return None
-        found: Any = getattr(importlib.import_module(f"crossfade.cli.{cmd_name}"), cmd_name)
+        if not is_there(cmd_name):
+            return demo_elsewhere
+        module = "crossfade.demo.command" if cmd_name == "demo" else f"crossfade.cli.{cmd_name}"
+        found: Any = getattr(importlib.import_module(module), cmd_name)
         assert isinstance(found, click.Command)  # noqa: S101 - the impossible
         return found
 

@@ -6,6 +6,10 @@ import sys
 
 import click
 
+from crossfade.demo.main import run
+from crossfade.demo.performance import Settings
+from crossfade.demo.proof import quick_settings
+
 ITEMS_MIN = 400  # below that some kinds of documents would not exist
 
 
@@ -31,10 +35,6 @@ def demo(items: int, seed: int, applications: int, quick: bool, json_output: boo
       crossfade demo --items 500000 --seed 7
       crossfade demo --quick --json
     """
-    from crossfade.demo.main import run
-    from crossfade.demo.performance import Settings
-    from crossfade.demo.proof import quick_settings
-
     if quick:
         settings = quick_settings(min(items, 2_000), seed, applications=applications)
     else:
