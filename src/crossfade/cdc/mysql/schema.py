@@ -163,3 +163,16 @@ def _json_columns(connection: Connection, schema: str, table: str) -> set[str]:
     )
     found = (re.fullmatch(r"json_valid\(`((?:[^`]|``)+)`\)", clause.strip()) for (clause,) in checks or [])
     return {match[1].replace("``", "`") for match in found if match}
+
+
+def rows_estimated(connection: Connection, tables: Iterable[str]) -> int:
+    """Return the number of rows that the source's statistics estimate."""
+    total = 0
+    for name in tables:
+        schema, _, table = name.partition(".")
+        found = connection.texts(
+            "SELECT COALESCE(table_rows, 0) FROM information_schema.tables "  # noqa: S608  literals
+            f"WHERE table_schema = {text_literal(schema)} AND table_name = {text_literal(table)}"
+        )
+        total += sum(int(rows) for (rows,) in found)
+    return total

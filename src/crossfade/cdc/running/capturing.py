@@ -12,29 +12,23 @@ come round that was sent after it was loaded.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from crossfade.cdc.changes import Change
-from crossfade.cdc.checkpoints import Checkpoint, Checkpoints
-from crossfade.cdc.etl.applier import Counts
+from crossfade.cdc.checkpoints import Checkpoint
 from crossfade.cdc.etl.direct import Carried, carry
 from crossfade.cdc.etl.progress import Progress as EtlProgress
 from crossfade.cdc.etl.reasons import Reasons
 from crossfade.cdc.etl.standing import Resting
 from crossfade.cdc.mysql.errors import SourceGone
-from crossfade.cdc.mysql.positions import Counting, Position, reaches
+from crossfade.cdc.mysql.positions import Position, reaches
 from crossfade.cdc.mysql.preflight import lacks, require
-from crossfade.cdc.mysql.reader import LogReader, SchemaChange, Told, position_now
-from crossfade.cdc.mysql.resuming import read_on_from
-from crossfade.cdc.mysql.snapshot import Progress, Snapshot
-from crossfade.cdc.mysql.source import Source, text_literal
-from crossfade.cdc.mysql.watermarks import Watermarks
+from crossfade.cdc.mysql.schema import rows_estimated
+from crossfade.cdc.mysql.snapshot import Progress
+from crossfade.cdc.mysql.source import Source
 from crossfade.cdc.mysql.wire import may_replicate
 from crossfade.cdc.publishing import (
     AGAIN_SECONDS,
@@ -48,10 +42,10 @@ from crossfade.cdc.running.leased import Leased
 from crossfade.cdc.running.pipeline import HEARTBEAT_SECONDS, MARK_SECONDS, Pipeline
 from crossfade.cdc.running.reporting import Reporting
 from crossfade.cdc.running.rounds import Rounds, reached_by_all
-from crossfade.cdc.terms import Term
-from crossfade.control.capturing import put_schema
+from crossfade.cdc.running.telling import Telling
+from crossfade.cdc.running.tracking import Look, Tracked
 from crossfade.control.jobs import claim_job, finish_job, load_checkpoints, means_nothing, save_checkpoint
-from crossfade.control.records import Job, Role, SchemaRecord
+from crossfade.control.records import Job, Role
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
 from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.loop import run_on_own_loop
@@ -59,23 +53,7 @@ from crossfade.jobs.session import NoteFunction
 
 CALLS_MAX: Final = 64  # of the bulk client: what is under way without Kafka, and the control plane's own
 LOOK_SECONDS: Final = 0.25
-STATEMENT_SHOWN: Final = 120  # characters of a change of the schema: a line
-DIGEST_LENGTH: Final = 16
 BEGUN: Final = "begun"  # of the job's one segment: this run's snapshot has begun, and may be gone on with
-
-
-@dataclass(slots=True)
-class Look:
-    """How far it is, for whoever shows it."""
-
-    snapshot_rows: int = 0
-    snapshot_rows_total: int = 0  # as the source estimates them
-    tables_done: int = 0
-    tables_total: int = 0
-    changes: int = 0  # read and safe, those of the snapshot among them
-    counts: Counts = field(default_factory=Counts)  # without Kafka: of the target
-    lag_events: int = -1
-    lag_seconds: float = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,35 +64,6 @@ class Captured:
     look: Look
     seconds: float
     resumed: bool = False
-
-
-@dataclass(slots=True)
-class _Tracked:
-    """Checkpoints, and the last one that was saved."""
-
-    checkpoints: Checkpoints
-    last: Checkpoint = field(default_factory=Checkpoint)
-
-    def take(self) -> Checkpoint:
-        self.last = self.checkpoints.take()
-        return self.last
-
-    def save(self, checkpoint: Checkpoint) -> None:
-        self.checkpoints.save(checkpoint)
-        self.last = checkpoint
-
-    @property
-    def term(self) -> Term:
-        return self.checkpoints.term
-
-    def has_reached(self, position: Position) -> bool:
-        """Whether all up to there is safe."""
-        return bool(self.last.position) and reaches(Position.of_text(self.last.position), position)
-
-    @property
-    def is_told(self) -> bool:
-        """Whether a snapshot is, and is safe where it was told to."""
-        return bool(self.last.snapshot) and Progress.of_text(self.last.snapshot).finished
 
 
 def run_capture(
@@ -164,7 +113,6 @@ class _Run:
         once: bool,
         seconds: float | None,
     ) -> None:
-        self._past_removals = past_removals
         self._once = once
         self._end: Position | None = None  # of the log when it began, where that is far enough
         self._pipeline = pipeline
@@ -173,14 +121,22 @@ class _Run:
         self._on_look = on_look
         self._backfill = backfill
         self._until = None if seconds is None else time.monotonic() + seconds
-        self._tracked = _Tracked(pipeline.checkpoints())
-        self._marks = Watermarks(pipeline.migration.marks_schema)
+        self._tracked = Tracked(pipeline.checkpoints())
         self._look = Look(tables_total=len(pipeline.migration.tables))
         self._carried = Carried()
         self._published: Published | None = None  # with Kafka
         self._leased: Leased | None = None
         self._reporting: Reporting | None = None
         self._rounds = Rounds(pipeline, source) if pipeline.theirs else None
+        self._telling = Telling(
+            pipeline,
+            source,
+            self._tracked,
+            self._look,
+            backfill=backfill,
+            past_removals=past_removals,
+            rounds=self._rounds,
+        )
         self._reached: Position | None = None  # the last mark up to which all is applied, of those that went round
 
     async def work(self, note: NoteFunction, *, again: bool, from_now: bool) -> Captured:
@@ -196,7 +152,7 @@ class _Run:
                 claim = await leased.run(claim_job(leased.agent, pipeline.caller, Job.BACKFILL, 1, again=again))
             found = await asyncio.to_thread(self._tracked.take)
             if from_now and self._rounds is None:
-                found = Checkpoint(str(await asyncio.to_thread(self._end_after, found.position)))
+                found = Checkpoint(str(await asyncio.to_thread(self._telling.end_after, found.position)))
             await asyncio.to_thread(self._prepare, found)
             if claim is not None:
                 segment = (await leased.run(load_checkpoints(claim)))[0]
@@ -204,7 +160,7 @@ class _Run:
                     await asyncio.to_thread(self._tracked.save, Checkpoint(found.position, ""))
                     segment = await leased.run(save_checkpoint(claim, replace(segment, counts={BEGUN: 1})))
             if self._once or (self._backfill and self._rounds is not None):
-                self._end = await asyncio.to_thread(self._now)
+                self._end = await asyncio.to_thread(self._telling.now)
             await self._carry(leased)
             if claim is not None and segment is not None and self._tracked.is_told:
                 counts = {"rows": self._look.snapshot_rows, "changes": self._look.changes}
@@ -229,7 +185,7 @@ class _Run:
                 lacks(
                     connection,
                     migration.tables,
-                    watermarks=self._marks,
+                    watermarks=self._telling.marks,
                     may_replicate=None
                     if self._rounds is not None
                     else lambda: may_replicate(self._source, migration.source.server_id),
@@ -254,7 +210,7 @@ class _Run:
         self._reporting = Reporting(
             pipeline,
             leased,
-            end_of_log=self._now,
+            end_of_log=self._telling.now,
             progress=self._carried.progress if direct else self._come_round if self._rounds else pipeline.progress,
             letters_left=(lambda: 0) if direct else pipeline.letters_left,
             letters_why=Reasons(pipeline.letters_why),
@@ -306,11 +262,11 @@ class _Run:
             pipeline.topics,
             pipeline.kafka,
             self._tracked,
-            lambda: position_now(self._source),
-            self._marks.name if self._backfill else "",
-            lambda log, kept: self._noticing(self._beside(log, kept) if self._backfill else log),
+            self._telling.now,
+            self._telling.watermarks,
+            self._telling.told,
             heartbeat_seconds=HEARTBEAT_SECONDS,
-            past_removals=self._past_removals,
+            past_removals=self._telling.past_removals,
         )
         _ = capture.run(self._stop, publish)
 
@@ -353,22 +309,11 @@ class _Run:
 
     async def _into_target_once(self, leased: Leased) -> None:
         run = await leased.begun(self._stop)
-        kept, migration = self._tracked.last, self._pipeline.migration
-        position = await asyncio.to_thread(self._position_to_read, kept)
-        reader = await asyncio.to_thread(
-            lambda: LogReader(
-                self._source,
-                migration.tables,
-                position,
-                server_id=migration.source.server_id,
-                watermarks=self._marks.name if self._backfill else "",
-                heartbeat_seconds=HEARTBEAT_SECONDS,
-                past_removals=self._past_removals,
-            )
-        )
+        kept = self._tracked.last
+        reader = await asyncio.to_thread(self._telling.reader, kept)
         try:
             _ = await carry(
-                self._noticing(self._beside(reader, kept.snapshot) if self._backfill else reader),
+                self._telling.told(reader, kept.snapshot),
                 self._pipeline.destination(),
                 run,
                 self._tracked,
@@ -379,64 +324,6 @@ class _Run:
             )
         finally:
             reader.close()
-
-    def _position_to_read(self, kept: Checkpoint) -> Position:
-        """On the server that answers now, which may be another one."""
-        if not kept.position:
-            return self._now()
-        return read_on_from(
-            self._source,
-            Position.of_text(kept.position),
-            lambda moved: self._tracked.save(replace(kept, position=str(moved))),
-        )
-
-    def _now(self) -> Position:
-        """Return where the log ends, as a position that what is applied can reach."""
-        return position_now(self._source) if self._rounds is None else self._rounds.send()
-
-    def _end_after(self, kept: str) -> Position:
-        """Return where the log ends; on a server whose files count anew, in a later epoch."""
-        if not kept:
-            return self._now()
-        before, now = Position.of_text(kept), self._now()
-        anew = (before.counting, before.server) != (now.counting, now.server) and Counting.MARIADB is not now.counting
-        return position_now(self._source, epoch=before.epoch + anew)
-
-    def _beside(self, log: Iterable[Told], kept: str) -> Iterator[Told | Progress]:
-        """The log, and in it the rows of a snapshot, which reads through a connection of its own."""
-        look = self._look
-        with self._source.connect() as connection:
-            snapshot = Snapshot(
-                connection,
-                self._marks,
-                self._pipeline.migration.tables,
-                name=self._pipeline.migration.name,
-                new_mark=lambda: secrets.token_hex(12),
-                progress=Progress.of_text(kept) if kept else None,
-            )
-            for told in snapshot.beside(log):
-                if isinstance(told, Progress):
-                    look.tables_done = len(told.done)
-                elif isinstance(told, Change):
-                    look.changes += 1
-                    look.snapshot_rows += told.origin == "snapshot"
-                yield told
-
-    def _noticing(self, told: Iterable[Told | Progress]) -> Iterator[Told | Progress]:
-        """Pass on what the log tells; that columns may be others is kept first, since gates ask for it."""
-        pipeline = self._pipeline
-        for each in told:
-            if isinstance(each, SchemaChange):
-                whole = f"{each.table} {each.position} {each.statement}".encode()
-                statement = " ".join(each.statement.split())
-                record = SchemaRecord(
-                    sha256(whole).hexdigest()[:DIGEST_LENGTH],
-                    each.table,
-                    statement if len(statement) <= STATEMENT_SHOWN else f"{statement[:STATEMENT_SHOWN]}...",
-                    pipeline.caller.clock(),
-                )
-                pipeline.run(put_schema(pipeline.control, record))
-            yield each
 
     # --- showing
 
@@ -451,16 +338,3 @@ class _Run:
                 self._look.changes = self._look.counts.changes
             self._on_look(self._look)
             await asyncio.sleep(LOOK_SECONDS)
-
-
-def rows_estimated(connection: Any, tables: Iterable[str]) -> int:
-    """Return the number of rows that the source's statistics estimate."""
-    total = 0
-    for name in tables:
-        schema, _, table = name.partition(".")
-        found = connection.texts(
-            "SELECT COALESCE(table_rows, 0) FROM information_schema.tables "  # noqa: S608  literals
-            f"WHERE table_schema = {text_literal(schema)} AND table_name = {text_literal(table)}"
-        )
-        total += sum(int(rows) for (rows,) in found)
-    return total

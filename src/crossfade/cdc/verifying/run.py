@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 
 from crossfade.cdc.applying import Destination
 from crossfade.cdc.changes import Version
+from crossfade.cdc.mysql.schema import rows_estimated
 from crossfade.cdc.mysql.source import Source
-from crossfade.cdc.running.capturing import rows_estimated
 from crossfade.cdc.verifying.comparing import Comparer, Seen, Suspect
 from crossfade.cdc.verifying.pages import ItemPages, Pages, PartPages, RowPages
 from crossfade.cdc.verifying.reading import SourceReads

@@ -11,7 +11,8 @@ import click
 
 from crossfade.cdc.connecting import source_of_environment
 from crossfade.cdc.etl.lanes import IN_FLIGHT_MAX
-from crossfade.cdc.running.capturing import Captured, Look, check_stage, run_capture
+from crossfade.cdc.running.capturing import Captured, check_stage, run_capture
+from crossfade.cdc.running.tracking import Look
 from crossfade.cdc.topics import DMS, MARKS, Debezium, Kafka
 from crossfade.cli.opened import Note, OpenedRows
 from crossfade.cli.outcome import DONE, NOT_YET
