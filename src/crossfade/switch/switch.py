@@ -34,11 +34,11 @@ from crossfade.switch.declaring import Operation, Read, Write, declared, method_
 from crossfade.switch.driving import SwitchThreadDriver
 from crossfade.switch.flags import Flag
 from crossfade.switch.intents import Intents
-from crossfade.switch.invoking import Invoke, Raised, Repositories
+from crossfade.switch.invoking import Invoke, Repositories
 from crossfade.switch.membership import Membership, Timing
 from crossfade.switch.mirror import KeepsEqual, Mirror
 from crossfade.switch.refusals import Refusal, Refusals
-from crossfade.switch.switchboard import Call, SwitchAgent, Switchboard, SwitchScope
+from crossfade.switch.switchboard import Call, SwitchAgent, Switchboard, UnderWay
 
 HELD_LOOK_SECONDS: Final = 0.01  # how often a held write looks whether it may begin; a poll of the stage takes longer
 LANDING_SECONDS: Final = 30.0  # as long as most drivers wait for an answer
@@ -196,19 +196,9 @@ class Switch:
         since = clock()
         while (call := self._admitted(operation, invoke, since)) is None:
             time.sleep(HELD_LOOK_SECONDS)
-        scope = SwitchScope(board.agent, call.ticket, board.put, clock)
-        error: BaseException | None = None
-        try:
-            return self._driver.run(board.routine(call), scope)
-        except Raised as raised:
-            error = raised.error
-        except BaseException as other:
-            error = other
-            raise
-        finally:
-            board.ended(call, scope, error, clock())
-        assert error is not None  # noqa: S101 - see above
-        raise error  # the application's own, as it was raised
+        with UnderWay(board, call, clock) as under_way:
+            return self._driver.run(board.routine(call), under_way.scope)
+        raise under_way.raised
 
     async def _await(self, operation: Operation, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         board, clock = self._membership.board, self._membership.clock
@@ -216,19 +206,9 @@ class Switch:
         since = clock()
         while (call := self._admitted(operation, invoke, since)) is None:
             await asyncio.sleep(HELD_LOOK_SECONDS)
-        scope = SwitchScope(board.agent, call.ticket, board.put, clock)
-        error: BaseException | None = None
-        try:
-            return await self._membership.driver.run(board.routine(call), scope)
-        except Raised as raised:
-            error = raised.error
-        except BaseException as other:
-            error = other
-            raise
-        finally:
-            board.ended(call, scope, error, clock())
-        assert error is not None  # noqa: S101 - see above
-        raise error  # the application's own, as it was raised
+        with UnderWay(board, call, clock) as under_way:
+            return await self._membership.driver.run(board.routine(call), under_way.scope)
+        raise under_way.raised
 
     def _invoke(self, operation: Operation, arguments: tuple[Any, ...], named: dict[str, Any]) -> Invoke:
         if not self._started or os.getpid() != self._pid:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from crossfade.control.agent import Agent, Ticket
 from crossfade.control.records import RepairRecord
 from crossfade.control.repairs import forget_repair, put_repair
 from crossfade.core.effects import Later, Note, Now, Routine
-from crossfade.core.stages import FREEZE, Ramp, Row, Side, Writes
+from crossfade.core.stages import FREEZE, Ramp, Row, Side
 from crossfade.core.sync.ramp import ramp_bucket
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError, DatabaseError, Held
@@ -106,7 +107,7 @@ class Switchboard:
 
     def mirrors(self, row: Row) -> bool:
         """Whether what is written to the authority of this stage is ours to bring to the other side."""
-        return row.writes in (Writes.MIRRORED, Writes.HELD) and not self.carries(row)
+        return row.keeps_equal and not self.carries(row)
 
     def carries(self, row: Row) -> bool:
         """Whether the log does that."""
@@ -250,6 +251,36 @@ class Switchboard:
         finally:
             self.intents.write_ended(intent, now, float("-inf"))
         yield from Later("mirror", intent.text, self.mirrored(intent, row))
+
+
+class UnderWay:
+    """`with UnderWay(board, call, clock) as under_way`: carry the call out within it, and it is ended, once, however
+    that went. What a method of a repository raised leaves the block quietly, and is the application's to get."""
+
+    def __init__(self, board: Switchboard, call: Call, clock: Callable[[], float]) -> None:
+        self.scope = SwitchScope(board.agent, call.ticket, board.put, clock)
+        self._board = board
+        self._call = call
+        self._clock = clock
+        self._raised: BaseException | None = None
+
+    @property
+    def raised(self) -> BaseException:
+        """The application's own error, as it was raised."""
+        assert self._raised is not None  # noqa: S101 - nothing else goes on behind the block
+        return self._raised
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Raises StageUncertain when the answer must not be given."""
+        if isinstance(error, Raised):
+            error = self._raised = error.error
+        self._board.ended(self._call, self.scope, error, self._clock())
+        return self._raised is not None
 
 
 def nothing() -> Routine[None]:
