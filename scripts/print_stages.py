@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from crossfade.core.stages import ALL_LADDERS, Fallback, Gate, Order, Ramp, Row, Stage, Writes
+from crossfade.core.stages import ALL_LADDERS, Fallback, Gate, Ramp, Row, Stage, Writes
 
 HEAD = """\
 # The stages
@@ -151,8 +151,8 @@ def section(strategy: str) -> list[str]:
 def orders(rows: dict[Stage, Row]) -> list[str]:
     """In whose order pages go."""
     merged = [stage for stage, row in rows.items() if row.merges]
-    of_target = [stage for stage, row in rows.items() if row.order in (Order.TARGET, Order.TARGET_MARKED)]
-    marked = [stage for stage, row in rows.items() if row.order in (Order.SOURCE_MARKED, Order.TARGET_MARKED)]
+    of_target = [stage for stage, row in rows.items() if row.order.side == "target"]
+    marked = [stage for stage, row in rows.items() if row.order.is_marked]
     consistent = [stage for stage, row in rows.items() if row.authority == "target" and not row.merges]
     text = f"Scans, and Queries of an index, go in the source's order, and from `{of_target[0]}` on in the target's"
     if consistent[0] != of_target[0]:

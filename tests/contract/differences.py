@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias, cast
 from crossfade.core.items import ValidationError, size_bytes
 from crossfade.core.mapping import STAMP
 from crossfade.core.request.limits import STAMP_BYTES
-from crossfade.core.stages import Order, Ramp, Writes
+from crossfade.core.stages import Ramp, Writes
 from tests.contract.answers import list_of
 from tests.contract.engine_facts import Trace, as_the_service
 from tests.contract.shapes import View
@@ -120,7 +120,7 @@ def walked(combination: Combination, *, consistent: bool) -> View | None:
     row = combination.row
     if row.merges:
         return None
-    if row.order in (Order.TARGET, Order.TARGET_MARKED):
+    if row.order.side == "target":
         return "target"
     return "target" if consistent and row.authority == "target" else "source"
 
@@ -258,7 +258,7 @@ def concerned(op: Op) -> frozenset[str]:
 
 def marked(combination: Combination, _operation: str) -> bool:
     """Where a page may be begun in one table's order while a stage near would begin it in the other's."""
-    return combination.kind.is_chain or combination.row.order in (Order.SOURCE_MARKED, Order.TARGET_MARKED)
+    return combination.kind.is_chain or combination.row.order.is_marked
 
 
 # --- capacity

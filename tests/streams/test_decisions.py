@@ -66,6 +66,15 @@ def test_every_stage_has_a_meaning() -> None:
     }
 
 
+def test_the_meaning_of_each_stage() -> None:
+    """In the order of the ladder; it follows from how the stage's writes are made."""
+    assert {strategy: " ".join(meanings.values()) for strategy, meanings in MEANINGS.items()} == {
+        "dual-write": "untold compared compared compared compared compared compared stray",
+        "copy-on-write": "untold stamped stamped stamped stamped stray",
+        "freeze": "untold compared compared compared compared compared compared stray",
+    }
+
+
 def test_a_strategy_without_mirrors_has_nothing_to_replicate() -> None:
     """It is refused, with what to do instead."""
     key: dict[str, Kind] = {"pk": "S"}

@@ -16,7 +16,7 @@ from crossfade.control.jobs import ALL_THERE, Claim, save_checkpoint, way_to_equ
 from crossfade.control.records import SegmentCheckpoint
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
-from crossfade.core.stages import ALL_LADDERS, Stage, Writes
+from crossfade.core.stages import ALL_LADDERS, Row, Stage
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.bulk import Segment, scan_page
@@ -37,27 +37,25 @@ class PageCopy:
 def check_stage(strategy: str, stage: Stage) -> None:
     """Raises NotPossibleInStage where the source is not the authority that clients mirror to the target."""
     row = ALL_LADDERS[strategy][stage]
-    if row.writes is Writes.DRAINED or (row.writes is Writes.MIRRORED and row.authority == "source"):
+    if row.takes_backfill:
         return
+    behind = row.leaves_target_behind
+    next_step = way_to_equal(strategy) if behind else whether_missing(row)
     if strategy == "copy-on-write":
         raise NotPossibleInStage(
             f"the backfill runs in the stage drain, when nothing new is written to the source; now it is {stage}",
-            next_step=way_to_equal(strategy) if row.leaves_target_behind else whether_missing(stage),
-        )
-    if stage is Stage.OFF:
-        raise NotPossibleInStage(
-            "the backfill runs in the stages dualwrite and shadow; now it is off, and nobody mirrors what is written",
-            next_step=way_to_equal(strategy),
+            next_step=next_step,
         )
     raise NotPossibleInStage(
-        f"the backfill runs in the stages dualwrite and shadow; now it is {stage}",
-        next_step=whether_missing(stage),
+        f"the backfill runs in the stages dualwrite and shadow; now it is {stage}"
+        + (", and nobody mirrors what is written" if behind else ""),
+        next_step=next_step,
     )
 
 
-def whether_missing(stage: Stage) -> str:
+def whether_missing(row: Row) -> str:
     """What to do above the stages of the backfill."""
-    if stage is Stage.COMPLETE:
+    if row.is_final:
         return ALL_THERE
     return "crossfade verify tells whether anything is missing; --repair puts it there"
 

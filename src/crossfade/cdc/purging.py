@@ -115,7 +115,7 @@ class Purged:
 
 def check_stage(stage: Stage) -> None:
     """Raises NotPossibleInStage where it means nothing: nothing is carried, so nothing has left a tombstone."""
-    if stage is not Stage.COMPLETE and not FREEZE[stage].keeps_equal:
+    if FREEZE[stage].leaves_target_behind:
         raise means_nothing("purge", FREEZE_STRATEGY, stage)
 
 

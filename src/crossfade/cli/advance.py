@@ -12,7 +12,7 @@ from crossfade.cli.options import StageName, Where, quoted, with_execute, with_j
 from crossfade.cli.planning import check_known, neighbour, ramp_step, walk_plan
 from crossfade.cli.plans import Plan, closed_exit, go_on, unchanged
 from crossfade.cli.screen import Screen
-from crossfade.control.gate_texts import way_to_complete
+from crossfade.control.gate_texts import way_to_complete, without_ramp
 from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings
 from crossfade.control.survey import Survey
 from crossfade.core.stages import ALL_LADDERS, Ramp, Stage, ladder
@@ -85,8 +85,7 @@ def goal_of(look_: Survey, to: Stage | None, ramp: int | None) -> Stage:
             f"{goal} is below {state.stage}", next_step=f"crossfade rollback --to {goal} --execute"
         )
     if ramp and ALL_LADDERS[state.strategy][goal].ramp is Ramp.NONE:
-        ramps = ", ".join(stage for stage, row in ALL_LADDERS[state.strategy].items() if row.ramp is not Ramp.NONE)
-        raise NotPossibleInStage(f"stage {goal} has no ramp", next_step=f"ramp in one of: {ramps}")
+        raise without_ramp(state.strategy, goal)
     return goal
 
 

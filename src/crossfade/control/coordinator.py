@@ -13,7 +13,7 @@ from typing import Final
 from crossfade.control.carrying import put_fence, read_carrier
 from crossfade.control.fallbacks import begin_counting, fallback_records
 from crossfade.control.freezing import FROZEN_LOOK_SECONDS, GIVE_UP_PART, HOLD_SECONDS, way_out
-from crossfade.control.gate_texts import table_to_look_at
+from crossfade.control.gate_texts import table_to_look_at, without_ramp
 from crossfade.control.gates import (
     QUIET_DAYS,
     RAMP_GATES,
@@ -121,8 +121,7 @@ class Coordinator:
         if state.ramp_percent == percent:
             return (yield from self._settled())
         if percent and ALL_LADDERS[state.strategy][state.stage].ramp is Ramp.NONE:
-            stages = ", ".join(s for s, row in ALL_LADDERS[state.strategy].items() if row.ramp is not Ramp.NONE)
-            raise NotPossibleInStage(f"stage {state.stage} has no ramp", next_step=f"ramp in one of: {stages}")
+            raise without_ramp(state.strategy, state.stage)
         return (yield from self._ramp(state, percent))
 
     def cancel(self) -> Routine[None]:

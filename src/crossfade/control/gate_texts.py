@@ -7,7 +7,8 @@ from typing import Final
 
 from crossfade.control.fallbacks import Fallbacks, moment
 from crossfade.control.records import Lease, RefusalRecord, State
-from crossfade.core.stages import Gate, Stage
+from crossfade.core.stages import ALL_LADDERS, Gate, Ramp, Stage
+from crossfade.errors import NotPossibleInStage
 
 HITS_NAMED: Final = 3
 LEASES_NAMED: Final = 3
@@ -28,6 +29,12 @@ def way_to_complete(stage: Stage, migration: str) -> str:
     """The commands that lead from a stage to the last one."""
     walk = "" if stage is Stage.RAMPDOWN else f"crossfade advance --to {Stage.RAMPDOWN} --execute, then "
     return walk + completing(migration)
+
+
+def without_ramp(strategy: str, stage: Stage) -> NotPossibleInStage:
+    """The refusal of a ramp in a stage that has none, with the stages that have one."""
+    ramps = ", ".join(each for each, row in ALL_LADDERS[strategy].items() if row.ramp is not Ramp.NONE)
+    return NotPossibleInStage(f"stage {stage} has no ramp", next_step=f"ramp in one of: {ramps}")
 
 
 def table_to_look_at(state: State, gates: Iterable[Gate]) -> str:

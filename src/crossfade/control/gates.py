@@ -114,8 +114,6 @@ def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
         wanted |= {Gate.BACKFILLED, Gate.VERIFIED}
     if rows[to].is_single and rows[state.stage].merges:
         wanted |= {Gate.EMPTY}  # there nobody looks at the target
-    if to is Stage.COMPLETE:
-        wanted |= {Gate.VERIFIED}
     if rows[to].holds and rows[state.stage].holds:  # what a replication says of its lag, the fence says exactly
         return tuple(gate for gate in Gate if gate in wanted | {Gate.PASSED})
     if rows[to].holds:  # in either direction: nobody is to be held up for a gate that is closed anyway

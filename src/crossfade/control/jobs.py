@@ -167,8 +167,7 @@ def means_nothing(what: str, strategy: str, stage: Stage, why: str = ONE_SIDED) 
 
 def backfill_comes_first(claim: Claim, strategy: str, stage: Stage) -> bool:
     """Whether what the target lacks is the backfill's to bring: none was complete when this job began."""
-    row = ALL_LADDERS[strategy][stage]
-    return not claim.record.backfill_run and row.keeps_equal and row.authority == "source"
+    return not claim.record.backfill_run and ALL_LADDERS[strategy][stage].follows_source
 
 
 ALL_THERE: Final = "crossfade cleanup (it retires the old table; what the new one holds is all there is)"
@@ -176,7 +175,7 @@ ALL_THERE: Final = "crossfade cleanup (it retires the old table; what the new on
 
 def way_to_equal(strategy: str) -> str:
     """The command that leads to the first stage in which the target has, or gets, all that the source has."""
-    to = next(stage for stage, row in ALL_LADDERS[strategy].items() if row.keeps_equal or row.drains)
+    to = next(stage for stage, row in ALL_LADDERS[strategy].items() if row.takes_verify)
     return f"crossfade advance --to {to} --execute"
 
 

@@ -104,9 +104,9 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
     seen = sightings if sightings is not None else Sightings()
     seen.see(leases, now)
     copies = state.strategy == "copy-on-write"
-    looked_at = state.target if copies and state.stage is not Stage.COMPLETE else ""
-    holds = ALL_LADDERS[state.strategy][state.stage].holds
-    evidence = yield from Evidence.read(control, looked_at, fallbacks=copies, refusals=True, passing=holds)
+    row = ALL_LADDERS[state.strategy][state.stage]
+    looked_at = state.target if copies and not row.is_final else ""
+    evidence = yield from Evidence.read(control, looked_at, fallbacks=copies, refusals=True, passing=row.holds)
     jobs: list[JobView] = []
     for job, record in ((Job.BACKFILL, evidence.backfill), (Job.VERIFY, evidence.verify)):
         if record is not None:
@@ -120,7 +120,7 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         migration=control.migration,
         control_table=control.table,
         state=state,
-        summary=ALL_LADDERS[state.strategy][state.stage].summary,
+        summary=row.summary,
         clients=clients,
         jobs=tuple(jobs),
         readers=(yield from _readers(control)),
@@ -182,36 +182,25 @@ def _steps(state: State, evidence: Evidence) -> tuple[StepView | None, StepView 
         return StepView(to, judged, all(finding.is_open or finding.gate == "confirmed" for finding in judged))
 
     up = step(stages[place + 1]) if place + 1 < len(stages) else None
-    down = step(stages[place - 1]) if place and state.stage is not Stage.COMPLETE else None
+    down = step(stages[place - 1]) if place and not ALL_LADDERS[state.strategy][state.stage].is_final else None
     return up, down
 
 
 def _way_back(state: State, down: StepView | None) -> str:
-    rows = ALL_LADDERS[state.strategy]
-    if state.strategy == "copy-on-write":
-        return _way_back_of_copies(state)
-    if state.stage is Stage.COMPLETE:
-        return "none: the source has not been kept equal since complete was entered"
-    if rows[state.stage].authority == "target":
+    row = ALL_LADDERS[state.strategy][state.stage]
+    if row.is_final:
+        how = "looked at" if state.strategy == "copy-on-write" else "kept equal"
+        return f"none: the source has not been {how} since {state.stage} was entered"
+    if row.is_alone("source"):
+        return "nothing has changed yet"
+    if row.authority == "source":
+        return f"open: the source decides; rollback leads back to {Stage.OFF}"
+    if row.keeps_equal:
         needs = " (needs a verify that finds nothing)" if down is None or not down.possible else ""
         return f"open: the source is kept equal, so rollback leads back to {Stage.OFF}{needs}; complete ends that"
-    if state.stage is Stage.OFF:
-        return "nothing has changed yet"
-    return f"open: the source decides; rollback leads back to {Stage.OFF}"
-
-
-def _way_back_of_copies(state: State) -> str:
-    match state.stage:
-        case Stage.OFF:
-            return "nothing has changed yet"
-        case Stage.STAMP:
-            return f"open: the source decides; rollback leads back to {Stage.OFF}"
-        case Stage.PREPARE:
-            return f"open while {state.target} is empty: the source has every item"
-        case Stage.COMPLETE:
-            return "none: the source has not been looked at since complete was entered"
-        case _:
-            return f"down to prepare, where both tables are used; not to off: {state.target} has what only it has"
+    if row.leaves_target_behind:
+        return f"open while {state.target} is empty: the source has every item"
+    return f"down to prepare, where both tables are used; not to off: {state.target} has what only it has"
 
 
 def _next(state: State, evidence: Evidence, up: StepView | None, *, waiting: bool) -> tuple[str, str]:
@@ -225,9 +214,8 @@ def _next(state: State, evidence: Evidence, up: StepView | None, *, waiting: boo
         return f"crossfade advance --to {state.stage} --execute", f"waits until every client has entered {state.stage}"
     rows = ALL_LADDERS[state.strategy]
     row, beyond = rows[state.stage], next_resting(ladder(state.strategy), state.stage, 1, rows)
-    on_the_way_up = row.keeps_equal and row.authority == "source"
     order = (Gate.BACKFILLED, Gate.REPLICATED, Gate.VERIFIED) if evidence.carriage is not None else RAMP_GATES
-    early = findings(order, state, evidence) if on_the_way_up else ()
+    early = findings(order, state, evidence) if row.follows_source else ()
     closed = next((finding for finding in (*early, *up.findings) if not finding.is_open), None)
     if closed is None:
         return f"crossfade advance --to {beyond} --execute", ""

@@ -152,7 +152,7 @@ class Planner:
     def serves_alone(self, stage: Stage) -> bool:
         """Whether in this stage the caller's table is all that counts, and holds nothing of ours."""
         row = self._rows[stage]
-        return row.authority == self._pair.view and row.writes is Writes.PLAIN and not row.stamped_source
+        return row.is_alone(self._pair.view) and not row.stamped_source
 
     def _is_plain(self, operation: str, request: Request) -> bool:
         """Whether the stage alone tells how this request on one item goes."""

@@ -77,8 +77,8 @@ def route(
             pair, given = pair.of_caller_alone(), own
         routine = on_callers_table(pair, stage, row, ramp_percent, operation, given, own, in_own_words=in_own_words)
         return routine if own is request else in_own_keys(routine, request, own)
-    if operation in WRITES and stage is not Stage.OFF:
-        refuse_other_table(pair, stage, operation, request)
+    if operation in WRITES and row.guards_other:
+        refuse_other_table(pair, operation, request)
     return None
 
 
@@ -111,8 +111,7 @@ def refuse(refusal: ServiceRejected) -> Routine[Reply]:
 def needs_no_counterpart(pair: Pair, row: Row) -> bool:
     """Whether the target serves its own callers alone: they may write by now what the mapping cannot take back. Items
     that are to have the attributes of both keys still need it, and so do pages that were begun in an earlier stage."""
-    alone = row.authority == pair.view == "target" and row.writes is Writes.PLAIN
-    return alone and not pair.mapping.source_key_extras
+    return pair.view == "target" and row.is_final and not pair.mapping.source_key_extras
 
 
 def on_callers_table(
@@ -127,12 +126,11 @@ def on_callers_table(
     in_own_words: bool,
 ) -> Routine[Reply] | None:
     """`own`: the request as the caller's own table takes it."""
-    alone = row.authority == pair.view
     reads = operation in READS or operation in DESCRIBING
     if not reads and write_passes(pair, row, operation, request):
         return None
     if operation in PARTIQL:
-        if alone and row.writes is Writes.PLAIN:
+        if row.is_alone(pair.view):
             return stated()
         raise NotPossibleInStage(
             f"PartiQL on {pair.caller.name}, which is being migrated, cannot be carried out in stage {stage}"
@@ -192,8 +190,7 @@ def shows_nothing(operation: str, request: Request) -> bool:
 def write_passes(pair: Pair, row: Row, operation: str, request: Request) -> bool:
     """True if the caller's table alone takes a write as it is, and its reply shows nothing of ours."""
     return (
-        row.authority == pair.view
-        and row.writes is Writes.PLAIN
+        row.is_alone(pair.view)
         and not needs_whole_key(pair, operation, request)
         and not (operation == "TransactWriteItems" and keeps_token(pair, request))
         and ((pair.view == "source" and not row.stamped_source) or shows_nothing(operation, request))
@@ -238,10 +235,10 @@ def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request:
             return write(pair, row, cast("WriteName", operation), request)
 
 
-def refuse_other_table(pair: Pair, stage: Stage, operation: str, request: Request) -> None:
+def refuse_other_table(pair: Pair, operation: str, request: Request) -> None:
     """A write to the table that only crossfade writes, by an application that speaks the other's key shape."""
     other = other_side(pair.view)
-    if stage is Stage.COMPLETE or not names_any(operation, request, frozenset({pair.table(other).name})):
+    if not names_any(operation, request, frozenset({pair.table(other).name})):
         return
     raise NotPossibleInStage(
         f"{operation} on {pair.table(other).name}: crossfade itself writes this table until the stage is complete;"

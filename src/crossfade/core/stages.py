@@ -71,6 +71,15 @@ class Order(StrEnum):
     TARGET = "target"
     TARGET_MARKED = "target, and cursors say so"
 
+    @property
+    def side(self) -> Side:
+        return "target" if self in (Order.TARGET, Order.TARGET_MARKED) else "source"
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether cursors of the order's own side say so too."""
+        return self in (Order.SOURCE_MARKED, Order.TARGET_MARKED)
+
 
 class Gate(StrEnum):
     """What must hold before a stage may be entered on the way up."""
@@ -105,10 +114,28 @@ class Row:
             return False
         return view == "source" or self.writes is Writes.PLAIN
 
+    def takes_alone(self, view: Side) -> bool:
+        """Whether the caller's own write goes out as it is, and by itself."""
+        return self.takes_as_it_is(view) and self.writes is not Writes.LOCKSTEP
+
+    def is_alone(self, view: Side) -> bool:
+        """Whether the caller's own table is all that is used."""
+        return self.authority == view and self.writes is Writes.PLAIN
+
+    @property
+    def guards_other(self) -> bool:
+        """Whether crossfade alone writes the table that applications do not name."""
+        return self.writes is not Writes.PLAIN
+
     @property
     def is_single(self) -> bool:
         """Whether one side alone is used, so that the other falls behind."""
         return self.writes in (Writes.PLAIN, Writes.STAMPED)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the source falls behind, so that nothing leads back."""
+        return self.is_alone("target")
 
     @property
     def leaves_target_behind(self) -> bool:
@@ -129,6 +156,21 @@ class Row:
     def keeps_equal(self) -> bool:
         """Whether what is written reaches both sides, so that one may be compared with the other, or made equal."""
         return self.writes in (Writes.MIRRORED, Writes.LOCKSTEP, Writes.HELD)
+
+    @property
+    def follows_source(self) -> bool:
+        """Whether the target is kept equal to the source, which decides."""
+        return self.keeps_equal and self.authority == "source"
+
+    @property
+    def takes_backfill(self) -> bool:
+        """Whether a copy of an item of the source may be put into the target: who writes it later writes there too."""
+        return self.writes is Writes.DRAINED or (self.writes is Writes.MIRRORED and self.authority == "source")
+
+    @property
+    def takes_verify(self) -> bool:
+        """Whether one side may be asked what the other should have of it."""
+        return self.keeps_equal or self.drains
 
     @property
     def holds(self) -> bool:
@@ -333,6 +375,11 @@ def ladder(strategy: str, *, lockstep: bool = True, prepare: bool = True) -> tup
     """The stages in order. False exists to show that a rule is needed: it leaves those stages out."""
     kept = {Writes.LOCKSTEP: lockstep, Writes.PREPARED: prepare}
     return tuple(stage for stage, row in ALL_LADDERS[strategy].items() if kept.get(row.writes, True))
+
+
+def resting(strategy: str) -> tuple[Stage, ...]:
+    """The stages in which one may stay, in order."""
+    return tuple(stage for stage, row in ALL_LADDERS[strategy].items() if not row.holds)
 
 
 def path(stages: tuple[Stage, ...], start: Stage, end: Stage) -> tuple[Stage, ...]:

@@ -20,7 +20,6 @@ from crossfade.sim.history import KeyName, Operation, Repeated
 from crossfade.sim.model import Action, Answer
 
 # Where a token without a mark is taken for one of the target's order.
-IN_ANOTHER_ORDER: Final = frozenset({Order.TARGET_MARKED, Order.TARGET})
 PAGES_MAX: Final = 40  # of a few items: a walk that takes more goes in circles
 
 Successor = Callable[[Client], Client | None]
@@ -88,7 +87,7 @@ class Walk:
             return
         row = following.row
         is_consistent = row.keeps_equal and row.authority == "target" and not self.action.is_eventual
-        if given.order is Order.SOURCE and (row.order in IN_ANOTHER_ORDER or is_consistent):
+        if given.order is Order.SOURCE and (row.order.side == "target" or is_consistent):
             return  # a token that was kept for so long is worth nothing: docs/attach.md
         self._page(following)
 

@@ -259,7 +259,7 @@ class Run:
             return
         stage = self.state().stage
         row = self.rows[stage]
-        if not (row.keeps_equal or row.drains):
+        if not row.takes_verify:
             return  # the other side is not kept, or not yet
         if self.claims_equality() and (unequal := self._differences()):
             what = f"in {stage} the records say that all is well, but {len(unequal)} keys are {self._wrong}"

@@ -1,4 +1,4 @@
-"""What a write of the source means in a stage: the one table of it, and how it is applied to one record.
+"""What a write of the source means in a stage, told by how writes are made in it, and what it means of one record.
 
 In dual-write and freeze what is written to the source carries no mark, so in most stages a write is told by what
 follows it: crossfade's own reach both tables, and so both agree within moments; a stray write leaves a difference
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from crossfade.core.stages import FREEZE_STRATEGY, Side, Stage
+from crossfade.core.stages import ALL_LADDERS, Row, Side, Stage, Writes
 from crossfade.streams.changes import Change
 
 
@@ -25,35 +25,25 @@ class Meaning(StrEnum):
     STRAY = "stray"  # crossfade does not write there, so every write is a stray one
 
 
-MEANINGS: Final[dict[str, dict[Stage, Meaning]]] = {
-    "dual-write": {
-        Stage.OFF: Meaning.UNTOLD,
-        Stage.DUALWRITE: Meaning.COMPARED,
-        Stage.SHADOW: Meaning.COMPARED,
-        Stage.LOCKSTEP_SOURCE: Meaning.COMPARED,
-        Stage.LOCKSTEP_TARGET: Meaning.COMPARED,
-        Stage.LIVE: Meaning.COMPARED,
-        Stage.RAMPDOWN: Meaning.COMPARED,
-        Stage.COMPLETE: Meaning.STRAY,
-    },
-    FREEZE_STRATEGY: {
-        Stage.OFF: Meaning.UNTOLD,
-        Stage.DUALWRITE: Meaning.COMPARED,
-        Stage.SHADOW: Meaning.COMPARED,
-        Stage.FREEZE_SOURCE: Meaning.COMPARED,
-        Stage.FREEZE_TARGET: Meaning.COMPARED,
-        Stage.LIVE: Meaning.COMPARED,
-        Stage.RAMPDOWN: Meaning.COMPARED,
-        Stage.COMPLETE: Meaning.STRAY,
-    },
-    "copy-on-write": {
-        Stage.OFF: Meaning.UNTOLD,
-        Stage.STAMP: Meaning.STAMPED,
-        Stage.PREPARE: Meaning.STAMPED,
-        Stage.DRAIN: Meaning.STAMPED,
-        Stage.RAMPDOWN: Meaning.STAMPED,
-        Stage.COMPLETE: Meaning.STRAY,
-    },
+OF_WRITES: Final = {
+    Writes.STAMPED: Meaning.STAMPED,
+    Writes.MIRRORED: Meaning.COMPARED,
+    Writes.HELD: Meaning.COMPARED,
+    Writes.LOCKSTEP: Meaning.COMPARED,
+    Writes.PREPARED: Meaning.STAMPED,
+    Writes.DRAINED: Meaning.STAMPED,
+    Writes.DELETING: Meaning.STAMPED,
+}
+
+
+def meaning_of(row: Row) -> Meaning:
+    if row.writes is Writes.PLAIN:
+        return Meaning.UNTOLD if row.authority == "source" else Meaning.STRAY
+    return OF_WRITES[row.writes]
+
+
+MEANINGS: Final = {
+    strategy: {stage: meaning_of(row) for stage, row in rows.items()} for strategy, rows in ALL_LADDERS.items()
 }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from crossfade.core.stages import Stage
+from crossfade.core.stages import FREEZE_STRATEGY, Stage, resting
 from crossfade.errors import ConfigurationError
 
 FLAG_SECONDS: Final = 5.0
@@ -20,14 +20,7 @@ HELD_RETRY_SECONDS: Final = 60.0  # each try that was turned back has held write
 NOTHING: Final = ""  # the default: no stage, so it changes nothing
 
 # https://docs.launchdarkly.com/home/flag-types/migration-flags
-STAGES: Final = {
-    "off": Stage.OFF,
-    "dualwrite": Stage.DUALWRITE,
-    "shadow": Stage.SHADOW,
-    "live": Stage.LIVE,
-    "rampdown": Stage.RAMPDOWN,
-    "complete": Stage.COMPLETE,
-}
+STAGES: Final = {stage.value: stage for stage in resting(FREEZE_STRATEGY)}
 
 
 class Details(Protocol):

@@ -117,7 +117,7 @@ def sides_of(strategy: str) -> tuple[Side, ...]:
 def check_stage(strategy: str, stage: Stage) -> None:
     """Raises NotPossibleInStage where there is nothing to compare."""
     row = ALL_LADDERS[strategy][stage]
-    if row.keeps_equal or row.drains:
+    if row.takes_verify:
         return
     raise means_nothing("verify", strategy, stage, "new items are written to the source" if row.merges else ONE_SIDED)
 
@@ -327,7 +327,7 @@ class _SegmentTask:
         with session.ticket() as scope:
             stage = scope.ticket.stage
             row = ALL_LADDERS[session.migration.strategy][stage]
-            if not (row.keeps_equal or row.drains):
+            if not row.takes_verify:
                 raise NotPossibleInStage(
                     f"the migration is in {stage} by now, where one table is written: nothing to repair"
                 )

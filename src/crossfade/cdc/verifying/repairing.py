@@ -188,8 +188,7 @@ def unmendable(seen: Seen) -> Repair | None:
 
 def refuse_stage(stage: Any) -> None:
     """Raises NotPossibleInStage where the rows do not decide."""
-    row = FREEZE[stage]
-    if not row.keeps_equal or row.authority != "source":
+    if not FREEZE[stage].follows_source:
         raise NotPossibleInStage(
             f"the migration is in {stage}, where the rows do not decide what the target holds: nothing to repair",
             next_step=f"the switch repairs what it writes; {BY_HAND}, then crossfade verify",

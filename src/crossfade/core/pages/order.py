@@ -29,7 +29,7 @@ from crossfade.core.request.capacity import capacity_asked
 from crossfade.core.request.cursor import INVALID_CURSOR, is_marked, mark_of, marked, without_mark
 from crossfade.core.request.legacy import modern
 from crossfade.core.request.names import used_by
-from crossfade.core.stages import Order, Row, Side
+from crossfade.core.stages import Row, Side
 from crossfade.core.tables.indexes import index_schema
 from crossfade.core.tables.pair import Image, Pair
 from crossfade.core.tables.schema import WHOLE_ITEMS, IndexSchema
@@ -66,13 +66,9 @@ def order_of(row: Row, request: Request) -> tuple[Side, bool]:
     side: Side = "source"
     if mark := mark_of(request):
         side = "target" if mark == "target" else "source"
-    elif row.order in (Order.TARGET, Order.TARGET_MARKED) or (
-        row.authority == "target" and request.get("ConsistentRead")
-    ):
+    elif row.order.side == "target" or (row.authority == "target" and request.get("ConsistentRead")):
         side = "target"
-    if side == "target":
-        return side, row.order is not Order.TARGET
-    return side, row.order is not Order.SOURCE
+    return side, row.order.is_marked or side != row.order.side
 
 
 def is_kept_equal(row: Row, request: Request) -> bool:

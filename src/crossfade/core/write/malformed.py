@@ -15,7 +15,7 @@ from crossfade.core.items import Item
 from crossfade.core.request.keys import checked_key
 from crossfade.core.request.names import READS, entries_of
 from crossfade.core.request.service_errors import is_about_ours, never_done
-from crossfade.core.stages import Row, Writes
+from crossfade.core.stages import Row
 from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import CrossfadeError, ServiceRejected
@@ -31,7 +31,7 @@ def refuse_malformed(
     if operation in READS:
         _ = yield from Forward()
         raise fault
-    if row.takes_as_it_is(pair.view) and row.writes is not Writes.LOCKSTEP:  # one of two tables is never written alone
+    if row.takes_alone(pair.view):  # one of two tables is never written alone
         return (yield from mirrored(pair, row, keys_told(pair, operation, request), forward()))
     if sent:
         with suppress(ServiceRejected):

@@ -42,8 +42,7 @@ def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routi
     try:
         return (yield from write_on_tables(pair, row, operation, request))
     except ServiceRejected as error:
-        forwarded = row.takes_as_it_is(pair.view) and row.writes is not Writes.LOCKSTEP
-        if operation == "PutItem" and error.code == CONDITION_FAILED and not forwarded:
+        if operation == "PutItem" and error.code == CONDITION_FAILED and not row.takes_alone(pair.view):
             # The service looks at the item of a put before it looks at the condition.
             said = yield from said_of_index_keys(pair, row, request["Item"])
             if said is not None:

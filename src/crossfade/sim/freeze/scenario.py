@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from crossfade.core.rules import Rules
-from crossfade.core.stages import FREEZE, Ramp, Stage
+from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Ramp, Stage, resting
 from crossfade.sim.faults import Rates, draw_rates
 from crossfade.sim.freeze.shapes import SHAPES
 from crossfade.sim.history import KeyName
@@ -15,7 +15,7 @@ from crossfade.sim.model import State
 from crossfade.sim.operator import Goal
 from crossfade.sim.scenario import draw_state
 
-RESTING: Final = tuple(stage for stage, row in FREEZE.items() if not row.holds and stage is not Stage.COMPLETE)
+RESTING: Final = resting(FREEZE_STRATEGY)[:-1]  # complete is entered by its own command
 
 
 @dataclass(frozen=True, slots=True)
