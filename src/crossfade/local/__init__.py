@@ -12,7 +12,7 @@ Beside it, for tests and examples of the way from MySQL, real servers without co
     kafka.py     a Kafka of one node
     connect.py   a Kafka Connect with Debezium's connector for MariaDB
     jars.py      what they are made of, and the Java that runs them
-    watched.py   a process that ends when ours does; watcher.py is what sees to it
+    watched.py   a process that ends when ours does; watcher.py is what sees to it; stopping.py: the end of a `with`
 """
 
 from __future__ import annotations

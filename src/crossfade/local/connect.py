@@ -9,14 +9,13 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
 from crossfade.local.errors import LocalServerError
 from crossfade.local.jars import class_path, jars_of, java_command
 from crossfade.local.kafka import VERSION
-from crossfade.local.watched import Watched, with_free_ports
+from crossfade.local.watched import Watched, WatchedServer, with_free_ports
 
 WORKER: Final = (f"org.apache.kafka:connect-runtime:{VERSION}", f"org.apache.kafka:connect-json:{VERSION}")
 DEBEZIUM_VERSION: Final = "3.5.0.Final"
@@ -46,15 +45,15 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 
 
-class ConnectServer:
+class ConnectServer(WatchedServer):
     """A worker whose REST interface answers at `url` until `stop()` or the end of the `with` block."""
 
     def __init__(self, folder: Path, port: int, process: Watched) -> None:
         """Use `start`."""
+        super().__init__(process)
         self.url = f"http://127.0.0.1:{port}"
         self._folder = folder
         self._port = port
-        self._process = process
 
     @classmethod
     def start(cls, bootstrap_servers: str, settings: Mapping[str, str] | None = None) -> Self:
@@ -74,15 +73,6 @@ class ConnectServer:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-
-    @property
-    def process_id(self) -> int:
-        return self._process.process_id
-
-    @property
-    def said(self) -> str:
-        """The last lines of its output."""
-        return self._process.said
 
     def put(self, name: str, settings: Mapping[str, str]) -> None:
         """Make a connector, or give it other settings, and return when it and its task run.
@@ -111,26 +101,8 @@ class ConnectServer:
         """End a connector; what it has written stays."""
         _ = self._asked("DELETE", f"/connectors/{quote(name)}")
 
-    def kill(self) -> None:
-        """Kill the worker as a crash would; `restart` brings it back, and with it its connectors."""
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Start it again after `kill`, on the same port. Raises LocalServerError."""
-        if self._process.running:
-            self._process.kill()
-        self._process = _run(self._folder, self._port)
-
-    def stop(self) -> None:
-        self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+    def _run(self) -> Watched:
+        return _run(self._folder, self._port)
 
     def _asked(self, method: str, path: str, body: Any = None, *, may_be_missing: bool = False) -> Any:
         try:

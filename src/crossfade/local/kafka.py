@@ -10,12 +10,11 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from crossfade.local.errors import JarsUnavailable
 from crossfade.local.jars import INSTALL, class_path, java_command
-from crossfade.local.watched import Watched, listens, with_free_ports
+from crossfade.local.watched import Watched, WatchedServer, listens, with_free_ports
 
 VERSION: Final = "4.4.0"
 ARTIFACT: Final = f"org.apache.kafka:kafka_2.13:{VERSION}"
@@ -42,14 +41,14 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 
 
-class KafkaServer:
+class KafkaServer(WatchedServer):
     """A broker that answers at `bootstrap_servers` until `stop()` or the end of the `with` block."""
 
     def __init__(self, folder: Path, port: int, process: Watched, *, private: bool) -> None:
         """Use `start`."""
+        super().__init__(process)
         self.folder = folder
         self.bootstrap_servers = f"127.0.0.1:{port}"
-        self._process = process
         self._private = private
 
     @classmethod
@@ -73,36 +72,8 @@ class KafkaServer:
                 shutil.rmtree(kept, ignore_errors=True)
             raise
 
-    @property
-    def process_id(self) -> int:
-        return self._process.process_id
-
-    @property
-    def said(self) -> str:
-        """The last lines of its output."""
-        return self._process.said
-
-    def kill(self) -> None:
-        """Kill it as a crash would; `restart` brings it back."""
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Start it again after `kill`, on the same port and with what it had written. Raises LocalServerError."""
-        if self._process.running:
-            self._process.kill()
-        port = int(self.bootstrap_servers.rpartition(":")[2])
-        self._process = _run(self.folder, port, private=self._private)
-
-    def stop(self) -> None:
-        self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+    def _run(self) -> Watched:
+        return _run(self.folder, int(self.bootstrap_servers.rpartition(":")[2]), private=self._private)
 
 
 def confluent_kafka(module: str = "confluent_kafka") -> Any:

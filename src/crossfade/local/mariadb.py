@@ -16,11 +16,11 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from crossfade.local.errors import LocalServerError
 from crossfade.local.jars import jars_of
+from crossfade.local.stopping import Stoppable
 from crossfade.local.watched import Watched, free_ports
 
 VERSION: Final = "11.4.5"
@@ -65,7 +65,7 @@ ROW_LOG: Final = (
 )
 
 
-class MariaDbServer:
+class MariaDbServer(Stoppable):
     """A MariaDB that answers at `host` and `port` until `stop()` or the end of the `with` block.
 
     `kill()` and `restart()` play a crash and what comes after it, on the same port with the same data.
@@ -137,14 +137,6 @@ class MariaDbServer:
         """End it; calling it twice is fine."""
         if self._process:
             self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _spawn(self, port: int) -> Watched:
         home = unpacked()

@@ -19,11 +19,11 @@ import threading
 import weakref
 from collections import deque
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self, TypedDict
 from urllib.parse import urlsplit
 
 from crossfade.local.errors import LocalDatabaseError
+from crossfade.local.stopping import Stoppable
 
 ENDPOINT_VARIABLE = "CROSSFADE_DYNAMODB_ENDPOINT"
 DISTRIBUTION = PROGRAM = "crossfade-engine"
@@ -53,7 +53,7 @@ class ClientOptions(TypedDict):
     aws_secret_access_key: str
 
 
-class LocalEngine:
+class LocalEngine(Stoppable):
     """A DynamoDB that answers at `endpoint_url` until `stop()` or the end of the `with` block."""
 
     def __init__(self, endpoint_url: str, process: _EngineProcess | None = None) -> None:
@@ -117,14 +117,6 @@ class LocalEngine:
         """End the process if it is ours; calling it twice is fine."""
         if self._process:
             self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def find_program() -> Path:

@@ -19,11 +19,11 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Final, Self, TypeVar
+from typing import IO, Final, TypeVar
 
 from crossfade.local import watcher
 from crossfade.local.errors import LocalServerError
+from crossfade.local.stopping import Stoppable
 
 OUTPUT_LINES_KEPT: Final = 60  # enough for a Java exception with its cause
 LINE_CHARACTERS_KEPT: Final = 2_000
@@ -37,7 +37,7 @@ IN_USE: Final = re.compile("(?i)address already in use")  # Java's words, and ev
 _Started = TypeVar("_Started")
 
 
-class Watched:
+class Watched(Stoppable):
     """One child process. `stop()`, the end of the `with` block or of this process ends it."""
 
     def __init__(
@@ -146,14 +146,6 @@ class Watched:
         with contextlib.suppress(BrokenPipeError):
             self._lifeline.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     def _gone(self) -> None:
         try:
             _ = self._process.wait(self._grace_seconds + ANSWER_SECONDS)
@@ -177,6 +169,38 @@ class Watched:
         with output:
             for line in output:
                 self._output.append(line.rstrip()[:LINE_CHARACTERS_KEPT])
+
+
+class WatchedServer(Stoppable):
+    """A server that is one such process at a time."""
+
+    def __init__(self, process: Watched) -> None:
+        self._process = process
+
+    @property
+    def process_id(self) -> int:
+        return self._process.process_id
+
+    @property
+    def said(self) -> str:
+        """The last lines of its output."""
+        return self._process.said
+
+    def kill(self) -> None:
+        """Kill it as a crash would; `restart` brings it back."""
+        self._process.kill()
+
+    def restart(self) -> None:
+        """Start it again after `kill`, on the same port and with what it had written. Raises LocalServerError."""
+        if self._process.running:
+            self._process.kill()
+        self._process = self._run()
+
+    def stop(self) -> None:
+        self._process.stop()
+
+    def _run(self) -> Watched:
+        raise NotImplementedError
 
 
 def free_ports(count: int) -> list[int]:
