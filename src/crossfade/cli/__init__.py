@@ -7,6 +7,7 @@ opened     a migration file together with a database that answers
 connect    from options and the environment to a botocore client
 plans      what a command would do, as a value; nothing happens without --execute or a typed yes
 moving     carrying out a step, and showing who is waited for
+differences    what a verify tells, of two tables or of rows
 
 The command line needs click and rich, which applications that only attach do not: the extra `crossfade[cli]`.
 """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 
 import click
-from rich.text import Text
 
+from crossfade.cli.differences import differences_text, show_repairs, show_samples, show_verdict
 from crossfade.cli.jobs import running
 from crossfade.cli.moving import look, what_next
 from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
@@ -15,10 +15,8 @@ from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.control.records import State
 from crossfade.core.stages import ALL_LADDERS, other_side
-from crossfade.verify.result import SEGMENTS, WORKERS, DifferenceSample, VerifyOptions, VerifyResult
+from crossfade.verify.result import SEGMENTS, WORKERS, VerifyOptions, VerifyResult
 from crossfade.verify.run import check_stage, run_verify
-
-LINE_STYLES = {"-": "red", "+": "green", "!": "bold red"}
 
 
 @click.command(short_help="Compare both tables, and repair them.")
@@ -110,59 +108,24 @@ def plan_of(opened: OpenedTables, state: State) -> Plan:
 
 def show(opened: OpenedTables, result: VerifyResult, next_step: str) -> None:
     screen = opened.screen
-    for sample in result.samples:
-        show_sample(screen, sample)
-    if result.samples:
-        more = result.differences - len(result.samples)
-        screen.say("- what the source's item maps to   + what the target holds", "dim")
-        screen.say(f"and {counted(more, 'difference')} more\n" if more > 0 else "")
-    style = {"clean": "bold green", "repaired": "bold green", "stopped": "bold yellow"}.get(result.status, "bold red")
+    show_samples(screen, result, "what the source's item maps to")
     if opened.migration.strategy == "copy-on-write":
-        show_covered(screen, result, style)
-        screen.say(f"Next: {next_step}")
-        return
-    screen.say(f"Verify: {verdict(result)}", style)
-    screen.say(
-        f"  {counted(result.source_items, 'item')} in the source, {result.target_items:,} in the target;"
-        f" matching {result.matching:,}, missing {result.missing:,}, extra {result.extra:,},"
-        f" mismatched {result.mismatched:,} ({duration(result.seconds)})"
-    )
-    show_repairs(screen, result)
+        show_covered(screen, result)
+    else:
+        show_verdict(screen, result, "both tables are equal")
+        screen.say(
+            f"  {counted(result.source_items, 'item')} in the source, {result.target_items:,} in the target;"
+            f" {differences_text(result)} ({duration(result.seconds)})"
+        )
+    _ = show_repairs(screen, result)
     screen.say(f"Next: {next_step}")
 
 
-def show_covered(screen: Screen, result: VerifyResult, style: str) -> None:
+def show_covered(screen: Screen, result: VerifyResult) -> None:
     """Show the result where the target goes on by itself: it must only have whatever the source has."""
-    said = "the target has whatever the source has" if result.status == "clean" else verdict(result)
-    screen.say(f"Verify: {said}", style)
+    show_verdict(screen, result, "the target has whatever the source has")
     another = f", {result.mismatched:,} with another item in their place" if result.mismatched else ""
     screen.say(
         f"  {counted(result.source_items, 'item')} in the source, {result.missing:,} of them missing in the target"
         f"{another} ({duration(result.seconds)})"
     )
-    show_repairs(screen, result)
-
-
-def show_repairs(screen: Screen, result: VerifyResult) -> None:
-    if result.repaired or result.not_repaired or result.left_alone:
-        screen.say(
-            f"  repaired {result.repaired:,}, could not be repaired {result.not_repaired:,},"
-            f" left alone {result.left_alone:,}"
-        )
-
-
-def verdict(result: VerifyResult) -> str:
-    if result.status == "clean":
-        return "both tables are equal"
-    if result.status == "stopped":
-        return f"stopped, {result.segments_done} of {result.segments} segments were compared; no verdict"
-    return counted(result.differences, "difference") + (
-        ", all repaired and now equal" if result.status == "repaired" else ""
-    )
-
-
-def show_sample(screen: Screen, sample: DifferenceSample) -> None:
-    head, *lines = sample.text().splitlines()
-    screen.say(head, "bold")
-    for line in lines:
-        screen.show(Text(line, style=LINE_STYLES.get(line.strip()[:1], ""), no_wrap=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Final
 
 import click
 
@@ -13,16 +12,14 @@ from crossfade.cdc.verifying.of_pipeline import sides_of
 from crossfade.cdc.verifying.result import SEGMENTS
 from crossfade.cdc.verifying.run import check_stage
 from crossfade.cli.connect import COORDINATOR_CONNECTIONS
+from crossfade.cli.differences import differences_text, show_repairs, show_samples, show_verdict
 from crossfade.cli.jobs import Progressing
 from crossfade.cli.moving import look, what_next
 from crossfade.cli.opened import OpenedRows
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.rows.servers import pipeline_of
 from crossfade.cli.screen import counted, duration
-from crossfade.cli.verify import show_sample
 from crossfade.core.stages import Stage
-
-STYLES: Final = {"clean": "bold green", "repaired": "bold green", "stopped": "bold yellow"}
 
 
 def verify_rows(
@@ -73,39 +70,18 @@ def plan_of(opened: OpenedRows, stage: Stage) -> Plan:
 
 def show(opened: OpenedRows, result: RowVerifyResult, next_step: str) -> None:
     screen = opened.screen
-    for sample in result.samples:
-        show_sample(screen, sample)
-    if result.samples:
-        more = result.differences - len(result.samples)
-        screen.say("- what the row makes   + what the target holds", "dim")
-        screen.say(f"and {counted(more, 'difference')} more\n" if more > 0 else "")
-    screen.say(f"Verify: {verdict(result)}", STYLES.get(result.status, "bold red"))
+    show_samples(screen, result, "what the row makes")
+    show_verdict(screen, result, "the target holds what the rows make, and nothing else")
     screen.say(
         f"  {counted(result.rows, 'row')} of the source make {counted(result.items, 'item')}, and the target holds"
-        f" {result.target_items:,}; matching {result.matching:,}, missing {result.missing:,}, extra {result.extra:,},"
-        f" mismatched {result.mismatched:,} ({duration(result.seconds)})"
+        f" {result.target_items:,}; {differences_text(result)} ({duration(result.seconds)})"
     )
     if result.parts or result.stale_parts:
         screen.say(f"  {counted(result.parts, 'row')} kept for items of several, stale {result.stale_parts:,}")
     if result.in_motion:
         screen.say(f"  {counted(result.in_motion, 'key')} written anew between any two looks: no difference stayed")
-    if result.repaired or result.not_repaired or result.left_alone:
-        screen.say(
-            f"  repaired {result.repaired:,}, could not be repaired {result.not_repaired:,},"
-            f" left alone {result.left_alone:,}"
-        )
-    elif result.reasons:
+    if not show_repairs(screen, result) and result.reasons:
         screen.say("  of these a repair would leave as they are:")
     for reason, count in result.reasons.items():
         screen.say(f"    {count:,} {reason}")
     screen.say(f"Next: {next_step}")
-
-
-def verdict(result: RowVerifyResult) -> str:
-    if result.status == "clean":
-        return "the target holds what the rows make, and nothing else"
-    if result.status == "stopped":
-        return f"stopped, {result.segments_done} of {result.segments} segments were compared; no verdict"
-    return counted(result.differences, "difference") + (
-        ", all repaired and now equal" if result.status == "repaired" else ""
-    )
