@@ -10,9 +10,8 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
-from crossfade.check.report import SAMPLES_MAX, Finding, Severity
+from crossfade.check.report import Finding, Severity, Tallies
 from crossfade.core.items import (
     ITEM_BYTES_MAX,
     AttributeValue,
@@ -80,19 +79,6 @@ _SAYINGS: dict[str, tuple[Severity, str, str]] = {  # code: severity, what, next
 }
 
 
-@dataclass(slots=True)
-class _Tally:
-    """How many, and the first few."""
-
-    count: int = 0
-    samples: list[str] = field(default_factory=list[str])
-
-    def add(self, sample: str) -> None:
-        self.count += 1
-        if len(self.samples) < SAMPLES_MAX:
-            self.samples.append(sample)
-
-
 class Examination:
     """Give it every sampled item, then read its findings. Memory: the keys of the sample, and its attribute names."""
 
@@ -102,7 +88,7 @@ class Examination:
         self._roles: list[tuple[str, Role]] = [
             (name, role) for (name, _), role in zip(mapping.target_key, KEY_ROLES, strict=False)
         ]
-        self._tallies: dict[tuple[str, str], _Tally] = {}  # by code and what is concerned
+        self._tallies = Tallies(_SAYINGS)
         self._source_of: dict[bytes, Item] = {}
         self._paths: Counter[Path] = Counter()
         self._reached: Counter[int] = Counter()
@@ -121,12 +107,12 @@ class Examination:
         self._acted.update(done.acted)
         shown = _show_key(item, [name for name, _ in self._mapping.source_key])
         if done.fault is not None:
-            self._tally("unmappable", _piece_at_fault(done, self._mapping)).add(f"{shown}: {done.fault.message}")
+            self._tallies.of("unmappable", _piece_at_fault(done, self._mapping)).add(f"{shown}: {done.fault.message}")
         if done.target is None:
             return
         self.mapped += 1
         for number in done.lost:
-            self._tally("declared-loss", self._mapping.pieces[number].describe()).add(shown)
+            self._tallies.of("declared-loss", self._mapping.pieces[number].describe()).add(shown)
         for number, chosen in done.suffixes:
             self._suffixes.setdefault(number, Counter())[chosen] += 1
         self._examine(item, done.target, shown)
@@ -135,14 +121,14 @@ class Examination:
         try:
             _ = stored_item(target)
         except ValidationError as refusal:
-            self._tally("item-refused", "").add(f"{shown}: {refusal.message}")
+            self._tallies.of("item-refused", "").add(f"{shown}: {refusal.message}")
             return
         names = [name for name, _ in self._mapping.target_key]
         key = encode([target[name] for name in names])
         other = self._source_of.setdefault(key, item)
         if other is not item:
             twin = _show_key(other, [name for name, _ in self._mapping.source_key])
-            self._tally("key-collision", "").add(f"{shown} and {twin} -> {_show_key(target, names)}")
+            self._tallies.of("key-collision", "").add(f"{shown} and {twin} -> {_show_key(target, names)}")
         for counter, held, name in zip(
             self._partitions,
             (item, target),
@@ -152,17 +138,15 @@ class Examination:
             counter[encode([held[name]])] += 1
         size = size_bytes(target) + STAMP_BYTES
         if size > ITEM_BYTES_WARNING:
-            self._tally("item-too-large" if size > ITEM_BYTES_MAX else "item-large", "").add(f"{shown}: {size:,} bytes")
+            code = "item-too-large" if size > ITEM_BYTES_MAX else "item-large"
+            self._tallies.of(code, "").add(f"{shown}: {size:,} bytes")
         for name, role in self._roles:
             if (length := value_bytes(target[name])) > KEY_ROLE_BYTES_MAX[role]:
-                self._tally("key-too-large", name).add(f"{shown}: {length:,} bytes")
+                self._tallies.of("key-too-large", name).add(f"{shown}: {length:,} bytes")
         for index in self._indexes:
             value = target.get(index.attribute)
             if value is not None and (wrong := _wrong_index_key(value, index)):
-                self._tally("index-key", f"{index.attribute} of index {index.index}").add(f"{shown}: {wrong}")
-
-    def _tally(self, code: str, about: str) -> _Tally:
-        return self._tallies.setdefault((code, about), _Tally())
+                self._tallies.of("index-key", f"{index.attribute} of index {index.index}").add(f"{shown}: {wrong}")
 
     def _remember(self, container: dict[str, AttributeValue], parent: Path) -> None:
         for name, value in container.items():
@@ -173,10 +157,7 @@ class Examination:
                 self._remember(value["M"], path)
 
     def findings(self) -> Iterator[Finding]:
-        for (code, about), tally in self._tallies.items():
-            severity, what, next_step = _SAYINGS[code]
-            said = what.format(about=about)
-            yield Finding(severity, code, said, tally.count, tuple(tally.samples), next_step)
+        yield from self._tallies.findings()
         yield from self._idle_pieces()
         yield from self._unnamed()
         yield from self._spread()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
@@ -20,6 +20,37 @@ class Finding:
     count: int = 0  # items concerned, out of the sample; 0 where it is not about items
     samples: tuple[str, ...] = ()
     next_step: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many were found, the first few, and what to do if it is not what is said of all of this code."""
+
+    count: int = 0
+    samples: list[str] = field(default_factory=list[str])
+    next_step: str = ""
+
+    def add(self, sample: str) -> None:
+        self.count += 1
+        if len(self.samples) < SAMPLES_MAX:
+            self.samples.append(sample)
+
+
+class Tallies:
+    """What was found, by code and what is concerned. `sayings`: by code the severity, what is said, the next step."""
+
+    def __init__(self, sayings: Mapping[str, tuple[Severity, str, str]]) -> None:
+        self._sayings = sayings
+        self._tallies: dict[tuple[str, str], Tally] = {}
+
+    def of(self, code: str, about: str) -> Tally:
+        return self._tallies.setdefault((code, about), Tally())
+
+    def findings(self) -> Iterator[Finding]:
+        for (code, about), tally in self._tallies.items():
+            severity, what, step = self._sayings[code]
+            said = what.format(about=about)
+            yield Finding(severity, code, said, tally.count, tuple(tally.samples), tally.next_step or step)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -18,7 +17,7 @@ from crossfade.cdc.mysql.columns import Column, Kind
 from crossfade.cdc.mysql.schema import SourceTable
 from crossfade.cdc.mysql.source import Connection, text_literal
 from crossfade.cdc.topics import DMS, Theirs
-from crossfade.check.report import SAMPLES_MAX, Finding, Severity
+from crossfade.check.report import Finding, Severity, Tallies
 
 CHARACTERS_MAX: Final = 200  # of what is shown of a message
 TYPES: Final[Mapping[Kind, type | tuple[type, ...]]] = {
@@ -97,9 +96,7 @@ class MessageExamination:
         self._reading = reading_of(migration, tables.values)
         self._bigints = bigints_unsigned(connection, migration)
         self._several = len(migration.rows.singles) > 1
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._samples: dict[tuple[str, str], list[str]] = {}
-        self._steps: dict[tuple[str, str], str] = {}
+        self._tallies = Tallies(SAYINGS)
 
     def examine(self, message: Any) -> None:
         """One message."""
@@ -121,17 +118,12 @@ class MessageExamination:
 
     def findings(self) -> Iterator[Finding]:
         """Yield the findings about all that was examined."""
-        for (code, about), count in self._counts.items():
-            severity, what, step = SAYINGS[code]
-            step = self._steps.get((code, about)) or step
-            yield Finding(severity, code, what.format(about=about), count, tuple(self._samples[code, about]), step)
+        yield from self._tallies.findings()
 
     def _add(self, code: str, about: str, sample: str, step: str = "") -> None:
-        self._counts[code, about] += 1
-        self._steps[code, about] = step
-        samples = self._samples.setdefault((code, about), [])
-        if len(samples) < SAMPLES_MAX:
-            samples.append(sample[:CHARACTERS_MAX])
+        tally = self._tallies.of(code, about)
+        tally.next_step = step
+        tally.add(sample[:CHARACTERS_MAX])
 
     def _values(self, change: Change, where: str) -> None:
         table = self._tables.get(change.table)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from crossfade.cdc.changes import Change, Value, Version
@@ -18,7 +17,7 @@ from crossfade.cdc.rows import Child, Fold, Single
 from crossfade.cdc.verifying.making import WRITE_ALIKE
 from crossfade.cdc.verifying.reading import misfit, taken_for
 from crossfade.check.creating import declared_indexes
-from crossfade.check.report import SAMPLES_MAX, Finding, Severity
+from crossfade.check.report import Finding, Severity, Tallies
 from crossfade.core.items import ITEM_BYTES_MAX, Item, size_bytes, value_bytes
 from crossfade.core.mapping import STAMP
 from crossfade.core.tables.index_keys import KEY_ROLE_BYTES_MAX, IndexKey, why_refused
@@ -79,17 +78,6 @@ SAYINGS: Final[dict[str, tuple[Severity, str, str]]] = {  # code: severity, what
 }
 
 
-@dataclass(slots=True)
-class _Tally:
-    count: int = 0
-    samples: list[str] = field(default_factory=list[str])
-
-    def add(self, sample: str) -> None:
-        self.count += 1
-        if len(self.samples) < SAMPLES_MAX:
-            self.samples.append(sample)
-
-
 class Read(dict[str, Value]):
     """A row that knows which of its columns were asked for."""
 
@@ -115,7 +103,7 @@ class RowExamination:
         self._migration = migration
         self._connection = connection
         self._tables = tables
-        self._tallies: dict[tuple[str, str], _Tally] = {}
+        self._tallies = Tallies(SAYINGS)
         self._maker_of: dict[str, str] = {}  # an item's key -> the row that made it
         self._seen: dict[str, set[str]] = {name: set() for name in tables}
         self._read: Counter[str] = Counter()
@@ -206,7 +194,7 @@ class RowExamination:
             self._tally("index-key", table, f"{row}: {refused}")
 
     def _tally(self, code: str, about: str, sample: str) -> None:
-        self._tallies.setdefault((code, about), _Tally()).add(sample)
+        self._tallies.of(code, about).add(sample)
 
     def findings(self) -> Iterator[Finding]:
         """Yield the findings about all that was examined."""
@@ -214,10 +202,8 @@ class RowExamination:
             if self._read[name]:
                 for column in table.columns:
                     if column.name not in self._seen[name]:
-                        _ = self._tallies.setdefault(("unused-column", f"{name}.{column.name}"), _Tally())
-        for (code, about), tally in self._tallies.items():
-            severity, what, step = SAYINGS[code]
-            yield Finding(severity, code, what.format(about=about), tally.count, tuple(tally.samples), step)
+                        _ = self._tallies.of("unused-column", f"{name}.{column.name}")
+        yield from self._tallies.findings()
 
 
 def odd(column: Column, value: Value) -> str:
