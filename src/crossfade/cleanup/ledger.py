@@ -26,7 +26,6 @@ from crossfade.errors import Fenced, ServiceRejected, UnknownOutcome
 STEP_RECORDS: Final = "cleanup#"
 PART_RECORDS: Final = "cleanup-part#"
 SENDINGS_MAX: Final = 6  # of one write whose answers are lost
-PARTS_MAX: Final = 1_000_000  # six digits in a record's name
 
 Record = TypeVar("Record")
 

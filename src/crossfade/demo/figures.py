@@ -11,8 +11,6 @@ from pathlib import Path
 
 from crossfade.demo.journal import Entry, Follower
 
-FORGET_BELOW = 4  # decimals of a second: half a tenth of a millisecond is noise
-
 
 @dataclass(slots=True)
 class StageFigures:

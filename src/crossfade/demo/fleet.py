@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-READY_SECONDS = 60.0
 END_SECONDS = 45.0  # longer than a router waits for what is under way when it is detached
 
 
