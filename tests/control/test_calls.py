@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crossfade.control.calls import ATTEMPTS_MAX, DONE, Failed, ask, change
+from crossfade.control.calls import CONTROL, DONE, Failed, ask, change
 from crossfade.core.effects import Call, Reply, Routine
 from crossfade.errors import ServiceRejected, UnknownOutcome
 
@@ -42,8 +42,9 @@ def test_a_read_is_asked_again_after_a_throttle_and_a_lost_answer() -> None:
 
 def test_asking_ends() -> None:
     """A service that never answers is an error after a bounded number of attempts."""
+    tries = 1 + (CONTROL.pauses_max or 0)
     with pytest.raises(UnknownOutcome):
-        _ = drive(ask("GetItem", {}), [UnknownOutcome("lost")] * ATTEMPTS_MAX)
+        _ = drive(ask("GetItem", {}), [UnknownOutcome("lost")] * tries)
 
 
 def test_a_refusal_that_does_not_pass_is_raised_at_once() -> None:

@@ -5,7 +5,6 @@ Each puts the behaviour back that was there before.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
@@ -18,6 +17,7 @@ from crossfade.aws.hooks import Hooks
 from crossfade.aws.operation import Forwarded
 from crossfade.core.multi import batch
 from crossfade.core.read import lookup
+from crossfade.core.sync.retry import LOCKING, Backoff
 from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome
 from tests.faults.freeze.drops import FREEZE_DROPS
 
@@ -60,7 +60,7 @@ DROPS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "cause": lambda: patch.object(hooks, "raise_as_botocore_would", the_cause),
     "part_of_a_batch": lambda: patch.object(batch, "after_a_part", the_refusal),
     "no_answer": lambda: patch.object(HookChain, "needs_retry", every_attempt),
-    "limit_of_looks": lambda: patch.object(lookup, "TRIES_MAX", sys.maxsize),
+    "limit_of_looks": lambda: patch.object(lookup, "LOCKING", Backoff(seconds_max=LOCKING.seconds_max)),
     "hide_stamps": lambda: patch.object(hooks, "hide_stamps", nothing_hidden),
     **FREEZE_DROPS,
 }

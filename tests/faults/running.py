@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from botocore import retryhandler
 
-from crossfade.core.sync import retry
+from crossfade.core.sync.retry import Backoff
 from tests.aws.faults import Detour, DetourServer
 from tests.contract.answers import normalised
 from tests.contract.shapes import Form, Shape
@@ -82,8 +82,7 @@ class Bench:
         _ = self._open.callback(self.detour.stop)
         _ = self._open.enter_context(patch.object(DetourServer, "handle_error", nobody_waits))
         _ = self._open.enter_context(patch.object(retryhandler, "delay_exponential", no_delay))
-        _ = self._open.enter_context(patch.object(retry, "BACKOFF_SECONDS_FIRST", PAUSE_SECONDS))
-        _ = self._open.enter_context(patch.object(retry, "LOCK_PAUSE_SECONDS_MAX", PAUSE_SECONDS))
+        _ = self._open.enter_context(patch.object(Backoff, "seconds", short_pause))
 
     def prefix(self) -> str:
         return f"f{next(self._numbers):05d}"
@@ -122,6 +121,12 @@ class Bench:
 
 def nobody_waits(*_: Any) -> None:
     """A connection that its client has given up is no error of the detour's."""
+
+
+def short_pause(_: Backoff, number: int) -> float:
+    """Before crossfade does, however often it has."""
+    del number
+    return PAUSE_SECONDS
 
 
 def no_delay(**_: Any) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from crossfade.switch.intents import KEYS_MAX, NET_SECONDS, RETRY_SECONDS_FIRST, Intent, Intents
+from crossfade.switch.intents import KEYS_MAX, NET_SECONDS, RETRIES, Intent, Intents
 
 NEVER = float("-inf")
 
@@ -78,7 +78,7 @@ def test_failures_are_tried_again_later_and_later_and_keep_their_reason() -> Non
         while not queue.due(now, "me", 10):
             now += 0.1
         pauses.append(round(now - before, 3))
-    assert pauses[0] <= RETRY_SECONDS_FIRST + 0.11
+    assert pauses[0] <= RETRIES.seconds_first + 0.11
     assert pauses == sorted(pauses)
     assert 29 < pauses[-1] < 31
     assert intent.record().reason == "disk full"

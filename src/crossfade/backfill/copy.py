@@ -18,11 +18,12 @@ from typing import Final
 from crossfade.core.effects import Routine, Stamp
 from crossfade.core.items import Item, same_item, size_bytes
 from crossfade.core.mapping import STAMP
+from crossfade.core.request.error_codes import ABOUT_THE_ITEM
 from crossfade.core.request.names import BATCH_WRITE_ITEMS_MAX
 from crossfade.core.sync.sync import same_image, sync, wait_until
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import MappingError, ServiceRejected
-from crossfade.jobs.bulk import ABOUT_THE_ITEM, Written, get_items, put_in_bulk
+from crossfade.jobs.bulk import Written, get_items, put_in_bulk
 from crossfade.jobs.keys import cutter
 from crossfade.jobs.pace import Pace
 

@@ -27,13 +27,15 @@ from crossfade.cdc.changes import Change, Version
 from crossfade.cdc.planning import Part, RowData, Written, folded, name_of_row, planned
 from crossfade.cdc.rows import Rows
 from crossfade.cdc.wire import packed_row, unpacked_row
-from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp, Today
+from crossfade.core.effects import Call, Reply, Request, Routine, Stamp, Today
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.sync.retry import TRANSIENT, backoff_seconds, read_again
-from crossfade.errors import ServiceRejected, UnknownOutcome
+from crossfade.core.sync.retry import Backoff, read_again, send_conditional
+from crossfade.errors import ServiceRejected
 
-REBUILDS_MAX: Final = 100  # of one item against others that rebuild it at the same time: somebody always gets through
+REBUILDS: Final = Backoff(
+    pauses_max=100
+)  # of one item against others that rebuild it at the same time: somebody always gets through
 NAMES: Final = {"#stamp": STAMP, "#version": "version"}
 NOT_NEWER: Final = "attribute_not_exists(#stamp.#version) OR #stamp.#version <= :version"
 
@@ -157,7 +159,7 @@ def part_item(part: Part, version: Version) -> Item:
 
 def rebuild(destination: Destination, part: Part) -> Routine[None]:
     """Make the item again from all its parts. Raises ServiceRejected where others never let it through."""
-    for attempt in range(REBUILDS_MAX):
+    for pause in REBUILDS.pauses():
         key = folded(part.fold, destination.rows.target, part.parent, ()).key
         look = {"TableName": destination.table, "Key": key, "ConsistentRead": True}
         reply = yield from read_again(Call("target", "GetItem", look))
@@ -166,7 +168,7 @@ def rebuild(destination: Destination, part: Part) -> Routine[None]:
         entry = folded(part.fold, destination.rows.target, part.parent, parts.rows)
         if (yield from put_locked(destination.table, entry, stamp, parts.version)):
             return
-        yield from Sleep(backoff_seconds(attempt))
+        yield from pause
     raise ServiceRejected("TransactionConflictException", f"item {part.parent} of {part.fold.table} never stood still")
 
 
@@ -238,21 +240,10 @@ def put_if(request: Request, *, lock: str = "", key: Item | None = None) -> Rout
 
     A write that is sent again may find itself: by version that is allowed; by lock, the lock tells that it was there.
     """
-    attempt, sent_before = 0, False
-    while True:
-        try:
-            _ = yield from Call("target", "PutItem", request)
-        except UnknownOutcome:
-            sent_before = True
-        except ServiceRejected as error:
-            if error.code == "ConditionalCheckFailedException":
-                return sent_before and bool(lock) and (yield from holds(request["TableName"], key or {}, lock))
-            if error.code not in TRANSIENT:
-                raise
-        else:
-            return True
-        yield from Sleep(backoff_seconds(attempt))
-        attempt += 1
+    reply, again = yield from send_conditional(Call("target", "PutItem", request))
+    if reply is None:
+        return again and bool(lock) and (yield from holds(request["TableName"], key or {}, lock))
+    return True
 
 
 def holds(table: str, key: Item, lock: str) -> Routine[bool]:

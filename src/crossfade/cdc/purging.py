@@ -46,8 +46,8 @@ from crossfade.core.effects import Call, Request, Routine, Sleep
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
-from crossfade.core.sync.retry import backoff_seconds, patiently
-from crossfade.errors import ConfigurationError, NotPossibleInStage, ServiceRejected, UnknownOutcome
+from crossfade.core.sync.retry import Backoff, send_conditional
+from crossfade.errors import ConfigurationError, NotPossibleInStage
 from crossfade.jobs.bulk import Segment, scan_table
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
@@ -65,7 +65,7 @@ AGE_SECONDS_MIN: Final = 60.0  # longer than a request of anybody may land, and 
 SEGMENTS: Final = 16
 WORKERS: Final = 8
 PAGE_ITEMS: Final = 500
-SENDINGS_MAX: Final = 10
+SENDINGS: Final = Backoff(seconds_first=0.1, pauses_max=9)  # of one write whose answers are lost
 
 Late = Callable[[], Awaitable[str]]
 """Why an older event may still come, of what the log's position does not tell; "" for none."""
@@ -350,18 +350,7 @@ def _delete(table: str, key_names: Collection[str], tombstone: Item) -> Routine[
 
 def _delete_if(request: Request) -> Routine[Item | None]:
     """What was deleted, as far as an answer tells; None where the condition did not hold."""
-    sent = 0
-    while True:
-        try:
-            reply = yield from patiently(Call("target", "DeleteItem", request))
-        except UnknownOutcome:
-            sent += 1
-            if sent == SENDINGS_MAX:
-                raise
-        except ServiceRejected as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-            return {} if sent else None  # an earlier sending was carried out, or somebody has written since
-        else:
-            return dict(reply.get("Attributes") or {})
-        yield from Sleep(backoff_seconds(sent))
+    reply, again = yield from send_conditional(Call("target", "DeleteItem", request), SENDINGS)
+    if reply is None:
+        return {} if again else None  # an earlier sending was carried out, or somebody has written since
+    return dict(reply.get("Attributes") or {})

@@ -15,17 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, TypeVar
 
-from crossfade.control.calls import DONE, Failed, ask, change, pause_seconds
+from crossfade.control.calls import DONE, ask, change_surely
 from crossfade.control.record_items import from_item, text, write, write_counts
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.control.store import Caller, Control
-from crossfade.core.effects import Request, Routine, Sleep, Stamp
+from crossfade.core.effects import Request, Routine, Stamp
 from crossfade.core.items import Item
-from crossfade.errors import Fenced, ServiceRejected, UnknownOutcome
+from crossfade.errors import Fenced, ServiceRejected
 
 STEP_RECORDS: Final = "cleanup#"
 PART_RECORDS: Final = "cleanup-part#"
-SENDINGS_MAX: Final = 6  # of one write whose answers are lost
 
 Record = TypeVar("Record")
 
@@ -124,7 +123,7 @@ class Ledger:
         }
         put = self._item_request(self._part_name(part.step, part.number), part)
         request: Request = {"TransactItems": [{"ConditionCheck": owned}, {"Put": put}]}
-        if (yield from _send("TransactWriteItems", request)) != DONE:
+        if (yield from change_surely("TransactWriteItems", request)) != DONE:
             raise (yield from self._fenced(held))
 
     def note(self, held: Held, facts: Mapping[str, str]) -> Routine[None]:
@@ -169,7 +168,7 @@ class Ledger:
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values,
         }
-        return (yield from _send("PutItem", request)) == DONE
+        return (yield from change_surely("PutItem", request)) == DONE
 
     def _forget_parts(self, step: str) -> Routine[None]:
         for part in (yield from self._list(Part, f"{PART_RECORDS}{step}#")):
@@ -215,16 +214,3 @@ class Ledger:
 
 def _joined(record: StepRecord, facts: Mapping[str, str]) -> str:
     return json.dumps({**record.all_facts(), **facts})
-
-
-def _send(operation: str, request: Request) -> Routine[Failed]:
-    """A conditional write that is the same when it is sent twice, so lost answers are only asked for again."""
-    attempt = 0
-    while True:
-        try:
-            return (yield from change(operation, request))
-        except UnknownOutcome:
-            attempt += 1
-            if attempt == SENDINGS_MAX:
-                raise
-        yield from Sleep(pause_seconds(attempt))

@@ -13,11 +13,11 @@ from typing import Final
 from crossfade.cleanup.ledger import Held, Ledger, Part
 from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.survey import not_moved_on
-from crossfade.core.effects import Call, Request, Routine, Sleep
+from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
-from crossfade.core.sync.retry import backoff_seconds, patiently
-from crossfade.errors import GateClosed, ServiceRejected, UnknownOutcome
+from crossfade.core.sync.retry import Backoff, send_conditional
+from crossfade.errors import GateClosed
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.keys import cutter
 from crossfade.jobs.order import spread_order
@@ -25,7 +25,7 @@ from crossfade.jobs.order import spread_order
 SEGMENTS: Final = 32
 COUNTS: Final = ("items", "removed", "rewritten", "kept")
 PAGE_ITEMS: Final = 500  # what a kill looks at again, a segment
-UNKNOWN_MAX: Final = 10
+SENDINGS: Final = Backoff(seconds_first=0.1, pauses_max=9)  # of one write whose answers are lost
 
 Keeps = Callable[[Item], Routine[bool]]
 """Whether an item, of which its key and its stamp are given, has to keep the stamp."""
@@ -75,21 +75,8 @@ def remove_stamp(table: str, key: Item, stamp: Item) -> Routine[bool]:
         "ExpressionAttributeNames": {"#stamp": STAMP},
         "ExpressionAttributeValues": {":stamp": stamp},
     }
-    sent = 0
-    while True:
-        try:
-            _ = yield from patiently(Call("target", "UpdateItem", request))
-        except UnknownOutcome:
-            sent += 1
-            if sent == UNKNOWN_MAX:
-                raise
-            yield from Sleep(backoff_seconds(sent))
-        except ServiceRejected as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-            return sent > 0  # an earlier sending of ours was carried out, or somebody has written since
-        else:
-            return True
+    reply, again = yield from send_conditional(Call("target", "UpdateItem", request), SENDINGS)
+    return reply is not None or again  # an earlier sending of ours was carried out, or somebody has written since
 
 
 class _SegmentTask:

@@ -17,19 +17,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from crossfade.control.calls import DONE, Failed, ask, change, pause_seconds
+from crossfade.control.calls import DONE, Failed, ask, change, change_surely
 from crossfade.control.freezing import names_mapping, shared
 from crossfade.control.record_items import client_record
 from crossfade.control.records import STATE, Lease, Role, State
 from crossfade.control.store import TABLE_DEFAULT, Control
-from crossfade.core.effects import Note, Now, Request, Routine, Sleep
+from crossfade.core.effects import Note, Now, Request, Routine
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
-from crossfade.errors import ConfigurationError, DatabaseError, NotStarted, StageUncertain, UnknownOutcome
+from crossfade.errors import ConfigurationError, DatabaseError, NotStarted, StageUncertain
 
 LEASE_SECONDS: Final = 10.0  # ten polls: a client outlives a short loss of the network, the fleet waits no longer
 POLL_SECONDS: Final = 1.0  # how soon a move is noticed; two small requests a poll
-JOIN_ATTEMPTS_MAX: Final = 5
 LOST_EXAMPLE_LENGTH_MAX: Final = 200  # the lease is a small record, read by everybody who waits
 
 
@@ -253,19 +252,8 @@ class Agent:
         """Delete the lease and count it as unclean in one transaction, until that is done: counting twice costs
         a verify, not counting costs data."""
         request: Request = {"TransactItems": [{"Delete": deletion}, {"Update": self.control.add_unclean()}]}
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                failed = yield from change("TransactWriteItems", request)
-            except UnknownOutcome:
-                if attempt == JOIN_ATTEMPTS_MAX:
-                    raise
-                yield from Sleep(pause_seconds(attempt))
-                continue
-            if failed != DONE:  # the migration is gone: there is nothing left to be unclean
-                _ = yield from ask("DeleteItem", deletion)
-            return
+        if (yield from change_surely("TransactWriteItems", request)) != DONE:
+            _ = yield from ask("DeleteItem", deletion)  # the migration is gone: nothing is left to be unclean
 
     # --- the lease
 
@@ -285,25 +273,13 @@ class Agent:
             yield from self._rejoin()
 
     def _put_lease(self, lease: Lease) -> Routine[None]:
-        request = self.control.put_new(lease)
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                failed = yield from change("PutItem", request)
-            except UnknownOutcome:
-                if attempt == JOIN_ATTEMPTS_MAX:
-                    raise
-                yield from Sleep(pause_seconds(attempt))
-                continue
-            if failed != DONE:
-                found = yield from self.control.lease(lease.client)
-                if found is None or (found.host, found.pid) != (lease.host, lease.pid):
-                    raise ConfigurationError(
-                        f"another client already runs as {lease.client}",
-                        next_step="give every process an id of its own",
-                    )
+        if (yield from change_surely("PutItem", self.control.put_new(lease))) == DONE:
             return
+        found = yield from self.control.lease(lease.client)
+        if found is None or (found.host, found.pid) != (lease.host, lease.pid):
+            raise ConfigurationError(
+                f"another client already runs as {lease.client}", next_step="give every process an id of its own"
+            )
 
     def _rejoin(self) -> Routine[None]:
         """We were counted as gone. What was begun before is not ours to finish; start again under another id."""

@@ -6,78 +6,42 @@ unknown outcome is sent again only where sending twice is the same as once; else
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from crossfade.core.effects import Call, Place, Reply, Request, Routine, Sleep
+from crossfade.core.effects import Call, Place, Reply, Request, Routine
 from crossfade.core.request.cancellation import reasons_of
-from crossfade.errors import DatabaseError, ServiceRejected, UnknownOutcome
+from crossfade.core.sync.retry import Backoff, is_passing, is_passing_or_unanswered, is_unanswered, resend
+from crossfade.errors import ServiceRejected
 
-ATTEMPTS_MAX: Final = 8  # with the pauses below about 4 seconds: longer than any conflict, shorter than a lease
-PAUSE_SECONDS: Final = 0.05
-PAUSE_SECONDS_MAX: Final = 1.0
-
-# Refusals that pass by themselves, as operation errors and as reasons inside a cancelled transaction.
-PASSING = frozenset(
-    {
-        "InternalServerError",
-        "LimitExceededException",
-        "ProvisionedThroughputExceeded",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingError",
-        "ThrottlingException",
-        "TransactionConflict",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
+# With these pauses about 4 seconds: longer than any conflict, shorter than a lease.
+CONTROL: Final = Backoff(seconds_max=1.0, pauses_max=7)
+SENDINGS: Final = Backoff(seconds_max=1.0, pauses_max=5)  # of a write whose answers are lost, each with those retries
 
 Failed = tuple[int, ...]  # positions of the actions whose condition did not hold; empty: it was carried out
 DONE: Final[Failed] = ()
 
 
 def ask(operation: str, request: Request, place: Place = "control") -> Routine[Reply]:
-    """A read, or a write that may be sent twice. Raises the last error after ATTEMPTS_MAX."""
-    attempt = 0
-    while True:
-        try:
-            return (yield from Call(place, operation, request))
-        except DatabaseError as error:
-            attempt += 1
-            passing = isinstance(error, UnknownOutcome) or (isinstance(error, ServiceRejected) and is_passing(error))
-            if not passing or attempt == ATTEMPTS_MAX:
-                raise
-        yield from Sleep(pause_seconds(attempt))
+    """A read, or a write that may be sent twice. Raises the last error."""
+    return resend(Call(place, operation, request).__iter__, is_passing_or_unanswered, CONTROL)
 
 
 def change(operation: str, request: Request) -> Routine[Failed]:
     """A conditional write: DONE, or whose condition failed. Raises UnknownOutcome at once, and other refusals."""
-    attempt = 0
-    while True:
-        try:
-            _ = yield from Call("control", operation, request)
-        except ServiceRejected as error:
-            failed = failed_conditions(error)
-            if failed:
-                return failed
-            attempt += 1
-            if not is_passing(error) or attempt == ATTEMPTS_MAX:
-                raise
-        else:
-            return DONE
-        yield from Sleep(pause_seconds(attempt))
+    try:
+        _ = yield from resend(Call("control", operation, request).__iter__, is_passing, CONTROL)
+    except ServiceRejected as error:
+        failed = failed_conditions(error)
+        if not failed:
+            raise
+        return failed
+    return DONE
 
 
-def pause_seconds(attempt: int) -> float:
-    return min(PAUSE_SECONDS * 2.0 ** (attempt - 1), PAUSE_SECONDS_MAX)
-
-
-def is_passing(error: ServiceRejected) -> bool:
-    """Whether the same request may be carried out if it is sent again a little later."""
-    if error.code != "TransactionCanceledException":
-        return error.code in PASSING
-    reasons = {reason.get("Code", "None") for reason in reasons_of(error)} - {"None"}
-    return bool(reasons) and reasons <= PASSING
+def change_surely(operation: str, request: Request) -> Routine[Failed]:
+    """A conditional write that is the same when it is sent twice, so lost answers are only asked for again."""
+    return resend(partial(change, operation, request), is_unanswered, SENDINGS)
 
 
 def failed_conditions(error: ServiceRejected) -> Failed:

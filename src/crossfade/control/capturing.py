@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from crossfade.control.calls import DONE, change, pause_seconds
+from crossfade.control.calls import DONE, change_surely
 from crossfade.control.record_items import capture_record, from_item, number, text
 from crossfade.control.records import CAPTURES, SCHEMA, SORT_KEY, CaptureRecord, SchemaRecord
 from crossfade.control.store import Control
-from crossfade.control.streams import SENDINGS_MAX
-from crossfade.core.effects import Request, Routine, Sleep, Stamp
+from crossfade.core.effects import Request, Routine, Stamp
 from crossfade.core.items import Item
-from crossfade.errors import Fenced, UnknownOutcome
+from crossfade.errors import Fenced
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +45,14 @@ class Captures:
             else:
                 wanted = replace(found, owner=owner, serial=found.serial + 1, saved_at=self.clock())
                 request = self.control.put(wanted) | condition(found.owner, "=", found.serial)
-            if (yield from carried_out(request)):
+            if (yield from change_surely("PutItem", request)) == DONE:
                 return wanted
 
     def save(self, record: CaptureRecord) -> Routine[CaptureRecord]:
         """The next state of it. Raises Fenced where another one has taken it."""
         saved = replace(record, serial=record.serial + 1, saved_at=self.clock())
-        if not (yield from carried_out(self.control.put(saved) | condition(saved.owner, "<=", saved.serial))):
+        request = self.control.put(saved) | condition(saved.owner, "<=", saved.serial)
+        if (yield from change_surely("PutItem", request)) != DONE:
             raise Fenced(
                 f"another process captures {self.name} of migration {self.control.migration} by now",
                 next_step="leave it to that one",
@@ -72,7 +72,7 @@ def schema_among(items: Iterable[Item]) -> SchemaRecord | None:
 
 def put_schema(control: Control, record: SchemaRecord) -> Routine[None]:
     """Keep it, before the position behind it is kept: whoever reads it again puts the same."""
-    _ = yield from carried_out(control.put(record))
+    _ = yield from change_surely("PutItem", control.put(record))
 
 
 def condition(owner: str, comparison: str, serial: int) -> Request:
@@ -81,16 +81,3 @@ def condition(owner: str, comparison: str, serial: int) -> Request:
         "ExpressionAttributeNames": {"#owner": "owner", "#serial": "serial"},
         "ExpressionAttributeValues": {":owner": text(owner), ":serial": number(serial)},
     }
-
-
-def carried_out(request: Request) -> Routine[bool]:
-    """A conditional put that is the same when it is sent twice."""
-    attempt = 0
-    while True:
-        try:
-            return (yield from change("PutItem", request)) == DONE
-        except UnknownOutcome:
-            attempt += 1
-            if attempt == SENDINGS_MAX:
-                raise
-        yield from Sleep(pause_seconds(attempt))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.control.agent import Agent
-from crossfade.control.calls import DONE, Failed, change, pause_seconds
+from crossfade.control.calls import DONE, change_surely
 from crossfade.control.capturing import read_schema
 from crossfade.control.record_items import job_record, number, segment_record, text
 from crossfade.control.records import SORT_KEY, STATE, Job, JobRecord, JobStatus, Lease, SegmentCheckpoint, State
@@ -33,11 +33,10 @@ from crossfade.control.waiting import (
 )
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
 from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY, Fallback, Stage
-from crossfade.errors import Fenced, NotPossibleInStage, UnknownOutcome
+from crossfade.errors import Fenced, NotPossibleInStage
 
 ONE_SIDED: Final = "writes go to one table only, so the other falls behind"
 SEGMENTS_MAX: Final = 10_000  # four digits in the record's name; a parallel scan takes up to 1,000,000
-SENDINGS_MAX: Final = 6  # of one write whose answers are lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def save_checkpoint(claim: Claim, checkpoint: SegmentCheckpoint) -> Routine[Segm
             ":serial": number(saved.serial),
         },
     }
-    if (yield from _send("PutItem", request)) != DONE:
+    if (yield from change_surely("PutItem", request)) != DONE:
         raise (yield from _fenced(claim))
     return saved
 
@@ -139,7 +138,7 @@ def finish_job(claim: Claim, counts: Mapping[str, int], *, clean: bool, finished
         )
     result = replace(claim.record, status=JobStatus.COMPLETE, counts=dict(counts), clean=clean, finished_at=finished_at)
     request = claim.control.put(result) | _while(claim.record)
-    if (yield from _send("PutItem", request)) != DONE:
+    if (yield from change_surely("PutItem", request)) != DONE:
         found = yield from claim.control.job(claim.job)
         if found is None or (found.owner, found.run, found.status) != (result.owner, result.run, result.status):
             raise (yield from _fenced(claim))
@@ -252,7 +251,9 @@ def _take(control: Control, state: State, found: JobRecord | None, record: JobRe
         "ExpressionAttributeValues": {":epoch": number(state.epoch)},
     }
     put = control.put_new(record) if found is None else control.put(record) | _while(found)
-    failed = yield from _send("TransactWriteItems", {"TransactItems": [{"ConditionCheck": same_epoch}, {"Put": put}]})
+    failed = yield from change_surely(
+        "TransactWriteItems", {"TransactItems": [{"ConditionCheck": same_epoch}, {"Put": put}]}
+    )
     if failed == DONE:
         return True
     return (yield from control.job(record.job)) == record  # an earlier sending of the same
@@ -276,7 +277,7 @@ def _adopt(claim: Claim, segment: int) -> Routine[None]:
         "ExpressionAttributeValues": {":run": text(record.run)},
     }
     for action in ({"Update": keep}, {"Put": blank}, {"Update": keep}):
-        failed = yield from _send("TransactWriteItems", {"TransactItems": [{"ConditionCheck": ours}, action]})
+        failed = yield from change_surely("TransactWriteItems", {"TransactItems": [{"ConditionCheck": ours}, action]})
         if failed == DONE:
             return
         if 0 in failed:
@@ -295,19 +296,6 @@ def _while(record: JobRecord) -> Request:
             ":status": text(record.status),
         },
     }
-
-
-def _send(operation: str, request: Request) -> Routine[Failed]:
-    """A conditional write that is the same when it is sent twice, so lost answers are only asked for again."""
-    attempt = 0
-    while True:
-        try:
-            return (yield from change(operation, request))
-        except UnknownOutcome:
-            attempt += 1
-            if attempt == SENDINGS_MAX:
-                raise
-        yield from Sleep(pause_seconds(attempt))
 
 
 def _fenced(claim: Claim) -> Routine[Fenced]:

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from crossfade.control.calls import ask, change, pause_seconds
+from crossfade.control.calls import ask, change_surely
 from crossfade.control.record_items import from_item, record_name, text
 from crossfade.control.records import PARTITION_KEY, REPAIRS, SORT_KEY, RepairRecord
 from crossfade.control.store import Control
-from crossfade.core.effects import Request, Routine, Sleep
-from crossfade.errors import UnknownOutcome
+from crossfade.core.effects import Request, Routine
 
 LISTED_MAX: Final = 200  # of one look; a round of repairs is about as long, and the next one sees the others
-SENDINGS_MAX: Final = 5  # each has retries of its own; then the record stays, and a later round deletes it
 
 
 def put_repair(control: Control, record: RepairRecord) -> Routine[None]:
@@ -27,23 +25,13 @@ def put_repair(control: Control, record: RepairRecord) -> Routine[None]:
 
 
 def forget_repair(control: Control, record: RepairRecord) -> Routine[None]:
-    """Delete it, unless it was put anew meanwhile. Raises DatabaseError."""
+    """Delete it, unless it was put anew meanwhile. Raises DatabaseError: a later round deletes it."""
     request: Request = control.delete(record_name(record)) | {
         "ConditionExpression": "#serial = :serial",
         "ExpressionAttributeNames": {"#serial": "serial"},
         "ExpressionAttributeValues": {":serial": text(record.serial)},
     }
-    attempt = 0
-    while True:
-        attempt += 1
-        try:
-            _ = yield from change("DeleteItem", request)
-        except UnknownOutcome:
-            if attempt == SENDINGS_MAX:
-                raise
-            yield from Sleep(pause_seconds(attempt))
-        else:
-            return
+    _ = yield from change_surely("DeleteItem", request)
 
 
 def list_repairs(control: Control, count: int = LISTED_MAX, after: str = "") -> Routine[tuple[RepairRecord, ...]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from crossfade.control.calls import DONE, ask, change, pause_seconds
+from crossfade.control.calls import DONE, SENDINGS, ask, change
 from crossfade.control.record_items import (
     from_item,
     job_record,
@@ -42,16 +42,14 @@ from crossfade.control.records import (
     State,
     StreamReader,
 )
-from crossfade.core.effects import Request, Routine, Sleep
+from crossfade.core.effects import Request, Routine
 from crossfade.core.items import Item
+from crossfade.core.sync.retry import is_unanswered, resend
 from crossfade.errors import NotStarted, ServiceRejected, UnknownOutcome
 
 Record = TypeVar("Record")
 
 TABLE_DEFAULT: Final = "crossfade"
-READ_BACKS_MAX: Final = (
-    5  # sending and reading back; each has retries of its own, so this is the better part of a minute
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,25 +220,23 @@ class Control:
 
     def commit(self, request: Request, journal_number: int, token: str) -> Routine[bool]:
         """A transaction that writes this journal entry; whether it was carried out, however the answers were lost."""
-        attempt = 0
-        while True:
+
+        def send() -> Routine[bool]:
+            lost: UnknownOutcome | None = None
             try:
-                failed = yield from change("TransactWriteItems", request)
-            except UnknownOutcome:
-                failed = DONE
-                attempt += 1
-                if attempt == READ_BACKS_MAX:
-                    raise
-            else:
-                if failed == DONE:
+                if (yield from change("TransactWriteItems", request)) == DONE:
                     return True
+            except UnknownOutcome as unknown:
+                lost = unknown
             # What made it fail may be an earlier sending of the same: ours, or of the client library beneath us.
             entry = yield from self._get(journal_record(journal_number))
             if entry is not None:
                 return from_item(JournalEntry, entry).token == token
-            if failed != DONE:
-                return False
-            yield from Sleep(pause_seconds(attempt))  # not carried out yet: send it again; only one of the two can be
+            if lost is not None:
+                raise lost  # not carried out yet: it is sent again, and only one of the two can be
+            return False
+
+        return resend(send, is_unanswered, SENDINGS)
 
     def _change_request(self, state: State, caller: Caller, token: str, wanted: Change) -> Request:
         at = caller.clock()

@@ -10,17 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from crossfade.control.calls import DONE, change, pause_seconds
+from crossfade.control.calls import DONE, change_surely
 from crossfade.control.record_items import number, reader_record, record_name, text
 from crossfade.control.records import Lease, Reader, ShardPosition, StreamReader
 from crossfade.control.store import Control
-from crossfade.core.effects import Request, Routine, Sleep
-from crossfade.errors import Fenced, UnknownOutcome
+from crossfade.core.effects import Request, Routine
+from crossfade.errors import Fenced
 
 # A transaction takes 100 actions; one of them is the report.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 POSITIONS_A_TRANSACTION: Final = 99
-SENDINGS_MAX: Final = 6  # of one write whose answers are lost
 LAG_SECONDS_MAX: Final = 10.0  # less than a stage move takes anyway
 REPORT_BEATS_MAX: Final = 20  # a report comes every few beats
 
@@ -50,7 +49,7 @@ def take_reader(control: Control, wanted: StreamReader, found: StreamReader | No
             "ExpressionAttributeNames": {"#owner": "owner", "#serial": "serial"},
             "ExpressionAttributeValues": {":owner": text(found.owner), ":serial": number(found.serial)},
         }
-    if (yield from _done("PutItem", request)):
+    if (yield from change_surely("PutItem", request)) == DONE:
         return True
     return (yield from control.reader(wanted.reader)) == wanted  # an earlier sending of the same
 
@@ -74,7 +73,7 @@ def save_reader(
             },
         }
         some = actions[start : start + POSITIONS_A_TRANSACTION]
-        if not (yield from _done("TransactWriteItems", {"TransactItems": [{"Put": put}, *some]})):
+        if (yield from change_surely("TransactWriteItems", {"TransactItems": [{"Put": put}, *some]})) != DONE:
             raise (yield from _replaced(control, saved))
     return saved
 
@@ -84,19 +83,6 @@ def forget_reader(control: Control, reader: Reader) -> Routine[None]:
     yield from control.remove(reader_record(reader))
     for position in (yield from control.positions(reader)):
         yield from control.remove(record_name(position))
-
-
-def _done(operation: str, request: Request) -> Routine[bool]:
-    """A conditional write that is the same when it is sent twice, so lost answers are only asked for again."""
-    attempt = 0
-    while True:
-        try:
-            return (yield from change(operation, request)) == DONE
-        except UnknownOutcome:
-            attempt += 1
-            if attempt == SENDINGS_MAX:
-                raise
-        yield from Sleep(pause_seconds(attempt))
 
 
 def _replaced(control: Control, report: StreamReader) -> Routine[Fenced]:

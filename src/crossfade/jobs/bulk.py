@@ -10,21 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from crossfade.core.effects import Call, Now, Reply, Request, Routine, Sleep
+from crossfade.core.effects import Call, Now, Reply, Request, Routine
 from crossfade.core.items import Item
+from crossfade.core.request.error_codes import ABOUT_THE_ITEM
 from crossfade.core.request.names import BATCH_GET_KEYS_MAX, BATCH_WRITE_ITEMS_MAX
 from crossfade.core.stages import Side
-from crossfade.core.sync.retry import TRANSIENT, backoff_seconds, patiently, read_again
+from crossfade.core.sync.retry import BACKGROUND, is_passing, patiently, read_again
 from crossfade.core.sync.sync import was_retried
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
 from crossfade.errors import ServiceRejected, UnknownOutcome
 from crossfade.jobs.keys import namer
-
-# Refusals that are about the item and not about the table, the caller's rights or the load.
-ABOUT_THE_ITEM: Final = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +131,15 @@ def get_of_table(
 
 def _get_batch(table: str, place: Side, keys: Sequence[Item], names: Sequence[str]) -> Routine[list[Item]]:
     found: list[Item] = []
-    attempt = 0
+    pauses = BACKGROUND.pauses()
     while keys:
         request: Request = {"RequestItems": {table: {"Keys": list(keys), "ConsistentRead": True, **projection(names)}}}
         reply = yield from read_again(Call(place, "BatchGetItem", request))
         found += reply.get("Responses", {}).get(table, ())
         left: Any = reply.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())
         if left:
-            attempt = 0 if len(left) < len(keys) else attempt + 1
-            yield from Sleep(backoff_seconds(attempt))
+            pauses = BACKGROUND.pauses() if len(left) < len(keys) else pauses
+            yield from next(pauses)
         keys = left
     return found
 
@@ -157,7 +155,7 @@ def put_in_bulk(pair: Pair, items: Sequence[Item]) -> Routine[Written]:
 
 def _put_batch(pair: Pair, items: dict[int, Item], written: Written) -> Routine[None]:
     left = items
-    attempt = 0
+    pauses = BACKGROUND.pauses()
     while left:
         puts = [{"PutRequest": {"Item": item}} for item in left.values()]
         sent = yield from Now()
@@ -170,7 +168,7 @@ def _put_batch(pair: Pair, items: dict[int, Item], written: Written) -> Routine[
             if error.code in ABOUT_THE_ITEM:
                 yield from _put_each(pair, left, written)
                 return
-            if error.code not in TRANSIENT:
+            if not is_passing(error):
                 raise
             unprocessed = left
         else:
@@ -178,8 +176,8 @@ def _put_batch(pair: Pair, items: dict[int, Item], written: Written) -> Routine[
                 _unsettle(pair, written, left, sent)
             unprocessed = _unprocessed(pair, reply, left)
         if unprocessed:
-            attempt = 0 if len(unprocessed) < len(left) else attempt + 1
-            yield from Sleep(backoff_seconds(attempt))
+            pauses = BACKGROUND.pauses() if len(unprocessed) < len(left) else pauses
+            yield from next(pauses)
         left = unprocessed
 
 

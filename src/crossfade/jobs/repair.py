@@ -17,12 +17,12 @@ from enum import StrEnum
 
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
+from crossfade.core.request.error_codes import ABOUT_THE_ITEM
 from crossfade.core.stages import Row
 from crossfade.core.sync.compare import compare_key
 from crossfade.core.sync.sync import read_patiently, sync
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import MappingError, ServiceRejected
-from crossfade.jobs.bulk import ABOUT_THE_ITEM
 
 
 class Repair(StrEnum):

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
+from crossfade.core.request.error_codes import ABOUT_THE_ITEM
 from crossfade.core.stages import Side, other_side
 from crossfade.core.sync.sync import agree, sync
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.errors import MappingError, ServiceRejected
-from crossfade.jobs.bulk import ABOUT_THE_ITEM, get_in_bulk
+from crossfade.jobs.bulk import get_in_bulk
 from crossfade.streams.changes import Change
 
 

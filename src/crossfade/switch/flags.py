@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from crossfade.core.stages import FREEZE_STRATEGY, Stage, resting
+from crossfade.core.sync.retry import Backoff
 from crossfade.errors import ConfigurationError
 
 FLAG_SECONDS: Final = 5.0
@@ -99,6 +100,6 @@ class Wish:
         self.pending = False
 
     def failed(self, now: float, poll_seconds: float, *, held: bool) -> None:
-        pause = min(RETRY_SECONDS_MAX, poll_seconds * 2.0 ** min(self.failures, 10))
+        pause = Backoff(poll_seconds, RETRY_SECONDS_MAX).seconds(self.failures)
         self.try_at = now + (max(pause, HELD_RETRY_SECONDS) if held else pause)
         self.failures += 1

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade.control.records import RepairRecord
+from crossfade.core.sync.retry import Backoff
 from crossfade.switch.keys import digest_of
 
 # About 1 KB each. An application whose other store has been away for so many keys needs a verify, not a longer queue.
 KEYS_MAX: Final = 100_000
 REASON_LENGTH_MAX: Final = 200  # the record is read by everybody who waits
-RETRY_SECONDS_FIRST: Final = 0.2
-RETRY_SECONDS_MAX: Final = 30.0
+RETRIES: Final = Backoff(seconds_first=0.2, seconds_max=30.0)
 NET_SECONDS: Final = 30.0  # after which a key is looked at though its mirror has said nothing: it was dropped, perhaps
 
 
@@ -108,8 +108,7 @@ class Intents:
             if intent is not None:
                 intent.reason = reason[:REASON_LENGTH_MAX]
                 intent.lands_until = max(intent.lands_until, lands_until)
-                pause = min(RETRY_SECONDS_MAX, RETRY_SECONDS_FIRST * 2.0 ** min(intent.failures, 10))
-                intent.retry_at = now + pause
+                intent.retry_at = now + RETRIES.seconds(intent.failures)
                 intent.failures += 1
 
     def due(self, now: float, client: str, count: int) -> list[Intent]:

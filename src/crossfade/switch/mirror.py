@@ -16,7 +16,7 @@ from crossfade.control.starting import StartPlan
 from crossfade.control.store import TABLE_DEFAULT
 from crossfade.core.effects import Now, Place, Routine, Sleep
 from crossfade.core.stages import FREEZE_STRATEGY, Side, other_side
-from crossfade.core.sync.retry import backoff_seconds
+from crossfade.core.sync.retry import BACKGROUND
 from crossfade.errors import CrossfadeError
 from crossfade.switch.invoking import Invoke, Raised
 
@@ -137,7 +137,7 @@ class Mirror:
             except Raised as raised:
                 raise SaveFailed(raised.message, sent) from raised.error
             if self.conditional and not saved:
-                yield from Sleep(backoff_seconds(attempt))
+                yield from Sleep(BACKGROUND.seconds(attempt))
                 continue
             if is_followed() or (yield from Invoke(authority, self.load, (key,))) == held:
                 return

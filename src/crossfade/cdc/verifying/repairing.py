@@ -34,11 +34,11 @@ from crossfade.control.gate_texts import BY_HAND
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
+from crossfade.core.request.error_codes import ABOUT_THE_ITEM
 from crossfade.core.stages import FREEZE
 from crossfade.core.tables.pair import key_name
 from crossfade.drivers.scope import Scope
 from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected
-from crossfade.jobs.bulk import ABOUT_THE_ITEM
 from crossfade.jobs.session import JobClient
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from crossfade.core.effects import Call, Reply, Request, Routine, Sleep
+from crossfade.core.effects import Call, Reply, Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.request.capacity import capacity_asked
 from crossfade.core.request.names import BATCH_GET_KEYS_MAX
 from crossfade.core.stages import Side
-from crossfade.core.sync.retry import TRIES_MAX, pause_seconds
+from crossfade.core.sync.retry import LOCKING
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.core.tables.stamps import Stored
 from crossfade.errors import ServiceRejected
@@ -31,7 +31,7 @@ def look_under(
     found: dict[str, Item] = {}
     names = [key_name(key) for key in wanted]
     left = list(dict(zip(names, wanted, strict=True)).values())
-    waits = 0
+    pauses = LOCKING.pauses()
     while left:
         some, left = left[:BATCH_GET_KEYS_MAX], left[BATCH_GET_KEYS_MAX:]
         request: Request = {"RequestItems": {table.name: {"Keys": some, "ConsistentRead": True}}, **counted}
@@ -41,10 +41,10 @@ def look_under(
             found[key_name({name: item[name] for name in table.key_names})] = item
         unread: Sequence[Item] = reply.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", ())
         if len(unread) == len(some):
-            if waits == TRIES_MAX:
+            pause = next(pauses, None)
+            if pause is None:
                 raise ServiceRejected("ProvisionedThroughputExceededException", TOO_FAST)
-            yield from Sleep(pause_seconds(waits))
-            waits += 1
+            yield from pause
         left = [*unread, *left]
     return [pair.stored(side, found.get(name)) for name in names]
 

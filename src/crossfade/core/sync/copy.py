@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from crossfade.core.effects import Call, Request, Routine, Sleep, Stamp
+from crossfade.core.effects import Call, Request, Routine, Stamp
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.request.cancellation import reasons_of
+from crossfade.core.request.error_codes import BUSY_REASONS
 from crossfade.core.request.names import TRANSACTION_ACTIONS_MAX
-from crossfade.core.sync.retry import BUSY_REASONS, TRANSIENT, backoff_seconds
+from crossfade.core.sync.retry import BACKGROUND, is_passing
 from crossfade.core.sync.sync import read_patiently
 from crossfade.core.tables.actions import condition_check
 from crossfade.core.tables.guards import with_guard
@@ -77,7 +78,7 @@ def _attempted(pair: Pair, copies: Sequence[Copy], fence: Request | None) -> Rou
     token = yield from Stamp()
     whole = [*items, fence] if fence is not None else items
     request: Request = {"TransactItems": whole, "ClientRequestToken": token}
-    attempt = 0
+    pauses = BACKGROUND.pauses()
     while True:
         try:
             _ = yield from Call("target", "TransactWriteItems", request)
@@ -93,12 +94,11 @@ def _attempted(pair: Pair, copies: Sequence[Copy], fence: Request | None) -> Rou
                     return {0: CopyResult(CopyOutcome.FAILED, error.text)}
                 half = len(copies) // 2  # too large together, perhaps
                 return dict(enumerate((yield from copy_items(pair, copies[:half], fence))))
-            elif error.code not in TRANSIENT:
+            elif not is_passing(error):
                 raise
         else:
             return dict.fromkeys(range(len(copies)), CopyResult(CopyOutcome.COPIED))
-        yield from Sleep(backoff_seconds(attempt))
-        attempt += 1
+        yield from next(pauses)
 
 
 def _actions(pair: Pair, copy: Copy) -> Routine[list[Request]]:

@@ -1,80 +1,103 @@
-"""Which errors pass by themselves, how long to wait for that, and how often to try."""
+"""How what fails for the moment is tried again: after which errors, after how long, and how often."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Final, TypeVar
 
 from crossfade.core.effects import Call, Effect, Reply, Routine, Sleep
-from crossfade.errors import ServiceRejected, UnknownOutcome
+from crossfade.core.request.cancellation import reasons_of
+from crossfade.core.request.error_codes import BUSY_REASONS, PASSING, RACED_REASONS, SINGLE_CODE_OF
+from crossfade.errors import DatabaseError, ServiceRejected, UnknownOutcome
 
-# Errors after which nothing was written and the same request may succeed a moment later.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
-TRANSIENT: Final = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "LimitExceededException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-        "ReplicatedWriteConflictException",
-    }
-)
-BACKOFF_SECONDS_FIRST: Final = 0.05
-BACKOFF_SECONDS_MAX: Final = 5.0
+Sent = TypeVar("Sent")
 
 
-def backoff_seconds(attempt: int) -> float:
-    """Doubling from 50 ms to 5 s. Drivers add jitter."""
-    return min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_FIRST * 2.0 ** min(attempt, 10))
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The pauses before further tries: each twice as long as the one before, up to `seconds_max`. Drivers add jitter.
+
+    `pauses_max` None: for as long as it takes.
+    """
+
+    seconds_first: float = 0.05
+    seconds_max: float = 5.0
+    pauses_max: int | None = None
+
+    def seconds(self, number: int) -> float:
+        """Return how long the pause of this number is, from 0."""
+        return min(self.seconds_max, self.seconds_first * 2.0 ** min(number, 10))
+
+    def pauses(self) -> Iterator[Sleep]:
+        numbers = count() if self.pauses_max is None else range(self.pauses_max)
+        return (Sleep(self.seconds(number)) for number in numbers)
+
+
+BACKGROUND: Final = Backoff()  # background work gives up on nothing but a refusal
+# An optimistic lock is tried so often (some 40 s in all) before the caller is told that the item is too busy. The
+# pauses stay short, since whoever waits longest would else lose to every newcomer.
+LOCKING: Final = Backoff(seconds_max=0.4, pauses_max=104)
+
+
+def is_passing(error: DatabaseError) -> bool:
+    """Whether nothing was written, and the same request may be carried out a little later."""
+    if not isinstance(error, ServiceRejected):
+        return False
+    judged = {reason.get("Code", "None") for reason in reasons_of(error)} - {"None"}
+    return judged <= BUSY_REASONS if judged else error.code in PASSING
+
+
+def is_unanswered(error: DatabaseError) -> bool:
+    return isinstance(error, UnknownOutcome)
+
+
+def is_passing_or_unanswered(error: DatabaseError) -> bool:
+    return is_unanswered(error) or is_passing(error)
+
+
+def resend(
+    send: Callable[[], Routine[Sent]], passes: Callable[[DatabaseError], bool], backoff: Backoff = BACKGROUND
+) -> Routine[Sent]:
+    """Carry out what `send` makes, and again while it fails with what `passes`. Raises the last error."""
+    for pause in backoff.pauses():
+        try:
+            return (yield from send())
+        except DatabaseError as error:
+            if not passes(error):
+                raise
+        yield from pause
+    return (yield from send())
 
 
 def patiently(call: Call) -> Routine[Reply]:
     """Repeat a call that may be repeated (a read, a write of whole images) while DynamoDB is merely busy."""
-    attempt = 0
-    while True:
-        try:
-            return (yield from call)
-        except ServiceRejected as error:
-            if error.code not in TRANSIENT:
-                raise
-        yield from Sleep(backoff_seconds(attempt))
-        attempt += 1
+    return resend(call.__iter__, is_passing)
 
 
 def read_again(call: Call) -> Routine[Reply]:
-    """A read, however long that takes: background work gives up on nothing but a refusal."""
-    attempt = 0
-    while True:
-        try:
-            return (yield from call)
-        except UnknownOutcome:
-            pass
-        except ServiceRejected as error:
-            if error.code not in TRANSIENT:
-                raise
-        yield from Sleep(backoff_seconds(attempt))
-        attempt += 1
+    """A read, however long that takes."""
+    return resend(call.__iter__, is_passing_or_unanswered)
 
 
-BUSY_REASONS: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-RACED_REASONS: Final = frozenset({"None", "ConditionalCheckFailed", "TransactionConflict"})
-SINGLE_CODE_OF: Final = {  # a transaction's reason -> the code that the single operation would have had
-    "ValidationError": "ValidationException",
-    "ThrottlingError": "ThrottlingException",
-    "ProvisionedThroughputExceeded": "ProvisionedThroughputExceededException",
-    "ItemCollectionSizeLimitExceeded": "ItemCollectionSizeLimitExceededException",
-}
+def send_conditional(call: Call, backoff: Backoff = BACKGROUND) -> Routine[tuple[Reply | None, bool]]:
+    """The reply to a conditional write, None where its condition does not hold; and whether an earlier sending of it
+    has had no answer, so that it may be that one which the condition has met. Raises UnknownOutcome after the last."""
+    unanswered = False
 
-# An optimistic lock is tried so often (with the pauses below: some 40 s) before the caller is told that the item is too
-# busy. The pauses stay short, since whoever waits longest would else lose to every newcomer.
-TRIES_MAX: Final = 104
-LOCK_PAUSE_SECONDS_MAX: Final = 0.4
+    def passes(error: DatabaseError) -> bool:
+        nonlocal unanswered
+        unanswered = unanswered or is_unanswered(error)
+        return is_unanswered(error)
 
-
-def pause_seconds(attempt: int) -> float:
-    """Before an optimistic lock is tried again: 50 ms, doubling."""
-    return min(LOCK_PAUSE_SECONDS_MAX, backoff_seconds(attempt))
+    try:
+        return (yield from resend(partial(patiently, call), passes, backoff)), unanswered
+    except ServiceRejected as error:
+        if error.code != "ConditionalCheckFailedException":
+            raise
+        return None, unanswered
 
 
 def item_too_busy() -> ServiceRejected:
@@ -86,12 +109,38 @@ def calmly(first: Effect[Reply], again: Call) -> Routine[Reply]:
     """The caller never meets a conflict with a transaction that only crossfade makes: nothing was written, so the
     request is sent again."""
     effect = first
-    for attempt in range(TRIES_MAX):
+    for pause in LOCKING.pauses():
         try:
             return (yield from effect)
         except ServiceRejected as error:
             if error.code != "TransactionConflictException":
                 raise
-        yield from Sleep(pause_seconds(attempt))
+        yield from pause
         effect = again
     raise item_too_busy()
+
+
+# By these names the writes ask for them.
+TRANSIENT: Final = PASSING
+TRIES_MAX: Final = 104
+pause_seconds = LOCKING.seconds
+__all__ = [
+    "BACKGROUND",
+    "BUSY_REASONS",
+    "LOCKING",
+    "RACED_REASONS",
+    "SINGLE_CODE_OF",
+    "TRANSIENT",
+    "TRIES_MAX",
+    "Backoff",
+    "calmly",
+    "is_passing",
+    "is_passing_or_unanswered",
+    "is_unanswered",
+    "item_too_busy",
+    "patiently",
+    "pause_seconds",
+    "read_again",
+    "resend",
+    "send_conditional",
+]

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from crossfade.core.effects import Call, Later, Now, Reply, Routine, Sleep
 from crossfade.core.items import Item, same_item
 from crossfade.core.stages import Row, Side, Writes, other_side
-from crossfade.core.sync.retry import TRANSIENT, backoff_seconds, read_again
+from crossfade.core.sync.retry import BACKGROUND, is_passing, read_again
 from crossfade.core.tables.pair import Image, Pair, key_name, operation_name
 from crossfade.core.tables.stamps import Stored
 from crossfade.errors import MappingError, ServiceRejected, UnknownOutcome
@@ -42,7 +42,7 @@ def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
     if not (yield from may_hold(pair, other, source_key)):
         return
     landed_by: float | None = None
-    attempt = 0
+    pauses = BACKGROUND.pauses()
     while True:
         there = yield from read_patiently(pair, other, source_key)
         held = yield from read_patiently(pair, authority, source_key)
@@ -64,8 +64,7 @@ def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
             if landed_by is None and same_image(now.item, held.item):
                 return
         else:
-            yield from Sleep(backoff_seconds(attempt))
-            attempt += 1
+            yield from next(pauses)
 
 
 def may_hold(pair: Pair, side: Side, source_key: Item) -> Routine[bool]:
@@ -118,7 +117,7 @@ def write_locked(pair: Pair, side: Side, source_key: Item, image: Image, there: 
     try:
         _ = yield from Call(side, operation_name(request), request)
     except ServiceRejected as error:
-        if error.code not in TRANSIENT | {"ConditionalCheckFailedException"}:
+        if error.code != "ConditionalCheckFailedException" and not is_passing(error):
             raise
         return False
     return True

@@ -1,0 +1,104 @@
+"""Which of DynamoDB's errors pass by themselves: one table, from which all sets of codes come.
+
+A code that has no row is DynamoDB's last word: nothing sends that request again. What botocore knows of other services
+is in the table where its standard mode repeats it for any service; what is left out, and why, is in the table's test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+
+
+class Fault(StrEnum):
+    """What an error comes from."""
+
+    LOAD = "the load"
+    RACE = "another request"
+    REQUEST = "the request, or the item"
+    CLOCK = "our clock"
+    SERVICE = "the service"
+
+
+class Again(StrEnum):
+    """Whether the same request is sent again."""
+
+    YES = "yes, nothing was written"
+    LOOK = "no: what was read is read again first"
+    UNKNOWN = "where twice is as good as once: it may have been carried out"
+    CLIENT = "by the client alone, as botocore does"
+    CLOCK = "by the client, with the clock put right"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """One row. `reason` is its name within a cancelled transaction; `mode` the first of botocore's retry modes that
+    repeats it (the standard mode repeats what the legacy mode does), "" where none does; `said` where AWS tells it."""
+
+    code: str
+    fault: Fault
+    again: Again
+    said: str
+    mode: Literal["", "standard", "legacy"] = ""
+    reason: str = ""
+
+
+DEVELOPERS: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/"
+ERRORS: Final = f"{DEVELOPERS}Programming.Errors.html"
+CONFLICTS: Final = f"{DEVELOPERS}transaction-apis.html#transaction-conflict-handling"
+TRANSACTIONS: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"
+CLOCKS: Final = "https://github.com/aws/aws-sdk-js-v3/blob/main/packages/service-error-classification/src/constants.ts"
+BOTOCORE: Final = "https://docs.aws.amazon.com/boto3/latest/guide/retries.html"
+BOTOCORE_LEGACY: Final = "https://github.com/boto/botocore/blob/develop/botocore/data/_retry.json"
+
+ERROR_CODES: Final = (
+    ErrorCode(
+        "ProvisionedThroughputExceededException",
+        Fault.LOAD, Again.YES, ERRORS, "legacy", reason="ProvisionedThroughputExceeded",
+    ),
+    ErrorCode("ThrottlingException", Fault.LOAD, Again.YES, ERRORS, "legacy", reason="ThrottlingError"),
+    ErrorCode("RequestLimitExceeded", Fault.LOAD, Again.YES, ERRORS, "standard"),
+    ErrorCode("LimitExceededException", Fault.LOAD, Again.YES, ERRORS, "standard"),
+    ErrorCode("TransactionConflictException", Fault.RACE, Again.YES, CONFLICTS, reason="TransactionConflict"),
+    ErrorCode("TransactionInProgressException", Fault.RACE, Again.YES, TRANSACTIONS, "legacy"),
+    ErrorCode("ReplicatedWriteConflictException", Fault.RACE, Again.YES, ERRORS, "legacy"),
+    ErrorCode("ConditionalCheckFailedException", Fault.RACE, Again.LOOK, ERRORS, reason="ConditionalCheckFailed"),
+    ErrorCode("ValidationException", Fault.REQUEST, Again.NO, ERRORS, reason="ValidationError"),
+    # AWS calls it one to be sent again; but the partition stays as full until somebody deletes what is in it.
+    ErrorCode(
+        "ItemCollectionSizeLimitExceededException",
+        Fault.REQUEST, Again.NO, TRANSACTIONS, reason="ItemCollectionSizeLimitExceeded",
+    ),
+    ErrorCode("InternalServerError", Fault.SERVICE, Again.UNKNOWN, ERRORS),
+    *(
+        ErrorCode(code, Fault.CLOCK, Again.CLOCK, CLOCKS)
+        for code in ("InvalidSignatureException", "RequestExpired", "RequestInTheFuture")
+    ),
+    *(
+        ErrorCode(code, Fault.LOAD, Again.CLIENT, BOTOCORE_LEGACY, "legacy")
+        for code in ("RequestThrottledException", "ThrottledException", "Throttling")
+    ),
+    *(
+        ErrorCode(code, Fault.LOAD, Again.CLIENT, BOTOCORE, "standard")
+        for code in (
+            "BandwidthLimitExceeded", "EC2ThrottledException", "PriorRequestNotComplete", "RequestThrottled",
+            "SlowDown", "TooManyRequestsException",
+        )
+    ),
+    *(
+        ErrorCode(code, Fault.SERVICE, Again.CLIENT, BOTOCORE, "standard")
+        for code in ("RequestTimeout", "RequestTimeoutException")
+    ),
+)  # fmt: skip
+
+# Nothing was written, and the same request may succeed a moment later.
+PASSING: Final = frozenset(row.code for row in ERROR_CODES if row.again is Again.YES)
+ABOUT_THE_ITEM: Final = frozenset(row.code for row in ERROR_CODES if row.fault is Fault.REQUEST)
+
+# Reasons of a cancelled transaction: those that pass; those of an action that was in order, or merely came too late.
+BUSY_REASONS: Final = frozenset(row.reason for row in ERROR_CODES if row.again is Again.YES and row.reason)
+RACED_REASONS: Final = frozenset(row.reason for row in ERROR_CODES if row.fault is Fault.RACE and row.reason) | {"None"}
+# A transaction's reason -> the code that the single operation would have had.
+SINGLE_CODE_OF: Final = {row.reason: row.code for row in ERROR_CODES if row.reason}
