@@ -24,7 +24,7 @@ from crossfade.core.request.projection import PROJECTING, projector_alone
 from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.core.sync.compare import shadow_compare
 from crossfade.core.sync.ramp import serving_side
-from crossfade.core.sync.retry import TRANSIENT
+from crossfade.core.sync.retry import is_passing
 from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.core.tables.schema import TableShape
@@ -287,7 +287,7 @@ def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence
         try:
             reply = yield from write_one(pair, row, operation, one)
         except ServiceRejected as error:
-            if error.code not in TRANSIENT:
+            if not is_passing(error):
                 raise after_a_part(error) if sent else error from None
             left.setdefault(name, []).append(entry)
         else:

@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
+from crossfade.core.effects import Call, Reply, Request, Routine, Stamp
 from crossfade.core.evaluate.plain_table import Evaluated, Prepared, prepare
 from crossfade.core.items import Item
 from crossfade.core.multi.actions import Action
 from crossfade.core.multi.idempotency import already_done, busy, recorded, was_done, with_record
 from crossfade.core.request.cancellation import NO_REASON, cancellation, never, reason_of, reasons_of
 from crossfade.core.request.capacity import accounting_asked, capacity_asked, consumed_by_table
+from crossfade.core.request.error_codes import RACED_REASONS, SINGLE_CODE_OF
 from crossfade.core.request.limits import transaction_explained, write_explained
 from crossfade.core.request.names import TRANSACTION_ACTIONS_MAX
 from crossfade.core.stages import Row, Side, Writes
-from crossfade.core.sync.retry import RACED_REASONS, SINGLE_CODE_OF, TRIES_MAX, item_too_busy, pause_seconds
+from crossfade.core.sync.retry import LOCKING, item_too_busy
 from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.tables.actions import as_action
 from crossfade.core.tables.guards import with_guard
@@ -44,7 +45,7 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
         return {}
     prepared = [prepare(action.operation, action.request, pair.callers_names) for action in actions]
     replies: list[Reply] = []
-    for attempt in range(TRIES_MAX):
+    for pause in LOCKING.pauses():
         held = yield from snapshot(pair, row, actions, replies, capacity_asked(request))
         absent = [
             action.key for action, here in zip(actions, held, strict=True) if is_missed(action, here[row.authority])
@@ -71,7 +72,7 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
         reply = yield from attempted(pair, request, plan, actions, replies)
         if reply is not None:
             return reply
-        yield from Sleep(pause_seconds(attempt))
+        yield from pause
     raise item_too_busy()
 
 
@@ -160,7 +161,7 @@ def patient_snapshot(side: Side, request: Request, actions: int) -> Routine[Repl
     """Raises NotPossibleInStage where the items of so many `actions` are too large together; ServiceRejected, telling
     why a read of ours was refused as of one operation, since the reasons of a transaction belong to the caller's own
     actions."""
-    for attempt in range(TRIES_MAX):
+    for pause in LOCKING.pauses():
         try:
             return (yield from Call(side, "TransactGetItems", request))
         except ServiceRejected as error:
@@ -172,7 +173,7 @@ def patient_snapshot(side: Side, request: Request, actions: int) -> Routine[Repl
                 code: str = reason.get("Code", "None")
                 if code not in RACED_REASONS:
                     raise ServiceRejected(SINGLE_CODE_OF.get(code, code), reason.get("Message", error.text)) from None
-        yield from Sleep(pause_seconds(attempt))
+        yield from pause
     raise item_too_busy()
 
 
@@ -275,7 +276,7 @@ def attempted(
     token = yield from Stamp()
     asked: Request = {"TransactItems": whole, "ClientRequestToken": token, **accounting_asked(request)}
     unsure: UnknownOutcome | None = None
-    for attempt in range(TRIES_MAX):
+    for pause in LOCKING.pauses():
         try:
             reply = yield from Call("target", "TransactWriteItems", asked)
         except UnknownOutcome as unknown:
@@ -297,7 +298,7 @@ def attempted(
         else:
             replies.append(reply)
             return answer_of(pair, request, replies, reply)
-        yield from Sleep(pause_seconds(attempt))
+        yield from pause
     raise unsure or item_too_busy()
 
 
@@ -316,11 +317,7 @@ def raise_unless_conflict(error: ServiceRejected, plan: ActionPlan, actions: Seq
         raise error
     count = len(plan.items)
     ours = {action.place for action in actions} | set(range(count, count + len(plan.more)))
-    if any(
-        reason.get("Code") in ("ConditionalCheckFailed", "TransactionConflict")
-        for n, reason in enumerate(reasons)
-        if n in ours
-    ):
+    if any(reason.get("Code", "None") in RACED_REASONS - {"None"} for n, reason in enumerate(reasons) if n in ours):
         return
     codes = {reason.get("Code", "None") for reason in reasons}
     if codes <= {"None", "TransactionConflict"}:

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from crossfade.core.effects import Call, Effect, Reply, Routine, Sleep
 from crossfade.core.request.cancellation import reasons_of
-from crossfade.core.request.error_codes import BUSY_REASONS, PASSING, RACED_REASONS, SINGLE_CODE_OF
+from crossfade.core.request.error_codes import BUSY_REASONS, PASSING
 from crossfade.errors import DatabaseError, ServiceRejected, UnknownOutcome
 
 Sent = TypeVar("Sent")
@@ -118,29 +118,3 @@ def calmly(first: Effect[Reply], again: Call) -> Routine[Reply]:
         yield from pause
         effect = again
     raise item_too_busy()
-
-
-# By these names the writes ask for them.
-TRANSIENT: Final = PASSING
-TRIES_MAX: Final = 104
-pause_seconds = LOCKING.seconds
-__all__ = [
-    "BACKGROUND",
-    "BUSY_REASONS",
-    "LOCKING",
-    "RACED_REASONS",
-    "SINGLE_CODE_OF",
-    "TRANSIENT",
-    "TRIES_MAX",
-    "Backoff",
-    "calmly",
-    "is_passing",
-    "is_passing_or_unanswered",
-    "is_unanswered",
-    "item_too_busy",
-    "patiently",
-    "pause_seconds",
-    "read_again",
-    "resend",
-    "send_conditional",
-]

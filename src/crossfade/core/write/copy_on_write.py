@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crossfade.core.effects import Reply, Request, Routine, Sleep
+from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluate.plain_table import Evaluated, Prepared, WriteName, prepare, whole_answer
 from crossfade.core.items import Item
 from crossfade.core.read.lookup import read_counting
@@ -27,7 +27,7 @@ from crossfade.core.request.keys import checked_key
 from crossfade.core.request.limits import size_explained
 from crossfade.core.request.names import uses_no_expression
 from crossfade.core.stages import Row, Side, Writes
-from crossfade.core.sync.retry import TRIES_MAX, item_too_busy, pause_seconds
+from crossfade.core.sync.retry import LOCKING, item_too_busy
 from crossfade.core.tables.actions import as_action, condition_check, delete_action, is_condition_check
 from crossfade.core.tables.pair import Image, Pair
 from crossfade.core.tables.stamps import ABSENT, Stored
@@ -64,7 +64,7 @@ def copy_on_write(pair: Pair, row: Row, operation: WriteName, request: Request) 
     prepared = prepare(operation, request, pair.callers_names)
     asked = accounting_asked(request)
     replies: list[Reply] = []
-    for attempt in range(TRIES_MAX):
+    for pause in LOCKING.pauses():
         if is_blind(pair, row, operation, prepared.request):
             done = prepared.on(None)
             moves = yield from blind_moves(pair, key, done.image)
@@ -84,7 +84,7 @@ def copy_on_write(pair: Pair, row: Row, operation: WriteName, request: Request) 
             raise size_explained(error, pair.table(side).name, prepared.request.get("Item")) from None
         if written:
             return whole_answer(pair, request, done, replies)
-        yield from Sleep(pause_seconds(attempt))
+        yield from pause
     raise item_too_busy()
 
 

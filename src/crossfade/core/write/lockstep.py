@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
+from crossfade.core.effects import Call, Reply, Request, Routine, Stamp
 from crossfade.core.evaluate.plain_table import Evaluated, Prepared, WriteName, prepare, whole_answer
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.read.lookup import read_counting
 from crossfade.core.request.cancellation import reasons_of
 from crossfade.core.request.capacity import accounting_asked
+from crossfade.core.request.error_codes import RACED_REASONS, SINGLE_CODE_OF
 from crossfade.core.request.keys import checked_key
 from crossfade.core.request.limits import are_allowed, size_explained
 from crossfade.core.request.stamp_names import names_stamp
 from crossfade.core.stages import Side
-from crossfade.core.sync.retry import (
-    BUSY_REASONS,
-    RACED_REASONS,
-    SINGLE_CODE_OF,
-    TRANSIENT,
-    TRIES_MAX,
-    item_too_busy,
-    pause_seconds,
-)
+from crossfade.core.sync.retry import LOCKING, is_passing, item_too_busy
 from crossfade.core.tables.actions import as_action
 from crossfade.core.tables.guards import joined_guards, stamp_as_read, with_guard
 from crossfade.core.tables.pair import Pair
@@ -44,7 +37,7 @@ def write_lockstep(pair: Pair, authority: Side, operation: WriteName, request: R
     prepared = prepare(operation, request, pair.callers_names)
     asked = accounting_asked(request)
     replies: list[Reply] = []
-    for attempt in range(TRIES_MAX):
+    for pause in LOCKING.pauses():
         before = yield from read_counting(pair, "target", key, asked, replies)
         decides = before
         if authority == "source":
@@ -65,7 +58,7 @@ def write_lockstep(pair: Pair, authority: Side, operation: WriteName, request: R
             raise index_error_of(pair, error) from None
         if written:
             return whole_answer(pair, request, done, replies)
-        yield from Sleep(pause_seconds(attempt))
+        yield from pause
     raise item_too_busy()
 
 
@@ -130,7 +123,7 @@ def transact(source_action: Request, target_action: Request, asked: Request, rep
     token = yield from Stamp()
     request: Request = {"TransactItems": [source_action, target_action], "ClientRequestToken": token, **asked}
     unsure: UnknownOutcome | None = None
-    for attempt in range(TRIES_MAX):
+    for pause in LOCKING.pauses():
         try:
             reply = yield from Call("target", "TransactWriteItems", request)
         except UnknownOutcome as unknown:
@@ -143,12 +136,12 @@ def transact(source_action: Request, target_action: Request, asked: Request, rep
                 return False
             if unsure is None and error.code != "TransactionInProgressException":
                 raise
-            if unsure is not None and not merely_busy(error):
+            if unsure is not None and not is_passing(error):
                 raise unsure from error
         else:
             replies.append(as_of_one(reply))
             return True
-        yield from Sleep(pause_seconds(attempt))
+        yield from pause
     raise unsure or item_too_busy()
 
 
@@ -166,12 +159,6 @@ def stamp_has_changed(target_action: Request, error: ServiceRejected) -> bool:
     reasons = reasons_of(error)
     failed = len(reasons) == 2 and reasons[1].get("Code") == "ConditionalCheckFailed"
     return failed and ":xf_stamp" in action.get("ExpressionAttributeValues", {})
-
-
-def merely_busy(error: ServiceRejected) -> bool:
-    """Whether the same transaction may still go through: nothing in it was judged."""
-    judged = {reason.get("Code", "None") for reason in reasons_of(error)} - {"None"}
-    return judged <= BUSY_REASONS if judged else error.code in TRANSIENT
 
 
 def raise_unless_raced(error: ServiceRejected) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from crossfade.core.effects import Call, Reply, Request, Routine, Sleep
+from crossfade.core.effects import Call, Reply, Request, Routine
 from crossfade.core.evaluate.plain_table import Evaluated, Prepared, WriteName, prepare, whole_answer
 from crossfade.core.items import Item, same
 from crossfade.core.mapping import STAMP
@@ -13,7 +13,7 @@ from crossfade.core.read.lookup import read_counting
 from crossfade.core.request.capacity import accounting_asked
 from crossfade.core.request.limits import is_allowed, size_explained
 from crossfade.core.stages import Side
-from crossfade.core.sync.retry import TRIES_MAX, item_too_busy, pause_seconds
+from crossfade.core.sync.retry import LOCKING, item_too_busy
 from crossfade.core.tables.actions import as_action
 from crossfade.core.tables.guards import Guard, with_guard
 from crossfade.core.tables.pair import Image, Pair
@@ -113,7 +113,7 @@ def write_optimistic(
     prepared = prepare(operation, request, pair.callers_names)
     asked = accounting_asked(request)
     replies: list[Reply] = []
-    for attempt in range(TRIES_MAX):
+    for pause in LOCKING.pauses():
         before = yield from read_counting(pair, side, key, asked, replies)
         if before.item is None and absent is not None:
             yield from absent()
@@ -126,7 +126,7 @@ def write_optimistic(
         if reply is not None:
             done = as_found(pair, side, key, prepared, done, reply)
             return whole_answer(pair, request, done, [*replies, reply])
-        yield from Sleep(pause_seconds(attempt))
+        yield from pause
     raise item_too_busy()
 
 
