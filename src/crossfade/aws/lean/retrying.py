@@ -12,39 +12,20 @@ from __future__ import annotations
 from typing import Final
 
 from crossfade.aws.lean.failures import Failure, FailureKind
+from crossfade.core.request.error_codes import ERROR_CODES
+from crossfade.core.sync.retry import Backoff
 
+LEGACY_CODES: Final = frozenset(row.code for row in ERROR_CODES if row.mode == "legacy")
+STANDARD_CODES: Final = frozenset(row.code for row in ERROR_CODES if row.mode)
 # https://github.com/boto/botocore/blob/develop/botocore/data/_retry.json
-LEGACY_CODES: Final = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "RequestThrottledException",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TransactionInProgressException",
-    }
-)
 LEGACY_STATUSES: Final = frozenset({429, 500, 502, 503, 504, 509})
 # https://docs.aws.amazon.com/boto3/latest/guide/retries.html#standard-retry-mode
-STANDARD_CODES: Final = LEGACY_CODES | {
-    "BandwidthLimitExceeded",
-    "EC2ThrottledException",
-    "LimitExceededException",
-    "PriorRequestNotComplete",
-    "ReplicatedWriteConflictException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "SlowDown",
-    "TooManyRequestsException",
-}
 STANDARD_STATUSES: Final = frozenset({500, 502, 503, 504})
 CONFLICT: Final = (409, "ReplicatedWriteConflictException")
 
-LEGACY_BASE_SECONDS: Final = 0.05
-STANDARD_BASE_SECONDS: Final = 1.0
 DELAY_SECONDS_MAX: Final = 20.0
+LEGACY: Final = Backoff(0.05, DELAY_SECONDS_MAX)
+STANDARD: Final = Backoff(1.0, DELAY_SECONDS_MAX)
 
 # The standard mode's budget, so that a service in trouble is not asked many times over.
 QUOTA: Final = 500
@@ -65,8 +46,7 @@ class RetryRules:
         """How long to wait after the attempt of this number (from 1); None: not again."""
         if attempt >= self.attempts_max or not self._may_repeat(failure, repeatable) or not self._acquire(failure):
             return None
-        base: float = LEGACY_BASE_SECONDS if self._legacy else STANDARD_BASE_SECONDS
-        return chance * min(base * 2.0 ** min(attempt - 1, 30), DELAY_SECONDS_MAX)
+        return chance * (LEGACY if self._legacy else STANDARD).seconds(attempt - 1)
 
     def succeeded(self, retries: int) -> None:
         if not self._legacy and self._quota < QUOTA:

@@ -17,12 +17,13 @@ from typing import Final
 from crossfade.aws.lean.endpoints import Endpoint
 from crossfade.aws.lean.failures import Failure
 from crossfade.aws.lean.identity import SigningKeys
+from crossfade.core.request.error_codes import ERROR_CODES, Fault
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 DATE: Final = "X-Amz-Date"
 DAY_KEYS_MAX: Final = 16  # a day sees few: credentials live for an hour, often for longer
 # Refusals that a wrong clock brings about. DynamoDB takes a date that is five minutes off.
-CLOCK_CODES: Final = frozenset({"InvalidSignatureException", "RequestExpired", "RequestInTheFuture"})
+CLOCK_CODES: Final = frozenset(row.code for row in ERROR_CODES if row.fault is Fault.CLOCK)
 SKEW_SECONDS_MIN: Final = 240.0
 
 
