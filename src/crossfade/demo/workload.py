@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
+from crossfade.core.request.error_codes import PASSING
 from crossfade.demo.goods import BLOCK, KINDS, Key, Kind, blocks_of_a_kind, key_of, number_in
 from crossfade.demo.journal import Entry, Journal
 from crossfade.demo.shop import Document, Shop
@@ -30,15 +31,6 @@ BEHIND_SECONDS_MAX = 0.5  # what could not be done in time is not made up for
 PAGE_LIMIT = 10
 PAGES_MAX = 2
 ATTEMPTS_MAX = 3
-RETRYABLE = frozenset(  # DynamoDB's errors after which nothing was written and the same may succeed
-    {
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
 READS = {"look_up": 38, "browse": 4}
 READS_BURSTS = {"look_up": 12, "browse": 2}
 WRITES = {"cart": 18, "invoice": 16, "hold": 12, "note": 12}
@@ -196,7 +188,7 @@ class User:
             except Exception as error:  # noqa: BLE001 - whatever it is, it is written down
                 outcome |= {"r": "no" if refused(error) else "unknown", "e": kind_of_error(error)}
             self._journal.write(outcome | {"t": time.monotonic()})
-            if outcome["r"] != "no" or outcome["e"] not in RETRYABLE:
+            if outcome["r"] != "no" or outcome["e"] not in PASSING:
                 return
             _ = self._stop.wait(self._chance.uniform(0.02, 0.1))
 
