@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from crossfade.control.calls import DONE, ask, change_surely
-from crossfade.control.record_items import from_item, text, write, write_counts
+from crossfade.control.calls import DONE, change_surely
+from crossfade.control.record_items import text, write, write_counts
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Request, Routine, Stamp
@@ -25,8 +25,6 @@ from crossfade.errors import Fenced, ServiceRejected
 
 STEP_RECORDS: Final = "cleanup#"
 PART_RECORDS: Final = "cleanup-part#"
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ class Ledger:
     def steps(self) -> Routine[dict[str, StepRecord]]:
         """Return the records of the steps by name; none where there is no control table."""
         try:
-            found = yield from self._list(StepRecord, STEP_RECORDS)
+            found = yield from self.control.records(StepRecord, STEP_RECORDS)
         except ServiceRejected as error:
             if error.code != "ResourceNotFoundException":
                 raise
@@ -109,7 +107,7 @@ class Ledger:
         return Held(wanted, resumed)
 
     def parts(self, held: Held) -> Routine[dict[int, Part]]:
-        found = yield from self._list(Part, f"{PART_RECORDS}{held.record.step}#")
+        found = yield from self.control.records(Part, f"{PART_RECORDS}{held.record.step}#")
         return {part.number: part for part in found if part.run == held.record.run}
 
     def save(self, held: Held, part: Part) -> Routine[None]:
@@ -171,7 +169,7 @@ class Ledger:
         return (yield from change_surely("PutItem", request)) == DONE
 
     def _forget_parts(self, step: str) -> Routine[None]:
-        for part in (yield from self._list(Part, f"{PART_RECORDS}{step}#")):
+        for part in (yield from self.control.records(Part, f"{PART_RECORDS}{step}#")):
             yield from self.control.remove(self._part_name(step, part.number))
 
     def _fenced(self, held: Held) -> Routine[Fenced]:
@@ -193,23 +191,6 @@ class Ledger:
             else:
                 item[field.name] = write(value)
         return {"TableName": self.control.table, "Item": item}
-
-    def _list(self, kind: type[Record], prefix: str) -> Routine[tuple[Record, ...]]:
-        found: list[Record] = []
-        request: Request = {
-            "TableName": self.control.table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "#migration = :migration AND begins_with(#record, :prefix)",
-            "ExpressionAttributeNames": {"#migration": PARTITION_KEY, "#record": SORT_KEY},
-            "ExpressionAttributeValues": {":migration": text(self.control.migration), ":prefix": text(prefix)},
-        }
-        while True:
-            reply = yield from ask("Query", request)
-            items: list[Item] = reply["Items"]
-            found += [from_item(kind, item) for item in items]
-            if not reply.get("LastEvaluatedKey"):
-                return tuple(found)
-            request = {**request, "ExclusiveStartKey": reply["LastEvaluatedKey"]}
 
 
 def _joined(record: StepRecord, facts: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ back and knows its own by the token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -122,22 +122,32 @@ class Control:
         return None if found is None else from_item(Lease, found)
 
     def leases(self) -> Routine[tuple[Lease, ...]]:
-        return (yield from self._list(Lease, CLIENTS))
+        return (yield from self.records(Lease, CLIENTS))
 
     def segments(self, job: Job) -> Routine[tuple[SegmentCheckpoint, ...]]:
-        return (yield from self._list(SegmentCheckpoint, f"{SEGMENTS}{job.value}#"))
+        return (yield from self.records(SegmentCheckpoint, f"{SEGMENTS}{job.value}#"))
 
     def reader(self, reader: Reader) -> Routine[StreamReader | None]:
         found = yield from self._get(reader_record(reader))
         return None if found is None else from_item(StreamReader, found)
 
     def positions(self, reader: Reader) -> Routine[tuple[ShardPosition, ...]]:
-        return (yield from self._list(ShardPosition, shard_records(reader)))
+        return (yield from self.records(ShardPosition, shard_records(reader)))
 
     def items(self, prefix: str) -> Routine[tuple[Item, ...]]:
-        """Records as they are stored, by what their names begin with; few of them."""
-        reply = yield from ask("Query", self._query(prefix))
-        return tuple(reply["Items"])
+        """Records as they are stored, by what their names begin with."""
+        found: list[Item] = []
+        request = self._query(prefix)
+        while True:
+            reply = yield from ask("Query", request)
+            found += reply["Items"]
+            last: Any = reply.get("LastEvaluatedKey")
+            if not last:
+                return tuple(found)
+            request = request | {"ExclusiveStartKey": last}
+
+    def records(self, kind: type[Record], prefix: str) -> Routine[tuple[Record, ...]]:
+        return tuple(from_item(kind, item) for item in (yield from self.items(prefix)))
 
     def journal(self, count: int) -> Routine[tuple[JournalEntry, ...]]:
         """The last entries, oldest first."""
@@ -278,18 +288,6 @@ class Control:
             raise self.not_started() from None  # no table, no migration: the refusal says nothing more
         found: Item | None = reply.get("Item")
         return found
-
-    def _list(self, kind: type[Record], prefix: str) -> Routine[tuple[Record, ...]]:
-        found: list[Record] = []
-        request = self._query(prefix)
-        while True:
-            reply = yield from ask("Query", request)
-            items: Sequence[Item] = reply["Items"]
-            found += [from_item(kind, item) for item in items]
-            last: Any = reply.get("LastEvaluatedKey")
-            if not last:
-                return tuple(found)
-            request = request | {"ExclusiveStartKey": last}
 
     def _query(self, prefix: str) -> Request:
         return {
