@@ -9,6 +9,7 @@ import pytest
 
 from crossfade.control.freezing import fingerprint_of_switch
 from crossfade.control.records import Lease, State
+from crossfade.control.waiting import count_out
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError, NotStarted, StageUncertain
@@ -178,6 +179,22 @@ def test_rejoins_under_another_id_after_being_counted_out(world: World) -> None:
     assert state_of(world).unclean == 1
     assert world.noted("fenced") == [{"client": former, "again_as": agent.client_id}]
     agent.end(agent.begin(True, world.now), world.now)
+
+
+def test_what_only_reads_leaves_no_mark_however_it_ends(world: World) -> None:
+    """Counted out by hand and back, counted out for good, or left: nothing of it can have been left undone. And it has
+    no operations, which could be."""
+    world.start(Stage.DUALWRITE)
+    reader = world.joined(role="verify", reads_only=True)
+    count_out_by_hand(world, reader.client_id)
+    world.run(reader.poll())
+    (lease,) = world.run(world.control.leases())
+    assert (lease.client, lease.reads_only) == (reader.client_id, True)
+    with pytest.raises(AssertionError):
+        _ = reader.begin(True, world.now)
+    assert world.run(count_out(world.control, world.caller(), state_of(world), lease))
+    assert world.run(world.control.leases()) == ()
+    assert state_of(world).unclean == 0
 
 
 @pytest.mark.parametrize("carried_out", [False, True])

@@ -45,7 +45,7 @@ class Ticket:
 
 class Agent:
     """One client. `new_id` gives the id of its next lease once this one was counted as gone; `place` is that of the
-    control table, for messages."""
+    control table, for messages. One that `reads_only` has no operations: nothing of it can be left undone."""
 
     def __init__(
         self,
@@ -63,12 +63,14 @@ class Agent:
         control_table: str = TABLE_DEFAULT,
         place: str = "",
         mapping: str = "",
+        reads_only: bool = False,
     ) -> None:
         self.control = Control(name, control_table, place, mapping)
         self.client_id = client_id
         self.lease_seconds = lease_seconds
         self.landing_seconds = landing_seconds
         self.role = Role(role)
+        self.reads_only = reads_only
         self.host = host
         self.pid = pid
         self.fingerprint = fingerprint
@@ -152,6 +154,7 @@ class Agent:
             return firm if strict else lax
 
     def _new_tickets(self) -> tuple[Ticket, Ticket]:
+        assert not self.reads_only  # noqa: S101 - the impossible
         state = self._adopted()
         now = (state.stage, state.epoch, state.ramp_percent, self._incarnation)
         self._tickets = (Ticket(*now, strict=False), Ticket(*now, strict=True))
@@ -287,7 +290,8 @@ class Agent:
         with self._lock:
             self._member, self._deadline = False, -math.inf
             self._incarnation, self._tickets = self._incarnation + 1, None
-            self._unreported += 1  # what was on its way when we stopped may have landed after we were counted
+            # What was on its way when we stopped may have landed after we were counted.
+            self._unreported += not self.reads_only
             self.client_id = again_as
         yield from Note("fenced", {"client": former, "again_as": again_as})
         yield from self._enter()
@@ -331,6 +335,7 @@ class Agent:
             lost_mirrors=self.lost_mirrors,
             lost_example=self._lost_example,
             mapping=self.control.mapping,
+            reads_only=self.reads_only,
         )
 
     # --- the state

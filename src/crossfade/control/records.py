@@ -111,6 +111,7 @@ class Lease:
     lost_mirrors: int
     lost_example: str
     mapping: str = ""  # the digest of the one that it applies, where that may change
+    reads_only: bool = False  # it writes into neither table, so nothing of it can be left undone
 
     @property
     def gone_after_seconds(self) -> float:

@@ -129,7 +129,8 @@ def explain(lease: Lease, state: State, sightings: Sightings, now: float) -> Wai
 
 def count_out(control: Control, caller: Caller, state: State, lease: Lease) -> Routine[bool]:
     """Delete the lease of a client that is gone, and leave the mark, in one transaction. False: something moved on."""
-    marks = not ALL_LADDERS[state.strategy][state.stage].is_single  # there nothing is mirrored, or copied
+    is_single = ALL_LADDERS[state.strategy][state.stage].is_single  # there nothing is mirrored, or copied
+    marks = not (is_single or lease.reads_only)
     if state.strategy == FREEZE_STRATEGY and lease.role in (Role.APP, Role.ETL, Role.REPLICATION):
         marks = False  # what it had begun is in the repair queue, or in the log at which the next one goes on
     deletion: Request = control.delete(client_record(lease.client)) | {

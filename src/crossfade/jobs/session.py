@@ -53,6 +53,7 @@ class How(TypedDict, total=False):
     rules: Rules
     caller: Caller | None
     connect: Connect
+    reads_only: bool
 
 
 class JobClient:
@@ -71,6 +72,7 @@ class JobClient:
         rules: Rules = ALL_RULES,
         caller: Caller | None = None,
         connect: Connect = lean,
+        reads_only: bool = False,
     ) -> None:
         """Entering raises ConfigurationError or NotStarted. `landing_seconds` None: what the clients' config says."""
         self.landing_seconds = landing_seconds_of(clients) if landing_seconds is None else landing_seconds
@@ -90,6 +92,7 @@ class JobClient:
             control_table=migration.control_table,
             place=endpoint_and_region(clients["control"]),
             mapping=migration.mapping_digest,
+            reads_only=reads_only,
         )
         self.failure: Exception | None = None  # of the polling: the migration was started anew
         self._connections: dict[Place, Connection] = connected(clients, calls_max, connect)
