@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from crossfade.backfill.segment import PAGE_ITEMS
-from crossfade.control.agent import LEASE_SECONDS
-from crossfade.core.rules import ALL_RULES, Rules
-from crossfade.errors import ConfigurationError
+from crossfade.jobs.options import PAGE_ITEMS_MAX, JobOptions
 
 SAMPLES_MAX: Final = 10  # enough to see what is wrong; the counts say how often
-SEGMENTS: Final = 64  # a few for each worker, so that they end together although segments differ in size
 SEGMENTS_MAX: Final = 10_000  # what the control table numbers
-WORKERS: Final = 8
-WORKERS_MAX: Final = 256
-PAGE_ITEMS_MAX: Final = 5_000
 PAGE_SECONDS: Final = 2.0  # under a rate limit a page takes no longer, so that Ctrl-C and a stage move need not wait
 
 EXIT_COMPLETE: Final = 0
@@ -26,33 +20,19 @@ EXIT_STOPPED: Final = 2
 BackfillStatus = Literal["complete", "incomplete", "stopped"]
 
 
-@dataclass(frozen=True, slots=True)
-class BackfillOptions:
-    """`segments` counts for a new backfill; one that is resumed keeps its own. `landing_seconds` None: the clients'
-    timeouts. `again` copies everything once more. Raises ConfigurationError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillOptions(JobOptions):
+    """`again` copies everything once more."""
 
-    segments: int = SEGMENTS
-    workers: int = WORKERS
+    job: ClassVar = "backfill"
+    greatest: ClassVar = {"segments": SEGMENTS_MAX, "page_items": PAGE_ITEMS_MAX}
+    rates: ClassVar = ("items_per_second", "units_per_second")
+
     page_items: int = PAGE_ITEMS
     items_per_second: float | None = None
     units_per_second: float | None = None
     stop_at_first_error: bool = False
     again: bool = False
-    lease_seconds: float = LEASE_SECONDS
-    landing_seconds: float | None = None
-    rules: Rules = ALL_RULES
-
-    def __post_init__(self) -> None:
-        for name, value, most in (
-            ("segments", self.segments, SEGMENTS_MAX),
-            ("workers", self.workers, WORKERS_MAX),
-            ("page_items", self.page_items, PAGE_ITEMS_MAX),
-        ):
-            if not 1 <= value <= most:
-                raise ConfigurationError(f"backfill: {name} is {value:,}, and must be from 1 to {most:,}")
-        for name, rate in (("items_per_second", self.items_per_second), ("units_per_second", self.units_per_second)):
-            if rate is not None and rate <= 0:
-                raise ConfigurationError(f"backfill: {name} is {rate}, and must be above 0")
 
     def page_items_paced(self) -> int:
         """The page that all workers together can write within PAGE_SECONDS; a unit is at least one item."""

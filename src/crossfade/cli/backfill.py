@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-from crossfade.backfill.result import SEGMENTS, WORKERS, BackfillOptions, BackfillResult
+from crossfade.backfill.result import BackfillOptions, BackfillResult
 from crossfade.backfill.run import run_backfill
 from crossfade.backfill.segment import check_stage
 from crossfade.cli.jobs import running
@@ -17,6 +17,7 @@ from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.control.records import Job, JobStatus, State
 from crossfade.errors import NotPossibleInStage
+from crossfade.jobs.options import SEGMENTS, WORKERS
 
 
 @click.command(short_help="Copy what the source holds into the target.")

@@ -15,7 +15,8 @@ from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.control.records import State
 from crossfade.core.stages import ALL_LADDERS, other_side
-from crossfade.verify.result import SEGMENTS, WORKERS, VerifyOptions, VerifyResult
+from crossfade.jobs.options import SEGMENTS, WORKERS
+from crossfade.verify.result import VerifyOptions, VerifyResult
 from crossfade.verify.run import check_stage, run_verify
 
 

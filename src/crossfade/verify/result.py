@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from crossfade.control.agent import LEASE_SECONDS
-from crossfade.core.rules import ALL_RULES, Rules
-from crossfade.errors import ConfigurationError
+from crossfade.jobs.options import PAGE_ITEMS_MAX, JobOptions
 from crossfade.verify.compare import RECHECK_SECONDS
 
 SAMPLES_MAX: Final = 10  # enough to see what is wrong; the counts say how often
-SEGMENTS: Final = 64  # of each table
 SEGMENTS_MAX: Final = 5_000  # the control table numbers 10,000, and there are two tables
-WORKERS: Final = 8
-WORKERS_MAX: Final = 256
 PAGE_ITEMS: Final = 100  # one bulk read; more of them at a time fall out of the cache, and take longer
-PAGE_ITEMS_MAX: Final = 5_000
 
 EXIT_EQUAL: Final = 0
 EXIT_DIFFERENCES: Final = 1
@@ -48,27 +42,16 @@ def verdict(
     return "differences", f"{first}, then crossfade verify"
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyOptions:
-    """`repair` makes equal what differs. `landing_seconds` None: the clients' timeouts. Raises ConfigurationError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions(JobOptions):
+    """`repair` makes equal what differs; `segments` are those of each table."""
+
+    job: ClassVar = "verify"
+    greatest: ClassVar = {"segments": SEGMENTS_MAX, "page_items": PAGE_ITEMS_MAX}
 
     repair: bool = False
-    segments: int = SEGMENTS
-    workers: int = WORKERS
     page_items: int = PAGE_ITEMS
     recheck_seconds: tuple[float, ...] = RECHECK_SECONDS
-    lease_seconds: float = LEASE_SECONDS
-    landing_seconds: float | None = None
-    rules: Rules = ALL_RULES
-
-    def __post_init__(self) -> None:
-        for name, value, most in (
-            ("segments", self.segments, SEGMENTS_MAX),
-            ("workers", self.workers, WORKERS_MAX),
-            ("page_items", self.page_items, PAGE_ITEMS_MAX),
-        ):
-            if not 1 <= value <= most:
-                raise ConfigurationError(f"verify: {name} is {value:,}, and must be from 1 to {most:,}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from crossfade.control.agent import LEASE_SECONDS
-from crossfade.core.rules import ALL_RULES, Rules
-from crossfade.errors import ConfigurationError
+from crossfade.jobs.options import JobOptions
 from crossfade.verify.result import DifferenceSample, VerifyStatus, exit_status_of
 
 SEGMENTS: Final = 16  # of the target, and of the table of parts
 SEGMENTS_MAX: Final = 4_000  # the control table numbers 10,000, and a table of the source is one
-WORKERS: Final = 8
 WORKERS_MAX: Final = 64  # each reads by a connection of its own
 PAGE_ROWS: Final = 500  # with their children; one SELECT, and some bulk reads
 PAGE_ROWS_MAX: Final = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class RowVerifyOptions:
-    """`repair` mends what differs. `rows_per_second`: of rows and items that are looked at, None for no limit.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowVerifyOptions(JobOptions):
+    """`repair` mends what differs. `rows_per_second`: of rows and items that are looked at, None for no limit."""
 
-    `landing_seconds` None: the clients' timeouts. Raises ConfigurationError.
-    """
+    job: ClassVar = "verify"
+    greatest: ClassVar = {"segments": SEGMENTS_MAX, "workers": WORKERS_MAX, "page_rows": PAGE_ROWS_MAX}
+    rates: ClassVar = ("rows_per_second",)
 
     repair: bool = False
     segments: int = SEGMENTS
-    workers: int = WORKERS
     page_rows: int = PAGE_ROWS
     rows_per_second: float | None = None
-    lease_seconds: float = LEASE_SECONDS
-    landing_seconds: float | None = None
-    rules: Rules = ALL_RULES
-
-    def __post_init__(self) -> None:
-        for name, value, most in (
-            ("segments", self.segments, SEGMENTS_MAX),
-            ("workers", self.workers, WORKERS_MAX),
-            ("page_rows", self.page_rows, PAGE_ROWS_MAX),
-        ):
-            if not 1 <= value <= most:
-                raise ConfigurationError(f"verify: {name} is {value:,}, and must be from 1 to {most:,}")
-        if self.rows_per_second is not None and not self.rows_per_second > 0:
-            raise ConfigurationError(f"verify: rows_per_second is {self.rows_per_second:g}, and must be above 0")
 
 
 @dataclass(frozen=True, slots=True)
