@@ -38,8 +38,8 @@ class Log:
         return sum("put" in line for line in self.lines())
 
 
-def begin(database: Database, tag: str, log: Log, run: int) -> subprocess.Popen[bytes]:
-    arguments = [database.endpoint_url, tag, str(log.path), str(run)]
+def begin(database: Database, tag: str, log: Log, run: int, *job: str) -> subprocess.Popen[bytes]:
+    arguments = [database.endpoint_url, tag, str(log.path), str(run), *job]
     return subprocess.Popen([sys.executable, "-m", "tests.backfill.runner", *arguments])
 
 

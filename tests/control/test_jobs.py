@@ -8,7 +8,7 @@ import pytest
 
 from crossfade.control.agent import Agent
 from crossfade.control.capturing import put_schema
-from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint
+from crossfade.control.jobs import Claim, check_goes_on, claim_job, finish_job, load_checkpoints, save_checkpoint
 from crossfade.control.records import Job, JobStatus, SchemaRecord
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
@@ -222,6 +222,24 @@ def test_a_verify_is_begun_anew_when_somebody_ended_unclean(world: World) -> Non
     assert not new.resumed
     assert new.record.run != old.record.run
     assert (old.record.unclean, new.record.unclean) == (0, 1)
+
+
+def test_a_verify_that_only_reads_goes_on_though_its_runner_was_killed(world: World) -> None:
+    """Nothing of it can have been left undone, so what it has found holds."""
+    world.start(Stage.DUALWRITE)
+    dead, heir = world.joined(role="verify", reads_only=True), world.joined(role="verify", reads_only=True)
+    old = claimed(world, dead, Job.VERIFY)
+    saved = world.run(save_checkpoint(old, replace(world.run(load_checkpoints(old))[0], last_key=KEY)))
+    world.while_asleep = world.polls(heir)
+    new = claimed(world, heir, Job.VERIFY)
+    assert (new.resumed, new.record.run, new.record.unclean) == (True, old.record.run, 0)
+    assert world.run(load_checkpoints(new))[0] == replace(saved, owner=heir.client_id)
+    world.run(check_goes_on(new))
+    world.run(check_goes_on(old))  # the claim is another's matter
+    finish_all(world, new)
+    _ = world.run(finish_job(new, {}, clean=True, finished_at="now"))
+    with pytest.raises(Fenced):
+        world.run(check_goes_on(old))
 
 
 def test_a_verify_is_begun_anew_with_another_mapping_or_behind_a_change_of_columns(world: World) -> None:

@@ -127,6 +127,15 @@ def save_checkpoint(claim: Claim, checkpoint: SegmentCheckpoint) -> Routine[Segm
     return saved
 
 
+def check_goes_on(claim: Claim) -> Routine[None]:
+    """Raises Fenced where another has ended the run of this claim, or begun a new one. One that another goes on with,
+    and a complete backfill, are refused by the next claim."""
+    found = yield from claim.control.job(claim.job)
+    ended = found is not None and found.status is JobStatus.COMPLETE and claim.job is not Job.BACKFILL
+    if found is None or found.run != claim.record.run or ended:
+        raise (yield from _fenced(claim))
+
+
 def finish_job(claim: Claim, counts: Mapping[str, int], *, clean: bool, finished_at: str) -> Routine[JobRecord]:
     """The result. `clean`: nothing was found amiss. Fenced when taken over; NotPossibleInStage while a segment is not
     done."""

@@ -8,7 +8,9 @@ loop        an event loop of its own for each job
 connecting  from botocore clients to lean ones
 session     a job as a client of the migration: lease, polling, tickets
 repair      one key made equal again
+options     what every job over segments may be asked for
 workers     tasks that work segments off
+segment_run a job over segments: claimed, worked off, claimed again after a lost lease
 observing callbacks, which never harm
 signals     Ctrl-C: finish the page, then leave
 show        keys as people read them

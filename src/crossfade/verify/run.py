@@ -1,25 +1,20 @@
-"""The runner of verify: every segment of both tables, worked off beside one another on one event loop."""
+"""The runner of verify: every segment of both tables.
+
+A checkpoint stands for pages in which nothing is in doubt any more: what seemed different has been looked at again, and
+repaired where that was asked for. So a kill repeats at most what is read between two of them, and what it had found is
+found again.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from crossfade.control.jobs import (
-    ONE_SIDED,
-    Claim,
-    backfill_comes_first,
-    claim_job,
-    finish_job,
-    load_checkpoints,
-    means_nothing,
-    save_checkpoint,
-)
-from crossfade.control.records import Job, Role, SegmentCheckpoint
+from crossfade.control.jobs import ONE_SIDED, Claim, backfill_comes_first, means_nothing, save_checkpoint
+from crossfade.control.records import Job, SegmentCheckpoint
 from crossfade.control.store import Caller
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
@@ -28,13 +23,11 @@ from crossfade.core.sync.compare import Difference
 from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.connecting import Clients, Connect, lean
-from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
 from crossfade.jobs.order import spread_order
-from crossfade.jobs.progress import Meter, Progress, seconds_left
 from crossfade.jobs.repair import Repair, repair_key
+from crossfade.jobs.segment_run import OnNote, OnProgress, SegmentRun, SegmentTask, run_segments
 from crossfade.jobs.session import Session
-from crossfade.jobs.workers import Workers
 from crossfade.migration import Migration
 from crossfade.verify.compare import (
     SUSPECTS_MAX,
@@ -51,6 +44,11 @@ from crossfade.verify.repair import repair_stray, repair_uncovered
 from crossfade.verify.result import SAMPLES_MAX, DifferenceSample, VerifyOptions, VerifyResult, verdict
 
 KINDS: Final = ("missing", "extra", "mismatched")
+# A checkpoint after so many items, as in a backfill: after each page of a hundred they would be more than the one
+# partition of the control table takes from many workers. With suspects there is none before they are looked at again,
+# which is put off until so many items have been read.
+SAVED_ITEMS: Final = 1_000
+UNSAVED_ITEMS_MAX: Final = 10_000
 REPAIRS: Final = {
     Repair.REPAIRED: "repaired",
     Repair.FAILED: "not_repaired",
@@ -64,10 +62,10 @@ def run_verify(
     migration: Migration,
     clients: Clients,
     options: VerifyOptions,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     stop_event: threading.Event | None = None,
     *,
-    on_note: Callable[[str, dict[str, Any]], None] | None = None,
+    on_note: OnNote | None = None,
     caller: Caller | None = None,
     connect: Connect = lean,
 ) -> VerifyResult:
@@ -76,37 +74,20 @@ def run_verify(
     Make the clients with `job_config`. Only a run that finds nothing, and so repairs nothing, opens the gate. Raises
     as `run_backfill` does.
     """
-    stop = stop_event or threading.Event()
-    observer = Observer(on_progress, on_note)
-    return run_on_own_loop(_verify(migration, clients, options, observer, stop, caller, connect))
-
-
-async def _verify(
-    migration: Migration,
-    clients: Clients,
-    options: VerifyOptions,
-    observer: Observer,
-    stop: threading.Event,
-    caller: Caller | None,
-    connect: Connect,
-) -> VerifyResult:
-    session = Session(
+    return run_segments(
+        _Run,
         migration,
         clients,
-        Role.VERIFY,
-        note=observer.note,
-        calls_max=options.workers,
-        lease_seconds=options.lease_seconds,
-        landing_seconds=options.landing_seconds,
-        rules=options.rules,
-        caller=caller,
-        connect=connect,
+        options,
+        on_progress,
+        stop_event,
+        on_note,
+        caller,
+        connect,
+        check_stage=check_stage,
+        segments=len(sides_of(migration.strategy)) * options.segments,
+        reads_only=not options.repair,
     )
-    async with session:
-        check_stage(migration.strategy, session.agent.stage)
-        sides = len(sides_of(migration.strategy))
-        claim = await session.run(claim_job(session.agent, session.caller, Job.VERIFY, sides * options.segments))
-        return await _Run(session, claim, options, observer, stop).work()
 
 
 def sides_of(strategy: str) -> tuple[Side, ...]:
@@ -122,80 +103,31 @@ def check_stage(strategy: str, stage: Stage) -> None:
     raise means_nothing("verify", strategy, stage, "new items are written to the source" if row.merges else ONE_SIDED)
 
 
-class _Run:
+class _Run(SegmentRun[VerifyOptions, VerifyResult]):
+    job = Job.VERIFY
+    working = "comparing"
+    items = ("source_items", "target_items")
+    problems = KINDS
+
     def __init__(
         self, session: Session, claim: Claim, options: VerifyOptions, observer: Observer, stop: threading.Event
     ) -> None:
-        self.session = session
-        self.claim = claim
-        self.options = options
+        super().__init__(session, claim, options, observer, stop)
+        self.sides = sides_of(session.migration.strategy)
         self.samples: list[DifferenceSample] = []
-        self.meter = Meter()
-        self._observer = observer
-        self._stop = stop
-        self.tasks: list[_SegmentTask] = []
-        self._items_total = 0
-        self._workers = Workers((), session.now, stop.is_set)
 
-    async def work(self) -> VerifyResult:
-        await self._prepare()
-        started = self.session.now()
-        await self._workers.work_off(self.options.workers, self._meanwhile)
-        await self._observer.progress(self._progress())
-        counts = self._counts()
-        done = sum(task.checkpoint.done for task in self.tasks)
-        differences = sum(counts[kind] for kind in KINDS)
-        if done == len(self.tasks):
-            at = datetime.now(UTC).isoformat(timespec="seconds")
-            _ = await self.session.run(finish_job(self.claim, counts, clean=not differences, finished_at=at))
-        return self._result(counts, done, self.session.now() - started)
-
-    async def _prepare(self) -> None:
-        checkpoints = await self.session.run(load_checkpoints(self.claim))
-        sides = sides_of(self.session.migration.strategy)
-        order = verify_order(len(checkpoints)) if len(sides) > 1 else spread_order(len(checkpoints))
-        self.tasks = [_SegmentTask(self, fresh_start(checkpoints[n])) for n in order]
-        self._items_total = await self.session.items_approximately(*sides)
-        left = [task for task in self.tasks if not task.checkpoint.done]
-        self._workers = Workers(left, self.session.now, self._stop.is_set)
+    def tasks_of(self, checkpoints: Sequence[SegmentCheckpoint]) -> Sequence[SegmentTask]:
+        order = verify_order(len(checkpoints)) if len(self.sides) > 1 else spread_order(len(checkpoints))
+        return [_SegmentTask(self, fresh_start(checkpoints[n])) for n in order]
 
     def sample(self, kind: Any, key: str, lines: tuple[str, ...]) -> None:
         if len(self.samples) < SAMPLES_MAX:
             self.samples.append(DifferenceSample(kind, key, lines))
 
-    # --- what is seen of it
-
-    async def _meanwhile(self) -> None:
-        if self.session.failure is not None:
-            raise self.session.failure
-        await self._observer.progress(self._progress())
-
-    def _counts(self) -> Counter[str]:
-        total: Counter[str] = Counter()
-        for task in self.tasks:
-            total.update(task.counts)
-        return total
-
-    def _progress(self) -> Progress:
-        counts = self._counts()
-        rate = self.meter.rate(self.session.now())
-        return Progress(
-            job="verify",
-            phase="stopping" if self._stop.is_set() else "comparing",
-            items_done=self.meter.done,
-            items_total=self._items_total,
-            items_per_second=rate,
-            seconds_left=seconds_left(self._items_total, self.meter.done, rate),
-            segments_done=sum(task.checkpoint.done for task in self.tasks),
-            segments_total=len(self.tasks),
-            waiting_segments=self._workers.aside,
-            problems=sum(counts[kind] for kind in KINDS),
-        )
-
-    def _result(self, counts: Counter[str], done: int, seconds: float) -> VerifyResult:
-        differences = sum(counts[kind] for kind in KINDS)
+    def result(self, seconds: float) -> VerifyResult:
+        counts, session, done = self.counts(), self.session, self.done
+        differences = self.total(KINDS)
         whole = done == len(self.tasks)
-        session = self.session
         first = backfill_comes_first(self.claim, session.migration.strategy, session.agent.stage)
         status, step = verdict(
             differences, counts["repaired"], whole=whole, repair=self.options.repair, backfill_first=first
@@ -215,7 +147,7 @@ class _Run:
             segments=len(self.tasks),
             segments_done=done,
             seconds=seconds,
-            observer_errors=self._observer.errors,
+            observer_errors=self.observer.errors,
             next_step=step,
         )
 
@@ -227,47 +159,52 @@ def verify_order(segments: int) -> list[int]:
 
 
 def fresh_start(checkpoint: SegmentCheckpoint) -> SegmentCheckpoint:
-    """Keep what another run found clean; everything else is looked at again."""
-    if checkpoint.done and not any(checkpoint.counts.get(kind) for kind in KINDS):
-        return checkpoint
-    return replace(checkpoint, last_key=None, done=False, counts={})
+    """Return where to begin: after the last page, or from the start where something differed and was not repaired."""
+    counts = checkpoint.counts
+    if sum(counts.get(kind, 0) for kind in KINDS) > counts.get("repaired", 0):
+        return replace(checkpoint, last_key=None, done=False, counts={})
+    return checkpoint
 
 
-class _SegmentTask:
-    """A segment of one table. A step is a page, a look at suspects, the repair of one, or the checkpoint at the end."""
+class _SegmentTask(SegmentTask):
+    """A segment of one table. A step is a page, a look at suspects, the repair of one, or a checkpoint."""
 
     def __init__(self, run: _Run, checkpoint: SegmentCheckpoint) -> None:
-        self.checkpoint = checkpoint
-        self.counts: Counter[str] = Counter(checkpoint.counts)
-        sides = sides_of(run.session.migration.strategy)
-        self._covers = len(sides) == 1  # or are both sides to be equal
-        each = run.claim.record.segments // len(sides)
-        self._side: Side = sides[checkpoint.number // each]
+        super().__init__(run, checkpoint)
+        self._counts: Counter[str] = Counter(checkpoint.counts)
+        self._covers = len(run.sides) == 1  # or are both sides to be equal
+        each = run.claim.record.segments // len(run.sides)
+        self._side: Side = run.sides[checkpoint.number // each]
         self._segment = Segment(checkpoint.number % each, each)
         self._run = run
-        self._start_key: Item | None = None
+        self._start_key: Item | None = checkpoint.last_key
         self._scanned = False
+        self._unsaved_items = 0
         self._suspects = Suspects()
         self._looks: SecondLooks | None = None
         self._to_repair: deque[Item | Stray] = deque()
 
     @property
-    def must_go_on(self) -> bool:
-        return False
+    def counts(self) -> Counter[str]:
+        return self._counts
 
-    async def step(self) -> float | None:
+    async def go_on(self) -> float | None:
         now = self._run.session.now()
         if self._to_repair:
             await self._repair_one(self._to_repair[0])
             _ = self._to_repair.popleft()
-        elif self._looks is not None or len(self._suspects) >= SUSPECTS_MAX or (self._scanned and self._suspects):
+        elif self._looks is not None or self._is_time_to_look():
             return now + await self._look()
-        elif self._scanned:
+        elif self._scanned or (self._unsaved_items >= SAVED_ITEMS and not self._suspects):
             await self._save()
-            return None
+            return None if self.ended else now
         else:
             await self._page()
         return now
+
+    def _is_time_to_look(self) -> bool:
+        put_off = not self._scanned and self._unsaved_items < UNSAVED_ITEMS_MAX
+        return len(self._suspects) >= SUSPECTS_MAX or bool(self._suspects and not put_off)
 
     async def _page(self) -> None:
         session, pair = self._run.session, self._run.session.pair
@@ -284,8 +221,9 @@ class _SegmentTask:
         found = await session.run(compare(pair, page))
         self._suspects.keys += found.keys
         self._suspects.strays += found.strays
-        self.counts[f"{self._side}_items"] += items
+        self._counts[f"{self._side}_items"] += items
         self._run.meter.add(items)
+        self._unsaved_items += items
         self._start_key = page.last_key
         self._scanned = page.last_key is None
 
@@ -307,7 +245,7 @@ class _SegmentTask:
         return 0.0
 
     def _found(self, difference: Difference) -> None:
-        self.counts[difference.kind] += 1
+        self._counts[difference.kind] += 1
         if len(self._run.samples) < SAMPLES_MAX:
             lines = diff_lines(self._run.session.pair, difference)
             self._run.sample(difference.kind, show_key(difference.source_key), lines)
@@ -316,7 +254,7 @@ class _SegmentTask:
         stored = await self._run.session.run(read_stray(self._run.session.pair, stray))
         if stored.item is None:
             return
-        self.counts["extra"] += 1
+        self._counts["extra"] += 1
         lines = (f"! no item of the source belongs there: {stray.reason}", *item_diff_lines(None, stored.item))
         self._run.sample("extra", f"(target key) {show_key(stray.target_key)}", lines)
         if self._run.options.repair:
@@ -338,9 +276,11 @@ class _SegmentTask:
             else:
                 backfilled = bool(self._run.claim.record.backfill_run)
                 outcome = await session.run(repair_key(session.pair, row, what, backfilled=backfilled), scope)
-        self.counts[REPAIRS[outcome]] += 1
+        self._counts[REPAIRS[outcome]] += 1
 
     async def _save(self) -> None:
-        session = self._run.session
-        checkpoint = replace(self.checkpoint, done=True, counts=dict(self.counts))
-        self.checkpoint = await session.run(save_checkpoint(self._run.claim, checkpoint))
+        counts = dict(self._counts)
+        checkpoint = replace(self.checkpoint, last_key=self._start_key, done=self._scanned, counts=counts)
+        self.checkpoint = await self._run.session.run(save_checkpoint(self._run.claim, checkpoint))
+        self.ended = self._scanned
+        self._unsaved_items = 0
