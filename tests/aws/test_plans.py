@@ -11,6 +11,7 @@ from crossfade.aws.operation import Operations
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Forward, Later, Request
 from crossfade.core.plan import PASS_THROUGH, REPLY_THEN_MIRROR, SINGLE_ITEM, Plan, Run, Translate
+from crossfade.core.request.wellformed import fault_in
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage
 from crossfade.core.tables.pair import Pair
@@ -228,16 +229,20 @@ def untold(*_: Any) -> None:
 @pytest.mark.parametrize(
     ("strategy", "stage"), [(strategy, stage) for strategy, rows in LADDERS.items() for stage in rows]
 )
-def test_a_request_is_routed_once_and_copied_once(
+def test_a_request_is_looked_at_once_routed_once_and_copied_once(
     strategy: str, stage: Stage, ramp_percent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is copied for a routine alone, which keeps the copy."""
+    """Its shape is looked at, its routine is found; it is copied for a routine alone, which keeps the copy."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
     agent = cast("Agent", Tickets(stage, ramp_percent))
     operations = Operations(pair, agent, lambda _work, _ticket: None, lambda: 0.0, strategy)
     _ = operations.begin("GetItem", {"TableName": "orders", "Key": ITEM_KEY}, 0.0)  # what the stage alone tells is kept
     monkeypatch.setattr(operations, "_tell_foreseen", untold)
-    routed, copies = list[str](), list[Request]()
+    looked_at, routed, copies = list[str](), list[str](), list[Request]()
+
+    def looking(operation: str, request: Request) -> Any:
+        looked_at.append(operation)
+        return fault_in(operation, request)
 
     def counted(pair: Pair, stage: Stage, ramp: int, operation: str, request: Request, **more: Any) -> Any:
         routed.append(operation)
@@ -247,12 +252,14 @@ def test_a_request_is_routed_once_and_copied_once(
         copies.append(dict(request))
         return copies[-1]
 
+    monkeypatch.setattr("crossfade.core.plan.fault_in", looking)
     monkeypatch.setattr("crossfade.core.plan.route", counted)
     singles = {operation: requests(operation, "orders")[1] for operation in SINGLE_ITEM}
     for operation, request in (singles | ON_SEVERAL).items():
-        routed.clear()
-        copies.clear()
+        for seen in (looked_at, routed, copies):
+            seen.clear()
         ticket, plan = operations.begin(operation, request, 0.0, own)
+        assert len(looked_at) <= 1
         assert len(routed) <= 1
         assert len(copies) == isinstance(plan, Run)
         if isinstance(plan, Run):

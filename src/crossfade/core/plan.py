@@ -103,17 +103,20 @@ class Planner:
         singles = self._singles.get((stage, ramp_percent))
         if singles is None:
             singles = self._singles[stage, ramp_percent] = self._plan_singles(stage, ramp_percent)
+        is_sound = False
         if operation in singles:
             plan = singles[operation]
             if plan is not None and self._is_plain(operation, request):
                 return plan
-        elif (
-            fault_in(operation, request) is None
-            and self._may_pass(stage, ramp_percent, operation, request)
-            and self._route(stage, ramp_percent, operation, request, is_followed=is_followed) is None
-        ):
-            return PASS_THROUGH  # found without a copy: a routine that is not begun has looked at nothing
-        return self.run(stage, ramp_percent, operation, own(request), is_followed=is_followed)
+        else:
+            is_sound = fault_in(operation, request) is None
+            if (
+                is_sound
+                and self._may_pass(stage, ramp_percent, operation, request)
+                and self._route(stage, ramp_percent, operation, request, is_followed=is_followed) is None
+            ):
+                return PASS_THROUGH  # found without a copy: a routine that is not begun has looked at nothing
+        return self.run(stage, ramp_percent, operation, own(request), is_followed=is_followed, is_sound=is_sound)
 
     def passes(self, stage: Stage, ramp_percent: int, operation: str, request: Request) -> bool:
         """Whether it is plain that a request on one item goes out as it is, and that nothing follows."""
@@ -129,10 +132,11 @@ class Planner:
         *,
         is_followed: bool = False,
         sent: bool = False,
+        is_sound: bool = False,
     ) -> Plan:
         """Plan with a routine, which keeps the request; PassThrough where it needs none. `sent`: it is on its way
-        already, by itself."""
-        fault = fault_in(operation, request)
+        already, by itself. `is_sound`: it has been looked at, and its shape is that of its operation."""
+        fault = None if is_sound else fault_in(operation, request)
         if fault is not None:
             routine = refuse_malformed(self._pair, self._rows[stage], operation, request, fault, sent=sent)
         else:

@@ -8,24 +8,69 @@ that are not listed here are none of our business.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from crossfade.core.effects import Request
 from crossfade.core.items import VALUE_KINDS
 from crossfade.core.request.cursor import INVALID_CURSOR, has_foreign_mark
 from crossfade.errors import ServiceRejected
 
+# The service takes 32 levels and says so itself; what is far beyond that, not every encoder here can write.
+DEPTH_MAX: Final = 100
+TOO_DEEP: Final = "Nesting Levels have exceeded supported limits: Attributes have more than 32 levels"
+HALF: Final = re.compile(r"[\ud800-\udfff]")
+EMPTY_VALUE: Final = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+TWO: Final = (
+    "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
+)
+
+
+class Shape(Protocol):
+    def fault(self, value: Any, depth: int) -> ServiceRejected | None:
+        """What is wrong with a value that is to have this shape, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Of:
+    """A scalar."""
+
+    kind: type
+
+    def fault(self, value: Any, depth: int) -> ServiceRejected | None:  # noqa: ARG002 - nothing is within
+        if not isinstance(value, self.kind) or (self.kind is int and isinstance(value, bool)):
+            return unreadable(value, self.kind.__name__)
+        return fault_of_text(value) if isinstance(value, str) and not value.isascii() else None
+
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
     inner: Shape
 
+    def fault(self, value: Any, depth: int) -> ServiceRejected | None:
+        if not isinstance(value, list):
+            return unreadable(value, "list")
+        for each in cast("Sequence[Any]", value):
+            if (fault := self.inner.fault(each, depth)) is not None:
+                return fault
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
     inner: Shape
+
+    def fault(self, value: Any, depth: int) -> ServiceRejected | None:
+        if not isinstance(value, dict):
+            return unreadable(value, "map")
+        for name, inner in cast("dict[object, Any]", value).items():
+            # A name that is no text becomes one on the way.
+            of_name = fault_of_text(name) if isinstance(name, str) and not name.isascii() else None
+            if (fault := of_name or self.inner.fault(inner, depth)) is not None:
+                return fault
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +79,71 @@ class Structure:
     required: tuple[str, ...] = ()
     is_choice: bool = False  # exactly one of its members
 
+    def fault(self, value: Any, depth: int) -> ServiceRejected | None:
+        if not isinstance(value, dict):
+            return unreadable(value, "structure")
+        given = cast("dict[str, Any]", value)
+        for name in self.required:
+            if given.get(name) is None:
+                return ServiceRejected("ValidationException", f"{name}: Member must not be null")
+        known = {name: inner for name, inner in given.items() if name in self.members and inner is not None}
+        if self.is_choice and len(known) != 1:
+            return ServiceRejected("ValidationException", f"exactly one of {', '.join(self.members)} is needed")
+        for name, inner in known.items():
+            if (fault := self.members[name].fault(inner, depth)) is not None:
+                return fault
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
     """An attribute value."""
 
+    def fault(self, value: Any, depth: int) -> ServiceRejected | None:
+        if not isinstance(value, dict):
+            return unreadable(value, "attribute value")
+        given = cast("dict[str, Any]", value)
+        known = {kind: inner for kind, inner in given.items() if kind in VALUE_KINDS and inner is not None}
+        if len(known) != 1 or len(given) != 1:
+            return ServiceRejected("ValidationException", TWO if len(known) > 1 else EMPTY_VALUE)
+        if depth > DEPTH_MAX:
+            return ServiceRejected("ValidationException", TOO_DEEP)
+        ((kind, inner),) = known.items()
+        return INSIDE[kind].fault(inner, depth + 1)
 
-Shape = type | ListOf | MapOf | Structure | Value
 
+def fault_of_text(text: str) -> ServiceRejected | None:
+    """Half a character, which JSON can spell and UTF-8 cannot."""
+    if HALF.search(text) is None:
+        return None
+    return ServiceRejected("SerializationException", "a text holds half a surrogate pair, which is no character")
+
+
+def unreadable(value: Any, wanted: str) -> ServiceRejected:
+    return ServiceRejected("SerializationException", f"{type(value).__name__} cannot be converted to {wanted}")
+
+
+TEXT: Final = Of(str)
+TRUTH: Final = Of(bool)
 NAMES_PARAMETER: Final = "ExpressionAttributeNames"
 ITEM: Final = MapOf(Value())
-COMPARISON: Final[dict[str, Shape]] = {"AttributeValueList": ListOf(Value()), "ComparisonOperator": str}
+COMPARISON: Final[dict[str, Shape]] = {"AttributeValueList": ListOf(Value()), "ComparisonOperator": TEXT}
 # Members have the same shape wherever they are.
 MEMBERS: Final[dict[str, Shape]] = {
-    **dict.fromkeys(("TableName", "IndexName", "Select", "ReturnValues", "ReturnConsumedCapacity"), str),
-    **dict.fromkeys(("ReturnItemCollectionMetrics", "ReturnValuesOnConditionCheckFailure"), str),
-    **dict.fromkeys(("ConditionExpression", "UpdateExpression", "FilterExpression", "ProjectionExpression"), str),
-    **dict.fromkeys(("KeyConditionExpression", "ConditionalOperator", "ClientRequestToken"), str),
-    **dict.fromkeys(("ConsistentRead", "ScanIndexForward"), bool),
-    **dict.fromkeys(("Limit", "Segment", "TotalSegments"), int),
+    **dict.fromkeys(("TableName", "IndexName", "Select", "ReturnValues", "ReturnConsumedCapacity"), TEXT),
+    **dict.fromkeys(("ReturnItemCollectionMetrics", "ReturnValuesOnConditionCheckFailure"), TEXT),
+    **dict.fromkeys(("ConditionExpression", "UpdateExpression", "FilterExpression", "ProjectionExpression"), TEXT),
+    **dict.fromkeys(("KeyConditionExpression", "ConditionalOperator", "ClientRequestToken"), TEXT),
+    **dict.fromkeys(("ConsistentRead", "ScanIndexForward"), TRUTH),
+    **dict.fromkeys(("Limit", "Segment", "TotalSegments"), Of(int)),
     **dict.fromkeys(("Key", "Item", "ExclusiveStartKey", "ExpressionAttributeValues"), ITEM),
     **dict.fromkeys(
         ("KeyConditions", "QueryFilter", "ScanFilter"), MapOf(Structure(COMPARISON, ("ComparisonOperator",)))
     ),
-    "Expected": MapOf(Structure({**COMPARISON, "Value": Value(), "Exists": bool})),
-    "AttributeUpdates": MapOf(Structure({"Value": Value(), "Action": str})),
-    NAMES_PARAMETER: MapOf(str),
-    "AttributesToGet": ListOf(str),
+    "Expected": MapOf(Structure({**COMPARISON, "Value": Value(), "Exists": TRUTH})),
+    "AttributeUpdates": MapOf(Structure({"Value": Value(), "Action": TEXT})),
+    NAMES_PARAMETER: MapOf(TEXT),
+    "AttributesToGet": ListOf(TEXT),
 }
 
 
@@ -92,26 +175,18 @@ SHAPES: Final[dict[str, Structure]] = {
     "TransactGetItems": members(TransactItems=ListOf(Structure({"Get": BY_KEY}, ("Get",)))),
     "TransactWriteItems": members(TransactItems=ListOf(ACTION)),
 }
-KINDS_INSIDE: Final[dict[str, Shape]] = {
-    "S": str,
-    "N": str,
-    "B": bytes,
-    "BOOL": bool,
-    "NULL": bool,
-    "SS": ListOf(str),
-    "NS": ListOf(str),
-    "BS": ListOf(bytes),
+INSIDE: Final[dict[str, Shape]] = {
+    "S": TEXT,
+    "N": TEXT,
+    "B": Of(bytes),
+    "BOOL": TRUTH,
+    "NULL": TRUTH,
+    "SS": ListOf(TEXT),
+    "NS": ListOf(TEXT),
+    "BS": ListOf(Of(bytes)),
     "L": ListOf(Value()),
     "M": ITEM,
 }
-# The service takes 32 levels and says so itself; what is far beyond that, not every encoder here can write.
-DEPTH_MAX: Final = 100
-TOO_DEEP: Final = "Nesting Levels have exceeded supported limits: Attributes have more than 32 levels"
-HALF: Final = re.compile(r"[\ud800-\udfff]")
-EMPTY_VALUE: Final = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
-TWO: Final = (
-    "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
-)
 
 
 def fault_in(operation: str, request: Request) -> ServiceRejected | None:
@@ -120,12 +195,10 @@ def fault_in(operation: str, request: Request) -> ServiceRejected | None:
     if shape is None:
         return None
     try:
-        fault = _fault(request, shape, 0)
-        return (
-            ServiceRejected("ValidationException", INVALID_CURSOR)
-            if fault is None and has_foreign_mark(request)
-            else fault
-        )
+        fault = shape.fault(request, 0)
+        if fault is None and "ExclusiveStartKey" in request and has_foreign_mark(request):
+            return ServiceRejected("ValidationException", INVALID_CURSOR)
+        return fault
     except RecursionError:  # the caller's own stack is deep: what is not seen here is for others to refuse
         return None
 
@@ -139,65 +212,3 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [without_nulls(inner) for inner in cast("Sequence[Any]", value)]
     return value
-
-
-def _fault(value: Any, shape: Shape, depth: int) -> ServiceRejected | None:
-    match shape:
-        case type():
-            if isinstance(value, shape) and (shape is not int or not isinstance(value, bool)):
-                return None if shape is not str else _fault_of_text(value)
-            return unreadable(value, shape.__name__)
-        case ListOf():
-            if not isinstance(value, list):
-                return unreadable(value, "list")
-            return _first(_fault(inner, shape.inner, depth) for inner in cast("Sequence[Any]", value))
-        case MapOf():
-            if not isinstance(value, dict):
-                return unreadable(value, "map")
-            given = cast("dict[str, Any]", value)
-            return _first(_fault_of_text(name) or _fault(inner, shape.inner, depth) for name, inner in given.items())
-        case Structure():
-            return _fault_of_structure(value, shape, depth)
-        case Value():
-            return _fault_of_value(value, depth)
-
-
-def _fault_of_structure(value: Any, shape: Structure, depth: int) -> ServiceRejected | None:
-    if not isinstance(value, dict):
-        return unreadable(value, "structure")
-    given = cast("dict[str, Any]", value)
-    for name in shape.required:
-        if given.get(name) is None:
-            return ServiceRejected("ValidationException", f"{name}: Member must not be null")
-    known = {name: inner for name, inner in given.items() if name in shape.members and inner is not None}
-    if shape.is_choice and len(known) != 1:
-        return ServiceRejected("ValidationException", f"exactly one of {', '.join(shape.members)} is needed")
-    return _first(_fault(inner, shape.members[name], depth) for name, inner in known.items())
-
-
-def _fault_of_value(value: Any, depth: int) -> ServiceRejected | None:
-    if not isinstance(value, dict):
-        return unreadable(value, "attribute value")
-    given = cast("dict[str, Any]", value)
-    known = {kind: inner for kind, inner in given.items() if kind in VALUE_KINDS and inner is not None}
-    if len(known) != 1 or len(given) != 1:
-        return ServiceRejected("ValidationException", TWO if len(known) > 1 else EMPTY_VALUE)
-    if depth > DEPTH_MAX:
-        return ServiceRejected("ValidationException", TOO_DEEP)
-    ((kind, inner),) = known.items()
-    return _fault(inner, KINDS_INSIDE[kind], depth + 1)
-
-
-def _fault_of_text(text: Any) -> ServiceRejected | None:
-    """Half a character, which JSON can spell and UTF-8 cannot. A name that is no text becomes one on the way."""
-    if not isinstance(text, str) or text.isascii() or HALF.search(text) is None:
-        return None
-    return ServiceRejected("SerializationException", "a text holds half a surrogate pair, which is no character")
-
-
-def _first(faults: Iterable[ServiceRejected | None]) -> ServiceRejected | None:
-    return next((fault for fault in faults if fault is not None), None)
-
-
-def unreadable(value: Any, wanted: str) -> ServiceRejected:
-    return ServiceRejected("SerializationException", f"{type(value).__name__} cannot be converted to {wanted}")
