@@ -21,7 +21,7 @@ from crossfade.core.request.limits import size_explained
 from crossfade.core.request.names import plain_name
 from crossfade.core.request.own_keys import needs_whole_key
 from crossfade.core.request.projection import PROJECTING, projector_alone
-from crossfade.core.stages import Fallback, Row, Side, Writes
+from crossfade.core.stages import Fallback, Row, Side
 from crossfade.core.sync.compare import shadow_compare
 from crossfade.core.sync.ramp import serving_side
 from crossfade.core.sync.retry import is_passing
@@ -29,9 +29,8 @@ from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.core.tables.schema import TableShape
 from crossfade.core.tables.stamps import Stored, item_without_stamp
-from crossfade.core.write.copy_on_write import copy_on_write
+from crossfade.core.write.evaluated import write_evaluated
 from crossfade.core.write.fitting import check_fits
-from crossfade.core.write.lockstep import write_lockstep
 from crossfade.core.write.malformed import refuse_malformed
 from crossfade.core.write.translate import index_error_of, translate_request
 from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome
@@ -306,15 +305,10 @@ def after_a_part(error: ServiceRejected) -> UnknownOutcome:
 
 
 def write_one(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
-    if row.writes is Writes.LOCKSTEP:
-        return (yield from write_lockstep(pair, row.authority, operation, request))
+    key = checked_key(pair, request)
     if row.takes_two(deletes=operation == "DeleteItem"):
-        return (yield from copy_on_write(pair, row, operation, request))
-    return (
-        yield from translate_request(
-            pair, row.authority, operation, request, checked_key(pair, request), by_ourselves=True
-        )
-    )
+        return (yield from write_evaluated(pair, row, operation, request, key))
+    return (yield from translate_request(pair, row, operation, request, key, by_ourselves=True))
 
 
 def check_whole_keys(pair: Pair, row: Row, keys: Sequence[Item]) -> Routine[None]:

@@ -7,11 +7,12 @@ back in their places.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from crossfade.core.effects import Call, Reply, Request, Routine, Stamp
-from crossfade.core.evaluate.plain_table import Evaluated, Prepared, prepare
+from crossfade.core.evaluate.plain_table import prepare
 from crossfade.core.items import Item
 from crossfade.core.multi.actions import Action
 from crossfade.core.multi.idempotency import already_done, busy, recorded, was_done, with_record
@@ -21,17 +22,14 @@ from crossfade.core.request.error_codes import RACED_REASONS, SINGLE_CODE_OF
 from crossfade.core.request.limits import transaction_explained, write_explained
 from crossfade.core.request.names import TRANSACTION_ACTIONS_MAX
 from crossfade.core.stages import Row, Side, Writes
-from crossfade.core.sync.retry import LOCKING, item_too_busy
+from crossfade.core.sync.retry import RACED_REASONS
 from crossfade.core.sync.source_fallback import look_later
-from crossfade.core.tables.actions import as_action
-from crossfade.core.tables.guards import with_guard
 from crossfade.core.tables.index_keys import as_of_update, is_of_form
-from crossfade.core.tables.pair import Image, Pair, key_name
-from crossfade.core.tables.stamps import ABSENT, Stored
-from crossfade.core.write.copy_on_write import Held, moves_of
+from crossfade.core.tables.pair import Pair, key_name
+from crossfade.core.tables.stamps import Stored
 from crossfade.core.write.fitting import said_of_index_keys
-from crossfade.core.write.lockstep import deciding_action
-from crossfade.core.write.optimistic import decided_on, lock, locked_action
+from crossfade.core.write.moves import Decision, Held, Moves, image_of, moves_of
+from crossfade.core.write.sending import raise_unless_raced, until_done, until_known
 from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome
 
 
@@ -45,35 +43,37 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
         return {}
     prepared = [prepare(action.operation, action.request, pair.callers_names) for action in actions]
     replies: list[Reply] = []
-    for pause in LOCKING.pauses():
+
+    def attempt() -> Routine[Reply | None]:
         held = yield from snapshot(pair, row, actions, replies, capacity_asked(request))
         absent = [
             action.key for action, here in zip(actions, held, strict=True) if is_missed(action, here[row.authority])
         ]
         yield from look_later(pair, row, absent, written=True)
-        images = [image_of(pair, row, here, action) for here, action in zip(held, actions, strict=True)]
-        results = [evaluated(one, image) for one, image in zip(prepared, images, strict=True)]
-        refused = {
-            action.place: result
-            for action, result in zip(actions, results, strict=True)
-            if isinstance(result, ServiceRejected)
-        }
+        decided: list[Decision] = []
+        refused: dict[int, ServiceRejected] = {}
+        images = [image_of(pair, row, here, action.key) for here, action in zip(held, actions, strict=True)]
+        for action, one, here, image in zip(actions, prepared, held, images, strict=True):
+            try:
+                done = one.on(image)
+            except ServiceRejected as error:
+                refused[action.place] = error
+            else:
+                changes = action.operation != "ConditionCheck" and not (done.image is None and image is None)
+                decided.append(Decision(one, action.key, here, done, changes))
         if refused and "ClientRequestToken" in request and (yield from was_done(pair, request)):
             return {}  # since we asked: what was read is what this very transaction has written
         if refused:
-            refused |= yield from refused_by_indexes(pair, row, actions, results)
+            refused |= yield from refused_by_indexes(pair, row, actions, refused, decided)
             return (yield from refused_with_others(pair, request, actions, refused))
         plan = ActionPlan(list(request["TransactItems"]), [], [])
-        for action, one, here, result in zip(actions, prepared, held, results, strict=True):
-            if isinstance(result, ServiceRejected):
-                raise AssertionError("refusals have been dealt with")
-            yield from plan_action(pair, row, plan, Decided(action, one, here, result))
+        for action, decision in zip(actions, decided, strict=True):
+            moves = yield from moves_of(pair, row, decision, both=row.takes_two(deletes=True))
+            plan.add(action.place, moves, row.authority)
         refuse_too_many(len(plan.items), len(plan.more))
-        reply = yield from attempted(pair, request, plan, actions, replies)
-        if reply is not None:
-            return reply
-        yield from pause
-    raise item_too_busy()
+        return (yield from attempted(pair, request, plan, actions, replies))
+
+    return (yield from until_done(attempt))
 
 
 def refuse_too_many(count: int, more: int) -> None:
@@ -102,17 +102,14 @@ class ActionPlan:
     more: list[Request]
     owners: list[int]
 
-    def add(self, place: int, request: Request) -> None:
-        self.more.append(request)
-        self.owners.append(place)
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    action: Action
-    prepared: Prepared
-    held: dict[Side, Stored]
-    result: Evaluated
+    def add(self, place: int, moves: Moves, side: Side) -> None:
+        """Put the action of the side that decides into its place."""
+        for one, action in moves.items():
+            if one == side:
+                self.items[place] = action
+            else:
+                self.more.append(action)
+                self.owners.append(place)
 
 
 def check_transaction(request: Request, actions: Sequence[Action]) -> None:
@@ -128,7 +125,7 @@ def check_transaction(request: Request, actions: Sequence[Action]) -> None:
 
 def snapshot(
     pair: Pair, row: Row, actions: Sequence[Action], replies: list[Reply], counted: Request
-) -> Routine[list[dict[Side, Stored]]]:
+) -> Routine[list[Held]]:
     """What is held under our keys, all at one moment; in lockstep on the target too, for its stamps."""
     side = row.authority
     both = row.merges or (row.writes is Writes.LOCKSTEP and side == "source")
@@ -137,104 +134,52 @@ def snapshot(
     )  # whose item it is that is there
     sides: tuple[Side, ...] = ("target", "source") if both else (side,)
     gets: list[tuple[int, Side]] = [(n, one) for n in range(len(actions)) for one in sides]
-    held: list[dict[Side, Stored]] = [{} for _ in actions]
+    held: list[Held] = [{} for _ in actions]
     for start in range(0, len(gets), TRANSACTION_ACTIONS_MAX):
         some = gets[start : start + TRANSACTION_ACTIONS_MAX]
         items = [{"Get": {"TableName": pair.table(one).name, "Key": pair.key(one, actions[n].key)}} for n, one in some]
-        reply = yield from patient_snapshot(side, {"TransactItems": items, **counted}, len(actions))
+        reply = yield from until_done(
+            partial(attempt_snapshot, side, {"TransactItems": items, **counted}, len(actions))
+        )
         replies.append(reply)
         for (n, one), answer in zip(some, reply["Responses"], strict=True):
             held[n][one] = pair.stored(one, answer.get("Item"))
     return held
 
 
-def image_of(pair: Pair, row: Row, here: Mapping[Side, Stored], action: Action) -> Image:
-    key = action.key
-    if "source" in here:
-        pair.check_whole_key("source", here["source"], key)
-    if row.merges and here["target"].item is None:
-        return pair.image_under("source", here["source"], key)
-    return pair.image_under(row.authority, here[row.authority], key)
-
-
-def patient_snapshot(side: Side, request: Request, actions: int) -> Routine[Reply]:
+def attempt_snapshot(side: Side, request: Request, actions: int) -> Routine[Reply | None]:
     """Raises NotPossibleInStage where the items of so many `actions` are too large together; ServiceRejected, telling
     why a read of ours was refused as of one operation, since the reasons of a transaction belong to the caller's own
     actions."""
-    for pause in LOCKING.pauses():
-        try:
-            return (yield from Call(side, "TransactGetItems", request))
-        except ServiceRejected as error:
-            if (too_large := transaction_explained(error, actions)) is not None:
-                raise too_large from None
-            if not (reasons := reasons_of(error)):
-                raise
-            for reason in reasons:
-                code: str = reason.get("Code", "None")
-                if code not in RACED_REASONS:
-                    raise ServiceRejected(SINGLE_CODE_OF.get(code, code), reason.get("Message", error.text)) from None
-        yield from pause
-    raise item_too_busy()
-
-
-def evaluated(prepared: Prepared, image: Item | None) -> Evaluated | ServiceRejected:
     try:
-        return prepared.on(image)
+        return (yield from Call(side, "TransactGetItems", request))
     except ServiceRejected as error:
-        return error
-
-
-def plan_action(pair: Pair, row: Row, plan: ActionPlan, decided: Decided) -> Routine[None]:
-    """What one of the caller's actions becomes: on the side that decides, and in lockstep on the other."""
-    action, result, held, side = decided.action, decided.result, decided.held, row.authority
-    if row.merges or row.writes is Writes.DELETING:
-        both = Held(held["target"], held["source"] if row.merges else ABSENT)
-        moves = yield from moves_of(pair, row, decided.prepared, both, result, action.key)
-        plan.items[action.place] = moves.target
-        if moves.source is not None:
-            plan.add(action.place, moves.source)
-        return
-    changes = action.operation != "ConditionCheck" and not (result.image is None and held[side].item is None)
-    named = decided_on(pair, side, decided.prepared)
-    if not changes:
-        locking = pair.unchanged if row.writes is Writes.LOCKSTEP else pair.locked
-        guard = locking(side, held[side], named)
-        check: Request = {"TableName": pair.table(side).name, "Key": pair.key(side, action.key)}
-        plan.items[action.place] = {"ConditionCheck": with_guard(check, guard)}
-        return
-    if row.writes is not Writes.LOCKSTEP:
-        guard = pair.locked(side, held[side], named)
-        plan.items[action.place] = yield from locked_action(
-            pair, side, action.key, held[side], decided.prepared, result.image, guard
-        )
-        return
-    target = as_action((yield from pair.put_or_delete("target", action.key, result.image, lock(pair, held["target"]))))
-    if side == "target":
-        plan.items[action.place] = target
-        plan.add(action.place, as_action((yield from pair.put_or_delete("source", action.key, result.image))))
-        return
-    plan.items[action.place] = yield from deciding_action(pair, decided.prepared, held["source"], result, action.key)
-    plan.add(action.place, target)
+        if (too_large := transaction_explained(error, actions)) is not None:
+            raise too_large from None
+        if not reasons_of(error):
+            raise
+        raise_unless_raced(error)
+        return None
 
 
 def refused_by_indexes(
-    pair: Pair, row: Row, actions: Sequence[Action], results: Sequence[Evaluated | ServiceRejected]
+    pair: Pair, row: Row, actions: Sequence[Action], refused: Container[int], decided: Iterable[Decision]
 ) -> Routine[dict[int, ServiceRejected]]:
     """Beside an action that is refused, by their places those whose item an index does not take: of a put, whether its
     own condition holds or not. Raises ServiceRejected where the service looks at that before any condition."""
-    refused: dict[int, ServiceRejected] = {}
-    for action, result in zip(actions, results, strict=True):
-        image = action.request["Item"] if action.operation == "PutItem" else None
-        if image is None and isinstance(result, Evaluated) and action.operation == "UpdateItem":
-            image = result.image
-        said = None if image is None else (yield from said_of_index_keys(pair, row, image))
-        if said is None:
+    found: dict[int, ServiceRejected] = {}
+    results = iter(decided)
+    for action in actions:
+        result = None if action.place in refused else next(results).done.image
+        image = action.request["Item"] if action.operation == "PutItem" else result
+        if image is None or action.operation == "ConditionCheck":
             continue
-        told = ServiceRejected("ValidationException", as_of_update(said) if action.operation == "UpdateItem" else said)
-        if is_of_form(said):
-            raise told
-        refused[action.place] = told
-    return refused
+        if (said := (yield from said_of_index_keys(pair, row, image))) is not None:
+            told = as_of_update(said) if action.operation == "UpdateItem" else said
+            found[action.place] = ServiceRejected("ValidationException", told)
+            if is_of_form(said):
+                raise found[action.place]
+    return found
 
 
 def refused_with_others(
@@ -267,39 +212,36 @@ def refused_with_others(
 def attempted(
     pair: Pair, request: Request, plan: ActionPlan, actions: Sequence[Action], replies: list[Reply]
 ) -> Routine[Reply | None]:
-    """The answer, or None when one of our items was changed meanwhile: look again.
-
-    After an unknown outcome the same token is sent again, which writes once.
-    """
+    """The answer, or None when one of our items was changed meanwhile: look again."""
     items = [*plan.items, *plan.more]
     whole = (yield from with_record(pair, request, items)) or items
+    has_record = len(whole) > len(items)
+
+    def looks_again(refusal: ServiceRejected, unsure: UnknownOutcome | None) -> bool:
+        if unsure is not None:
+            raise unsure from refusal
+        if has_record and recorded(refusal, len(items)):
+            raise refusal
+        if has_record and (told := busy(refusal, len(items))) is not None:
+            if told.code != "TransactionInProgressException":
+                raise told
+            return True
+        if (too_large := too_large_with_more(pair, request, plan, refusal)) is not None:
+            raise too_large
+        if refusal.code == "TransactionInProgressException":
+            return False
+        raise_unless_conflict(refusal, plan, actions)
+        return True
+
     token = yield from Stamp()
     asked: Request = {"TransactItems": whole, "ClientRequestToken": token, **accounting_asked(request)}
-    unsure: UnknownOutcome | None = None
-    for pause in LOCKING.pauses():
-        try:
-            reply = yield from Call("target", "TransactWriteItems", asked)
-        except UnknownOutcome as unknown:
-            unsure = unknown
-        except ServiceRejected as refusal:
-            if unsure is not None:
-                raise unsure from refusal
-            if len(whole) > len(items) and recorded(refusal, len(items)):
-                return (yield from already_done(pair, request))
-            if len(whole) > len(items) and (told := busy(refusal, len(items))) is not None:
-                if told.code != "TransactionInProgressException":
-                    raise told from None
-                return None
-            if (too_large := too_large_with_more(pair, request, plan, refusal)) is not None:
-                raise too_large from None
-            if refusal.code != "TransactionInProgressException":
-                raise_unless_conflict(refusal, plan, actions)
-                return None
-        else:
-            replies.append(reply)
-            return answer_of(pair, request, replies, reply)
-        yield from pause
-    raise unsure or item_too_busy()
+    try:
+        reply = yield from until_known(asked, looks_again)
+    except ServiceRejected as refusal:
+        if has_record and recorded(refusal, len(items)):
+            return (yield from already_done(pair, request))
+        raise
+    return None if reply is None else answer_of(pair, request, [*replies, reply], reply)
 
 
 def too_large_with_more(

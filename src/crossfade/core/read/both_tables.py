@@ -1,7 +1,7 @@
 """Reads of the strategy copy-on-write: an item is what the target holds, or else what the source holds.
 
 The target is asked first, and the source after it: nothing is written to the source once the target has the item, and a
-delete takes both at once, so the second answer is good for a moment between the two (see core/write/copy_on_write.py).
+delete takes both at once, so the second answer is good for a moment between the two (see core/write/moves.py).
 An item that the target has takes one request.
 
 The source is always asked strongly consistent. What it had a second ago may be an item that was deleted since, and that

@@ -1,32 +1,27 @@
-"""PutItem, UpdateItem and DeleteItem in every stage: one routine for each way of writing in the table of stages.
+"""PutItem, UpdateItem and DeleteItem in every stage.
 
-lockstep             read, evaluate, then one transaction writes both sides
-prepared or drained  to the side that has the item, which it may move to the target (core/write/copy_on_write.py)
-plain or mirrored    on the authority alone: the caller's own call goes out, rekeyed where the authority is not the
-                     table that the caller speaks to, if the server then evaluates its expressions rightly; else it is
-                     evaluated here, and the result is put under a lock. If mirrored, the mirror of its key follows
+Where one write is, or may be, of both sides (lockstep, copy-on-write) it is evaluated here. Else it is made on the
+authority alone: the caller's own call goes out, rekeyed where the authority is not the table that the caller speaks to,
+if the server then evaluates its expressions rightly; if not, it is evaluated here too, and put under a lock. If writes
+are mirrored, the mirror of its key follows.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.evaluate.plain_table import WriteName
 from crossfade.core.items import Item
-from crossfade.core.request.keys import checked_key, checked_keys
+from crossfade.core.request.keys import checked_key
 from crossfade.core.request.legacy import modern, reworded
 from crossfade.core.request.own_keys import needs_whole_key
-from crossfade.core.stages import Fallback, Row, Side, Writes
+from crossfade.core.stages import Row, Side, Writes
 from crossfade.core.sync.retry import calmly
-from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair
-from crossfade.core.write.copy_on_write import check_source, copy_on_write, is_blind
+from crossfade.core.write.evaluated import check_source, is_blind, write_evaluated
 from crossfade.core.write.fitting import said_of_index_keys
-from crossfade.core.write.lockstep import write_lockstep
-from crossfade.core.write.optimistic import write_optimistic
 from crossfade.core.write.translate import (
     error_restored,
     index_error_of,
@@ -54,33 +49,33 @@ CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
 
 def write_on_tables(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
-    if row.writes is Writes.LOCKSTEP:
-        return (yield from write_lockstep(pair, row.authority, operation, request))
-    if row.merges and operation == "PutItem" and is_blind(pair, row, operation, modern(operation, request)):
+    if row.takes_two(deletes=operation == "DeleteItem"):
+        changed = modern(operation, request) if row.merges and operation == "PutItem" else None
         key = checked_key(pair, request)
-        return (yield from translate_request(pair, "target", operation, modern(operation, request), key))
-    if row.merges or (row.writes is Writes.DELETING and operation == "DeleteItem"):
-        return (yield from copy_on_write(pair, row, operation, request))
-    keys = checked_keys(pair, row.decides(pair.view, whole=bool(pair.mapping.source_key_extras)), [request])
-    if keys is None:
-        return (yield from forward_unchanged(pair, row.authority, operation, request))
-    return (yield from mirrored(pair, row, keys, write_on_authority(pair, row, operation, request, keys[0])))
+        if changed is not None and is_blind(pair, row, operation, changed):
+            return (yield from translate_request(pair, row, operation, changed, key))
+        return (yield from write_evaluated(pair, row, operation, request, key))
+    try:
+        key = checked_key(pair, request)
+    except ServiceRejected:
+        if row.decides(pair.view, whole=bool(pair.mapping.source_key_extras)) != pair.view:
+            raise
+        return (yield from forward_unchanged(pair, row.authority, operation, request))  # it words its own error
+    return (yield from mirrored(pair, row, [key], write_on_authority(pair, row, operation, request, key)))
 
 
 def write_on_authority(pair: Pair, row: Row, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
-    side = row.authority
     if row.takes_as_it_is(pair.view) and not needs_whole_key(pair, operation, request):
-        return (yield from forward_unchanged(pair, side, operation, request))
+        return (yield from forward_unchanged(pair, row.authority, operation, request))
     if row.writes is Writes.DELETING:
         yield from check_source(pair, [key])
-    given, request = request, modern(operation, request)
-    absent = partial(look_later, pair, row, (key,), written=True) if row.fallback is Fallback.LOOKED_UP else None
-    if server_evaluates(pair, side, operation, request):
-        try:
-            return (yield from translate_request(pair, side, operation, request, key, absent))
-        except ServiceRejected as error:
-            raise reworded(operation, given, error) from None
-    return (yield from write_optimistic(pair, side, operation, request, key, absent))
+    changed = modern(operation, request)
+    if not server_evaluates(pair, row.authority, operation, changed):
+        return (yield from write_evaluated(pair, row, operation, changed, key))
+    try:
+        return (yield from translate_request(pair, row, operation, changed, key))
+    except ServiceRejected as error:
+        raise reworded(operation, request, error) from None
 
 
 def forward_unchanged(pair: Pair, side: Side, operation: WriteName, request: Request) -> Routine[Reply]:

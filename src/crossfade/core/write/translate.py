@@ -7,7 +7,7 @@ and an item that a refusal shows, are turned into the caller's terms.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -19,8 +19,9 @@ from crossfade.core.request.cancellation import cancellation, reason_at, reasons
 from crossfade.core.request.capacity import consumed, with_metrics
 from crossfade.core.request.limits import is_allowed, size_explained
 from crossfade.core.request.stamp_names import names_stamp
-from crossfade.core.stages import Side
+from crossfade.core.stages import Fallback, Row, Side
 from crossfade.core.sync.retry import calmly
+from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.tables.guards import with_guard
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import ServiceRejected
@@ -69,22 +70,15 @@ GUARD_BYTES: Final = 200  # more than Pair.own_guard takes: two attributes at mo
 
 
 def translate_request(
-    pair: Pair,
-    side: Side,
-    operation: WriteName,
-    request: Request,
-    key: Item,
-    absent: Callable[[], Routine[None]] | None = None,
-    *,
-    by_ourselves: bool = False,
+    pair: Pair, row: Row, operation: WriteName, request: Request, key: Item, *, by_ourselves: bool = False
 ) -> Routine[Reply]:
-    """The caller's own call (or, `by_ourselves`, one of ours) with `side`'s table and key, and a fresh stamp on the
-    target; answered in its terms.
-
-    `absent` is carried out where there was no item, as far as the answer tells (see `telling`)."""
+    """The caller's own call (or, `by_ourselves`, one of ours) with the authority's table and key, and a fresh stamp on
+    the target; answered in its terms. Where the stage looks behind an absence, it is told by the answer (see
+    `telling`)."""
+    side, looks = row.authority, row.fallback is Fallback.LOOKED_UP
     check_form(operation, request)
     moved = yield from translate_action(pair, side, operation, request, key)
-    if absent is not None:
+    if looks:
         moved = telling(operation, moved)
     moved = looked_at(pair, side, moved, key)
     try:
@@ -92,14 +86,14 @@ def translate_request(
         reply = yield from calmly(own if by_ourselves else Forward(moved), own)
     except ServiceRejected as error:
         pair.check_whole_key(side, pair.stored(side, error.response.get("Item")), key)
-        if absent is not None and refused_for_absence(error):
-            yield from absent()
+        if looks and refused_for_absence(error):
+            yield from look_later(pair, row, [key], written=True)
         if pair.stamps(side):
             error = size_explained(error, pair.table(side).name, request.get("Item"))
         raise error_restored(pair, side, as_asked(request, error)) from None
-    if absent is not None:
+    if looks:
         if made_anew(moved, reply):
-            yield from absent()
+            yield from look_later(pair, row, [key], written=True)
         reply = answer_as_asked(request, reply)
     return reply_in_callers_terms(pair, side, request, reply)
 
