@@ -74,6 +74,10 @@ class Table:
     client: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
     """Makes a boto3 client of DynamoDB that reaches it, where the credentials or the endpoint are others than those
     that commands are given: `client=lambda: boto3.Session(profile_name="new").client("dynamodb")`."""
+    key_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    """The key attributes, partition first."""
+    partition_key: str = field(init=False, compare=False, repr=False)
+    sort_key: str | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_table_name(self.name, "table")
@@ -84,8 +88,15 @@ class Table:
                 next_step='write key={"partition": "S"} or key={"partition": "S", "sort": "N"}',
             )
         _check_key_attributes(f"table {self.name}", entries)
-        object.__setattr__(self, "key", dict(self.key))
-        object.__setattr__(self, "indexes", _indexes(self.name, self.indexes))
+        names = tuple(self.key)
+        for name, value in (
+            ("key", dict(self.key)),
+            ("indexes", _indexes(self.name, self.indexes)),
+            ("key_names", names),
+            ("partition_key", names[0]),
+            ("sort_key", names[1] if len(names) > 1 else None),
+        ):
+            object.__setattr__(self, name, value)
         _check_place(self.name, self.region, self.account, self.client)
 
     @property
@@ -103,19 +114,6 @@ class Table:
         """What is declared of an index."""
         found = self.indexes.get(name)
         return found if isinstance(found, Index) else None  # each is one from the start on
-
-    @property
-    def key_names(self) -> tuple[str, ...]:
-        """The key attributes, partition first."""
-        return tuple(self.key)
-
-    @property
-    def partition_key(self) -> str:
-        return self.key_names[0]
-
-    @property
-    def sort_key(self) -> str | None:
-        return self.key_names[1] if len(self.key) > 1 else None
 
 
 def _entries(given: Any) -> list[tuple[Any, Any]] | None:

@@ -7,7 +7,7 @@ stores, the two freeze stages, in which writes are held for a moment).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -107,6 +107,14 @@ class Row:
     order: Order = Order.SOURCE
     fallback: Fallback = Fallback.NONE
     stamped_source: bool = False  # the source's items may carry stamps, which nobody is to see
+    stamps_source: bool = field(init=False, repr=False, compare=False)
+    """Whether what is written to the source leaves a fresh stamp, as all that is written to the target does."""
+    merges: bool = field(init=False, repr=False, compare=False)
+    """Whether each item is the target's, or else the source's: then there is no authority for all of them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stamps_source", self.writes in (Writes.STAMPED, Writes.PREPARED))
+        object.__setattr__(self, "merges", self.fallback is Fallback.MERGED)
 
     def takes_as_it_is(self, view: Side) -> bool:
         """Whether the caller's own write goes out as it is, and so leaves no stamp."""
@@ -141,16 +149,6 @@ class Row:
     def leaves_target_behind(self) -> bool:
         """Whether new items reach the source and not the target."""
         return self.writes is Writes.PREPARED or (self.is_single and self.authority == "source")
-
-    @property
-    def stamps_source(self) -> bool:
-        """Whether what is written to the source leaves a fresh stamp, as all that is written to the target does."""
-        return self.writes in (Writes.STAMPED, Writes.PREPARED)
-
-    @property
-    def merges(self) -> bool:
-        """Whether each item is the target's, or else the source's: then there is no authority for all of them."""
-        return self.fallback is Fallback.MERGED
 
     @property
     def keeps_equal(self) -> bool:

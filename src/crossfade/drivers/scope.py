@@ -68,7 +68,8 @@ class TicketScope(Scope):
     def before(self, call: Call) -> None:
         if self.ticket.strict:
             self._agent.may_send(self.ticket, self._clock())
-        super().before(call)
+        if call.operation in WRITES:
+            self.sent = True
 
     def later(self, later: Later) -> None:
         self.left = True

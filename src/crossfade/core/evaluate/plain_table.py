@@ -39,8 +39,7 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request that has been read. `request` has no legacy parameters any more; `names`: the root attributes that its
-    expressions name."""
+    """A request that has been read. `names`: the root attributes that its expressions name."""
 
     operation: ActionName
     request: Request
@@ -62,8 +61,8 @@ class Prepared:
 
 
 def prepare(operation: ActionName, request: Request, key_names: Collection[str]) -> Prepared:
-    """`key_names`: the caller's. Raises ServiceRejected for what DynamoDB refuses whatever the item."""
-    request = modern(operation, request)
+    """`request` has no legacy parameters any more (see `modern`); `key_names`: the caller's. Raises ServiceRejected for
+    what DynamoDB refuses whatever the item."""
     check_form(operation, request)
     bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
     text: str | None = request.get("ConditionExpression")
@@ -108,8 +107,8 @@ VALUES_ALONE: Final = "ExpressionAttributeValues can only be specified when usin
 
 
 def evaluate(operation: WriteName, request: Request, before: Image, key_names: Collection[str]) -> Evaluated:
-    """Both steps at once."""
-    return prepare(operation, request, key_names).on(before)
+    """Both steps at once, of a request that may have legacy parameters."""
+    return prepare(operation, modern(operation, request), key_names).on(before)
 
 
 def prepare_put(request: Request, _key_names: Collection[str], _bindings: Bindings) -> Callable[[Image], Evaluated]:
@@ -193,4 +192,5 @@ def whole_answer(pair: Pair, request: Request, done: Evaluated, replies: Sequenc
     metrics = [part["ItemCollectionMetrics"] for part in replies if part.get("ItemCollectionMetrics")]
     if metrics:
         reply["ItemCollectionMetrics"] = metrics[-1]
-    return with_metrics(pair, reply, request.get("Item") or request["Key"])
+        return with_metrics(pair, reply, request.get("Item") or request["Key"])
+    return reply

@@ -307,7 +307,7 @@ def after_a_part(error: ServiceRejected) -> UnknownOutcome:
 def write_one(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
     key = checked_key(pair, request)
     if row.takes_two(deletes=operation == "DeleteItem"):
-        return (yield from write_evaluated(pair, row, operation, request, key))
+        return (yield from write_evaluated(pair, row, operation, request, key, both=True))
     return (yield from translate_request(pair, row, operation, request, key, by_ourselves=True))
 
 

@@ -18,7 +18,7 @@ from crossfade.core.multi.actions import Action
 from crossfade.core.multi.idempotency import already_done, busy, recorded, was_done, with_record
 from crossfade.core.request.cancellation import NO_REASON, cancellation, never, reason_of, reasons_of
 from crossfade.core.request.capacity import accounting_asked, capacity_asked, consumed_by_table
-from crossfade.core.request.error_codes import RACED_REASONS, SINGLE_CODE_OF
+from crossfade.core.request.legacy import modern
 from crossfade.core.request.limits import transaction_explained, write_explained
 from crossfade.core.request.names import TRANSACTION_ACTIONS_MAX
 from crossfade.core.stages import Row, Side, Writes
@@ -41,7 +41,9 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
         refuse_too_many(len(request["TransactItems"]), doubled)
     if "ClientRequestToken" in request and (yield from was_done(pair, request)):
         return {}
-    prepared = [prepare(action.operation, action.request, pair.callers_names) for action in actions]
+    prepared = [
+        prepare(action.operation, modern(action.operation, action.request), pair.callers_names) for action in actions
+    ]
     replies: list[Reply] = []
 
     def attempt() -> Routine[Reply | None]:

@@ -30,7 +30,8 @@ def accounting_asked(request: Request) -> Request:
 
 def consumed(pair: Pair, replies: Iterable[Reply], name: str | None = None) -> Reply:
     """The ConsumedCapacity of an answer that took these requests about both tables, or nothing if none was told."""
-    given = [part for reply in replies for part in parts_of(reply) if is_ours(pair, part)]
+    told = [reply for reply in replies if "ConsumedCapacity" in reply]
+    given = [part for reply in told for part in parts_of(reply) if is_ours(pair, part)]
     parts = [index_capacity_restored(pair, part) for part in given]
     return {"ConsumedCapacity": summed(name or pair.caller.name, parts)} if parts else {}
 

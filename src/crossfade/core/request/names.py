@@ -86,7 +86,10 @@ def names_any(operation: str, request: Request, tables: frozenset[str]) -> bool:
     """Whether the request is about one of these tables."""
     if operation in PARTIQL:
         return any(mentions(text, table) for text in statements(operation, request) for table in tables)
-    return any(name in tables for name in table_names(operation, request))
+    name: Any = request.get("TableName")
+    if isinstance(name, str) and name in tables:  # mostly
+        return True
+    return any(each in tables for each in table_names(operation, request))
 
 
 def entries_of(pair: Pair, operation: str, request: Request) -> Iterator[Request]:

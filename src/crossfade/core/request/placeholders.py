@@ -74,7 +74,7 @@ def placeholders(part: Request) -> Iterator[str]:
 
 
 def has_ours(part: Request) -> bool:
-    return any(place.startswith(OUR_PREFIXES) for place in placeholders(part))
+    return any(place.startswith(OUR_PREFIXES) for kind in PLACEHOLDERS for place in part.get(kind) or ())
 
 
 def with_prefix(part: Any, prefix: str) -> Any:

@@ -73,16 +73,18 @@ class Pair:
     stamps_source: bool = False  # in this stage writes to the source leave stamps too
     stamps_target: bool = True  # not where applications write there past crossfade, whose updates would keep a stamp
     is_followed: bool = False  # the target is the source of a later migration, which answers what is asked of it
+    caller: TableShape = field(init=False, compare=False, repr=False)
+    """The table that the caller means to speak to."""
+    callers_schema: KeySchema = field(init=False, compare=False, repr=False)
+    """The key schema of the caller's table."""
+    callers_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    """The attributes that name one of the caller's items."""
 
-    @property
-    def caller(self) -> TableShape:
-        """The table that the caller means to speak to."""
-        return self.table(self.view)
-
-    @property
-    def callers_schema(self) -> KeySchema:
-        """Return the key schema of the caller's table."""
-        return self.mapping.source_key if self.view == "source" else self.mapping.target_key
+    def __post_init__(self) -> None:
+        of_source = self.view == "source"
+        object.__setattr__(self, "caller", self.source if of_source else self.target)
+        object.__setattr__(self, "callers_schema", self.mapping.source_key if of_source else self.mapping.target_key)
+        object.__setattr__(self, "callers_names", self.whole_key_names(self.view))
 
     def of_caller_alone(self) -> Pair:
         """For a stage in which the caller's table is all that counts: its items need no counterpart."""
@@ -102,13 +104,11 @@ class Pair:
 
     def whole_key_names(self, side: Side) -> tuple[str, ...]:
         """What tells an item of one side in both tables: mostly the key, and that alone."""
-        more = self.mapping.target_key_extras if side == "source" else self.mapping.source_key_extras
-        return (*self.table(side).key_names, *(name for name, _ in more)) if more else self.table(side).key_names
-
-    @property
-    def callers_names(self) -> tuple[str, ...]:
-        """Return the attributes that name one of the caller's items."""
-        return self.whole_key_names(self.view)
+        if side == "source":
+            own, more = self.source.key_names, self.mapping.target_key_extras
+        else:
+            own, more = self.target.key_names, self.mapping.source_key_extras
+        return (*own, *(name for name, _ in more)) if more else own
 
     def index_name(self, side: Side, index: str) -> str:
         """The name on one side of an index that the caller names."""
@@ -137,11 +137,12 @@ class Pair:
     def callers_key(self, given: Item) -> Item:
         """The source key of an image, or of a key as the caller gives it; other attributes do not matter. Raises
         ServiceRejected where a key lacks what it needs in the other table."""
-        for name, _ in self.mapping.source_key_extras if self.view == "target" else ():
+        if self.view == "source":
+            return {name: given[name] for name in self.callers_names}
+        for name, _ in self.mapping.source_key_extras:
             if name not in given:
                 raise ServiceRejected("ValidationException", NEEDS_BOTH.format(name=name, table=self.source.name))
-        key = {name: given[name] for name in self.callers_names}
-        return key if self.view == "source" else self.mapping.backward_key(key)
+        return self.mapping.backward_key({name: given[name] for name in self.callers_names})
 
     def callers_whole_key(self, source_key: Item) -> Item:
         """The reverse: what the caller has to give so that the item is found in both tables."""
@@ -184,7 +185,8 @@ class Pair:
     def image_under(self, side: Side, stored: Stored, source_key: Item) -> Image:
         """The image of what was read under this key. Raises MappingError where it is an item with another key in the
         other table: two must never become one."""
-        self.check_whole_key(side, stored, source_key)
+        if self.mapping.target_key_extras:
+            self.check_whole_key(side, stored, source_key)
         return self.image(side, stored)
 
     def check_whole_key(self, side: Side, stored: Stored, source_key: Item) -> None:

@@ -22,11 +22,13 @@ from crossfade.core.write.sending import send_moves, until_done
 from crossfade.errors import MappingError, ServiceRejected
 
 
-def write_evaluated(pair: Pair, row: Row, operation: WriteName, request: Request, key: Item) -> Routine[Reply]:
-    """One write by the caller. In copy-on-write it may move the item to the target."""
+def write_evaluated(
+    pair: Pair, row: Row, operation: WriteName, request: Request, key: Item, *, both: bool
+) -> Routine[Reply]:
+    """One write by the caller, without legacy parameters. `both`: it may be of both sides; in copy-on-write it may move
+    the item to the target."""
     prepared = prepare(operation, request, pair.callers_names)
-    both = row.takes_two(deletes=operation == "DeleteItem")
-    is_unseen = both and is_blind(pair, row, operation, prepared.request)
+    is_unseen = both and is_blind(pair, row, operation, request)
     asked = accounting_asked(request)
     shown: Request = {"ReturnValues": "ALL_OLD"} if prepared.shows_whole and not both else {}
     replies: list[Reply] = []
@@ -52,7 +54,7 @@ def write_evaluated(pair: Pair, row: Row, operation: WriteName, request: Request
 
 def is_blind(pair: Pair, row: Row, operation: str, request: Request) -> bool:
     """Whether neither where and what is written, nor the answer, depends on what was there. The request has no legacy
-    parameters."""
+    parameters any more."""
     if row.writes is Writes.LOCKSTEP or pair.mapping.target_key_extras:
         return False  # the other side has to be as it was; or one of its keys may be another item's
     if not uses_no_expression(request) or request.get("ReturnValues", "NONE") != "NONE":

@@ -50,11 +50,13 @@ CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
 def write_on_tables(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
     if row.takes_two(deletes=operation == "DeleteItem"):
-        changed = modern(operation, request) if row.merges and operation == "PutItem" else None
-        key = checked_key(pair, request)
-        if changed is not None and is_blind(pair, row, operation, changed):
-            return (yield from translate_request(pair, row, operation, changed, key))
-        return (yield from write_evaluated(pair, row, operation, request, key))
+        if row.merges and operation == "PutItem":
+            changed, key = modern(operation, request), checked_key(pair, request)
+            if is_blind(pair, row, operation, changed):
+                return (yield from translate_request(pair, row, operation, changed, key))
+        else:
+            key, changed = checked_key(pair, request), modern(operation, request)
+        return (yield from write_evaluated(pair, row, operation, changed, key, both=True))
     try:
         key = checked_key(pair, request)
     except ServiceRejected:
@@ -71,7 +73,7 @@ def write_on_authority(pair: Pair, row: Row, operation: WriteName, request: Requ
         yield from check_source(pair, [key])
     changed = modern(operation, request)
     if not server_evaluates(pair, row.authority, operation, changed):
-        return (yield from write_evaluated(pair, row, operation, changed, key))
+        return (yield from write_evaluated(pair, row, operation, changed, key, both=False))
     try:
         return (yield from translate_request(pair, row, operation, changed, key))
     except ServiceRejected as error:

@@ -36,10 +36,12 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
     """Whether the caller's expressions mean the same on the item that `side` holds: there are none; or it holds what
     the caller sees; or only keys differ and nothing looks at the value of a key (whether it exists is the same on both
     sides, where its name is). When in doubt, no."""
-    if operation == "UpdateItem" and len(pair.whole_key_names(side)) > len(pair.table(side).key_names):
-        return False  # an item that it makes has the whole key
     if operation != "UpdateItem" and "ConditionExpression" not in request:
         return True
+    if side != pair.view and not pair.mapping.keys_only:
+        return False
+    if operation == "UpdateItem" and len(pair.whole_key_names(side)) > len(pair.table(side).key_names):
+        return False  # an item that it makes has the whole key
     if names_stamp(request) and (side != pair.view or pair.stamps(side)):
         return False  # an earlier migration's stamp, or what it believes of one: ours is another
     change: str = request.get("UpdateExpression", "")
@@ -53,8 +55,6 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
         return False  # nor for what is asked about the key
     if side == pair.view:
         return True
-    if not pair.mapping.keys_only:
-        return False
     names: dict[str, str] = request.get("ExpressionAttributeNames", {})
     keys = {*pair.source.key_names, *pair.target.key_names}
     kept = set(pair.source.key_names) & set(pair.target.key_names)
