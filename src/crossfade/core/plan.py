@@ -143,7 +143,7 @@ class Planner:
             found = self._route(stage, ramp_percent, operation, request, is_followed=is_followed)
             if found is None and not sent:
                 return PASS_THROUGH
-            routine = found or passing()
+            routine = found or iter(Forward())
         return Run(operation, stage, request, routine)
 
     def follow_up(self, stage: Stage, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:
@@ -197,8 +197,3 @@ class Planner:
     ) -> Routine[Reply] | None:
         pair = replace(self._pair, is_followed=True) if is_followed else self._pair
         return route(pair, stage, ramp_percent, operation, request, strategy=self._strategy)
-
-
-def passing() -> Routine[Reply]:
-    """Return the routine of a request that needs none."""
-    return (yield from Forward())

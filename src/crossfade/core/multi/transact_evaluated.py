@@ -18,11 +18,11 @@ from crossfade.core.multi.actions import Action
 from crossfade.core.multi.idempotency import already_done, busy, recorded, was_done, with_record
 from crossfade.core.request.cancellation import NO_REASON, cancellation, never, reason_of, reasons_of
 from crossfade.core.request.capacity import accounting_asked, capacity_asked, consumed_by_table
+from crossfade.core.request.error_codes import RACED_REASONS
 from crossfade.core.request.legacy import modern
 from crossfade.core.request.limits import transaction_explained, write_explained
 from crossfade.core.request.names import TRANSACTION_ACTIONS_MAX
 from crossfade.core.stages import Row, Side, Writes
-from crossfade.core.sync.retry import RACED_REASONS
 from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.tables.index_keys import as_of_update, is_of_form
 from crossfade.core.tables.pair import Pair, key_name
@@ -130,10 +130,8 @@ def snapshot(
 ) -> Routine[list[Held]]:
     """What is held under our keys, all at one moment; in lockstep on the target too, for its stamps."""
     side = row.authority
-    both = row.merges or (row.writes is Writes.LOCKSTEP and side == "source")
-    both = both or (
-        row.writes is Writes.DELETING and bool(pair.mapping.target_key_extras)
-    )  # whose item it is that is there
+    looks = bool(pair.mapping.target_key_extras)  # at the source too, whose item it is that is there
+    both = row.takes_two(deletes=looks) and not (row.writes is Writes.LOCKSTEP and side == "target")
     sides: tuple[Side, ...] = ("target", "source") if both else (side,)
     gets: list[tuple[int, Side]] = [(n, one) for n in range(len(actions)) for one in sides]
     held: list[Held] = [{} for _ in actions]
@@ -260,18 +258,16 @@ def raise_unless_conflict(error: ServiceRejected, plan: ActionPlan, actions: Seq
     if error.code != "TransactionCanceledException" or not reasons:
         raise error
     count = len(plan.items)
-    ours = {action.place for action in actions} | set(range(count, count + len(plan.more)))
-    if any(reason.get("Code", "None") in RACED_REASONS - {"None"} for n, reason in enumerate(reasons) if n in ours):
+    codes: list[str] = [reason.get("Code", "None") for reason in reasons]
+    ours = [*(action.place for action in actions), *range(count, count + len(plan.more))]
+    if any(codes[n] in RACED_REASONS - {"None"} for n in ours if n < len(codes)):
         return
-    codes = {reason.get("Code", "None") for reason in reasons}
-    if codes <= {"None", "TransactionConflict"}:
+    if set(codes) <= {"None", "TransactionConflict"}:
         return
-    told = [dict(reason) for reason in reasons[:count]]
-    for n, reason in enumerate(reasons[count : count + len(plan.more)]):
-        if (
-            reason.get("Code", "None") not in RACED_REASONS
-        ):  # the other side takes less, such as a larger form over 400 KB
-            told[plan.owners[n]] = dict(reason)
+    told = list(reasons[:count])
+    for owner, reason, code in zip(plan.owners, reasons[count:], codes[count:], strict=False):
+        if code not in RACED_REASONS:  # the other side takes less, such as a larger form over 400 KB
+            told[owner] = reason
     raise cancellation(told)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine, Stamp
-from crossfade.core.multi.actions import OPERATION_OF_ACTION, Action, actions_of
+from crossfade.core.multi.actions import Action, actions_of
 from crossfade.core.multi.idempotency import already_done, busy, keeps_token, recorded, was_done, with_record
 from crossfade.core.multi.transact_evaluated import transact_evaluated
 from crossfade.core.request.cancellation import cancellation, reason_at, reasons_of
@@ -17,7 +17,13 @@ from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair
-from crossfade.core.write.translate import index_errors_of, looked_at, server_evaluates, translate_action
+from crossfade.core.write.translate import (
+    RETURN_VALUES_ON_FAILURE,
+    index_errors_of,
+    looked_at,
+    server_evaluates,
+    translate_action,
+)
 from crossfade.errors import NotPossibleInStage, ServiceRejected
 
 
@@ -38,7 +44,6 @@ def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
 
 
 TOKEN_CHARACTERS_MAX: Final = 36
-ON_FAILURE: Final = "ReturnValuesOnConditionCheckFailure"
 
 
 def check_token(request: Request) -> None:
@@ -77,7 +82,7 @@ def asking_what_was_there(row: Row, moved: Request) -> Request:
     """Ask a failing condition to return the item, in a stage that must know whether there was one."""
     if row.fallback is not Fallback.LOOKED_UP or "ConditionExpression" not in moved:
         return moved
-    return {**moved, ON_FAILURE: "ALL_OLD"}
+    return {**moved, RETURN_VALUES_ON_FAILURE: "ALL_OLD"}
 
 
 def missed(error: ServiceRejected, action: Action) -> bool:
@@ -95,7 +100,7 @@ def without_unasked(error: ServiceRejected, actions: Sequence[Action]) -> Servic
         return error
     for action in actions:
         reason = reason_at(reasons, action.place)
-        if "Item" in reason and action.request.get(ON_FAILURE) != "ALL_OLD":
+        if "Item" in reason and action.request.get(RETURN_VALUES_ON_FAILURE) != "ALL_OLD":
             reasons[action.place] = {name: told for name, told in reason.items() if name != "Item"}
     return cancellation(reasons)
 
@@ -109,7 +114,7 @@ def untouched(pair: Pair, side: Side, actions: Sequence[Action]) -> Routine[Repl
 
 
 def action_entry(action: Action, request: Request) -> Request:
-    return {next(kind for kind, operation in OPERATION_OF_ACTION.items() if operation == action.operation): request}
+    return {action.operation.removesuffix("Item"): request}
 
 
 def send_actions(

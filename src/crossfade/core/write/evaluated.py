@@ -34,7 +34,7 @@ def write_evaluated(
     replies: list[Reply] = []
 
     def attempt() -> Routine[Reply | None]:
-        held: Held = {} if is_unseen else (yield from look(pair, row, operation, key, asked, replies))
+        held: Held = {} if is_unseen else (yield from look_at_sides(pair, row, operation, key, asked, replies))
         if not both and held[row.authority].item is None:
             yield from look_later(pair, row, [key], written=True)
         done = prepared.on(image_of(pair, row, held, key))
@@ -64,7 +64,9 @@ def is_blind(pair: Pair, row: Row, operation: str, request: Request) -> bool:
     return operation == "PutItem" and row.writes is not Writes.PREPARED
 
 
-def look(pair: Pair, row: Row, operation: str, key: Item, asked: Request, replies: list[Reply]) -> Routine[Held]:
+def look_at_sides(
+    pair: Pair, row: Row, operation: str, key: Item, asked: Request, replies: list[Reply]
+) -> Routine[Held]:
     """Read what a write is decided upon, the target first: in copy-on-write the order makes the two looks one."""
     lockstep = row.writes is Writes.LOCKSTEP
     first: Side = "target" if lockstep else row.authority

@@ -32,7 +32,7 @@ def refuse_malformed(
         _ = yield from Forward()
         raise fault
     if row.takes_alone(pair.view):  # one of two tables is never written alone
-        return (yield from mirrored(pair, row, keys_told(pair, operation, request), forward()))
+        return (yield from mirrored(pair, row, keys_told(pair, operation, request), iter(Forward())))
     if sent:
         with suppress(ServiceRejected):
             return (yield from Forward())
@@ -44,10 +44,6 @@ def refuse_malformed(
     except CrossfadeError:  # the caller is answered all the same
         pass
     raise fault
-
-
-def forward() -> Routine[Reply]:
-    return (yield from Forward())
 
 
 def keys_told(pair: Pair, operation: str, request: Request) -> list[Item]:

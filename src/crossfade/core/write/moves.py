@@ -24,6 +24,7 @@ from crossfade.core.evaluate.plain_table import Evaluated, Prepared
 from crossfade.core.items import Item, same
 from crossfade.core.mapping import STAMP
 from crossfade.core.request.limits import are_allowed, is_allowed
+from crossfade.core.request.names import PLACEHOLDERS
 from crossfade.core.request.stamp_names import names_stamp
 from crossfade.core.stages import Row, Side, Writes
 from crossfade.core.tables.actions import as_action, condition_check, delete_action
@@ -90,6 +91,7 @@ def lockstep_moves(pair: Pair, side: Side, decision: Decision) -> Routine[Moves]
 
 def copying_moves(pair: Pair, writes: Writes, decision: Decision) -> Routine[Moves]:
     prepared, key, held, image = decision.prepared, decision.key, decision.held, decision.done.image
+    moves: Moves
     if not held:  # nobody has looked: a put to the target, or a deletion wherever it is
         if image is None:
             return {"target": delete_action(pair, "target", key), "source": delete_action(pair, "source", key)}
@@ -99,7 +101,7 @@ def copying_moves(pair: Pair, writes: Writes, decision: Decision) -> Routine[Mov
         if not decision.changes:
             return {"target": condition_check(pair, "target", key, pair.unchanged("target", target))}
         lock = pair.locked("target", target) if pair.rules.stamp else None
-        moves: Moves = {"target": as_action((yield from pair.put_or_delete("target", key, image, lock)))}
+        moves = {"target": as_action((yield from pair.put_or_delete("target", key, image, lock)))}
         if image is None and pair.rules.delete_both:
             moves["source"] = delete_action(pair, "source", key)
         return moves
@@ -119,23 +121,13 @@ def copying_moves(pair: Pair, writes: Writes, decision: Decision) -> Routine[Mov
     as_read = pair.source_as_read(source) if pair.rules.stamp else None
     if image is None:
         return {"target": here, "source": delete_action(pair, "source", key, as_read)}
-    copy = as_action((yield from pair.put_or_delete("target", key, image, absent)))
-    return (
-        {"target": copy}
-        if as_read is None
-        else {"target": copy, "source": condition_check(pair, "source", key, as_read)}
-    )
+    moves = {"target": as_action((yield from pair.put_or_delete("target", key, image, absent)))}
+    if as_read is not None:
+        moves["source"] = condition_check(pair, "source", key, as_read)
+    return moves
 
 
-OWN_PARAMETERS: Final = (
-    "TableName",
-    "Key",
-    "Item",
-    "UpdateExpression",
-    "ConditionExpression",
-    "ExpressionAttributeNames",
-    "ExpressionAttributeValues",
-)
+OWN_PARAMETERS: Final = ("TableName", "Key", "Item", "UpdateExpression", "ConditionExpression", *PLACEHOLDERS)
 
 
 def deciding_action(pair: Pair, decision: Decision) -> Routine[Request]:
@@ -221,11 +213,8 @@ def decided_on(pair: Pair, side: Side, prepared: Prepared) -> frozenset[str]:
 def new_stamp(action: Request) -> str | None:
     """The stamp that an action leaves, if it does."""
     ((_, request),) = action.items()
-    if "Item" in request:
-        stamp: dict[str, str] = request["Item"].get(STAMP, {})
-        return stamp.get("S")
+    written: Item = request.get("Item", {})
     for place, name in request.get("ExpressionAttributeNames", {}).items():
         if name == STAMP and place.startswith("#xf_set"):
-            value: Item = request["ExpressionAttributeValues"]
-            return str(value[f":{place[1:]}"]["S"])
-    return None
+            written = {STAMP: request["ExpressionAttributeValues"][f":{place[1:]}"]}
+    return written[STAMP]["S"] if STAMP in written else None

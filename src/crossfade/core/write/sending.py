@@ -4,22 +4,14 @@ where nobody knows how that went."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
-from crossfade.core.effects import Call, Reply, Request, Routine, Sleep, Stamp
+from crossfade.core.effects import Call, Reply, Request, Routine, Stamp
 from crossfade.core.items import Item
 from crossfade.core.request.cancellation import reasons_of
+from crossfade.core.request.error_codes import RACED_REASONS, SINGLE_CODE_OF
 from crossfade.core.request.limits import size_explained
 from crossfade.core.stages import Side
-from crossfade.core.sync.retry import (
-    BUSY_REASONS,
-    RACED_REASONS,
-    SINGLE_CODE_OF,
-    TRANSIENT,
-    TRIES_MAX,
-    item_too_busy,
-    pause_seconds,
-)
+from crossfade.core.sync.retry import LOCKING, is_passing, item_too_busy
 from crossfade.core.tables.actions import is_condition_check
 from crossfade.core.tables.pair import Pair
 from crossfade.core.write.moves import Moves, new_stamp
@@ -31,11 +23,11 @@ Judge = Callable[[ServiceRejected, UnknownOutcome | None], bool]
 
 def until_done(attempt: Callable[[], Routine[Reply | None]]) -> Routine[Reply]:
     """Look, decide and write, again when somebody was quicker: then an attempt has no answer."""
-    for tried in range(TRIES_MAX):
+    for pause in LOCKING.pauses():
         reply = yield from attempt()
         if reply is not None:
             return reply
-        yield from Sleep(pause_seconds(tried))
+        yield from pause
     raise item_too_busy()
 
 
@@ -44,7 +36,7 @@ def until_known(request: Request, looks_again: Judge) -> Routine[Reply | None]:
     quicker, so look again. `looks_again` is told a refusal, and the outcome that is unknown if one is; where it is
     neither to look again nor to send the same once more, it raises what the caller is to know."""
     unsure: UnknownOutcome | None = None
-    for tried in range(TRIES_MAX):
+    for pause in LOCKING.pauses():
         try:
             return (yield from Call("target", "TransactWriteItems", request))
         except UnknownOutcome as unknown:
@@ -52,7 +44,7 @@ def until_known(request: Request, looks_again: Judge) -> Routine[Reply | None]:
         except ServiceRejected as refusal:
             if looks_again(refusal, unsure):
                 return None
-        yield from Sleep(pause_seconds(tried))
+        yield from pause
     raise unsure or item_too_busy()
 
 
@@ -71,8 +63,9 @@ def send_moves(pair: Pair, key: Item, moves: Moves, asked: Request) -> Routine[R
 
 def send_action(pair: Pair, side: Side, key: Item, action: Request, asked: Request) -> Routine[Reply | None]:
     ((kind, request),) = action.items()
+    operation = "UpdateItem" if kind == "ConditionCheck" else f"{kind}Item"  # one that changes nothing is its condition
     try:
-        return (yield from Call(side, SINGLE_OPERATION_OF[kind], {**request, **asked}))
+        return (yield from Call(side, operation, {**request, **asked}))
     except ServiceRejected as error:
         if error.code in ("ConditionalCheckFailedException", "TransactionConflictException"):
             return None
@@ -92,15 +85,6 @@ def send_action(pair: Pair, side: Side, key: Item, action: Request, asked: Reque
         return {}  # our own stamp is there: it was carried out
 
 
-# An update that would change nothing is its condition alone.
-SINGLE_OPERATION_OF: Final = {
-    "Put": "PutItem",
-    "Update": "UpdateItem",
-    "Delete": "DeleteItem",
-    "ConditionCheck": "UpdateItem",
-}
-
-
 def transact(moves: Moves, asked: Request) -> Routine[Reply | None]:
     """Write both sides at once. Until it is known that the first sending can never land, nothing but success or
     UnknownOutcome leaves here. Raises ServiceRejected as the single operation would have been."""
@@ -113,7 +97,7 @@ def transact(moves: Moves, asked: Request) -> Routine[Reply | None]:
             return True
         if unsure is None and refusal.code != "TransactionInProgressException":
             raise refusal
-        if unsure is not None and not merely_busy(refusal):
+        if unsure is not None and not is_passing(refusal):
             raise unsure from refusal
         return False
 
@@ -137,12 +121,6 @@ def stamp_has_changed(target_action: Request, error: ServiceRejected) -> bool:
     reasons = reasons_of(error)
     failed = len(reasons) == 2 and reasons[1].get("Code") == "ConditionalCheckFailed"
     return failed and ":xf_stamp" in action.get("ExpressionAttributeValues", {})
-
-
-def merely_busy(error: ServiceRejected) -> bool:
-    """Whether the same transaction may still go through: nothing in it was judged."""
-    judged = {reason.get("Code", "None") for reason in reasons_of(error)} - {"None"}
-    return judged <= BUSY_REASONS if judged else error.code in TRANSIENT
 
 
 def raise_unless_raced(error: ServiceRejected) -> None:

@@ -8,8 +8,6 @@ are mirrored, the mirror of its key follows.
 
 from __future__ import annotations
 
-from typing import Final
-
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.evaluate.plain_table import WriteName
 from crossfade.core.items import Item
@@ -37,15 +35,16 @@ def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routi
     try:
         return (yield from write_on_tables(pair, row, operation, request))
     except ServiceRejected as error:
-        if operation == "PutItem" and error.code == CONDITION_FAILED and not row.takes_alone(pair.view):
+        if (
+            operation == "PutItem"
+            and error.code == "ConditionalCheckFailedException"
+            and not row.takes_alone(pair.view)
+        ):
             # The service looks at the item of a put before it looks at the condition.
             said = yield from said_of_index_keys(pair, row, request["Item"])
             if said is not None:
                 raise index_error_of(pair, ServiceRejected("ValidationException", said)) from None
         raise
-
-
-CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
 
 def write_on_tables(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:

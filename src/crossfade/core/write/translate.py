@@ -45,20 +45,16 @@ def server_evaluates(pair: Pair, side: Side, operation: str, request: Request) -
     if names_stamp(request) and (side != pair.view or pair.stamps(side)):
         return False  # an earlier migration's stamp, or what it believes of one: ours is another
     change: str = request.get("UpdateExpression", "")
-    if pair.stamps(side) and change and not MAKES_ITEMS.search(change):
-        return False  # of an absent item such an update makes none; with the stamp's SET it would
-    if pair.stamps(side) and change and not is_allowed(with_stamp(change)):
-        return False  # no room for the stamp
-    if pair.mapping.target_key_extras and not is_allowed(
-        f"{request.get('ConditionExpression', '')}{' ' * GUARD_BYTES}"
-    ):
+    if change and pair.stamps(side) and not (MAKES_ITEMS.search(change) and is_allowed(with_stamp(change))):
+        return False  # of an absent item it makes none, and with the stamp's SET it would; or there is no room for that
+    asked: str = request.get("ConditionExpression", "")
+    if pair.mapping.target_key_extras and not is_allowed(f"{asked}{' ' * GUARD_BYTES}"):
         return False  # nor for what is asked about the key
     if side == pair.view:
         return True
     names: dict[str, str] = request.get("ExpressionAttributeNames", {})
     keys = {*pair.source.key_names, *pair.target.key_names}
     kept = set(pair.source.key_names) & set(pair.target.key_names)
-    asked = request.get("ConditionExpression", "")
     for path in EXISTENCE.findall(asked):
         if names.get(path, path) in kept:
             asked = asked.replace(path, "", 1)
