@@ -169,6 +169,16 @@ def test_an_item_has_room_for_its_stamp_or_is_refused_with_the_reason(
     assert len(tables.item()["t"]["S"]) == fits
 
 
+def test_the_reason_is_told_once(bench: Bench) -> None:
+    """Of an item that is in the target already, and is written there alone."""
+    tables = Tables(bench, "copy-on-write", Stage.DRAIN)
+    _ = tables.do("PutItem", Item=ID)
+    large = {**ID, "t": {"S": "x" * (ITEM_BYTES_MAX - STAMP_BYTES - len("pkxt") + 1)}}
+    with pytest.raises(ServiceRejected, match="Item size has exceeded the maximum allowed size") as refusal:
+        _ = tables.do("PutItem", Item=large, ReturnValues="ALL_OLD")
+    assert refusal.value.text.count("nothing was written") == 1
+
+
 TWO_SIDED: Final = [cell for cell in CELLS if LADDERS[cell[0]][cell[1]].writes is Writes.LOCKSTEP]
 
 
