@@ -13,7 +13,7 @@ import pytest
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import Item, canonical
 from crossfade.core.mapping import STAMP
-from crossfade.core.pages import merged_index, merged_scan, unmarked
+from crossfade.core.pages import scan, unmarked
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.core.tables.pair import Pair
@@ -199,9 +199,8 @@ def test_an_index_that_is_keyed_by_the_spread_partition_may_be_global(strategy: 
 def test_pages_end_where_what_follows_is_all_given(monkeypatch: pytest.MonkeyPatch, what: str, kept: str) -> None:
     """Of copied items the target's entries are passed over, and after so many of them a page ends with nothing; where
     cursors lose their marks, it does not end before there is something to show."""
-    for module in (merged_index, unmarked, merged_scan):
-        monkeypatch.setattr(module, "DROPPED_MAX", 2)
-    monkeypatch.setattr(merged_scan, "READ_MIN", 1)
+    monkeypatch.setattr(unmarked, "DROPPED_MAX", 2)
+    monkeypatch.setattr(scan, "READ_MIN", 1)
     for turn in range(PLACES):
         equals = Equals("suffix", "source", "copy-on-write", Stage.DRAIN, turn)
         for limit in SOME_LIMITS:
@@ -210,10 +209,9 @@ def test_pages_end_where_what_follows_is_all_given(monkeypatch: pytest.MonkeyPat
 
 def test_a_page_of_nothing_says_by_its_mark_where_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its key is that of an earlier place, which by itself leads on as well."""
-    for module in (merged_index, unmarked, merged_scan):
-        monkeypatch.setattr(module, "DROPPED_MAX", 2)
+    monkeypatch.setattr(unmarked, "DROPPED_MAX", 2)
     monkeypatch.setattr(unmarked, "DROPPED_UNMARKED_MAX", 4)
-    monkeypatch.setattr(merged_scan, "READ_MIN", 1)
+    monkeypatch.setattr(scan, "READ_MIN", 1)
     equals = Equals("suffix", "source", "copy-on-write", Stage.DRAIN, 0)
     copies = [equals.pair.mapping.forward(item) for item in equals.items]
     names = equals.pair.source.name, equals.pair.target.name

@@ -11,7 +11,8 @@ import pytest
 from crossfade import Migration, Table
 from crossfade.core.effects import Call, Reply, Request
 from crossfade.core.items import AttributeValue, Item, size_bytes
-from crossfade.core.pages.streams import PAGE_BYTES_MAX, rank_by
+from crossfade.core.pages.builder import PAGE_BYTES_MAX
+from crossfade.core.pages.lanes import rank_by
 from crossfade.core.routing import route
 from crossfade.core.stages import Stage
 from crossfade.core.tables.pair import Pair

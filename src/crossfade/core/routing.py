@@ -14,12 +14,8 @@ from crossfade.core.multi.batch import batch_get, batch_write
 from crossfade.core.multi.idempotency import keeps_token
 from crossfade.core.multi.transact_get import transact_get
 from crossfade.core.multi.transact_write import transact_write
-from crossfade.core.pages.merged_index import query_index
-from crossfade.core.pages.merged_query import query_merged
-from crossfade.core.pages.merged_scan import is_merged_scan, merged_scan
-from crossfade.core.pages.order import scan
 from crossfade.core.pages.query import query
-from crossfade.core.pages.query_by_key import query_by_key
+from crossfade.core.pages.scan import scan
 from crossfade.core.pages.seals import PAGED, under_seal, without_seal
 from crossfade.core.read.get import get_item, get_merged
 from crossfade.core.read.passthrough import DESCRIBING, SETTING, describe, refuse_setting, stated
@@ -211,18 +207,9 @@ def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request:
         case "GetItem":
             return get_merged(pair, request) if row.merges else get_item(pair, row, ramp_percent, request)
         case "Query":
-            if "IndexName" in request and is_merged_scan(row, request):
-                return query_index(pair, row, request)
-            if (
-                pair.mapping.source_key_extras
-                and "IndexName" not in request
-                and (row.merges or row.authority != pair.view)
-            ):
-                return query_by_key(pair, row, ramp_percent, request)
-            merges = row.merges and "IndexName" not in request
-            return query_merged(pair, request) if merges else query(pair, row, ramp_percent, request)
+            return query(pair, row, ramp_percent, request)
         case "Scan":
-            return merged_scan(pair, row, request) if is_merged_scan(row, request) else scan(pair, row, request)
+            return scan(pair, row, request)
         case "BatchGetItem":
             return batch_get(pair, row, ramp_percent, request)
         case "TransactGetItems":

@@ -1,10 +1,11 @@
 """Query and Scan: pages with the items, order, counts and cursors that the caller's own table would give.
 
-page            what was asked for, apart from its paging, and the reply
-streams         the partitions of one side, read page by page
-query, order, one_side    one side answers: Query of the table; Scan and indexes; where the key is another attribute
-merged_query, merged_index, merged_scan, query_by_key    both tables answer, merged
-index, entries, lanes, prefixes, whole_keys    what an index holds, and how keys of one side are found on the other
-seals, unmarked, page_ends    cursors: whose they are, those without a mark, places within a page
-strangers, page_fallback      what else the target holds; what rampdown looks for behind a page
+query, scan                which way a page is made; of a table, and of both tables: merged, or one after the other
+order, one_side            in the order of one side, which answers: Scan, and indexes
+index_query, index         an index of both tables, merged; what indexes are by, and what they hold
+asked, entries, builder    what is asked for, apart from its paging; what a side answers, as images; the page being made
+lanes, partitions          partitions read beside one another, and merged; which there are, and what each is asked
+prefixes                   the same where the target's sort key is the source's behind a text
+cursors, seals, unmarked, page_ends    tokens: in the terms of a side; whose; without a mark; of a place within a page
+compared, page_fallback    after the answer: the comparison; what rampdown looks for behind a page
 """

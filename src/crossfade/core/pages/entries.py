@@ -1,9 +1,14 @@
-"""Entries of an index of either table, as the caller sees the items that they stand for.
+"""What one side answers, items or entries of an index, as the caller sees the items that they stand for.
 
 The index of one table may hold less of an item than that of the other. So an entry is as good as its item only where
 it holds all that a request reads and shows; else the item itself is fetched from its table, by its key, as DynamoDB
 does for a local index. A mapping is never given a part of an item: what an entry holds counts where it arrives
 untouched.
+
+A target of many kinds of things has more than those that a migration brings: other texts before its sort keys, other
+constants in them. These strangers, under keys that no item of the source can have, are not there for who names the
+source, as they are not for a read by the whole key. An item that the source could have, but with other attributes than
+the mapping takes, is no stranger: that is told as an error.
 """
 
 from __future__ import annotations
@@ -11,12 +16,93 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crossfade.core.effects import Reply, Request, Routine
-from crossfade.core.items import Item
-from crossfade.core.pages.page import Asked
-from crossfade.core.pages.whole_keys import completed
+from crossfade.core.items import Item, same
+from crossfade.core.pages.asked import Asked
+from crossfade.core.read.lookup import look_under
+from crossfade.core.request.capacity import capacity_asked
 from crossfade.core.stages import Side, other_side
 from crossfade.core.tables.pair import Image, Pair
 from crossfade.core.tables.schema import IndexSchema
+from crossfade.errors import MappingError
+
+
+class Entries:
+    """The entries of one side, for one page. `sent` gets the replies that it takes to complete them."""
+
+    def __init__(
+        self, pair: Pair, side: Side, schema: IndexSchema, asked: Asked, request: Request, sent: list[Reply]
+    ) -> None:
+        self.suffice = suffices(pair, side, schema, asked)  # whether an entry holds all that is asked for
+        self._pair = pair
+        self._side: Side = side
+        self._schema = schema
+        self._counted = capacity_asked(request)
+        self._sent = sent
+        self._has_strangers = side == "target" and not pair.mapping.source_key_extras and bool(pair.mapping.key_pieces)
+        self._key = pair.table(side).key_names
+        self._names = pair.whole_key_names(side)
+
+    def without_strangers(self, entries: Sequence[Item]) -> list[Item]:
+        """Return those that the other side can have."""
+        return [entry for entry in entries if not (self._has_strangers and self._is_stranger(entry))]
+
+    def _is_stranger(self, entry: Item) -> bool:
+        prefix, sort = self._pair.mapping.sort_prefix, self._key[1:]
+        if prefix and sort and not str(entry[sort[0]].get("S")).startswith(prefix):
+            return True
+        try:
+            _ = self._pair.mapping.backward_key({name: entry[name] for name in self._key})
+        except MappingError:
+            return True
+        return False
+
+    def of_replies(self, replies: Sequence[Reply]) -> Routine[list[list[Item]]]:
+        """Return the images of each page, strangers left out."""
+        found: list[list[Item]] = []
+        for reply in replies:
+            found += [(yield from self.images(self.without_strangers(reply["Items"])))]
+        return found
+
+    def images(self, entries: Sequence[Item]) -> Routine[list[Item]]:
+        """The images, with all that is asked for. Left out are items that are gone by now, or, where they had to be
+        fetched, have left the place that their entry tells."""
+        pair, side = self._pair, self._side
+        if self.suffice:
+            return self.shown((yield from self.with_keys(entries)))
+        items = yield from self.with_keys(entries, self._schema.keys)
+        images = (pair.image(side, pair.stored(side, item)) for item in items)
+        return [image for image in images if image is not None]
+
+    def with_keys(self, entries: Sequence[Item], places: Sequence[str] = ()) -> Routine[list[Item]]:
+        """Entries with the key attributes of both tables; with `places`, the key of an index, they become the items
+        themselves. Those whose item is gone by now, or no longer at that place, are left out."""
+        names = self._names
+        lacking = [n for n, entry in enumerate(entries) if places or any(name not in entry for name in names)]
+        if not lacking:
+            return list(entries)
+        keys = [{name: entries[n][name] for name in self._key} for n in lacking]
+        held = yield from look_under(self._pair, self._side, keys, self._sent, self._counted)
+        found = dict(enumerate(entries))
+        for n, stored in zip(lacking, held, strict=True):
+            there = stored.item
+            if there is None or not all(same(there.get(name), entries[n].get(name)) for name in places):
+                del found[n]
+            else:
+                found[n] = there if places else {**{name: there[name] for name in names if name in there}, **found[n]}
+        return list(found.values())
+
+    def shown(self, entries: Sequence[Item]) -> list[Item]:
+        """What entries tell of their items, as far as they hold it."""
+        return [image for image in map(self.image, entries) if image is not None]
+
+    def image(self, entry: Item) -> Image:
+        """What an entry tells of its item. Raises MappingError, KeyError where it lacks its key in the other table."""
+        pair, side, stored = self._pair, self._side, self._pair.stored(self._side, entry)
+        if stored.item is None or side == pair.view or self._schema.held is None:
+            return pair.image(side, stored)
+        found = {pair.name_across(other_side(side), name): value for name, value in stored.item.items()}
+        key = pair.callers_whole_key(pair.whole_key_of(side, stored.item))
+        return {**{name: value for name, value in found.items() if name is not None}, **key}
 
 
 def suffices(pair: Pair, side: Side, schema: IndexSchema, asked: Asked) -> bool:
@@ -27,32 +113,3 @@ def suffices(pair: Pair, side: Side, schema: IndexSchema, asked: Asked) -> bool:
         return False
     there = (pair.attribute_name(side, name) for name in asked.needed.difference(pair.callers_names))
     return all(name in schema.held for name in there)
-
-
-def of_entry(pair: Pair, side: Side, schema: IndexSchema, entry: Item) -> Image:
-    """What an entry tells of its item. Raises MappingError, KeyError where it lacks its key in the other table."""
-    item = pair.stored(side, entry).item
-    if item is None or side == pair.view or schema.held is None:
-        return pair.image(side, pair.stored(side, entry))
-    found = {pair.name_across(other_side(side), name): value for name, value in item.items()}
-    key = pair.callers_whole_key(pair.whole_key_of(side, item))
-    return {**{name: value for name, value in found.items() if name is not None}, **key}
-
-
-def of_entries(
-    pair: Pair,
-    side: Side,
-    schema: IndexSchema,
-    asked: Asked,
-    entries: Sequence[Item],
-    sent: list[Reply],
-    counted: Request,
-) -> Routine[list[Item]]:
-    """The images of entries, with all that is asked for. Left out are items that are gone by now, or, where they had to
-    be fetched, have left the place that their entry tells."""
-    fetches = not suffices(pair, side, schema, asked)
-    items = yield from completed(pair, side, entries, sent, counted, schema.keys if fetches else ())
-    images = (
-        pair.image(side, pair.stored(side, item)) if fetches else of_entry(pair, side, schema, item) for item in items
-    )
-    return [image for image in images if image is not None]

@@ -6,16 +6,18 @@ for anew. What is shown of an item is decided by the caller's own index, whichev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from crossfade.core.effects import Routine
+from crossfade.core.effects import Request, Routine
 from crossfade.core.expressions.keys import KeyNames, names_of_key
-from crossfade.core.items import Item, same
-from crossfade.core.pages.whole_keys import name_there
+from crossfade.core.items import same
+from crossfade.core.pages.asked import Asked, understood
+from crossfade.core.pages.cursors import name_there
+from crossfade.core.request.legacy import modern
 from crossfade.core.request.projection import IndexView
-from crossfade.core.stages import Row, Side, other_side
+from crossfade.core.stages import SIDES, Row, Side, other_side
 from crossfade.core.tables.indexes import DENIED, described, in_callers_names, index_schema
 from crossfade.core.tables.pair import Image, Pair
 from crossfade.core.tables.schema import IndexSchema
@@ -35,11 +37,6 @@ class MergedIndex:
     own: IndexSchema  # the caller's own, which decides what is shown
 
     @property
-    def key_names(self) -> tuple[str, ...]:
-        """The caller's names of its key."""
-        return self.names.every
-
-    @property
     def unique(self) -> bool:
         """Whether at each place there is one item."""
         return self.name is None
@@ -57,19 +54,24 @@ class MergedIndex:
         """Whether two images are at one place of the index."""
         if left is None or right is None:
             return False
-        return all(name in left and name in right and same(left[name], right[name]) for name in self.key_names)
+        return all(name in left and name in right and same(left[name], right[name]) for name in self.names.every)
 
-    def check_alike(self, operation: str) -> None:
-        """Raises NotPossibleInStage where the index of the other table has other entries, or another order."""
+    def understood(self, operation: str, request: Request) -> tuple[Asked, Request]:
+        """What is asked of it, and the request in terms of expressions. Raises ServiceRejected, NotPossibleInStage."""
+        request = modern(operation, request, self.names)
+        asked = understood(operation, request, self.names, self.shape)
+        self.check(operation, request)
+        return asked, request
+
+    def check(self, operation: str, request: Request) -> None:
+        """Raises NotPossibleInStage where the index of the other table cannot answer for the caller's: it has other
+        entries, or another order; or it is a global one, and the request strongly consistent. What the caller's own
+        table cannot answer either, the service refuses."""
         for side, schema in self.sides.items():
             if self.name is not None and self.there[side] is not None:
                 check_alike(self.pair, side, self.name, self.own.names, schema.names, operation)
-
-    def check_consistency(self, operation: str, sides: Iterable[Side]) -> None:
-        """For a strongly consistent request. Raises NotPossibleInStage where a global index of the other table would
-        have to answer; what the caller's own table cannot answer either, the service refuses."""
-        for side in sides:
-            if self.sides[side].is_global and not self.own.is_global:
+        for side, schema in self.sides.items():
+            if request.get("ConsistentRead") and schema.is_global and not self.own.is_global:
                 raise NotPossibleInStage(
                     f"a strongly consistent {operation} of {self.pair.caller.name} cannot be answered: items of"
                     f" {self.pair.table(side).name} are found by its global index {self.there[side]}, which is"
@@ -79,11 +81,7 @@ class MergedIndex:
 
 
 def merged_index(
-    pair: Pair,
-    row: Row,
-    index: str | None,
-    names: KeyNames | None,
-    sides: Sequence[Side] = ("source", "target"),
+    pair: Pair, row: Row, index: str | None, names: KeyNames | None, sides: Sequence[Side] = SIDES
 ) -> Routine[MergedIndex]:
     """`index` and `names` are the caller's; None where the index is not declared. `index` None: the caller's table.
     `sides`: those that are asked. Raises ServiceRejected where one of them has no such index, NotPossibleInStage where
@@ -92,8 +90,8 @@ def merged_index(
     there: dict[Side, str | None] = {pair.view: index}
     other = other_side(pair.view)
     if index is None:
-        names = names_of_key(pair.caller.key_names)
-        own = IndexSchema(names, None)
+        own = table_itself(pair, pair.view)
+        names = own.names
     else:
         own = yield from own_schema(pair, row, index, names)
         names = names or own.names
@@ -105,9 +103,12 @@ def merged_index(
         else:
             there[other] = yield from counterpart(pair, other, index, names)
         name = there[other]
-        itself = IndexSchema(names_of_key(pair.table(other).key_names), None)
-        schemas[other] = itself if name is None else pair.schemas[other, name]
+        schemas[other] = table_itself(pair, other) if name is None else pair.schemas[other, name]
     return MergedIndex(pair, index, names, schemas, there, own)
+
+
+def table_itself(pair: Pair, side: Side) -> IndexSchema:
+    return IndexSchema(names_of_key(pair.table(side).key_names), None)
 
 
 def shape_of(index: str, schema: IndexSchema) -> IndexView:
@@ -127,9 +128,7 @@ def own_schema(pair: Pair, row: Row, index: str, names: KeyNames | None = None) 
     there: str | None = pair.index_name(side, index)
     if names is not None:
         there = yield from counterpart(pair, side, index, names)
-    schema = IndexSchema(names_of_key(pair.table(side).key_names), None)
-    if there is not None:
-        schema = yield from index_schema(pair, side, index)
+    schema = table_itself(pair, side) if there is None else (yield from index_schema(pair, side, index))
     schema = in_callers_names(pair, side, schema)
     if pair.view == "source":  # which is left for good
         pair.schemas[pair.view, index] = schema
@@ -171,9 +170,9 @@ def check_alike(pair: Pair, side: Side, index: str, own: KeyNames, there: KeyNam
 
 def counterpart(pair: Pair, side: Side, index: str, names: KeyNames) -> Routine[str | None]:
     """The name on one side of the caller's index of the other; None where the table itself is what the index is."""
-    table, name = pair.table(side), pair.index_name(side, index)
+    name = pair.index_name(side, index)
     there = names.called(lambda name: pair.attribute_name(side, name) or "")
-    own = names_of_key(table.key_names)
+    own = table_itself(pair, side).names
     if pair.mapping.source_key_extras and there in (own, replace(own, sort=())):
         return None
     _ = yield from index_schema(pair, side, index)
@@ -207,8 +206,3 @@ def by_key(pair: Pair, side: Side, wanted: KeyNames) -> list[str]:
         if of_side == side and schema.names == wanted and schema.is_active
     ]
     return [name for _, _, name in sorted(known)]
-
-
-def index_place_of(image: Item, names: Iterable[str]) -> Item:
-    """The attributes of a token."""
-    return {name: image[name] for name in names}

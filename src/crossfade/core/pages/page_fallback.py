@@ -12,6 +12,7 @@ from typing import Final
 
 from crossfade.core.effects import Call, Later, Reply, Request, Routine, Stamp
 from crossfade.core.items import Item
+from crossfade.core.pages.compared import with_key
 from crossfade.core.read.lookup import look_up
 from crossfade.core.request.names import BATCH_GET_KEYS_MAX
 from crossfade.core.sync.ramp import ramp_bucket
@@ -33,9 +34,7 @@ def is_looked_behind(reply: Reply) -> Routine[bool]:
 
 def look_at_page_later(pair: Pair, pages: Sequence[Request], reply: Reply) -> Routine[None]:
     """`pages`: the Queries of the source that begin where the answered one did, of at most ITEMS_MAX items each."""
-    names = pair.caller.key_names
-    shown: list[Item] = [item for item in reply.get("Items", ()) if all(name in item for name in names)]
-    served = frozenset(key_name(pair.callers_key(item)) for item in shown)
+    served = frozenset(key_name(pair.callers_key(item)) for item in with_key(pair, reply.get("Items", ())))
     name = key_name(pages[0]["ExpressionAttributeValues"])
     yield from Later("look", f"page {name}", look_at_page(pair, pages, served))
 

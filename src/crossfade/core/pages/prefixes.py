@@ -20,11 +20,6 @@ NO_ITEM: Final = "nothing"  # what no item of the other side can fulfil
 NO_MATCH: Final = "The provided starting key does not match the range key predicate"
 
 
-def is_prefixed(pair: Pair, side: Side) -> bool:
-    """Whether sort keys of this side differ from the caller's by such a text."""
-    return side != pair.view and bool(pair.mapping.sort_prefix)
-
-
 def value_there(pair: Pair, side: Side, value: AttributeValue) -> AttributeValue | Beyond:
     """The caller's sort key value on the other side, or where it lies."""
     prefix, text = pair.mapping.sort_prefix, value.get("S")

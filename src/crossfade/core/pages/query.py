@@ -1,87 +1,221 @@
-"""Query of the table itself, on the side that the caller does not speak to: same items, order, pages and counts.
+"""Query: which way its pages are made, and those of the table itself.
 
-One partition of one side may be spread over several of the other (write sharding). Each is queried with the caller's
-own sort condition, and the streams are merged by sort key; so are local indexes (see core/pages/lanes.py). A page ends
-where the plain table's would: after `Limit` items looked at, or 1 MB of them. The token is the caller's key of the last
-item looked at, so that of a table is good in every stage.
+A page of the table is made as Vitess makes one of several shards: each partition that may hold items of the one asked
+for is a lane, the lanes are merged by sort key, and the page ends where the plain table's would. The token is the
+caller's key of the last item looked at, so that of a table is good in every stage. Local indexes go the same way.
+
+Where each item is the target's, or else the source's, the lanes are those of both. Under one key the target must have
+been read before the source (see core/write/copy_on_write.py). A page of the source may reach further than the page of
+the target that was read before it; so whenever the target is read on, what is held of the source is dropped and read
+again from there.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final, NamedTuple
 
-from crossfade.core.effects import Call, Forward, Gather, Later, Reply, Request, Routine
-from crossfade.core.items import Item, size_bytes
-from crossfade.core.pages.entries import of_entries
+from crossfade.core.effects import Call, Forward, Later, Reply, Request, Routine
+from crossfade.core.expressions.keys import names_of_key
+from crossfade.core.items import Item
+from crossfade.core.pages.asked import Asked, understood
+from crossfade.core.pages.builder import PageBuilder
+from crossfade.core.pages.compared import compare_replies
+from crossfade.core.pages.cursors import cursor_of
+from crossfade.core.pages.entries import Entries
 from crossfade.core.pages.index import check_alike, own_schema, shape_of
-from crossfade.core.pages.order import declared_names, in_its_order, order_of
-from crossfade.core.pages.page import COMPARED_MAX, Asked, note_matching, page, understood
-from crossfade.core.pages.page_ends import ANEW_MAX, Answered, ChangedError, cursor_behind, pages_too_busy
+from crossfade.core.pages.index_query import query_index
+from crossfade.core.pages.lanes import Lane, ask_lanes, is_backwards, next_lane, rank_by
+from crossfade.core.pages.order import declared_names, in_its_order, is_merged, order_of
+from crossfade.core.pages.page_ends import ANEW_MAX, ChangedError, cursor_behind, pages_too_busy
 from crossfade.core.pages.page_fallback import ITEMS_MAX, is_looked_behind, look_at_page_later
+from crossfade.core.pages.partitions import Course, key_of_one, lanes_of, own_course, partitions
 from crossfade.core.pages.seals import handed_on
-from crossfade.core.pages.strangers import with_counterpart
-from crossfade.core.pages.streams import (
-    PAGE_BYTES_MAX,
-    Course,
-    Stream,
-    key_names,
-    key_of_one,
-    own_course,
-    partition_of,
-    partitions,
-    rank_by,
-    streams,
-)
-from crossfade.core.request.capacity import capacity_asked
 from crossfade.core.request.cursor import MARK, mark_of, marked, with_cursor, without_mark
 from crossfade.core.request.legacy import modern
 from crossfade.core.stages import Fallback, Row, Side, other_side
-from crossfade.core.sync.compare import shadow_compare
 from crossfade.core.sync.ramp import serving_side
 from crossfade.core.tables.indexes import index_schema
 from crossfade.core.tables.pair import Pair, key_name
+from crossfade.core.tables.schema import WHOLE_ITEMS
 from crossfade.core.tables.stamps import page_without_stamps
 from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected
 
 
 def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
-    """One page of a Query by the caller; after the answer, the comparison with the other side."""
-    index: str | None = request.get("IndexName")
-    if index is not None or (pair.mapping.sort == "other" and not is_of_one(pair, request)):
-        side, marks = order_of(row, request)
-        course = None if index is None or side == pair.view else spread_course(pair, index, side)
-        if index is None or course is None:
-            return (yield from in_its_order(pair, row, "Query", request))
-        bare = handed_on(pair, without_mark(request), mark_of(request))
-        reply = yield from query_spread(pair, row, bare, index, side, course)
-        last: Item | None = reply.get("LastEvaluatedKey")
-        if last is not None:  # the other table may have items with one sort value in another order
-            reply = {**reply, "LastEvaluatedKey": marked(last, side if marks else "")}
-        return reply
+    """The routine of one page."""
+    if "IndexName" in request:
+        return query_index(pair, row, request) if is_merged(row, request) else query_in_order(pair, row, request)
+    by_own_key = pair.mapping.source_key_extras and (row.merges or row.authority != pair.view)
+    if by_own_key and not leads(pair, request):
+        return query_index(pair, row, request)  # of the other table, which does for this one
+    return query_both(pair, request) if row.merges else query_one_side(pair, row, ramp_percent, request)
+
+
+def leads(pair: Pair, request: Request) -> bool:
+    """Whether the items of the partition that is asked for are in partitions of the other table that can be told, and
+    in the same order."""
+    if pair.view == "target" or pair.mapping.sort == "other":
+        return False
+    try:
+        _ = partitions(pair, meant_by(pair, request).asked.of_query, "target")
+    except (ServiceRejected, MappingError):
+        return True  # which is told there
+    except NotPossibleInStage:
+        return False
+    return True
+
+
+class Meant(NamedTuple):
+    """A Query that is understood, and the request itself in terms of expressions."""
+
+    asked: Asked
+    request: Request
+
+
+def meant_by(pair: Pair, request: Request) -> Meant:
+    """A Query of the table. Raises ServiceRejected."""
+    names = names_of_key(pair.caller.key_names)
+    request = modern("Query", request, names)
+    return Meant(understood("Query", request, names), request)
+
+
+def is_of_one(pair: Pair, request: Request) -> bool:
+    """Whether a Query of the table is about one whole key, so that no order matters."""
+    try:
+        return bool(key_of_one(pair, meant_by(pair, request).asked.of_query))
+    except ServiceRejected:
+        return False
+
+
+# --- one side answers -------------------------------------------------------------------------------------------------
+
+
+def query_one_side(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
+    """One page; after the answer, the comparison with the other side."""
+    if pair.mapping.sort == "other" and not is_of_one(pair, request):
+        return (yield from query_in_order(pair, row, request))
     side = row.authority
-    asked = None if side == pair.view and not row.compare else asked_of(pair, request, side)
-    if asked is not None:
-        side = serving_side(row, ramp_percent, request, key_name({"": partition_of(asked)}))
+    meant = None if side == pair.view and not row.compare else mapped(pair, request, side)
+    partition = ""
+    if meant is not None:
+        partition = key_name({"": meant.asked.of_query.partition[1]})
+        side = serving_side(row, ramp_percent, request, partition)
     if side == pair.view:
         reply = page_without_stamps((yield from Forward()))
     else:
-        if asked is None:
+        if meant is None:
             raise AssertionError("a request that the other table serves has been understood")
-        reply = yield from query_other(pair, asked, modern_query(pair, request), side)
-    if row.compare and asked is not None:
-        comparison = compare_page(pair, asked, side, request, reply)
-        yield from Later("compare", key_name({"": partition_of(asked)}), comparison)
+        reply = yield from query_other(pair, meant, own_course(pair, side))
+    if row.compare and meant is not None:
+        yield from Later("compare", partition, compare_page(pair, meant, side, request, reply))
     if (
         row.fallback is Fallback.LOOKED_UP
         and not pair.mapping.source_key_extras
         and (yield from is_looked_behind(reply))
     ):
-        asked = asked or asked_of(pair, request, side)
-        if asked is not None:
+        meant = meant or mapped(pair, request, side)
+        if meant is not None:
             size = min(request.get("Limit", ITEMS_MAX), ITEMS_MAX)
-            fan = streams(pair, asked, modern_query(pair, request), "source", own_course(pair, "source"), size)
-            if fan:
-                yield from look_at_page_later(pair, [stream.request for stream in fan], reply)
+            lanes = lanes_of(pair, meant.asked, meant.request, own_course(pair, "source"), size)
+            if lanes:
+                yield from look_at_page_later(pair, [lane.request for lane in lanes], reply)
+    return reply
+
+
+def mapped(pair: Pair, request: Request, authority: Side) -> Meant | None:
+    """None for what only the table itself can make sense of, while it is the one that answers."""
+    try:
+        meant = meant_by(pair, request)
+        _ = partitions(pair, meant.asked.of_query, other_side(pair.view))
+    except (ServiceRejected, NotPossibleInStage, MappingError):
+        if authority == pair.view:
+            return None
+        raise
+    return meant
+
+
+def compare_page(pair: Pair, meant: Meant, served_by: Side, request: Request, reply: Reply) -> Routine[None]:
+    """Ask the other side the same and compare."""
+    left_out, side = ("Select", "ReturnConsumedCapacity"), other_side(served_by)
+    asked, whole = meant
+    if side == pair.view:
+        plain = {name: value for name, value in request.items() if name not in left_out}
+        other = page_without_stamps((yield from Call(side, "Query", {**plain, "TableName": pair.caller.name})))
+    else:
+        plain = {name: value for name, value in whole.items() if name not in left_out}
+        other = yield from query_other(pair, Meant(asked, plain), own_course(pair, side))
+    yield from compare_replies(pair, reply, other)
+
+
+def query_other(pair: Pair, meant: Meant, course: Course) -> Routine[Reply]:
+    """One page, merged from every partition of one side that may hold items of the one asked for.
+
+    The tokens of a later migration say more; what has changed before one was asked for is read anew. Raises
+    ServiceRejected where that does not end."""
+    sent = list[Reply]()
+    for _ in range(ANEW_MAX):
+        try:
+            return (yield from page_of_lanes(pair, meant, course, sent))
+        except ChangedError:
+            continue
+    raise pages_too_busy()
+
+
+def page_of_lanes(pair: Pair, meant: Meant, course: Course, sent: list[Reply]) -> Routine[Reply]:
+    """Make the page once. Raises ChangedError where the items changed meanwhile."""
+    (asked, request), side, where = meant, course.side, meant.asked.of_query
+    builder = PageBuilder(pair, asked, request, sent)
+    lanes = lanes_of(pair, asked, request, course, request.get("Limit"), shares=True)
+    entries = Entries(pair, side, course.schema, asked, request, sent)
+    rank, backwards = rank_by(course.keys.sort), is_backwards(request)
+    while True:
+        if any(lane.needs_more for lane in lanes):
+            answers = yield from ask_lanes(side, lanes, sent)
+            pages = yield from entries.of_replies([reply for _, reply in answers])
+            for (each, reply), images in zip(answers, pages, strict=True):
+                _ = each.take(where, images, reply)
+            continue
+        lane = next_lane(lanes, rank, backwards=backwards)
+        if lane is None:
+            break
+        image = lane.held.pop().place
+        if builder.add(image):
+            builder.last = cursor_of(image, (*pair.caller.key_names, *course.keys.sort))
+            if pair.is_followed and course.index is not None and side == "target":
+                more = yield from more_of(pair, lane, image, sent)
+                builder.last = builder.last if more is None else with_cursor(builder.last, more)
+            break
+    return builder.reply()
+
+
+def more_of(pair: Pair, lane: Lane, image: Item, sent: list[Reply]) -> Routine[Item | None]:
+    """The token of the partition where a page ends, at this image, if the later migration has more to say of the place.
+    Where that partition ended within the page, or goes on behind it, it is asked for. Raises ChangedError."""
+    answered = lane.answered
+    if answered is None:
+        raise AssertionError("an image is of a page")
+    there = answered.token
+    if there is None or (MARK in there and lane.held):
+        there = yield from cursor_behind(answered, pair.key(answered.side, pair.callers_key(image)), sent)
+    return None if there is None or MARK not in there else there
+
+
+# --- in the order of one side -----------------------------------------------------------------------------------------
+
+
+def query_in_order(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
+    """One page of an index; or of a table whose items the other has in another order."""
+    index: str | None = request.get("IndexName")
+    side, marks = order_of(row, request)
+    course = None if index is None or side == pair.view else spread_course(pair, index, side)
+    if index is None or course is None:
+        return (yield from in_its_order(pair, row, "Query", request))
+    bare = handed_on(pair, without_mark(request), mark_of(request))
+    reply = yield from query_spread(pair, row, bare, index, course)
+    last: Item | None = reply.get("LastEvaluatedKey")
+    if last is not None:  # the other table may have items with one sort value in another order
+        reply = {**reply, "LastEvaluatedKey": marked(last, side if marks else "")}
     return reply
 
 
@@ -97,154 +231,76 @@ def spread_course(pair: Pair, index: str, side: Side) -> Course | None:
     there = pair.attribute_name(side, names.sort[0])
     if there is None or pair.mapping.sort != "same":
         return None
-    return Course(names, there, pair.index_name(side, index))
+    return Course(side, names, there, pair.index_name(side, index))
 
 
-def query_spread(pair: Pair, row: Row, request: Request, index: str, side: Side, course: Course) -> Routine[Reply]:
+def query_spread(pair: Pair, row: Row, request: Request, index: str, course: Course) -> Routine[Reply]:
     """One page of such an index. What is wrong with the request is told before a table is described."""
     request = modern("Query", request, course.keys)
     _ = understood("Query", request, course.keys)
     own = yield from own_schema(pair, row, index)
-    course = replace(course, schema=(yield from index_schema(pair, side, index)))
-    check_alike(pair, side, index, own.names, course.schema.names, "Query")
+    course = replace(course, schema=(yield from index_schema(pair, course.side, index)))
+    check_alike(pair, course.side, index, own.names, course.schema.names, "Query")
     asked = understood("Query", request, course.keys, shape_of(index, own))
-    return (yield from query_other(pair, asked, request, side, course))
+    return (yield from query_other(pair, Meant(asked, request), course))
 
 
-def asked_of(pair: Pair, request: Request, authority: Side) -> Asked | None:
-    """None for what only the table itself can make sense of, while it is the one that answers."""
-    try:
-        asked = understood("Query", modern_query(pair, request), key_names(pair))
-        _ = partitions(pair, asked, other_side(pair.view))
-    except (ServiceRejected, NotPossibleInStage, MappingError):
-        if authority == pair.view:
-            return None
-        raise
-    return asked
+# --- both sides -------------------------------------------------------------------------------------------------------
 
 
-def modern_query(pair: Pair, request: Request) -> Request:
-    return modern("Query", request, key_names(pair))
-
-
-def is_of_one(pair: Pair, request: Request) -> bool:
-    """Whether a Query of the table is about one whole key, so that no order matters."""
-    try:
-        return bool(key_of_one(pair, understood("Query", modern_query(pair, request), key_names(pair))))
-    except ServiceRejected:
-        return False
-
-
-def query_other(
-    pair: Pair,
-    asked: Asked,
-    request: Request,
-    side: Side,
-    course: Course | None = None,
-) -> Routine[Reply]:
-    """One page, merged from every partition of `side` that may hold items of the one asked for.
-
-    The tokens of a later migration say more; what has changed before one was asked for is read anew. Raises
-    ServiceRejected where that does not end."""
-    course = course or own_course(pair, side)
-    sent = list[Reply]()
-    for _ in range(ANEW_MAX):
-        try:
-            return (yield from merged_page(pair, asked, request, side, course, sent))
-        except ChangedError:
-            continue
-    raise pages_too_busy()
-
-
-def merged_page(
-    pair: Pair,
-    asked: Asked,
-    request: Request,
-    side: Side,
-    course: Course,
-    sent: list[Reply],
-) -> Routine[Reply]:
-    """Make the page once. Raises ChangedError where the items changed meanwhile."""
-    limit: int | None = request.get("Limit")
-    count = len(partitions(pair, asked, side))
-    size = None if limit is None else min(limit, limit // count + 2) if count > 1 else limit
-    fan = streams(pair, asked, request, side, course, size)
-    backwards = request.get("ScanIndexForward") is False
-    rank = rank_by(course.keys.sort)
-    items: list[Item] = []
-    looked_at, page_bytes = 0, 0
-    last: Item | None = None
+def query_both(pair: Pair, request: Request) -> Routine[Reply]:
+    """One page, while each item is the target's, or else the source's."""
+    if pair.mapping.sort == "other" and not is_of_one(pair, request):
+        raise NotPossibleInStage(NOT_MERGED.format(table=pair.caller.name), next_step=NEXT_STEP)
+    meant = meant_by(pair, request)
+    asked, at = meant
+    builder = PageBuilder(pair, asked, at)
+    names, backwards = pair.caller.key_names, is_backwards(at)
+    rank = rank_by(names[1:])
+    target, source = (lanes_from(pair, meant, side, at) for side in ("target", "source"))
     while True:
-        hungry = [stream for stream in fan if stream.needs_more]
-        if hungry:
-            replies = yield from Gather(tuple(Call(side, "Query", stream.request) for stream in hungry))
-            for stream, reply in zip(hungry, replies, strict=True):
-                sent.append(reply)
-                counted = capacity_asked(request)
-                entries = with_counterpart(pair, side, reply["Items"])
-                images = yield from of_entries(pair, side, course.schema, asked, entries, sent, counted)
-                stream.take(asked, images, Answered(side, "Query", stream.request, reply))
-            continue
-        waiting = [stream for stream in fan if stream.held]
-        if not waiting:
-            last = None
-            break
-        choose = max if backwards else min
-        stream = choose(waiting, key=lambda stream: rank(stream.held[-1]))
-        image = stream.held.pop()
-        looked_at += 1
-        page_bytes += size_bytes(asked.entry(image))
-        if asked.keep(image):
-            items.append(image)
-        if looked_at == limit or page_bytes >= PAGE_BYTES_MAX:
-            last = cursor_on_course(pair, course, image)
-            if pair.is_followed and course.index is not None and side == "target":
-                more = yield from more_of(pair, stream, image, sent)
-                last = last if more is None else with_cursor(last, more)
-            break
-    return page(pair, asked, request, items, looked_at, last, sent)
+        if any(lane.needs_more for lane in target):
+            yield from fetch_whole(pair, meant, target, builder)
+            source = lanes_from(pair, meant, "source", at)  # what was read of it was read too early
+        elif any(lane.needs_more for lane in source):
+            yield from fetch_whole(pair, meant, source, builder)
+        else:
+            lane = next_lane((*target, *source), rank, backwards=backwards)  # where both have an item, the target's
+            if lane is None:
+                break
+            image = lane.held[-1].place
+            place = rank(image)
+            for each in (*target, *source):
+                if each.held and rank(each.held[-1].place) == place:
+                    _ = each.held.pop()
+            token = cursor_of(image, names)
+            at = {**at, "ExclusiveStartKey": token}
+            if builder.add(image):
+                builder.last = token
+                break
+    return builder.reply()
 
 
-def more_of(pair: Pair, stream: Stream, image: Item, sent: list[Reply]) -> Routine[Item | None]:
-    """The token of the partition where a page ends, at this image, if the later migration has more to say of the place.
-    Where that partition ended within the page, or goes on behind it, it is asked for. Raises ChangedError."""
-    answered = stream.answered
-    if answered is None:
-        raise AssertionError("an image is of a page")
-    there = answered.token
-    if there is None or (MARK in there and stream.held):
-        there = yield from cursor_behind(answered, pair.key(answered.side, pair.callers_key(image)), sent)
-    return None if there is None or MARK not in there else there
+NOT_MERGED: Final = (
+    "this Query of {table} goes by a sort key that the two tables keep in different orders; while items are in both"
+    " tables, it cannot be answered"
+)
+NEXT_STEP: Final = (
+    "read the items by their whole key, or scan the table; from the stage rampdown on the target is queried in its own"
+    ' terms (view="target")'
+)
 
 
-def cursor_of_image(pair: Pair, image: Item) -> Item:
-    return {name: image[name] for name in pair.caller.key_names}
+def lanes_from(pair: Pair, meant: Meant, side: Side, at: Request) -> list[Lane]:
+    """The lanes of one side, from where the request at hand goes on."""
+    # What the source had a second ago may be older than that: see core/read/both_tables.py.
+    request = {**at, "ConsistentRead": True} if side == "source" else at
+    return lanes_of(pair, meant.asked, request, own_course(pair, side), at.get("Limit"))
 
 
-def cursor_on_course(pair: Pair, course: Course, image: Item) -> Item:
-    return {name: image[name] for name in (*pair.caller.key_names, *course.keys.sort)}
-
-
-def compare_page(pair: Pair, asked: Asked, served_by: Side, request: Request, reply: Reply) -> Routine[None]:
-    """Ask the other side the same and compare; what differs is then compared key by key, with rechecks."""
-    plain = {name: value for name, value in request.items() if name not in ("Select", "ReturnConsumedCapacity")}
-    side = other_side(served_by)
-    if side == pair.view:
-        other = page_without_stamps((yield from Call(side, "Query", {**plain, "TableName": pair.caller.name})))
-    else:
-        other = yield from query_other(pair, asked, modern_query(pair, plain), side)
-    served: list[Item] | None = reply.get("Items")
-    found: list[Item] = other["Items"]
-    if (served == found) if served is not None else (reply["Count"] == other["Count"]):
-        yield from note_matching()
-        return
-    for key in differing(pair, served or [], found)[:COMPARED_MAX]:
-        yield from shadow_compare(pair, key)
-
-
-def differing(pair: Pair, served: list[Item], found: list[Item]) -> list[Item]:
-    """The source keys of what one list has and the other has not, or has otherwise. Items without keys say nothing."""
-    names = pair.caller.key_names
-    lists = [[item for item in side if all(name in item for name in names)] for side in (served, found)]
-    ours, theirs = ({key_name(cursor_of_image(pair, item)): item for item in side} for side in lists)
-    return [pair.callers_key(item) for name, item in {**theirs, **ours}.items() if ours.get(name) != theirs.get(name)]
+def fetch_whole(pair: Pair, meant: Meant, lanes: list[Lane], builder: PageBuilder) -> Routine[None]:
+    """The next page of each lane of one side's table."""
+    side = lanes[0].side
+    entries = Entries(pair, side, WHOLE_ITEMS, meant.asked, meant.request, builder.sent)
+    for lane, reply in (yield from ask_lanes(side, lanes, builder.sent)):
+        _ = lane.take(meant.asked.of_query, entries.shown(entries.without_strangers(reply["Items"])), reply)

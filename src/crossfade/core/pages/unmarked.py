@@ -33,14 +33,28 @@ ADVICE: Final = (
 )
 
 
-def dropped_max(start: Item | None, mark: str) -> int:
-    """How many entries a page may drop before it ends with nothing."""
-    return DROPPED_MAX if start is None or mark else DROPPED_UNMARKED_MAX
+class Dropped:
+    """The entries of one page that stand for nothing. Of a page that begins at a cursor without a mark there may be
+    more."""
+
+    def __init__(self, start: Item | None = None, mark: str = "") -> None:
+        self._is_marked = start is None or bool(mark)
+        self._count = 0
+
+    def ends(self, more: int = 1) -> bool:
+        """Whether the page ends after so many more, with nothing to show. Raises ServiceRejected where no mark could
+        tell the place."""
+        self._count += more
+        if self._count < (DROPPED_MAX if self._is_marked else DROPPED_UNMARKED_MAX):
+            return False
+        if not self._is_marked:
+            raise too_far()
+        return True
 
 
 def is_whole(pair: Pair, index: MergedIndex | None, start: Item) -> bool:
     """Whether the cursor has all that it takes; what is wrong with another is DynamoDB's to say."""
-    return start.keys() == {*pair.callers_names, *(() if index is None else index.key_names)}
+    return start.keys() == {*pair.callers_names, *(() if index is None else index.names.every)}
 
 
 def check_kinds(pair: Pair, request: Request) -> None:

@@ -42,15 +42,11 @@ def selected(request: Request, index: IndexView | None = None) -> Callable[[Item
     """
     check_select(request, index)
     if index is None or index.attributes is None or "ProjectionExpression" in request:
-        return _all
+        return whole_image
     held = index.attributes
     if request.get("Select") == "ALL_ATTRIBUTES":  # of a local index: it fetches the rest
-        return _all
+        return whole_image
     return lambda item: {name: value for name, value in item.items() if name in held}
-
-
-def _all(item: Item) -> Item:
-    return item
 
 
 def check_select(request: Request, index: IndexView | None = None) -> None:

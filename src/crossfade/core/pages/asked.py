@@ -1,27 +1,24 @@
-"""A page of a Query or a Scan that is made here: what was asked for, apart from its paging, and the answer.
+"""What a Query or a Scan asks for, apart from its paging; and how the same is asked of either side.
 
 Filters and projections are evaluated over the image, because what a filter drops still counts towards the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from crossfade.core.effects import Later, Note, Reply, Request, Routine
-from crossfade.core.expressions import KeyCondition, KeyNames, bind, condition, key_condition, projection
+from crossfade.core.effects import Request
+from crossfade.core.expressions import Condition, KeyCondition, KeyNames, bind, condition, key_condition, projection
 from crossfade.core.items import AttributeValue, Item
-from crossfade.core.request.capacity import consumed
-from crossfade.core.request.projection import PROJECTING, IndexView, check_filter, check_shown, selected, whole_image
+from crossfade.core.request.capacity import capacity_asked
+from crossfade.core.request.projection import IndexView, check_filter, check_shown, selected
 from crossfade.core.stages import Side
-from crossfade.core.sync.compare import shadow_compare
 from crossfade.core.tables.pair import Pair
-from crossfade.core.tables.stamps import Stored
 from crossfade.errors import ServiceRejected
 
 PAGING: Final = ("Limit", "ConsistentRead", "ScanIndexForward", "Segment", "TotalSegments")
-COMPARED_MAX: Final = 25  # keys of one page that are compared one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +26,10 @@ class Asked:
     """A Query's or Scan's meaning, apart from its paging. `where` is None for a Scan."""
 
     where: KeyCondition | None
-    keep: Callable[[Item], bool]
+    kept: Condition | None  # the filter
     project: Callable[[Item], Item]
     needed: frozenset[str] | None  # what it reads and shows of an item; None: all
-    entry: Callable[[Item], Item]  # what the caller's own index holds of an item
+    held: frozenset[str] | None  # what the caller's own index holds of an item; None: all
 
     @property
     def of_query(self) -> KeyCondition:
@@ -40,6 +37,14 @@ class Asked:
         if self.where is None:
             raise AssertionError("a Query has a key condition")
         return self.where
+
+    def entry(self, image: Item) -> Item:
+        """What the caller's own table or index holds of an item."""
+        return image if self.held is None else {name: value for name, value in image.items() if name in self.held}
+
+    def keeps(self, image: Item) -> bool:
+        """Whether the filter lets an item through."""
+        return self.kept is None or self.kept.holds(self.entry(image))
 
 
 def understood(operation: str, request: Request, key_names: KeyNames | None, index: IndexView | None = None) -> Asked:
@@ -50,14 +55,14 @@ def understood(operation: str, request: Request, key_names: KeyNames | None, ind
     """
     bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
     text: str | None = request.get("FilterExpression")
-    keep = None if text is None else condition(text, bindings, kind="FilterExpression")
+    kept = None if text is None else condition(text, bindings, kind="FilterExpression")
     paths: str | None = request.get("ProjectionExpression")
     shown = None if paths is None else projection(paths, bindings)
     where = None
     if operation == "Query":  # read last, as DynamoDB does
         where = key_condition(request.get("KeyConditionExpression", ""), bindings, key_names=key_names)
     bindings.finish()
-    filtered = frozenset[str]() if keep is None else keep.paths
+    filtered = frozenset[str]() if kept is None else kept.paths
     if where is not None and key_names is not None:
         for name in key_names.every:
             if name in filtered:
@@ -67,20 +72,16 @@ def understood(operation: str, request: Request, key_names: KeyNames | None, ind
     chosen = selected(request, index)
     if shown is not None and index is not None:
         check_shown(sorted(shown.attributes), index)
-    entry = entry_of(None if index is None else index.attributes)
     return Asked(
         where,
-        (lambda image: keep.holds(entry(image))) if keep is not None else everything,
+        kept,
         chosen if shown is None else shown.apply,
         attributes_needed(request, filtered, None if shown is None else shown.attributes, index),
-        entry,
+        None if index is None else index.attributes,
     )
 
 
-def entry_of(held: frozenset[str] | None) -> Callable[[Item], Item]:
-    if held is None:
-        return whole_image
-    return lambda item: {name: value for name, value in item.items() if name in held}
+KEY_FILTERED: Final = "Filter Expression can only contain non-primary key attributes: Primary key attribute: "
 
 
 def attributes_needed(
@@ -93,6 +94,17 @@ def attributes_needed(
     if shown is None and select != "ALL_ATTRIBUTES" and index is not None:
         shown = index.attributes
     return None if shown is None else shown | filtered
+
+
+def paging_there(pair: Pair, side: Side, request: Request, index: str | None, limit: int | None) -> Request:
+    """What is the same for every page of one side. `index`: its name there; None: the table. `limit`: of a page."""
+    there: Request = {name: request[name] for name in PAGING if name in request} | capacity_asked(request)
+    there["TableName"] = pair.table(side).name
+    if index is not None:
+        there["IndexName"] = index
+    if limit is not None:
+        there["Limit"] = limit
+    return there
 
 
 def key_condition_in(
@@ -116,45 +128,10 @@ def key_condition_in(
 
 
 SORT_FORMS: Final = {"BETWEEN": "#xf_s {} :xf_s0 AND :xf_s1", "begins_with": "{}(#xf_s, :xf_s0)"}
-KEY_FILTERED: Final = "Filter Expression can only contain non-primary key attributes: Primary key attribute: "
 
 
-def everything(_image: Item) -> bool:
-    return True
-
-
-def page(
-    pair: Pair,
-    asked: Asked,
-    request: Request,
-    kept: Sequence[Item],
-    looked_at: int,
-    last: Item | None,
-    sent: Iterable[Reply],
-) -> Reply:
-    """The answer: `kept` are the images that passed the filter, `last` the token in the caller's terms."""
-    reply: Reply = {"Count": len(kept), "ScannedCount": looked_at}
-    if request.get("Select") != "COUNT":
-        reply["Items"] = [asked.project(image) for image in kept]
-    if last is not None:
-        reply["LastEvaluatedKey"] = last
-    return {**reply, **consumed(pair, sent, request.get("TableName"))}
-
-
-def compare_items_later(pair: Pair, side: Side, request: Request, reply: Reply, name: str) -> Routine[None]:
-    """After the answer: what the page shows is compared, key by key. Items that show no key say nothing."""
-    whole = side == pair.view == "source" and "IndexName" not in request
-    whole = whole and not any(parameter in request for parameter in PROJECTING)
-    items: list[Item] = reply.get("Items", [])
-    shown = [item for item in items if all(part in item for part in pair.caller.key_names)][:COMPARED_MAX]
-    if shown:
-        yield from Later("compare", name, compare_items(pair, shown, whole=whole))
-
-
-def compare_items(pair: Pair, shown: Sequence[Item], *, whole: bool) -> Routine[None]:
-    for item in shown:
-        yield from shadow_compare(pair, pair.callers_key(item), Stored(item) if whole else None)
-
-
-def note_matching() -> Routine[None]:
-    yield from Note("compare", {"outcome": "matching"})
+def key_conditions_in(
+    asked: Asked, partition_name: str, partitions: Sequence[AttributeValue], sort_name: str | None
+) -> list[Request]:
+    """Return the key condition about each of several partitions, in their order."""
+    return [key_condition_in(asked, partition_name, partition, sort_name) for partition in partitions]
