@@ -24,17 +24,17 @@ from __future__ import annotations
 import inspect
 import threading
 import weakref
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final, cast
 
+from crossfade.aws import turns
 from crossfade.aws.clients import SERVICE
-from crossfade.aws.hooks import CHOSEN, IS_TEXT, PARAMETERS, Hooks, Short
+from crossfade.aws.hooks import CHOSEN, PARAMETERS, Hooks, Short
 from crossfade.aws.lean.decoding import decoded
 from crossfade.aws.lean.operations import LeanOperation, operation_of
-from crossfade.aws.own_calls import CARRIED, ERROR_FROM, OWN, SERVER_ERROR, restore_parameters, send_once, take_reply
-from crossfade.aws.serializing import SetAside, placeholder, serialized
+from crossfade.aws.own_calls import ERROR_FROM, OWN, SERVER_ERROR, restore_parameters, send_once, take_reply
+from crossfade.aws.serializing import ASIDE, SetAside
 from crossfade.aws.signer import choose_signer
 from crossfade.aws.unknown import KNOWN, refuse_unknown
 from crossfade.core.effects import Reply, Request
@@ -46,7 +46,6 @@ TRANSACT: Final = "TransactWriteItems"
 WORTHWHILE_BYTES: Final = 200  # of an answer; what is shorter holds no item to speak of
 BEFORE_CALL: Final = f"before-call.{SERVICE}"
 CHOOSE_SIGNER: Final = f"choose-signer.{SERVICE}"
-ASIDE: Final = "crossfade:aside"  # in a call's context: its request, where botocore was given a placeholder
 SERVING: Final = "crossfade-serving"  # an event of our own, which botocore does not emit
 # Whether the request sent last, in this thread or task, is one that we take part in. To be wrong costs time only.
 TAKES_PART: Final[ContextVar[bool]] = ContextVar("crossfade_ours", default=False)
@@ -61,7 +60,7 @@ class HookChain:
         self._signing: frozenset[Hooks] = frozenset()  # those that want the quick signer
         self._backwards: tuple[Hooks, ...] = ()
         self._operations: dict[str, LeanOperation] = {}
-        self._aside: weakref.WeakSet[SetAside] = weakref.WeakSet()  # of calls that have not come to `before_call`
+        self._aside = SetAside()
 
     def claim(self, migration: Migration, *, is_session: bool) -> None:
         """Reserve the migration's place before anything is joined.
@@ -125,9 +124,13 @@ class HookChain:
                     self._emitter.unregister(event, unique_id=self._unique_id(event))
             self._leave_calls()
 
+    def _put_back(self, params: dict[str, Any], context: dict[str, Any]) -> None:
+        self._aside.put_back(params, context)
+        self._leave_calls()
+
     def _leave_calls(self) -> None:
         """Unregister the event that gives calls their own request back, once no call lacks it."""
-        if not self._aside:
+        if not self._hooks and not self._aside:
             self._emitter.unregister(BEFORE_CALL, unique_id=self._unique_id(BEFORE_CALL))
 
     def _unique_id(self, event: str) -> str:
@@ -179,27 +182,8 @@ class HookChain:
         context[PARAMETERS] = params
         if OWN.get() is not None:
             restore_parameters(params)
-        elif len(self._hooks) == 1 and model.name in self._hooks[0].translated:
-            self._set_aside(model.name, params, context)
-
-    def _set_aside(self, operation: str, params: Request, context: dict[str, Any]) -> None:
-        """Serialise the parameters ourselves, if they are plain enough, and have botocore look at a placeholder."""
-        body = serialized(operation, params) if self._hooks[0].is_translated(params) else None
-        if body is None:
-            return
-        context[PARAMETERS] = dict(params)
-        aside = context[ASIDE] = SetAside(params, body)
-        self._aside.add(aside)
-        params.clear()
-        params.update(placeholder(operation, context[PARAMETERS]))
-
-    def _put_back(self, params: dict[str, Any], context: dict[str, Any]) -> None:
-        aside: SetAside = context.pop(ASIDE)
-        params["body"], context[IS_TEXT] = aside.body, True
-        aside.parameters.update(context[PARAMETERS])  # the placeholder's are among them
-        self._aside.discard(aside)
-        if not self._hooks:
-            self._leave_calls()
+        elif len(self._hooks) == 1 and self._hooks[0].is_translated(model.name, params):
+            context[PARAMETERS] = self._aside.take(model.name, params, context)
 
     def request_created(self, request: Any, operation_name: str, **_: Any) -> None:
         own = OWN.get()
@@ -287,49 +271,21 @@ class SyncChain(HookChain):
         if len(row) == 1:
             alone: Short | None = row[0].before_call(model, params, context)
             return alone
-        for place, hooks in enumerate(row):
-            before = row[:place]
-            try:
-                with carrying(before, context):
-                    short: Short | None = hooks.before_call(model, params, context)
-            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
-                raise self._came_to(error, before[::-1], context) from error.__cause__
-            if short is not None:
-                return short
-        return None
+        return turns.take(turns.down(row, model, params, context))
 
     def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
         row = self._backwards
         if len(row) == 1:
             row[0].after_call(http_response, parsed, context)
         else:
-            self._came_up(row, http_response, parsed, context)
+            turns.take(turns.up(row, http_response, parsed, context))
         if OWN.get() is not None:
             take_reply(http_response, parsed)
 
-    def _came_up(self, row: Sequence[Hooks], http_response: Any, parsed: Reply, context: dict[str, Any]) -> None:
-        """An answer on its way back through this row."""
-        for place, hooks in enumerate(row, 1):
-            try:
-                with carrying(row[place:], context):
-                    hooks.after_call(http_response, parsed, context)
-            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
-                raise self._came_to(error, row[place:], context) from error.__cause__
-
     def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        error = self._came_to(exception, self._backwards, context)
+        error = turns.take(turns.error_up(self._backwards, exception, context))
         if error is not exception:
             raise error
-
-    def _came_to(self, error: Exception, row: Sequence[Hooks], context: dict[str, Any]) -> Exception:
-        """An error on its way back through this row; what it is in the end."""
-        for place, hooks in enumerate(row, 1):
-            try:
-                with carrying(row[place:], context):
-                    hooks.after_call_error(error, context)
-            except Exception as other:  # noqa: BLE001 - that one goes on
-                error = other
-        return error
 
 
 class AioChain(HookChain):
@@ -342,59 +298,21 @@ class AioChain(HookChain):
         if len(row) == 1:
             alone: Short | None = await row[0].before_call(model, params, context)
             return alone
-        for place, hooks in enumerate(row):
-            before = row[:place]
-            try:
-                with carrying(before, context):
-                    short: Short | None = await hooks.before_call(model, params, context)
-            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
-                raise await self._came_to(error, before[::-1], context) from error.__cause__
-            if short is not None:
-                return short
-        return None
+        return await turns.take_async(turns.down(row, model, params, context))
 
     async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
         row = self._backwards
         if len(row) == 1:
             await row[0].after_call(http_response, parsed, context)
         else:
-            await self._came_up(row, http_response, parsed, context)
+            await turns.take_async(turns.up(row, http_response, parsed, context))
         if OWN.get() is not None:
             take_reply(http_response, parsed)
 
-    async def _came_up(self, row: Sequence[Hooks], http_response: Any, parsed: Reply, context: dict[str, Any]) -> None:
-        """An answer on its way back through this row."""
-        for place, hooks in enumerate(row, 1):
-            try:
-                with carrying(row[place:], context):
-                    await hooks.after_call(http_response, parsed, context)
-            except Exception as error:  # noqa: BLE001 - goes on to the others and comes out
-                raise await self._came_to(error, row[place:], context) from error.__cause__
-
     async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        error = await self._came_to(exception, self._backwards, context)
+        error = await turns.take_async(turns.error_up(self._backwards, exception, context))
         if error is not exception:
             raise error
-
-    async def _came_to(self, error: Exception, row: Sequence[Hooks], context: dict[str, Any]) -> Exception:
-        """An error on its way back through this row; what it is in the end."""
-        for place, hooks in enumerate(row, 1):
-            try:
-                with carrying(row[place:], context):
-                    await hooks.after_call_error(error, context)
-            except Exception as other:  # noqa: BLE001 - that one goes on
-                error = other
-        return error
-
-
-@contextmanager
-def carrying(before: Iterable[Hooks], context: dict[str, Any]) -> Generator[None]:
-    """Attach the earlier migrations' state to every request that the current migration sends."""
-    token = CARRIED.set(tuple(part for each in before if (part := each.carried(context)) is not None))
-    try:
-        yield
-    finally:
-        CARRIED.reset(token)
 
 
 def chains_of(emitter: Any) -> list[HookChain]:

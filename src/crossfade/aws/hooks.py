@@ -31,6 +31,7 @@ from crossfade.aws.in_flight import Claim, InFlight
 from crossfade.aws.lean.encoding import BINARY, encoded
 from crossfade.aws.operation import Forwarded, OperationOutcome, Operations, RunningOperation, abandoned
 from crossfade.aws.own_calls import ERROR_FROM, OWN, SERVER_ERROR, Carried, outcome_of
+from crossfade.aws.serializing import IS_TEXT
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Forward, Later, Reply, Request
 from crossfade.core.mapping import STAMP
@@ -46,7 +47,6 @@ from crossfade.errors import CrossfadeError, ServiceRejected, StageUncertain, Un
 RETRY_PAUSE_SECONDS_MAX: Final = 60.0
 SINGLE_TABLE: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
 PARAMETERS: Final = "crossfade:parameters"  # in a call's context: its parameters, as attribute values
-IS_TEXT: Final = "crossfade:is_text"  # there if no value in the parameters is binary
 CHOSEN: Final = "crossfade:chosen"  # there if the caller chose the token of its transaction
 MULTI_TABLE: Final = (READS | WRITES | DESCRIBING | SETTING) - SINGLE_TABLE
 Short = tuple[ShortAnswer, Reply]
@@ -98,8 +98,10 @@ class Hooks:
 
     # --- events that run no routine
 
-    def is_translated(self, parameters: Request) -> bool:
-        """Whether a request, which may be malformed, is likely to be translated, if its operation is."""
+    def is_translated(self, operation: str, parameters: Request) -> bool:
+        """Whether a request, which may be malformed, is likely to be translated."""
+        if operation not in self.translated:
+            return False
         return self.taking and parameters.get("TableName") == self.engine.pair.caller.name
 
     def request_created(self, request: Any) -> bool:

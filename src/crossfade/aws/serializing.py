@@ -8,6 +8,7 @@ another way than we, it is given as it is: `serialized` takes only what it knows
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ import orjson
 from crossfade.core.effects import Request
 from crossfade.core.write.fast_path import FAST_PARAMETERS
 
+ASIDE: Final = "crossfade:aside"  # in a call's context: its parameters, where botocore was given a placeholder
+IS_TEXT: Final = "crossfade:is_text"  # there if no value in the parameters is binary
 TEXTS: Final = frozenset({"TableName", "ConditionExpression", "UpdateExpression"})
 MAPS_OF_VALUES: Final = frozenset({"Key", "Item", "ExpressionAttributeValues"})
 REQUIRED_MAPS: Final = {"GetItem": "Key", "PutItem": "Item", "UpdateItem": "Key", "DeleteItem": "Key"}
@@ -77,11 +80,42 @@ def is_value(kind: Any, inner: Any, depth: int) -> bool:
 
 
 class SetAside:
-    """In the context of a call whose parameters are a placeholder: what they were, and their JSON."""
+    """The parameters of calls that botocore looks at a placeholder of, until each has its own back."""
 
-    __slots__ = ("__weakref__", "body", "parameters")
+    def __init__(self) -> None:
+        self._waiting: weakref.WeakSet[Parameters] = weakref.WeakSet()
 
-    def __init__(self, parameters: Request, body: bytes) -> None:
+    def __bool__(self) -> bool:
+        """Whether a call waits for its parameters."""
+        return bool(self._waiting)
+
+    def take(self, operation: str, given: Request, context: dict[str, Any]) -> Request:
+        """Return the parameters of a call. Where they are plain enough, `given` is a placeholder from now on."""
+        body = serialized(operation, given)
+        if body is None:
+            return given
+        parameters = dict(given)
+        aside = context[ASIDE] = Parameters(given, parameters, body)
+        self._waiting.add(aside)
+        given.clear()
+        given.update(placeholder(operation, parameters))
+        return parameters
+
+    def put_back(self, request: dict[str, Any], context: dict[str, Any]) -> None:
+        """Make `request` what botocore would have made of the parameters, and give them back to whoever gave them."""
+        aside: Parameters = context.pop(ASIDE)
+        request["body"], context[IS_TEXT] = aside.body, True
+        aside.given.update(aside.parameters)  # the placeholder's are among them
+        self._waiting.discard(aside)
+
+
+class Parameters:
+    """In the context of a call: what it was given, and the JSON of it."""
+
+    __slots__ = ("__weakref__", "body", "given", "parameters")
+
+    def __init__(self, given: Request, parameters: Request, body: bytes) -> None:
+        self.given = given
         self.parameters = parameters
         self.body = body
 
