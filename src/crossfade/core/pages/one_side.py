@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
 from crossfade.core.expressions.keys import KeyNames
-from crossfade.core.items import Item
+from crossfade.core.items import Item, same
 from crossfade.core.pages.asked import Asked, key_condition_in, paging_there, understood
 from crossfade.core.pages.builder import PageBuilder
 from crossfade.core.pages.cursors import (
@@ -74,6 +74,8 @@ def page_by_key(
             keys = [pair.mapping.backward_key(key) for key in keys]
         held = yield from look_up(pair, row.authority, keys, builder.sent, capacity_asked(whole))
         images = [pair.image(row.authority, stored) for stored in held]
+        if operation == "Query":
+            images = [image for n, image in enumerate(images) if is_at_place(own, schema, found[n], image)]
     builder.add_all([image for image in images if image is not None and still_asked(asked, own, image)])
     builder.last = None if last is None else translated(pair, last, side, pair.view)
     return metadata_of(reply) | builder.reply()
@@ -172,6 +174,15 @@ def not_the_same(pair: Pair, side: Side, index: str, name: str) -> NotPossibleIn
 def still_asked(asked: Asked, own: IndexSchema, image: Item) -> bool:
     """An item may have left the index, or the part that was asked for, between the two reads."""
     return all(name in image for name in own.keys) and (asked.where is None or asked.where.holds(image))
+
+
+def is_at_place(own: IndexSchema, there: IndexSchema, entry: Item, image: Image) -> bool:
+    """Whether an item still has the place that its entry has told: elsewhere it would be out of the page's order."""
+    if image is None:
+        return False
+    return all(
+        same(entry[other], image.get(mine)) for mine, other in zip(own.names.sort, there.names.sort, strict=True)
+    )
 
 
 # --- where the target's key is an attribute of its own ----------------------------------------------------------------
