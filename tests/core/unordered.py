@@ -16,7 +16,8 @@ from crossfade.core.expressions import bind, key_condition
 from crossfade.core.expressions.keys import names_of_key
 from crossfade.core.items import Item
 from crossfade.errors import ServiceRejected
-from crossfade.sim.tables import Database, SimTable, value_key
+from crossfade.sim.table import SimTable, value_key
+from crossfade.sim.tables import Database
 from tests.core.conftest import Bench
 
 Place = tuple[Any, ...]

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from crossfade.control.agent import Agent, Ticket
-from crossfade.core.effects import Later
+from crossfade.core.effects import Call, Later
 from crossfade.drivers.backlog import Backlog, Job
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError
-from crossfade.sim.processes import Process, Task
+from crossfade.sim.processes import Answered, Process, Task
 from crossfade.sim.world import World
 
 WORKERS: Final = 4
 
 
 class Background:
-    def __init__(self, world: World, process: Process, agent: Agent, scope_of: type[TicketScope] = TicketScope) -> None:
+    def __init__(
+        self,
+        world: World,
+        process: Process,
+        agent: Agent,
+        scope_of: type[TicketScope] = TicketScope,
+        through: Callable[[Task, Call, Answered], None] | None = None,
+    ) -> None:
+        """`through`: how its requests go, if not at once to the network."""
+        self._through = through
         self._scope_of = scope_of
         self._world = world
         self._process = process
@@ -53,7 +63,16 @@ class Background:
 
         scope = self._scope_of(self._agent, job.ticket, self.put, lambda: self._world.now)
         self._world.start(
-            Task(self._process, job.routine, f"{job.kind} {short(job.key)}", done, scope, job.kind, (short(job.key),))
+            Task(
+                self._process,
+                job.routine,
+                f"{job.kind} {short(job.key)}",
+                done,
+                scope,
+                job.kind,
+                (short(job.key),),
+                through=self._through,
+            )
         )
 
 

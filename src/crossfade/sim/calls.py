@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
 from crossfade.errors import CrossfadeError, ServiceRejected
-from crossfade.sim.client import Client
+from crossfade.sim.applications import Application
 from crossfade.sim.history import History, KeyName, Operation
 from crossfade.sim.model import KEY_NAMES, Action, Answer, answer_of, answer_of_refusal, item_of, seen
 from crossfade.sim.world import World
@@ -62,7 +62,7 @@ class Calls:
     last_seen: dict[KeyName, int] = field(default_factory=dict[KeyName, int])
     again: set[int] = field(default_factory=set[int])  # transactions that were sent again
 
-    def single(self, client: Client, key: KeyName, action: Action) -> None:
+    def single(self, client: Application, key: KeyName, action: Action) -> None:
         operations = self.written_down(client, [(key, action)])
 
         def told(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
@@ -74,7 +74,9 @@ class Calls:
         operation, request = action.request(self.table, key)
         self.send(client, operation, request, [key], told, lambda: mark_twice(operations))
 
-    def transact_write(self, client: Client, asked: Asked, token: str = "", first: Sequence[Operation] = ()) -> None:
+    def transact_write(
+        self, client: Application, asked: Asked, token: str = "", first: Sequence[Operation] = ()
+    ) -> None:
         """`token`: the application's own. `first`: this is sent again, and these are what it did the first time."""
         operations = list(first) or self.written_down(client, asked, together=True)
         called, called_at = self.world.order(), self.world.now
@@ -106,7 +108,7 @@ class Calls:
             whole["ClientRequestToken"] = token
         self.send(client, "TransactWriteItems", whole, [key for key, _ in asked], told)
 
-    def transact_get(self, client: Client, keys: Sequence[KeyName]) -> None:
+    def transact_get(self, client: Application, keys: Sequence[KeyName]) -> None:
         operations = self.written_down(client, [(key, GET) for key in keys], together=True)
 
         def told(reply: Reply | None, error: CrossfadeError | None, sent: bool) -> None:
@@ -118,7 +120,7 @@ class Calls:
         gets = [{"Get": {"TableName": self.table, "Key": key_of(key)}} for key in keys]
         self.send(client, "TransactGetItems", {"TransactItems": gets}, keys, told)
 
-    def batch_get(self, client: Client, keys: Sequence[KeyName], *, eventual: bool) -> None:
+    def batch_get(self, client: Application, keys: Sequence[KeyName], *, eventual: bool) -> None:
         action = GET_EVENTUALLY if eventual else GET
         operations = self.written_down(client, [(key, action) for key in keys])
 
@@ -135,7 +137,7 @@ class Calls:
         wanted = {"Keys": [key_of(key) for key in keys], "ConsistentRead": not eventual}
         self.send(client, "BatchGetItem", {"RequestItems": {self.table: wanted}}, keys, told)
 
-    def batch_write(self, client: Client, asked: Asked) -> None:
+    def batch_write(self, client: Application, asked: Asked) -> None:
         """`asked` are puts and deletes without a condition."""
         operations = self.written_down(client, asked)
 
@@ -153,11 +155,15 @@ class Calls:
 
     # --- what they have in common
 
-    def oldest(self, client: Client) -> float:
+    def oldest(self, client: Application) -> float:
         """How old a read that is not strongly consistent may be: one without a lease is of the stage that was."""
-        return min(self.world.now, client.agent.deadline) - self.stale_seconds
+        return self.deadline(client) - self.stale_seconds
 
-    def written_down(self, client: Client, asked: Asked, *, together: bool = False) -> list[Operation]:
+    def deadline(self, client: Application) -> float:
+        """Until when the stage was known in which a read that is made now is answered."""
+        return min(self.world.now, client.deadline)
+
+    def written_down(self, client: Application, asked: Asked, *, together: bool = False) -> list[Operation]:
         """The operations of one call, which begins now."""
         called, called_at = self.world.order(), self.world.now
         who = client.process.name
@@ -182,7 +188,7 @@ class Calls:
 
     def send(
         self,
-        client: Client,
+        client: Application,
         operation: str,
         request: Request,
         keys: Sequence[KeyName],

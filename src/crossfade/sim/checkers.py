@@ -9,7 +9,7 @@ mirrors are lost only where that is reported          equality at rest, wherever
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crossfade.core.effects import Call
@@ -49,6 +49,7 @@ def answers(history: History) -> list[Violation]:
     The last operation of each item is a strongly consistent read of what is there at rest.
     """
     found: list[Violation] = []
+    history = replace(history, operations=[*history.missing(), *history.operations])
     for key in history.initial:
         operations = history.of(key)
         violation = (
@@ -81,11 +82,7 @@ def not_whole(history: History) -> Iterator[Violation]:
 def shown_twice(history: History) -> Iterator[Violation]:
     """Pages that show an item twice, though nobody has deleted it meanwhile, so that it may have been put elsewhere."""
     for repeated in history.repeated:
-        deletes = [o for o in history.of(repeated.key) if o.action.name.startswith("delete") and not o.void]
-        if not any(
-            o.called < repeated.ended and (o.answered is None or o.twice or o.answered > repeated.begun)
-            for o in deletes
-        ):
+        if not history.has_moved(repeated.key, repeated.begun, repeated.ended, moves=repeated.moves):
             what = f"{repeated.who} was shown {label(repeated.key)} on two pages of one walk"
             yield Violation("a walk shows each item once", what, (label(repeated.key),))
 
@@ -240,10 +237,14 @@ class Waits:
         row = self.rows[Stage(task.stage)]
         operation = "" if task.scope.forward is None else task.scope.forward.operation
         writes = operation not in ("", *READS)
-        if row.merges or operation == "Scan" or call.place == "control":
-            return  # a Scan that goes on in the order of one side takes the items from the other
+        if row.merges or call.place == "control" or operation == "Scan" or queries_index(task):
+            return  # a page that goes on in the order of one side takes the items from the other
+        if call.operation == "DescribeTable":
+            return  # once in the life of a process
         if writes and (row.writes is Writes.LOCKSTEP or takes_both(row, task)):
             return
+        if writes and self.pair.mapping.target_key_extras:
+            return  # whether the item that has this key is another one is looked up, too
         tables = {
             name
             for name in table_names(call.operation, call.request)
@@ -265,6 +266,10 @@ class Waits:
 
     def noted(self, who: str, name: str, facts: dict[str, Any]) -> None:
         del who, name, facts
+
+
+def queries_index(task: Task) -> bool:
+    return task.scope.forward is not None and "IndexName" in task.scope.forward.request
 
 
 def takes_both(row: Row, task: Task) -> bool:

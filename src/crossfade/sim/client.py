@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from crossfade.aws.answers import fresh
 from crossfade.aws.operation import Forwarded, OperationOutcome, Operations, RunningOperation
@@ -23,12 +23,11 @@ from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import Scope, TicketScope
 from crossfade.errors import CrossfadeError, NotPossibleInStage, ServiceRejected, StageUncertain, UnknownOutcome
 from crossfade.sim import views
+from crossfade.sim.applications import Told
 from crossfade.sim.background import Background
 from crossfade.sim.processes import Answered, AnyRoutine, Process, Task
 from crossfade.sim.world import World
 
-# The reply or the error; whether a write was sent.
-Told: TypeAlias = Callable[[Reply | None, CrossfadeError | None, bool], None]
 DRAIN_LOOK_SECONDS = 0.1
 FOLLOWED_SECONDS_MAX: Final = 0.05  # until what follows a reply is begun in the background
 
@@ -44,12 +43,24 @@ class Calling:
 
 
 class Client:
-    def __init__(self, world: World, pair: Pair, agent: Agent, name: str, poll_seconds: float, strategy: str) -> None:
+    def __init__(
+        self,
+        world: World,
+        pair: Pair,
+        agent: Agent,
+        name: str,
+        poll_seconds: float,
+        strategy: str,
+        process: Process | None = None,
+        through: Callable[[Task, Call, Answered], None] | None = None,
+    ) -> None:
+        """`process`: that of another migration of the same application; `through`: how its background's requests go,
+        if not at once to the network."""
         self.world = world
         self.pair = pair
         self.agent = agent
-        self.process = Process(name)
-        self.background = Background(world, self.process, agent)
+        self.process = process or Process(name)
+        self.background = Background(world, self.process, agent, through=through)
         self.operations = Operations(pair, agent, self.background.put, lambda: world.now, strategy)
         self._local = LocalEffects(
             lambda note, facts: world.note(name, note, facts), lambda: world.now, new_stamp=world.stamp
@@ -58,6 +69,7 @@ class Client:
         self._strategy = strategy
         self.ready = False
         self.left = False
+        self.looked_after: list[Callable[[], None]] = []  # what else is done with each poll
         self._join()
 
     # --- the agent's own thread
@@ -82,6 +94,8 @@ class Client:
         if self.process.paused_until > self.world.now:
             self.world.at(self.process.paused_until, self._poll)
         elif self.process.alive:
+            for look_after in self.looked_after:
+                look_after()
             self.operations.look_after()
             self._agent_task(self.agent.poll(), "poll", lambda _value, _error: self._poll_later())
 
@@ -105,6 +119,16 @@ class Client:
         """What its stage means."""
         return LADDERS[self._strategy][self.agent.stage]
 
+    @property
+    def pending(self) -> int:
+        """Operations and mirrors that have not ended."""
+        return self.agent.pending
+
+    @property
+    def deadline(self) -> float:
+        """Until when the stage is known that it obeys."""
+        return self.agent.deadline
+
     # --- the application's calls
 
     def call(
@@ -115,8 +139,7 @@ class Client:
         told: Told,
         sent_twice: Callable[[], None] = lambda: None,
     ) -> None:
-        """One call by the application. `keys` names the items concerned, for the trace; `sent_twice` is called at the
-        moment when its SDK sends it again, since a process that crashes tells nothing any more."""
+        """One call by the application."""
         if self.pair.view == "target":
             request, told = views.asked(self.pair, operation, request), self._told_of_target(told, request)
         calling = Calling(f"{operation} {' '.join(keys)}", keys, told, sent_twice)
@@ -180,7 +203,7 @@ class Client:
             is_done, late = operations.finish_without_routine(forwarded, reply, may_land=may_land)
             if is_done:
                 if forwarded.plan is REPLY_THEN_MIRROR and reply is not None:
-                    self._follow(forwarded, reply)
+                    self.follow(forwarded, reply)
                 if late is not None:
                     reply, error = None, late
                 calling.told(reply, error, scope.sent)
@@ -191,7 +214,7 @@ class Client:
             calling, gone_on(running.routine, reply, error), running.scope, partial(self._ended, calling, running)
         )
 
-    def _follow(self, forwarded: Forwarded, reply: Reply) -> None:
+    def follow(self, forwarded: Forwarded, reply: Reply) -> None:
         """The routine runs after its reply was given: in the background, a moment later."""
         given = fresh(reply)
 

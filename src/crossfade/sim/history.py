@@ -6,7 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from crossfade.sim.linearizability import Event
-from crossfade.sim.model import Action, Answer, State
+from crossfade.sim.model import STILL, Action, Answer, State
 
 KeyName = tuple[str, str]
 
@@ -48,6 +48,15 @@ class Repeated:
     key: KeyName
     begun: int
     ended: int
+    moves: bool = False  # its place is by an attribute that writes change
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An item that was not where a page of an index has looked: a read of that, unless it has moved meanwhile."""
+
+    read: Operation
+    moves: bool  # its place is by an attribute that writes change; else by its key
 
 
 @dataclass(slots=True)
@@ -56,6 +65,7 @@ class History:
     operations: list[Operation] = field(default_factory=list[Operation])
     moments: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
     repeated: list[Repeated] = field(default_factory=list["Repeated"])
+    missed: list[Missed] = field(default_factory=list["Missed"])
 
     def begins(self, place: int, seconds: float) -> None:
         """A call begins: its place in the order of everything, and when that is."""
@@ -65,6 +75,29 @@ class History:
         """A place before all that began at that time or later."""
         found = bisect_left(self.moments, (seconds, 0))
         return self.moments[found - 1][1] if found else 0
+
+    def has_moved(self, key: KeyName, begun: int, ended: int, *, moves: bool) -> bool:
+        """Whether a write may have given an item another place between two moments: one that changes its n, or else,
+        where its place is by its key, one that deletes it."""
+        return any(
+            o.action.is_write
+            and not o.void
+            and (o.action.name not in STILL if moves else o.action.name.startswith("delete"))
+            and (o.answer is None or o.answer[0] == "ok" or o.twice)
+            and o.called < ended
+            and (o.answered is None or o.twice or o.answered > begun)
+            for o in self.of(key)
+        )
+
+    def missing(self) -> list[Operation]:
+        """What pages of an index tell of items that they did not show."""
+        found: list[Operation] = []
+        for each in self.missed:
+            read = each.read
+            begun, ended = read.called if read.since is None else read.since, read.answered or 0
+            if not (each.moves and self.has_moved(read.key, begun, ended, moves=True)):
+                found.append(read)
+        return found
 
     def of(self, key: KeyName) -> list[Operation]:
         return [operation for operation in self.operations if operation.key == key]

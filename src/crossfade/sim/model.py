@@ -24,11 +24,15 @@ Answer: TypeAlias = tuple[Literal["ok", "refused", "invalid", "odd"], Any]
 ActionName = Literal[
     "put", "bare", "create", "replace", "append", "append_if", "log", "add", "label", "mark", "unmark",
     "delete", "delete_if",
-    "check", "check_if", "check_absent", "get", "get_if",
+    "check", "check_if", "check_absent", "get", "get_if", "entry", "outside",
 ]  # fmt: skip
 # get_if: what a page with a filter shows of an item; it is there, and its n is `expected` or more.
+# entry: what an index shows of an item; outside: that the item is at no place of an index between two values of n.
 PUTS: Final[frozenset[ActionName]] = frozenset({"put", "bare", "create", "replace"})
-READING: Final[frozenset[ActionName]] = frozenset({"check", "check_if", "check_absent", "get", "get_if"})
+READING: Final[frozenset[ActionName]] = frozenset(
+    {"check", "check_if", "check_absent", "get", "get_if", "entry", "outside"}
+)
+STILL: Final[frozenset[ActionName]] = frozenset({"log", "label", "mark", "unmark"})  # these leave an item's n alone
 
 
 def item_of(key: tuple[str, str], state: State) -> Item | None:
@@ -57,6 +61,26 @@ def state_of(item: Item) -> State:
     return n, log, status
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an index has of items: those with an n, if it is by that, and `log` and `status` where it holds them."""
+
+    by_n: bool = True
+    log: bool = True
+    status: bool = True
+
+    def of(self, state: State) -> State:
+        """Return what it shows of an item."""
+        if state is None or (self.by_n and state[0] is None):
+            return None
+        n, log, status = state
+        n = n if self.by_n or (self.log and self.status) else None
+        return n, log if self.log else (), status if self.status else None
+
+
+WHOLE: Final = Held(by_n=False)
+
+
 def seen(item: Item | None) -> State:
     return None if item is None else state_of(item)
 
@@ -64,6 +88,8 @@ def seen(item: Item | None) -> State:
 @dataclass(frozen=True, slots=True)
 class Action:
     """One operation on one item. `expected` is the n that a condition asks for; `shows` is ReturnValues.
+
+    `held`: of an index; `inside`: the lowest and the highest n of the places that it is about.
 
     `only_tried`: an action of a transaction that was cancelled, which tells whether it would have been carried out.
     """
@@ -75,6 +101,8 @@ class Action:
     shows_on_failure: bool = False
     only_tried: bool = False
     is_eventual: bool = False
+    held: Held = WHOLE
+    inside: tuple[float, float] = (0, 0)
 
     @property
     def is_write(self) -> bool:
@@ -93,6 +121,11 @@ class Action:
         if name == "get_if":
             passes = state is not None and state[0] is not None and state[0] >= self.expected
             return ("ok", state if passes else None), state
+        if name == "entry":
+            return ("ok", self.held.of(state)), state
+        if name == "outside":
+            at = None if state is None else state[0]
+            return ("ok", at is not None and self.inside[0] <= at <= self.inside[1]), state
         if not self._allowed(state):
             return ("refused", state if self.shows_on_failure else None), state
         if name in READING:

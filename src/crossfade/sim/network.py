@@ -17,7 +17,7 @@ from crossfade.core.request.keys import is_strict
 from crossfade.core.request.names import WRITES
 from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome
 from crossfade.sim.faults import BATCHES, NEVER_LANDS, Fault, Faults
-from crossfade.sim.parts import parts_of
+from crossfade.sim.parts import Parts, parts_of
 from crossfade.sim.processes import Answered, Flight, Process, Task, Watcher
 from crossfade.sim.tables import Database
 
@@ -132,7 +132,9 @@ class Network:
     ) -> None:
         """Have a request carried out until `seconds` from now, whatever becomes of who sent it. `partly`: some entries
         of a batch are left undone."""
-        parts = parts_of(call.operation, call.request, self.random, partly=partly)
+        parts = Parts(call.request)
+        if self.database.takes(call.operation, call.request):
+            parts = parts_of(call.operation, call.request, self.random, partly=partly)
         replies: list[Reply] = []
 
         def lands() -> None:
@@ -200,7 +202,8 @@ def retried(task: Task, call: Call, answer: Answered) -> Answered:
         if value is not None:
             value = {**value, "ResponseMetadata": {**value["ResponseMetadata"], "RetryAttempts": 1}}
         elif write and isinstance(error, ServiceRejected):
-            error = UnknownOutcome(f"refused after an earlier attempt: {error}")
+            refused, error = error, UnknownOutcome(f"refused after an earlier attempt: {error}")
+            error.__cause__ = refused
         answer(value, error)
 
     return answered

@@ -14,15 +14,15 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
 from crossfade.core.stages import Order, Row
 from crossfade.errors import CrossfadeError
+from crossfade.sim.applications import Application
 from crossfade.sim.calls import Calls, shown
-from crossfade.sim.client import Client
 from crossfade.sim.history import KeyName, Operation, Repeated
 from crossfade.sim.model import Action, Answer
 
 # Where a token without a mark is taken for one of the target's order.
 PAGES_MAX: Final = 40  # of a few items: a walk that takes more goes in circles
 
-Successor = Callable[[Client], Client | None]
+Successor = Callable[[Application], Application | None]
 
 
 @dataclass(slots=True)
@@ -36,27 +36,29 @@ class Walk:
     left: list[KeyName]
     pause_seconds: float
     successor: Successor  # who asks for the next page, if anybody can
+    sort: str = "sk"  # what the sort key is called in a cursor
     begun: int = 0
     begun_at: float = 0.0
     since: int | None = None
     pages: int = 0
     times: dict[KeyName, int] = field(default_factory=dict[KeyName, int])  # how often an item was shown
 
-    def begin(self, client: Client) -> None:
+    def begin(self, client: Application) -> None:
         world = self.calls.world
         self.begun, self.begun_at = world.order(), world.now
         self.calls.history.begins(self.begun, self.begun_at)
         self.since = self._since(client)
         self._page(client)
 
-    def _since(self, client: Client) -> int | None:
+    def _since(self, client: Application) -> int | None:
         return self.calls.history.since(self.calls.oldest(client)) if self.action.is_eventual else None
 
-    def _page(self, client: Client) -> None:
+    def _page(self, client: Application) -> None:
         world = self.calls.world
         called, called_at = world.order(), world.now
         self.calls.history.begins(called, called_at)
         since = self._since(client)
+        window = called, called if since is None else since
 
         def read(key: KeyName, answer: Answer) -> None:
             operation = Operation(client.process.name, key, self.action, called, called_at, since=since)
@@ -68,7 +70,7 @@ class Walk:
             if reply is None:
                 return
             self.pages += 1
-            self._judge(reply, read)
+            self._judge(reply, read, window)
             last: Item | None = reply.get("LastEvaluatedKey")
             if last is None:
                 self._end(client)
@@ -81,7 +83,7 @@ class Walk:
         keys = self.left if self.operation == "Query" else list(self.calls.history.initial)
         self.calls.send(client, self.operation, dict(self.request), keys, told)
 
-    def _go_on(self, client: Client, given: Row) -> None:
+    def _go_on(self, client: Application, given: Row) -> None:
         following = self.successor(client)
         if following is None:
             return
@@ -91,10 +93,12 @@ class Walk:
             return  # a token that was kept for so long is worth nothing: docs/attach.md
         self._page(following)
 
-    def _judge(self, reply: Reply, read: Callable[[KeyName, Answer], None]) -> None:
+    def _judge(self, reply: Reply, read: Callable[[KeyName, Answer], None], window: tuple[int, int]) -> None:
+        """`window`: the places in the order of everything from which on the page was asked for, and may date."""
+        del window
         last: Item | None = reply.get("LastEvaluatedKey")
         found = shown(reply["Items"])
-        if (odd := self._odd(reply, found)) is not None:
+        if (odd := self._odd(reply, len(found))) is not None:
             read(self.left[0] if self.left else next(iter(self.calls.history.initial)), ("odd", odd))
         for key in found:
             self.times[key] = self.times.get(key, 0) + 1
@@ -107,29 +111,29 @@ class Walk:
         for key in covered:
             read(key, found.pop(key, ("ok", None)))
         for key, answer in found.items():
-            read(key, ("odd", f"the page shows an item out of its range: {answer}"))
+            # By an index, one that was put anew may be behind itself: that it was is looked at in the end.
+            again = "IndexName" in self.request and self.times[key] > 1
+            read(key, answer if again else ("odd", f"the page shows an item out of its range: {answer}"))
 
-    def _odd(self, reply: Reply, found: dict[KeyName, Answer]) -> str | None:
+    def _odd(self, reply: Reply, shown_items: int) -> str | None:
         """What no page of a plain table would be."""
         limit: int | None = self.request.get("Limit")
         if limit is not None and reply["ScannedCount"] > limit:
             return f"a page of {reply['ScannedCount']} items, of {limit} at most"
-        if reply["Count"] != len(found) or reply["ScannedCount"] < len(found):
-            return f"a page of {len(found)} items that counts {reply['Count']} of {reply['ScannedCount']}"
+        if reply["Count"] != shown_items or reply["ScannedCount"] < shown_items:
+            return f"a page of {shown_items} items that counts {reply['Count']} of {reply['ScannedCount']}"
         if self.pages > PAGES_MAX:
             return f"a {self.operation} that has not ended after {PAGES_MAX} pages"
         return None
 
     def _reaches(self, key: KeyName, last: Item) -> bool:
         """Whether a page that ended at `last` has looked at this key."""
-        end: str = last["sk"]["S"]
+        end: str = last[self.sort]["S"] if self.sort else key[1]
         return key[1] <= end if self.request["ScanIndexForward"] else key[1] >= end
 
-    def _end(self, client: Client) -> None:
+    def _end(self, client: Application) -> None:
         """The whole walk: what it has never shown was absent at some moment of it."""
-        if self.operation == "Query":
-            return
-        for key in self.calls.history.initial:
+        for key in self.calls.history.initial if self.operation == "Scan" else ():
             if key in self.times:
                 continue
             operation = Operation(client.process.name, key, self.action, self.begun, self.begun_at, since=self.since)
@@ -140,10 +144,10 @@ class Walk:
         self.calls.history.repeated += [Repeated(client.process.name, key, begun, ended) for key in repeated]
 
 
-def query_of(table: str, partition: str, *, forward: bool) -> Request:
+def query_of(table: str, partition: str, *, forward: bool, by: str = "pk") -> Request:
     return {
         "TableName": table,
-        "KeyConditionExpression": "pk = :pk",
+        "KeyConditionExpression": f"{by} = :pk",
         "ExpressionAttributeValues": {":pk": {"S": partition}},
         "ScanIndexForward": forward,
     }

@@ -25,6 +25,13 @@ class Process:
     cut_off_until: float = 0.0  # from the control table
     held: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
     in_flight: list[Flight] = field(default_factory=list["Flight"])
+    closing: dict[object, Callable[[], None]] = field(default_factory=dict[object, Callable[[], None]])
+    """What else ends with it."""
+
+    def close(self) -> None:
+        closing, self.closing = self.closing, {}
+        for close in closing.values():
+            close()
 
 
 @dataclass(slots=True)
@@ -39,6 +46,7 @@ class Task:
     kind: str  # caller, mirror, compare, agent, job
     keys: tuple[str, ...] = ()
     sent_twice: Callable[[], None] = lambda: None  # called when an SDK sends the caller's request a second time
+    through: Callable[[Task, Call, Answered], None] | None = None  # how its requests go, if not at once to the network
 
     @property
     def stage(self) -> str:

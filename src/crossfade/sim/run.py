@@ -7,13 +7,10 @@ whole history, closed by a read of what is there, must be that of one plain item
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-from crossfade.control.agent import Agent
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.gates import Evidence, findings
 from crossfade.control.record_items import from_item
@@ -25,28 +22,28 @@ from crossfade.core.effects import Call
 from crossfade.core.items import Item
 from crossfade.core.rules import Rules
 from crossfade.core.stages import LADDERS, Gate, Side, Stage
-from crossfade.core.tables.pair import Ledger, Pair, key_name
+from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError
-from crossfade.sim.calls import GET, Calls, key_of, label
+from crossfade.sim.applications import Application
+from crossfade.sim.calls import GET, Calls
 from crossfade.sim.checkers import Unequal, Violation, Waits, answers, differences
-from crossfade.sim.client import Client
 from crossfade.sim.faults import Fault, Faults
 from crossfade.sim.history import History, Operation
 from crossfade.sim.jobs import JobRun
+from crossfade.sim.joiner import Joiner
 from crossfade.sim.linearizability import TooLong
-from crossfade.sim.model import item_of, seen
+from crossfade.sim.model import seen
 from crossfade.sim.network import STALE_SECONDS_MAX
 from crossfade.sim.operator import Operator
-from crossfade.sim.outcome import Outcome, requests_in
+from crossfade.sim.outcome import Outcome
 from crossfade.sim.processes import Process, Task
-from crossfade.sim.scenario import Scenario, draw, migration
-from crossfade.sim.tables import Database
-from crossfade.sim.trace import Trace
+from crossfade.sim.scenario import Scenario, draw
+from crossfade.sim.setting import CONTROL_TABLE, Setting
+from crossfade.sim.trace import Trace, named
 from crossfade.sim.workload import Workload
 from crossfade.sim.world import EndlessWorld, World
 
-CONTROL_TABLE: Final = "crossfade"
 FAULTY_SECONDS_MAX: Final = 30.0  # after so long with faults, they end
 HEALED_SECONDS_MAX: Final = 600.0  # without faults, everything must come to rest well within this
 QUIET_POLLS: Final = 3
@@ -60,35 +57,37 @@ class Run:
 
     def __init__(self, seed: int, rules: Rules, strategy: str = "dual-write") -> None:
         random = Random(seed)  # noqa: S311 - chance, not secrets
-        self.scenario: Scenario = draw(random, rules, strategy)
+        more = Random(f"more of {seed}")  # noqa: S311
+        self.scenario: Scenario = draw(random, more, rules, strategy)
         self.strategy = strategy
         self.rows = LADDERS[strategy]
-        self.migration = migration(self.scenario.mapping)
-        made = self.migration
+        self.setting = setting = Setting(self.scenario)
+        self.migration = made = setting.migration
         ledger = Ledger(CONTROL_TABLE, made.name)
-        self.pair = Pair(made.source, made.target, made.compiled, rules, self.scenario.landing_seconds, ledger=ledger)
-        self.pair.index_keys.update({"source": (), "target": ()})  # nothing is asked about them
-        tables = (self.migration.source, self.migration.target)
-        keys = {table.name: table.key_names for table in tables}
-        self.database = Database(keys | {CONTROL_TABLE: ("migration", "record")})
+        self.pair = Pair(
+            made.source, made.target, made.compiled, rules, self.scenario.landing_seconds, ledger=ledger,
+            indexes=made.indexes,
+        )  # fmt: skip
+        self.database = setting.database()
         self.faults = Faults(self.scenario.rates, random)
         self.world = World(seed, self.database, self.faults, random, self.scenario.landing_seconds)
         self.control = Control(self.migration.name, self.migration.control_table)
         self.caller = Caller("simulator", "simulated", lambda: f"{self.world.now:.3f}")
         self.coordinator = Coordinator(self.control, self.caller, rules, quiet_days=0)
-        self.clients: list[Client] = []
+        self.clients: list[Application] = []
         self.operator_process = Process("operator")
         self.operator = Operator(self.coordinator, list(self.scenario.goals), self._run_job)
         self.history = History(dict(self.scenario.initial))
         stale_seconds = STALE_SECONDS_MAX if strategy == "copy-on-write" else FOREVER
         self.workload = Workload(
-            Calls(self.world, self.migration.source.name, self.history, stale_seconds), list(self.scenario.keys),
-            self.scenario.page_share, self.scenario.many_share, self.scenario.delete_share,
+            Calls(self.world, setting.table, self.history, stale_seconds), list(self.scenario.keys),
+            self.scenario.page_share, self.scenario.many_share, self.scenario.delete_share, more, self.scenario.index,
+            self.scenario.target_page_share,
         )  # fmt: skip
+        self.joiner = Joiner(self.world, setting, self.pair)
         self.waits = Waits(self.world, self.pair, self.rows)
         self.world.watchers += [self.waits, self]
         self.moves = 0
-        self._names: Counter[str] = Counter()
         self.violations: list[Violation] = []
 
     # --- watching
@@ -119,37 +118,12 @@ class Run:
 
     # --- who is there
 
-    def _client(self, kind: str, role: Role) -> Client:
-        self._names[kind] += 1
-        name = f"{kind}-{self._names[kind]}"
-        agent = Agent(
-            self.migration.name,
-            name,
-            lease_seconds=self.scenario.lease_seconds,
-            landing_seconds=self.scenario.landing_seconds,
-            role=role,
-            host="simulated",
-            pid=0,
-            fingerprint=self.migration.compiled.fingerprint,
-            rules=self.scenario.rules,
-            new_id=lambda: self._new_id(name),
-        )
-        pair = self.pair
-        if role is Role.APP and self.world.random.random() < self.scenario.target_share:
-            pair = replace(pair, view="target")
-        client = Client(self.world, pair, agent, name, self.scenario.poll_seconds, self.strategy)
-        self.clients.append(client)
-        return client
-
-    def _new_id(self, name: str) -> str:
-        self._names[name] += 1
-        return f"{name}.{self._names[name]}"
-
     def _start_application(self) -> None:
-        client = self._client("app", Role.APP)
+        client = self.joiner.application()
+        self.clients.append(client)
         self._trouble(client.process, self._start_application)
 
-    def _applications(self) -> list[Client]:
+    def _applications(self) -> list[Application]:
         return [client for client in self.clients if client.process.alive and client.agent.role is Role.APP]
 
     def _start_operator(self) -> None:
@@ -166,7 +140,8 @@ class Run:
         self.world.start(Task(self.operator_process, routine, "operate", ended, Scope(), "job"))
 
     def _run_job(self, job: Job, repair: bool) -> JobRun:
-        client = self._client(job.value, Role.BACKFILL if job is Job.BACKFILL else Role.VERIFY)
+        client = self.joiner.job(job)
+        self.clients.append(client)
         run = JobRun(client, self.caller, job, repair=repair, strategy=self.strategy)
         run.start()
         self._trouble(client.process, lambda: None)
@@ -219,6 +194,8 @@ class Run:
             self.violations.append(Violation("everything comes to rest", str(endless)))
         except TooLong:
             outcome.undecided = True
+        for client in self.clients:
+            client.process.close()
         outcome.operations = len(self.history.operations)
         outcome.moves = self.moves
         outcome.virtual_seconds = self.world.now
@@ -226,14 +203,10 @@ class Run:
         return outcome
 
     def _prepare(self) -> None:
-        source = self.database.tables[self.migration.source.name]
-        for key, state in self.scenario.initial.items():
-            item = item_of(key, state)
-            if item is not None:
-                source.items[source.key(item)] = item
+        self.setting.fill(self.database)
         self.faults.healed = True
         compiled = self.migration.compiled
-        plan = StartPlan(self.strategy, source.name, self.migration.target.name, compiled.fingerprint)
+        plan = StartPlan(self.strategy, self.migration.source.name, self.migration.target.name, compiled.fingerprint)
         started: list[object] = []
         start = self.coordinator.start(plan)
         task = Task(self.operator_process, start, "start", lambda value, _error: started.append(value), Scope(), "job")
@@ -298,13 +271,13 @@ class Run:
 
         def at_rest() -> bool:
             return not any(
-                client.process.in_flight or (client.process.alive and (client.process.held or client.agent.pending))
+                client.process.in_flight or (client.process.alive and (client.process.held or client.pending))
                 for client in self.clients
             )
 
         for _ in range(2):
             if not self.world.run(at_rest, HEALED_SECONDS_MAX):
-                busy = [client.process.name for client in self.clients if client.agent.pending]
+                busy = [client.process.name for client in self.clients if client.pending]
                 what = f"not drained after {HEALED_SECONDS_MAX} s: {', '.join(busy)}"
                 self._violate("everything comes to rest", what)
                 return
@@ -314,7 +287,7 @@ class Run:
     def _judge(self) -> None:
         place = self.world.order()
         for key in self.scenario.keys:
-            image = self._at_rest({"pk": {"S": key[0]}, "sk": {"S": key[1]}})
+            image = self.setting.told_of(self._at_rest(self.setting.source_key(key)))
             read = Operation("at rest", key, GET, place, self.world.now, place, self.world.now, together=True)
             read.answer = ("ok", seen(image))
             self.history.operations.append(read)
@@ -366,25 +339,6 @@ def run_seed(
     """Play one seed. `trace` is given lines for people, on the items in `keys` (None: everything)."""
     run = Run(seed, rules, strategy)
     if trace is not None:
-        there = {key_name(run.pair.key("target", key_of(key))): label(key) for key in run.scenario.keys}
-        run.world.watchers.append(Trace(run.world, trace, keys, lambda call: named(run.pair, there, call)))
+        labels = run.setting.labels()
+        run.world.watchers.append(Trace(run.world, trace, keys, lambda call: named(run.pair, labels, call)))
     return run.perform()
-
-
-def named(pair: Pair, there: Mapping[str, str], call: Call) -> tuple[str, ...]:
-    """The items that a call is about, by their source keys; `there`: the same by their target keys."""
-    if call.place == "control":
-        return ()
-    requests = requests_in(call.operation, call.request)
-    names: list[str] = []
-    for request in requests:
-        key: Item | None = request.get("Key") or request.get("Item")
-        if key is None:
-            continue
-        if request["TableName"] not in (pair.source.name, pair.target.name):
-            continue
-        if request["TableName"] == pair.source.name:
-            names.append(label((key["pk"]["S"], key["sk"]["S"])))
-        else:
-            names.append(there[key_name({name: key[name] for name in pair.target.key_names})])
-    return tuple(names)

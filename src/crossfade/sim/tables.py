@@ -7,91 +7,35 @@ Eventually consistent reads may be told to look at the recent past.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
-from zlib import crc32
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.evaluate.plain_table import WriteName, evaluate
-from crossfade.core.expressions import ExpressionError, bind, condition, key_condition
-from crossfade.core.items import Item, parse_number
+from crossfade.core.expressions import ExpressionError, bind, key_condition
+from crossfade.core.expressions.keys import names_of_key
+from crossfade.core.items import Item
 from crossfade.errors import ServiceRejected
-
-Key: TypeAlias = tuple[Any, ...]
+from crossfade.sim.indexes import SimIndex, attribute_kinds, described_indexes
+from crossfade.sim.table import Key, SimTable, invalid, value_key
+from crossfade.sim.table_pages import index_page, project, table_page
 
 TOKEN_SECONDS: Final = 600.0  # how long DynamoDB remembers a ClientRequestToken
-VERSIONS_KEPT: Final = 4  # how far back, in writes, an eventually consistent read can look
 TRANSACTION_ACTIONS_MAX: Final = 100
 BATCH_GET_MAX: Final = 100
 BATCH_WRITE_MAX: Final = 25
 
 
-def value_key(value: dict[str, Any]) -> Any:
-    """One hashable and sortable form of a key attribute: equal numbers are one key."""
-    kind, held = next(iter(value.items()))
-    return parse_number(held) if kind == "N" else held
-
-
-@dataclass(slots=True)
-class SimTable:
-    """One table. Items are replaced as wholes and never changed in place, so they may be shared freely."""
-
-    name: str
-    key_names: tuple[str, ...]
-    items: dict[Key, Item] = field(default_factory=dict[Key, Item])
-    versions: dict[Key, list[tuple[float, Item | None]]] = field(
-        default_factory=dict[Key, list[tuple[float, Item | None]]]
-    )
-
-    def key(self, item: Item) -> Key:
-        """Raises ServiceRejected where a key attribute is missing, as DynamoDB does."""
-        try:
-            return tuple([value_key(item[name]) for name in self.key_names])
-        except KeyError:
-            raise invalid("The provided key element does not match the schema") from None
-
-    def get(self, key: Key, as_of: float | None = None) -> Item | None:
-        """What is there now, or what was there at `as_of` (virtual seconds)."""
-        if as_of is None or key not in self.versions:
-            return self.items.get(key)
-        versions = self.versions[key]
-        for written, item in reversed(versions):
-            if written <= as_of:
-                return item
-        return versions[0][1]
-
-    def set(self, key: Key, item: Item | None, now: float) -> None:
-        before = self.items.get(key)
-        versions = self.versions.setdefault(key, [(0.0, before)])
-        versions.append((now, item))
-        if len(versions) > VERSIONS_KEPT:
-            del versions[0]
-        if item is None:
-            _ = self.items.pop(key, None)
-        else:
-            self.items[key] = item
-
-    def ordered(self, partition: Any = None) -> list[tuple[int, Key, Item]]:
-        """Every item, or those of a partition, in scan order: by the hash of its partition, then by sort key."""
-        found = [(key, item) for key, item in self.items.items() if partition is None or key[0] == partition]
-        return sorted(((partition_hash(key), key, item) for key, item in found), key=lambda row: (row[0], row[1]))
-
-
-def partition_hash(key: Key) -> int:
-    return crc32(str(key[0]).encode())
-
-
-def invalid(text: str) -> ServiceRejected:
-    return ServiceRejected("ValidationException", text)
-
-
 class Database:
     """Every table of one simulated world, on both sides and for the control plane."""
 
-    def __init__(self, tables: dict[str, tuple[str, ...]]) -> None:
-        """`tables`: the key attribute names of each table, partition first."""
+    def __init__(
+        self, tables: dict[str, tuple[str, ...]], indexes: Mapping[str, Sequence[SimIndex]] | None = None
+    ) -> None:
+        """`tables`: the key attribute names of each table, partition first; `indexes`: those that some of them have."""
         self.tables = {name: SimTable(name, keys) for name, keys in tables.items()}
+        for name, of_table in (indexes or {}).items():
+            self.tables[name].indexes.update({each.name: each for each in of_table})
         self._tokens: dict[str, tuple[float, Request, Reply]] = {}
         self._operations: dict[str, Callable[[Request, float, float | None], Reply]] = {
             "GetItem": self._get,
@@ -133,7 +77,10 @@ class Database:
         table = self.table(request["TableName"])
         kinds = ("HASH", "RANGE")
         schema = [{"AttributeName": n, "KeyType": kind} for n, kind in zip(table.key_names, kinds, strict=False)]
-        return {"Table": {"TableName": table.name, "TableStatus": "ACTIVE", "KeySchema": schema}}
+        told: Reply = {"TableName": table.name, "TableStatus": "ACTIVE", "KeySchema": schema}
+        told["TableArn"] = f"arn:aws:dynamodb:eu-central-1:111122223333:table/{table.name}"
+        told["AttributeDefinitions"] = list(attribute_kinds(table.key_names, table.indexes))
+        return {"Table": told | described_indexes(table.indexes, table.key_names)}
 
     def _nothing(self, _request: Request, _now: float, _as_of: float | None) -> Reply:
         return {}
@@ -159,46 +106,31 @@ class Database:
 
     def _query(self, request: Request, _now: float, as_of: float | None) -> Reply:
         table = self.table(request["TableName"])
+        index = table.index(request["IndexName"]) if "IndexName" in request else None
         bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
         try:
-            keyed = key_condition(request["KeyConditionExpression"], bindings)
+            names = names_of_key(table.key_names) if index is None else index.names
+            keyed = key_condition(request["KeyConditionExpression"], bindings, key_names=names)
         except ExpressionError as error:
             raise ServiceRejected(error.code, error.message) from None
+        if index is not None:
+            return index_page(table, index, keyed, request, as_of)
         partition = value_key(keyed.partition[1])
         rows = table.ordered(partition)
         rows = [row for row in rows if keyed.holds(row[2])]
         if request.get("ScanIndexForward") is False:
             rows.reverse()
-        return self._page(table, rows, request, None if request.get("ConsistentRead") else as_of)
+        return table_page(table, rows, request, None if request.get("ConsistentRead") else as_of)
 
     def _scan(self, request: Request, _now: float, as_of: float | None) -> Reply:
         table = self.table(request["TableName"])
+        if "IndexName" in request:
+            raise invalid("the simulated database scans no indexes")
         rows = table.ordered()
         total: int = request.get("TotalSegments", 1)
         if total > 1:
             rows = [row for row in rows if row[0] % total == request["Segment"]]
-        return self._page(table, rows, request, None if request.get("ConsistentRead") else as_of)
-
-    def _page(self, table: SimTable, rows: list[tuple[int, Key, Item]], request: Request, as_of: float | None) -> Reply:
-        """One page of rows in order, after ExclusiveStartKey; Limit counts what was looked at, before the filter."""
-        start: Item | None = request.get("ExclusiveStartKey")
-        if start is not None:
-            after = table.key(start)
-            position = (partition_hash(after), after)
-            if request.get("ScanIndexForward") is False:
-                rows = [row for row in rows if (row[0], row[1]) < position]
-            else:
-                rows = [row for row in rows if (row[0], row[1]) > position]
-        limit: int | None = request.get("Limit")
-        page = rows if limit is None else rows[:limit]
-        seen = [item for item in (table.get(key, as_of) for _, key, _ in page) if item is not None]
-        kept = [item for item in seen if filtered(item, request)]
-        reply: Reply = {"Count": len(kept), "ScannedCount": len(page)}
-        if request.get("Select") != "COUNT":
-            reply["Items"] = [project(item, request) for item in kept]
-        if limit is not None and len(page) == limit:
-            reply["LastEvaluatedKey"] = {name: page[-1][2][name] for name in table.key_names}
-        return reply
+        return table_page(table, rows, request, None if request.get("ConsistentRead") else as_of)
 
     def _batch_get(self, request: Request, _now: float, as_of: float | None) -> Reply:
         responses: dict[str, list[Item]] = {}
@@ -213,7 +145,15 @@ class Database:
             raise invalid("Too many items requested for the BatchGetItem call")
         return {"Responses": responses, "UnprocessedKeys": {}}
 
-    def _batch_write(self, request: Request, now: float, _as_of: float | None) -> Reply:
+    def takes(self, operation: str, request: Request) -> bool:
+        """Whether a batch of writes is one that is not refused as a whole."""
+        try:
+            return operation != "BatchWriteItem" or bool(self._changes(request))
+        except ServiceRejected:
+            return False
+
+    def _changes(self, request: Request) -> dict[tuple[str, Key], Item | None]:
+        """What a batch writes, by table and key. Raises ServiceRejected."""
         changes: dict[tuple[str, Key], Item | None] = {}
         for name, actions in request["RequestItems"].items():
             table = self.table(name)
@@ -225,7 +165,10 @@ class Database:
                 changes[name, key] = item
         if not 1 <= len(changes) <= BATCH_WRITE_MAX:
             raise invalid("Too many items requested for the BatchWriteItem call")
-        for (name, key), item in changes.items():
+        return changes
+
+    def _batch_write(self, request: Request, now: float, _as_of: float | None) -> Reply:
+        for (name, key), item in self._changes(request).items():
             self.tables[name].set(key, item, now)
         return {"UnprocessedItems": {}}
 
@@ -305,21 +248,3 @@ def cancelled(reasons: list[dict[str, Any]]) -> ServiceRejected:
     return ServiceRejected(
         code, text, {"Error": {"Code": code, "Message": text}, "Message": text, "CancellationReasons": reasons}
     )
-
-
-def filtered(item: Item, request: Request) -> bool:
-    text: str | None = request.get("FilterExpression")
-    if text is None:
-        return True
-    bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
-    return condition(text, bindings).holds(item)
-
-
-def project(item: Item, request: Request) -> Item:
-    """A copy of the item's root, with only what the request's projection names (root attributes alone)."""
-    text: str | None = request.get("ProjectionExpression")
-    if text is None:
-        return dict(item)
-    names: dict[str, str] = request.get("ExpressionAttributeNames", {})
-    wanted = [names.get(part.strip(), part.strip()) for part in text.split(",")]
-    return {name: item[name] for name in wanted if name in item}

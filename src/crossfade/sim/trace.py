@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from crossfade.core.effects import Call, Request
 from crossfade.core.items import AttributeValue, Item
+from crossfade.core.tables.pair import Pair, key_name
 from crossfade.errors import CrossfadeError
+from crossfade.sim.outcome import requests_in
 from crossfade.sim.processes import Task
 from crossfade.sim.world import World
 
@@ -117,3 +119,17 @@ def plain(value: AttributeValue) -> str:
     if kind == "M":
         return short(held)
     return str(held)
+
+
+def named(pair: Pair, labels: Mapping[tuple[str, str], str], call: Call) -> tuple[str, ...]:
+    """The items that a call is about. `labels`: by the table and the name of the key there."""
+    if call.place == "control":
+        return ()
+    names: list[str] = []
+    for request in requests_in(call.operation, call.request):
+        key: Item | None = request.get("Key") or request.get("Item")
+        table = request.get("TableName")
+        if key is not None and table in (pair.source.name, pair.target.name):
+            shape = pair.source if table == pair.source.name else pair.target
+            names.append(labels[shape.name, key_name({name: key[name] for name in shape.key_names})])
+    return tuple(names)

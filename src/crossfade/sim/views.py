@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
+from crossfade.core.pages.seals import PAGED
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.errors import ServiceRejected
 from crossfade.sim.model import ActionName
+from crossfade.sim.own_keys import BY_OLD_KEY, with_own_key, without_own_key
 
 OF_ANOTHER_FORM: Final[frozenset[ActionName]] = frozenset({"append", "append_if", "add", "label", "mark", "unmark"})
 
@@ -27,14 +29,16 @@ def has_same_form(pair: Pair) -> bool:
 
 
 def asked(pair: Pair, operation: str, request: Request) -> Request:
-    """Return the request as one of the target."""
+    """Return the request as one of the target; a page is asked for in its terms already."""
+    if operation in PAGED:
+        return request
     name = pair.target.name
     if operation.startswith("Transact"):
         actions = [{kind: of_target(pair, one) for kind, one in entry.items()} for entry in request["TransactItems"]]
         return {**request, "TransactItems": actions}
     if operation == "BatchGetItem":
         wanted: Request = request["RequestItems"][pair.source.name]
-        keys = [pair.callers_whole_key(key) for key in wanted["Keys"]]
+        keys = [whole_key(pair, key) for key in wanted["Keys"]]
         return {**request, "RequestItems": {name: {**wanted, "Keys": keys}}}
     if operation == "BatchWriteItem":
         entries: list[Request] = request["RequestItems"][pair.source.name]
@@ -45,9 +49,9 @@ def asked(pair: Pair, operation: str, request: Request) -> Request:
 def of_target(pair: Pair, request: Request) -> Request:
     there: Request = {**request, "TableName": pair.target.name}
     if "Key" in request:
-        there["Key"] = pair.callers_whole_key(request["Key"])
+        there["Key"] = whole_key(pair, request["Key"])
     if "Item" in request:
-        there["Item"] = pair.mapping.forward(request["Item"])
+        there["Item"] = forward(pair, request["Item"])
     if "ConditionExpression" in request:
         there["ConditionExpression"] = request["ConditionExpression"].replace("(pk)", f"({pair.target.partition_key})")
     if "#log" in request.get("ExpressionAttributeNames", {}):
@@ -58,15 +62,30 @@ def of_target(pair: Pair, request: Request) -> Request:
     return there
 
 
+def whole_key(pair: Pair, key: Item) -> Item:
+    """Return what is given of both tables' keys."""
+    return pair.callers_whole_key(with_own_key(pair.mapping, key))
+
+
+def forward(pair: Pair, item: Item) -> Item:
+    return pair.mapping.forward(with_own_key(pair.mapping, item))
+
+
+def backward(pair: Pair, item: Item) -> Item:
+    return without_own_key(pair.mapping, pair.mapping.backward(item))
+
+
 def entry_there(pair: Pair, entry: Request) -> Request:
     if "DeleteRequest" in entry:
-        return {"DeleteRequest": {"Key": pair.callers_whole_key(entry["DeleteRequest"]["Key"])}}
-    return {"PutRequest": {"Item": pair.mapping.forward(entry["PutRequest"]["Item"])}}
+        return {"DeleteRequest": {"Key": whole_key(pair, entry["DeleteRequest"]["Key"])}}
+    return {"PutRequest": {"Item": forward(pair, entry["PutRequest"]["Item"])}}
 
 
 def told(pair: Pair, request: Request, reply: Reply) -> Reply:
     """Return the answer as the source's."""
     here = seen(pair, reply)
+    if "Items" in here and request.get("IndexName", BY_OLD_KEY) == BY_OLD_KEY:
+        here["Items"] = [backward(pair, item) for item in here["Items"]]
     for name in ("Responses", "UnprocessedKeys", "UnprocessedItems"):
         of: list[Reply] | dict[str, Any] = here.get(name) or {}
         if isinstance(of, list):
@@ -82,18 +101,24 @@ def seen(pair: Pair, answer: Reply) -> Reply:
     for name in ("Item", "Attributes"):
         item: Item | None = here.get(name)
         if item is not None and item.keys() >= set(pair.target.key_names):
-            here[name] = pair.mapping.backward(item)
+            here[name] = backward(pair, item)
     return here
 
 
 def entries_here(pair: Pair, request: Request, of: list[Reply] | dict[str, list[Item]]) -> list[Any] | Request:
     """The items of a batch; or what was left undone of it, told by the target's own key."""
     if isinstance(of, list) and not any("PutRequest" in one or "DeleteRequest" in one for one in of):
-        return [pair.mapping.backward(item) for item in of]
+        return [backward(pair, item) for item in of]
     given: Any = request["RequestItems"][pair.source.name]
     left = {own_key(pair, entry) for entry in (of["Keys"] if isinstance(of, dict) else of)}
     if isinstance(of, dict):
-        return {"Keys": [key for key in given["Keys"] if own_key(pair, pair.mapping.forward_key(key)) in left]}
+        return {
+            "Keys": [
+                key
+                for key in given["Keys"]
+                if own_key(pair, pair.mapping.forward_key(with_own_key(pair.mapping, key))) in left
+            ]
+        }
     return [entry for entry in given if own_key(pair, entry_there(pair, entry)) in left]
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 from typing import Final
 
 from crossfade.core.effects import Request
+from crossfade.sim.applications import Application
 from crossfade.sim.calls import Calls
-from crossfade.sim.client import Client
 from crossfade.sim.history import KeyName, Operation
+from crossfade.sim.index_pages import IndexWalk, draw_asked
+from crossfade.sim.indexed import IndexPlan
 from crossfade.sim.model import Action, ActionName
 from crossfade.sim.pages import Walk, query_of, with_filter
-from crossfade.sim.views import can_ask
+from crossfade.sim.target_pages import target_query
+from crossfade.sim.views import can_ask, has_same_form
 
 HOT_KEY_CHANGES: Final = 0.2  # of the bursts
 UNDER_WAY_MAX: Final = 4  # calls of one process at once: an application has a few threads
@@ -62,22 +66,25 @@ class Workload:
     page_share: float
     many_share: float
     delete_share: float
+    more: Random
+    index: IndexPlan | None = None
+    target_page_share: float = 0.0
     tokens: int = 0
     hot: KeyName = ("", "")
     stopped: bool = False
-    living: Callable[[], list[Client]] = list
+    living: Callable[[], list[Application]] = list
 
     def __post_init__(self) -> None:
         self.hot = self.keys[0]
 
-    def _name(self, client: Client, mix: dict[ActionName, int]) -> ActionName:
+    def _name(self, client: Application, mix: dict[ActionName, int]) -> ActionName:
         """One of the mix that this client can ask for."""
         names: list[ActionName] = [name for name in mix if can_ask(client.pair, name)]
         weights = [mix[name] * (self.delete_share if name.startswith("delete") else 1.0) for name in names]
         (name,) = self.calls.world.random.choices(names, weights)
         return name
 
-    def begin(self, clients: Callable[[], list[Client]], pause_seconds: float) -> None:
+    def begin(self, clients: Callable[[], list[Application]], pause_seconds: float) -> None:
         """Let some or all of the clients become busy together, again and again from now on."""
         random = self.calls.world.random
         self.living = clients
@@ -89,7 +96,7 @@ class Workload:
 
         self.calls.world.after(random.uniform(0.0, pause_seconds), moment)
 
-    def burst(self, clients: list[Client]) -> None:
+    def burst(self, clients: list[Application]) -> None:
         """One to three calls of each within a few milliseconds, most on one key, which stays hot for a while."""
         random = self.calls.world.random
         if random.random() < HOT_KEY_CHANGES:
@@ -102,7 +109,7 @@ class Workload:
                 key = self.hot if random.random() < 0.8 else random.choice(self.keys)
                 self.calls.world.after(0.03 * random.random(), partial(self.call, client, key))
 
-    def part(self, clients: list[Client]) -> None:
+    def part(self, clients: list[Application]) -> None:
         """Each client deletes some items and looks for others: what one side alone has lost must not be found again."""
         random = self.calls.world.random
         for client in clients:
@@ -111,11 +118,11 @@ class Workload:
                 action = Action(random.choice(("delete", "get", "get")), f"t{self.tokens}")
                 self.calls.world.after(0.2 * random.random(), partial(self._act_if_able, client, key, action))
 
-    def _act_if_able(self, client: Client, key: KeyName, action: Action) -> None:
+    def _act_if_able(self, client: Application, key: KeyName, action: Action) -> None:
         if self._is_able(client):
             self.calls.single(client, key, action)
 
-    def _is_able(self, client: Client) -> bool:
+    def _is_able(self, client: Application) -> bool:
         """Whether this process can make one call more."""
         if self.stopped or client.left or not client.ready or not client.process.alive:
             return False
@@ -123,19 +130,23 @@ class Workload:
             return False
         return self.calls.under_way.get(client.process.name, 0) < UNDER_WAY_MAX
 
-    def call(self, client: Client, key: KeyName) -> None:
+    def call(self, client: Application, key: KeyName) -> None:
         if not self._is_able(client):
             return
         random = self.calls.world.random
         dice = random.random()
-        if dice < self.page_share and client.pair.view == "source":
+        if self.index is not None and self.more.random() < self.index.share:
+            self._walk_index(client, key, self.index)
+        elif dice < self.page_share and client.pair.view == "source":
             self._walk(client, key)
+        elif client.pair.view == "target" and self.more.random() < self.target_page_share:
+            self._walk_target(client, key)
         elif dice < self.page_share + self.many_share:
             self._several(client, key)
         else:
             self.calls.single(client, key, self.draw(client, key))
 
-    def draw(self, client: Client, key: KeyName) -> Action:
+    def draw(self, client: Application, key: KeyName) -> Action:
         random = self.calls.world.random
         name = self._name(client, MIX)
         self.tokens += 1
@@ -152,7 +163,7 @@ class Workload:
 
     # --- calls on several items
 
-    def _several(self, client: Client, key: KeyName) -> None:
+    def _several(self, client: Application, key: KeyName) -> None:
         random = self.calls.world.random
         others = [other for other in self.keys if other != key]
         keys = [key, *random.sample(others, min(len(others), random.choice((1, 1, 2))))]
@@ -169,7 +180,7 @@ class Workload:
             case _:
                 self.calls.batch_get(client, keys, eventual=random.random() < EVENTUAL)
 
-    def _action(self, client: Client, key: KeyName) -> Action:
+    def _action(self, client: Application, key: KeyName) -> Action:
         """One action of a transaction; all of them leave the same token."""
         random = self.calls.world.random
         name = self._name(client, ACTIONS)
@@ -181,7 +192,7 @@ class Workload:
         name: ActionName = "delete" if self.calls.world.random.random() < 0.3 * self.delete_share else "put"
         return Action(name, f"t{self.tokens}", self.tokens % 5)
 
-    def _transact(self, client: Client, asked: list[tuple[KeyName, Action]]) -> None:
+    def _transact(self, client: Application, asked: list[tuple[KeyName, Action]]) -> None:
         """One transaction; with a token of its own it is sent again, by whoever can, while nobody knows its outcome."""
         world = self.calls.world
         if world.random.random() >= OWN_TOKENS:
@@ -193,14 +204,16 @@ class Workload:
         first = self.calls.history.operations[begun : begun + len(asked)]
         world.after(world.random.uniform(*AGAIN_SECONDS), lambda: self._again(client, asked, token, first))
 
-    def _again(self, client: Client, asked: list[tuple[KeyName, Action]], token: str, first: list[Operation]) -> None:
+    def _again(
+        self, client: Application, asked: list[tuple[KeyName, Action]], token: str, first: list[Operation]
+    ) -> None:
         if any(operation.void or operation.answered is not None for operation in first):
             return
         able = self._successor(client)
         if able is not None:
             self.calls.transact_write(able, asked, token, first)
 
-    def _successor(self, client: Client) -> Client | None:
+    def _successor(self, client: Application) -> Application | None:
         """Return the client that goes on with what a process has begun: itself, or another."""
         random = self.calls.world.random
         able = [other for other in self.living() if self._is_able(other) and other.pair.view == client.pair.view]
@@ -208,7 +221,7 @@ class Workload:
             return client
         return random.choice(able) if able else None
 
-    def _walk(self, client: Client, key: KeyName) -> None:
+    def _walk(self, client: Application, key: KeyName) -> None:
         """A Query of the key's partition or a Scan of everything, to its end."""
         random = self.calls.world.random
         operation = "Query" if random.random() < 0.5 else "Scan"
@@ -228,3 +241,40 @@ class Workload:
             request = with_filter(request, action.expected)
         pause = random.choice((0.0, 0.0, 0.3, 2.0))
         Walk(self.calls, operation, request, action, list(left), pause, self._successor).begin(client)
+
+    def _walk_target(self, client: Application, key: KeyName) -> None:
+        """The same, by an application that speaks of the target."""
+        more, pair = self.more, client.pair
+        eventual, forward = more.random() < EVENTUAL, more.random() < 0.5
+        left, sort = self.keys, ""
+        request: Request = {"TableName": pair.target.name}
+        operation = "Query" if more.random() < 0.7 else "Scan"
+        if operation == "Query":
+            by_old_key = bool(pair.mapping.source_key_extras) and more.random() < 0.8
+            left, request = target_query(pair, self.keys, key, forward=forward, by_old_key=by_old_key)
+            sort = "sk" if by_old_key else pair.target.sort_key or ""
+            eventual = eventual or by_old_key
+        request["ConsistentRead"] = not eventual
+        if more.random() < 0.7:
+            request["Limit"] = more.choice((1, 1, 2, 3))
+        action = Action("get", is_eventual=eventual)
+        pause = more.choice((0.0, 0.0, 0.3, 2.0))
+        Walk(self.calls, operation, request, action, list(left), pause, self._successor, sort).begin(client)
+
+    def _walk_index(self, client: Application, key: KeyName, plan: IndexPlan) -> None:
+        """A Query of the index, to its end."""
+        more, pair = self.more, client.pair
+        if pair.view == "target" and not has_same_form(pair):
+            return  # there it is by texts
+        asked = draw_asked(more, plan, key, pair)
+        request: Request = {"TableName": pair.table(pair.view).name if pair.view == "target" else self.calls.table}
+        request |= asked.request()
+        eventual = not plan.is_local_of(pair) or more.random() < EVENTUAL
+        if not eventual:
+            request["ConsistentRead"] = True
+        if more.random() < 0.7:
+            request["Limit"] = more.choice((1, 1, 2, 3))
+        action = Action("entry", is_eventual=eventual, held=plan.held_of(pair.view))
+        left = [other for other in self.keys if asked.value_of(other) == asked.value]
+        pause = more.choice((0.0, 0.0, 0.3, 2.0))
+        IndexWalk(self.calls, "Query", request, action, left, pause, self._successor, asked=asked).begin(client)

@@ -150,7 +150,13 @@ class World:
 
     def _call(self, task: Task, call: Call, *, sdk: bool) -> None:
         task.scope.before(call)
-        self.network.send(task, call, self._resume(task, call), sdk=sdk)
+        self._send(task, call, self._resume(task, call), sdk=sdk)
+
+    def _send(self, task: Task, call: Call, answer: Answered, *, sdk: bool) -> None:
+        if task.through is None or call.place == "control":
+            self.network.send(task, call, answer, sdk=sdk)
+        else:
+            task.through(task, call, answer)
 
     def _resume(self, task: Task, call: Call | None) -> Answered:
         def answered(value: Any, error: CrossfadeError | None) -> None:
@@ -185,7 +191,7 @@ class World:
             return answered
 
         for i, call in enumerate(gather.calls):
-            self.network.send(task, call, answer(i), sdk=False)
+            self._send(task, call, answer(i), sdk=False)
 
     # --- what happens to processes --------------------------------------------------------------------------------
 
@@ -193,6 +199,7 @@ class World:
         """Kill the process: its tasks vanish, and what it had sent may still land."""
         process.alive = False
         process.held.clear()
+        process.close()
         self.note(process.name, "crash", {"in_flight": len(process.in_flight)})
         self.network.sender_died(process)
 

@@ -29,7 +29,8 @@ from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.errors import CrossfadeError, DatabaseError
 from crossfade.migration import Table
-from crossfade.sim.tables import Database, Key
+from crossfade.sim.table import Key
+from crossfade.sim.tables import Database
 from tests.cdc.shop import KEY, customer, order, order_key, product
 from tests.faults.freeze.brokers import TOPIC, Broker, Message
 from tests.faults.freeze.clock import Clock, Killed, virtual_time

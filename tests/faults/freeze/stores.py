@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from crossfade.core.items import Item
 from crossfade.core.stages import Side
-from crossfade.sim.tables import SimTable
+from crossfade.sim.table import SimTable
 from crossfade.switch import Read, Write
 from crossfade.tables import Table
 from tests.faults.freeze.wire import Wire

@@ -30,7 +30,8 @@ from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import CrossfadeError, DatabaseError, Held, NotPossibleInStage
 from crossfade.mapping import rename
 from crossfade.migration import Migration, Table
-from crossfade.sim.tables import Database, Key
+from crossfade.sim.table import Key
+from crossfade.sim.tables import Database
 from crossfade.switch import Mirror, Switch, TableMirror
 from crossfade.switch.keys import key_text
 from crossfade.switch.membership import Timing
