@@ -31,7 +31,7 @@ def database(*items: tuple[str, str], name: str = "orders") -> Database:
 
 
 def put(tables: Database, sk: str, n: str, now: float, name: str = "orders") -> None:
-    item = {"pk": {"S": "p"}, "sk": {"S": sk}, "n": {"N": n}, "log": {"L": []}, "more": {"S": "m"}}
+    item: Item = {"pk": {"S": "p"}, "sk": {"S": sk}, "n": {"N": n}, "log": {"L": []}, "more": {"S": "m"}}
     _ = tables.perform("PutItem", {"TableName": name, "Item": item}, now)
 
 
