@@ -92,7 +92,7 @@ def without_the_last(routine: Callable[..., Items]) -> Callable[..., Items]:
 
 def nothing_of_the_source(self: MergedIndexPage, places: list[Item]) -> Items:
     """What has not been copied is not shown."""
-    _: Any = yield from OF_SOURCE(self, places)
+    _ = yield from OF_SOURCE(self, places)
     return [None] * len(places)
 
 
@@ -113,7 +113,7 @@ def past_the_hooks(self: Sdk, _migration: str, _context: Any, task: Task, call: 
 
 
 MERGED = "crossfade.core.pages.merged_index.MergedIndex"
-OF_SOURCE: Any = MergedIndexPage._of_source  # pyright: ignore[reportPrivateUsage]
+OF_SOURCE: Callable[..., Items] = MergedIndexPage._of_source  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.parametrize(
