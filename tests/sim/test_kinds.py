@@ -13,8 +13,8 @@ import pytest
 from crossfade.aws.hooks import Hooks
 from crossfade.core.effects import Call
 from crossfade.core.items import Item
-from crossfade.core.pages.entries import of_entries
-from crossfade.core.pages.merged_index import MergedIndexPage
+from crossfade.core.pages.entries import Entries
+from crossfade.core.pages.index_query import MergedIndexPage
 from crossfade.core.plan import Planner
 from crossfade.core.rules import Rules
 from crossfade.sim import scenario
@@ -112,21 +112,22 @@ def past_the_hooks(self: Sdk, _migration: str, _context: Any, task: Task, call: 
     self._world.network.send(task, call, answer, sdk=False)  # pyright: ignore[reportPrivateUsage]
 
 
-MERGED = "crossfade.core.pages.merged_index.MergedIndex"
+PAGE = "crossfade.core.pages.index_query.MergedIndexPage"
+IMAGES = "crossfade.core.pages.entries.Entries.images"
 OF_SOURCE: Callable[..., Items] = MergedIndexPage._of_source  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.parametrize(
     ("kind", "strategy", "where", "fault"),
     [
-        ("index", "dual-write", "crossfade.core.pages.order.is_at_place", wherever_it_is),
-        ("index", "dual-write", "crossfade.core.pages.order.of_entries", without_the_last(of_entries)),
-        ("index", "copy-on-write", f"{MERGED}Page._of_source", nothing_of_the_source),
-        ("index", "copy-on-write", f"{MERGED}Page._of_target", all_of_the_target),
+        ("index", "dual-write", "crossfade.core.pages.one_side.is_at_place", wherever_it_is),
+        ("index", "dual-write", IMAGES, without_the_last(Entries.images)),
+        ("index", "copy-on-write", f"{PAGE}._of_source", nothing_of_the_source),
+        ("index", "copy-on-write", f"{PAGE}._of_target", all_of_the_target),
         ("index", "copy-on-write", "crossfade.core.pages.index.MergedIndex.same_place", wherever_it_is),
-        ("target", "dual-write", "crossfade.core.pages.order.of_entries", without_the_last(of_entries)),
-        ("own", "copy-on-write", "crossfade.core.pages.one_side.of_entries", without_the_last(of_entries)),
-        ("own", "copy-on-write", f"{MERGED}Page._of_source", nothing_of_the_source),
+        ("target", "dual-write", IMAGES, without_the_last(Entries.images)),
+        ("own", "copy-on-write", IMAGES, without_the_last(Entries.images)),
+        ("own", "copy-on-write", f"{PAGE}._of_source", nothing_of_the_source),
         ("chain", "dual-write", "crossfade.sim.sdk.Sdk.own", past_the_hooks),
         ("chain", "copy-on-write", "crossfade.sim.sdk.Sdk.own", past_the_hooks),
     ],

@@ -106,7 +106,7 @@ class Sdk:
             self.chain.provide_client_params(params, context)
             self._tokens += 1
             _ = params.setdefault("ClientRequestToken", f"{self._process.name}-{self._tokens}")
-        self.chain.before_parameter_build(params, context)
+        self.chain.before_parameter_build(params, model, context)
         wire: dict[str, Any] = {"body": encoded(params), "url": "", "context": context}
         short = await self.chain.before_call(model, wire, context)
         if short is not None:
@@ -124,7 +124,7 @@ class Sdk:
 
     async def _sent(self, operation: str, wire: dict[str, Any], context: dict[str, Any]) -> tuple[ShortAnswer, Reply]:
         """The answer to a request, after one attempt or two."""
-        self.chain.request_created(SimpleNamespace(context=context))
+        self.chain.request_created(SimpleNamespace(context=context), operation)
         sender, scope = SENDER.get(), Attempts(self.chain, operation, context)
         task = Task(self._process, nothing(), sender.name, ignored, scope, sender.kind, sender.keys, sender.sent_twice)
         call = Call("source", operation, from_wire(wire["body"]))
@@ -167,7 +167,7 @@ class Attempts(Scope):
         del call
         try:
             had_no_answer(self._chain, self._operation, self._context, ReadTimeoutError(endpoint_url="first attempt"))
-            self._chain.request_created(SimpleNamespace(context=self._context))
+            self._chain.request_created(SimpleNamespace(context=self._context), self._operation)
         except Exception as error:
             self.stopped = error
             raise UnknownOutcome(str(error)) from error
