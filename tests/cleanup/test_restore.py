@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.restore import Restored, aim_at, run_restore
 from crossfade.cleanup.steps import SnapshotDamaged, Step
 from crossfade.cleanup.storage import Folder
+from crossfade.control.records import Lease, Role
+from crossfade.control.starting import RESTORES, StartPlan, start
 from crossfade.control.store import Control
 from crossfade.core.items import Item
 from crossfade.errors import ConfigurationError, NotPossibleInStage
@@ -30,7 +33,7 @@ def scene(dynamodb: Database, tmp_path: Path) -> Retired:
 
 def restore(scene: Retired, table: str) -> Restored:
     client = scene.setting.client
-    ledger = Ledger(Control(f"restore#{table}", scene.setting.migration.control_table), scene.caller, os.getpid())
+    ledger = Ledger(Control(RESTORES + table, scene.setting.migration.control_table), scene.caller, os.getpid())
     aim = aim_at(read_manifests(export_folder(Folder(scene.folder))), table, described(client, table))
     clients: Any = {"source": client, "target": client, "control": client}
     return run_restore(aim, ledger, clients, service=no_service, workers=2, connect=connect)
@@ -95,6 +98,7 @@ def test_an_export_of_the_services_own_needs_a_table(scene: Retired) -> None:
     scene.up_to(Step.SNAPSHOT)
     folder = scene.export()
     (folder / "table.json").unlink()
+    (folder / "table.md5").unlink()
     (folder / "manifest-summary.checksum").unlink()
     with pytest.raises(ConfigurationError, match="does not say how to make one"):
         _ = restore(scene, f"made-{scene.source}")
@@ -108,11 +112,58 @@ def test_a_damaged_snapshot_is_not_restored_as_if_it_were_whole(scene: Retired) 
     victim = min((scene.export() / "data").iterdir())
     kept = victim.read_bytes()
     _ = victim.write_bytes(kept[:-30])
-    with pytest.raises(SnapshotDamaged, match=victim.name):
+    with pytest.raises(SnapshotDamaged, match=victim.name) as caught:
         _ = restore(scene, f"made-{scene.source}")
+    assert "nothing was written to the table" in str(caught.value)
+    assert "another copy of the snapshot" in caught.value.next_step
+    assert f"made-{scene.source}" not in table_names(scene.setting.client)
     _ = victim.write_bytes(kept)
     restored = restore(scene, f"made-{scene.source}")
     assert (restored.status, restored.resumed) == ("equal", True)
+
+
+def test_a_truncated_snapshot_is_noticed_before_an_empty_table_is_written_to(scene: Retired) -> None:
+    """Every file that is not whole is named, and the table stays as it was."""
+    scene.up_to(Step.SNAPSHOT)
+    name = f"empty-{scene.source}"
+    create_table(scene.setting.client, name, KEY)
+    first, second, *_ = sorted((scene.export() / "data").iterdir())
+    _ = first.write_bytes(first.read_bytes()[:-9])
+    second.unlink()
+    with pytest.raises(SnapshotDamaged) as caught:
+        _ = restore(scene, name)
+    assert first.name in str(caught.value)
+    assert second.name in str(caught.value)
+    assert items_of(scene, name) == []
+
+
+def test_a_damaged_definition_stops_no_restore_into_a_table_that_is_there(scene: Retired) -> None:
+    """Without a table it is named, with what to do; made by hand, the table is filled."""
+    scene.up_to(Step.SNAPSHOT)
+    name = f"made-{scene.source}"
+    _ = (scene.export() / "table.json").write_text("{}")
+    with pytest.raises(SnapshotDamaged, match=r"table\.json: its MD5 .* does not say how to make") as caught:
+        _ = restore(scene, name)
+    assert caught.value.next_step.startswith("make it, empty")
+    create_table(scene.setting.client, name, KEY)
+    assert restore(scene, name).status == "equal"
+
+
+def test_a_completed_migration_does_not_stand_in_the_way_of_one_on_the_restored_table(scene: Retired) -> None:
+    """Before the old table is deleted it does, and while an application is attached with it."""
+    setting, caller = scene.setting, scene.caller
+    control = replace(setting.control, migration="anew")
+    plan = StartPlan("dual-write", scene.source, f"{scene.source}-3", "f")
+    with pytest.raises(NotPossibleInStage, match="retire its old table first"):
+        _ = setting.run(start(control, caller, plan))
+    scene.up_to(Step.DELETE, quiet_days=0, confirm=scene.source)
+    assert restore(scene, scene.source).status == "equal"
+    lease = Lease("app-1", Role.APP, "web-3", 7, "f", 1, 99, 0.0, 0.0, 0, "")
+    _ = setting.client.put_item(**setting.control.put(lease))
+    with pytest.raises(NotPossibleInStage, match="app-1 on web-3 is attached with migration"):
+        _ = setting.run(start(control, caller, plan))
+    _ = setting.run(setting.control.remove("client#app-1"))
+    assert setting.run(start(control, caller, plan)).stage == "off"
 
 
 def test_several_snapshots_in_one_folder_must_be_told_apart(scene: Retired) -> None:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import shlex
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from crossfade.cleanup.connections import CHANGING
+from crossfade.cli.jobs import Progressing
+from crossfade.cli.restore import OnScreen
+from crossfade.cli.screen import Screen
 from crossfade.control.record_items import to_item
 from crossfade.control.records import Lease, Role
 from tests.cli.conftest import ITEMS, Shell
@@ -102,3 +109,48 @@ def test_a_damaged_snapshot_is_status_1(at_stage: Callable[[str], Shell], tmp_pa
     said = shell("cleanup", "--execute", status=1).output
     assert f"damaged: data/{victim.name}: is truncated" in said
     assert "--step snapshot --again --execute" in said
+
+
+def test_a_snapshot_goes_on_where_it_was_begun_and_nowhere_else(at_stage: Callable[[str], Shell]) -> None:
+    """A `--to` that could be none is refused with the plan; one that is another than the begun one as well."""
+    shell = complete(at_stage)
+    _ = shell("cleanup", "--execute")
+    for wrong in ("s3:///x", str(shell.file)):
+        for words in ((), ("--execute",)):
+            assert "  next: " in shell("cleanup", "--to", wrong, *words, status=2).stderr
+    assert f"--to backups/{shell.tables['source']}" in shell("cleanup").output
+    _ = shell("cleanup", "--step", "snapshot", "--to", "here", "--execute")
+    record = {"migration": {"S": shell.mark}, "record": {"S": "cleanup#snapshot"}}
+    names, values = {"#done": "done"}, {":no": {"BOOL": False}}
+    update = {"UpdateExpression": "SET #done = :no", "ExpressionAttributeNames": names}
+    _ = shell.client.update_item(
+        TableName=shell.tables["control"], Key=record, ExpressionAttributeValues=values, **update
+    )
+    for words in ((), ("--execute",)):
+        said = shell("cleanup", "--step", "snapshot", "--to", "there", *words, status=1).stderr
+        assert f"was begun in {shell.folder}/here " in said
+        assert "crossfade cleanup --step snapshot --again --to there --execute" in said
+    said = shell("cleanup").output
+    assert f"It goes on in {shell.folder}/here" in said
+    assert "Next: crossfade cleanup --step snapshot --execute\n" in said
+    _ = shell("cleanup", "--step", "snapshot", "--to", "here", "--execute")
+    said = shell("cleanup", "--to", "there", "--execute", status=1).stderr
+    assert f"the snapshot is in {shell.folder}/here, not in {shell.folder}/there" in said
+    assert not (shell.folder / "there").exists()
+
+
+def test_a_wait_for_a_table_tells_what_it_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """At once, again after some seconds, and when something else is seen; a stop ends it."""
+    now, stop = [0.0], threading.Event()
+    shown = Progressing(OnScreen(Screen()), stop, lambda: now[0])
+    facts = {"table": "orders", "seen": "index by-day is UPDATING", "waited_seconds": 3.0, "seconds_max": 1800.0}
+    for seconds in (0.0, 1.0, 12.0):
+        now[0] = seconds
+        shown.note(CHANGING, facts)
+    shown.note(CHANGING, {**facts, "seen": "the table is UPDATING"})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert "for 30 min 00 s at most: orders: index by-day is UPDATING" in lines[0]
+    stop.set()
+    with pytest.raises(KeyboardInterrupt):
+        shown.note(CHANGING, facts)

@@ -22,6 +22,7 @@ from crossfade.migration import Migration, Table
 T = TypeVar("T")
 
 WORKERS: Final = 8
+CHANGING: Final = "table_changing"  # the note of a look at a table that the service has not done with
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,10 @@ class Patience:
     showing: int = 120
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-    async def look_again(self) -> None:
+    async def look_again(self, observer: Observer, table: str, seen: str, look: int, looks_max: int) -> None:
+        """Sleep until the next look, and tell what is waited for: `seen` is what the last of them has shown."""
+        waited, most = look * self.look_seconds, looks_max * self.look_seconds
+        observer.note(CHANGING, {"table": table, "seen": seen, "waited_seconds": waited, "seconds_max": most})
         await self.sleep(self.look_seconds)
 
 
@@ -116,7 +120,7 @@ class Hands:
     async def active_table(self, place: Place) -> dict[str, Any]:
         """The description, once neither the table nor an index of it is changing. Raises ConfigurationError."""
         changing: list[str] = []
-        for _ in range(self.patience.changing):
+        for look in range(self.patience.changing):
             found = await self.description(place)
             indexes: list[dict[str, Any]] = [] if found is None else found.get("GlobalSecondaryIndexes", [])
             states = {"the table": "not there"} if found is None else {"the table": found["TableStatus"]}
@@ -124,11 +128,15 @@ class Hands:
             changing = [f"{name} is {state}" for name, state in states.items() if state != "ACTIVE"]
             if found is not None and not changing:
                 return found
-            await self.patience.look_again()
+            await self.look_again(place, ", ".join(changing), look, self.patience.changing)
         raise ConfigurationError(
             f"{self._table(place)} did not become active: {', '.join(changing)}",
             next_step="the same command again goes on waiting; what DescribeTable says of the table may tell why",
         )
+
+    async def look_again(self, place: Place, seen: str, look: int, looks_max: int) -> None:
+        """Wait for the next look at a table, and tell for what."""
+        await self.patience.look_again(self.observer, self._table(place), seen, look, looks_max)
 
     def _table(self, place: Place) -> str:
         return self.pair.source.name if place == "source" else self.pair.target.name

@@ -3,7 +3,7 @@
     AWSDynamoDB/ID/manifest-summary.json, .md5, .checksum    one JSON object; its MD5 in base64
     AWSDynamoDB/ID/manifest-files.json, .md5, .checksum      a line a data file: itemCount, md5Checksum, etag, name
     AWSDynamoDB/ID/data/NAME.json.gz                         a line an item: {"Item": {...}} in DynamoDB's JSON
-    AWSDynamoDB/ID/table.json                                ours: the table's schema, for restore
+    AWSDynamoDB/ID/table.json, .md5                          ours: the table's definition, for restore
     AWSDynamoDB/ID/_started                                  empty
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html calls the checksum files
@@ -31,6 +31,7 @@ FILES: Final = "manifest-files"
 CHECKSUMS: Final = (".md5", ".checksum")
 STARTED: Final = "_started"
 TABLE: Final = "table.json"
+TABLE_CHECKSUM: Final = "table.md5"
 VERSION: Final = "2020-06-30"
 
 
@@ -144,13 +145,34 @@ def read_manifests(place: Place) -> Snapshot:
     return Snapshot(place, summary, files)
 
 
+def write_table(place: Place, document: Mapping[str, Any]) -> None:
+    """Write our definition of the table, and its checksum, beside the data."""
+    body = json.dumps(document, indent=1).encode()
+    place.write(TABLE, body)
+    place.write(TABLE_CHECKSUM, md5_of(body).encode())
+
+
 def read_table(place: Place) -> dict[str, Any] | None:
-    """Our description of the table beside the data; None where there is none (an export of the service's own)."""
+    """Return our definition of the table; None where there never was one (an export of the service's own).
+
+    Raises SnapshotDamaged where it is not what was written.
+    """
+    checksum = _optional(place, TABLE_CHECKSUM)
+    body = _optional(place, TABLE)
+    if body is None:
+        if checksum is None:
+            return None
+        raise SnapshotDamaged(TABLE, "is missing")
+    if checksum is not None and checksum.decode("ascii", "replace").strip() != md5_of(body):
+        raise SnapshotDamaged(TABLE, f"its MD5 is {md5_of(body)}, and {TABLE_CHECKSUM} says another")
+    return _json(TABLE, body)
+
+
+def _optional(place: Place, name: str) -> bytes | None:
     try:
-        body = read_whole(place, TABLE)
+        return read_whole(place, name)
     except SnapshotDamaged:
         return None
-    return _json(TABLE, body)
 
 
 def read_whole(place: Place, name: str) -> bytes:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from crossfade.cleanup.comparison import Comparison, ReadBack
-from crossfade.cleanup.export_format import Snapshot
+from crossfade.cleanup.definition import Definition, try_definition
+from crossfade.cleanup.export_format import TABLE, Snapshot
 from crossfade.cleanup.outcome import Outcome
 from crossfade.cleanup.read_back import read_back
 from crossfade.cleanup.snapshot_steps import AGAIN, Scene, damage_of, expiry_of, table_id_of
@@ -66,11 +67,12 @@ async def delete_old_table(scene: Scene) -> Outcome:
                 f"{name} is another table than the one that the snapshot is of: it was made anew since"
             )
         _refuse_protected(name, description)
+        definition = await _definition(scene, description)
         found = await _last_look(scene, description)
         if not found.complete:
             return Outcome(scene.step, "stopped", ("the snapshot is not read to the end; nothing was deleted",))
-        if not found.good:
-            return Outcome(scene.step, "failed", (*damage_of(found), "nothing was deleted"), AGAIN)
+        if damage := damage_of(found, definition):
+            return Outcome(scene.step, "failed", (*damage, "nothing was deleted"), AGAIN)
     held = await scene.begin({"table": name})
     await hands.run(scene.ledger.note(held, {"sure": "yes", "place": scene.records[Step.SNAPSHOT].fact("place")}))
     await _delete(scene)
@@ -85,7 +87,7 @@ async def delete_old_table(scene: Scene) -> Outcome:
 
 async def _delete(scene: Scene) -> None:
     hands, name = scene.hands, scene.hands.pair.source.name
-    for _ in range(hands.patience.changing):
+    for look in range(hands.patience.changing):
         description = await hands.description("source")
         if description is None:
             return
@@ -95,7 +97,7 @@ async def _delete(scene: Scene) -> None:
             except ServiceRejected as error:
                 if error.code not in ("ResourceNotFoundException", "ResourceInUseException"):
                     raise
-        await hands.patience.look_again()
+        await hands.look_again("source", "the table is DELETING", look, hands.patience.changing)
     raise ConfigurationError(f"{name} is still being deleted", next_step="the same command again looks at it")
 
 
@@ -127,6 +129,18 @@ async def _last_look(scene: Scene, description: Mapping[str, Any]) -> ReadBack:
         raise NotPossibleInStage(
             f"the snapshot is whole, but not the one that was verified: digest {found.digest}, and"
             f" {verified.fact('digest')} was recorded",
+            next_step="crossfade cleanup --step read-back --again --execute",
+        )
+    return found
+
+
+async def _definition(scene: Scene, description: Mapping[str, Any]) -> Definition:
+    """Try the definition once more. Raises NotPossibleInStage where it is sound, but not the one that was tried."""
+    snapshot, tried = await scene.snapshot(), scene.records[Step.READ_BACK].fact("definition")
+    found = await asyncio.to_thread(try_definition, snapshot.place, None if tried else description)
+    if tried and not found.fault and found.digest != tried:
+        raise NotPossibleInStage(
+            f"{TABLE} beside the snapshot is not the one that was read back: it was changed since",
             next_step="crossfade cleanup --step read-back --again --execute",
         )
     return found

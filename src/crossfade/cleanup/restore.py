@@ -11,17 +11,20 @@ import asyncio
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from crossfade.cleanup.comparison import Comparison, ReadBack
 from crossfade.cleanup.connections import WORKERS, Hands, lone_pair
 from crossfade.cleanup.data_files import DataFileReader
-from crossfade.cleanup.export_format import DataFile, Snapshot, read_table
+from crossfade.cleanup.definition import sound_table
+from crossfade.cleanup.export_format import DataFile, Snapshot
 from crossfade.cleanup.ledger import Held, Ledger, Part, StepRecord
 from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.read_back import read_back
+from crossfade.cleanup.steps import SnapshotDamaged
 from crossfade.cleanup.table import create_request, key_of
 from crossfade.control.starting import ensure_table
 from crossfade.core.items import Item
@@ -40,6 +43,10 @@ from crossfade.jobs.progress import Progress
 from crossfade.migration import Table
 
 STEP: Final = "restore"
+MAKE_IT: Final = "make it, empty, with the key and the indexes that you want; then the same command again"
+ANOTHER_COPY: Final = (
+    "take what is wrong from another copy of the snapshot, or restore another snapshot; then the same command again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +68,27 @@ class Restored:
     compared: ReadBack | None
 
 
+@contextmanager
+def another_copy() -> Generator[None, None, None]:
+    """What is damaged is wanted from another copy: the table that it was made of may be gone."""
+    try:
+        yield
+    except SnapshotDamaged as error:
+        raise SnapshotDamaged(error.file, error.reason, next_step=ANOTHER_COPY) from error
+
+
 def aim_at(snapshot: Snapshot, table: str, description: Mapping[str, Any] | None) -> Aim:
-    """`description` is the table's, or None where there is none. Raises ConfigurationError. Reads `table.json`."""
-    document = read_table(snapshot.place)
+    """`description` is the table's, or None where there is none. Raises ConfigurationError, SnapshotDamaged.
+
+    Reads `table.json`. A table that is there is filled even where that is damaged: nothing is made of it then.
+    """
+    try:
+        document = sound_table(snapshot.place)
+    except SnapshotDamaged as error:
+        if description is None:
+            raise SnapshotDamaged(error.file, f"{error.reason}, so that it does not say how to make {table}",
+                                  next_step=MAKE_IT) from error  # fmt: skip
+        document = None
     if description is not None:
         key = key_of(description)
         wanted = None if document is None else key_of(document["CreateTable"])
@@ -76,7 +101,7 @@ def aim_at(snapshot: Snapshot, table: str, description: Mapping[str, Any] | None
     if document is None:
         raise ConfigurationError(
             f"there is no table {table}, and an export of the service's own does not say how to make one",
-            next_step="make it, empty, with the key and the indexes that you want; then the same command again",
+            next_step=MAKE_IT,
         )
     return Aim(snapshot, document, table, key_of(document["CreateTable"]), creates=True)
 
@@ -111,8 +136,17 @@ def run_restore(
 
 
 async def restore(crew: Crew, ledger: Ledger, aim: Aim) -> Restored:
-    """Load and compare. The crew's hands hold the table as both sides. Raises NotPossibleInStage, SnapshotDamaged."""
+    """Check the files, load them and compare. The crew's hands hold the table as both sides.
+
+    Raises NotPossibleInStage, SnapshotDamaged. Until every file was seen to be whole the table is not touched.
+    """
     held = await _begin(crew.hands, ledger, aim)
+    if not held.record.fact("checked"):
+        checked = await _check_files(crew, aim.snapshot)
+        if not checked.complete:
+            return Restored("stopped", 0, held.resumed, checked)
+        await crew.hands.run(ledger.note(held, {"checked": checked.digest}))
+    await _make_table(crew.hands, ledger, held, aim)
     files = aim.snapshot.files
     before = await crew.hands.run(ledger.parts(held))
     tasks = [_FileTask(crew, ledger, held, before.get(n), n, aim.snapshot) for n in spread_order(max(1, len(files)))
@@ -120,7 +154,8 @@ async def restore(crew: Crew, ledger: Ledger, aim: Aim) -> Restored:
     crew.phase, crew.parts_total, crew.items_total = "loading", len(tasks), aim.snapshot.items
     crew.parts_done = sum(task.part.done for task in tasks)
     crew.meter.add(sum(task.part.counts.get("items", 0) for task in tasks))
-    await crew.work_off([task for task in tasks if not task.part.done])
+    with another_copy():
+        await crew.work_off([task for task in tasks if not task.part.done])
     items = sum(task.part.counts.get("items", 0) for task in tasks)
     if any(not task.part.done for task in tasks):
         return Restored("stopped", items, held.resumed, None)
@@ -144,19 +179,37 @@ async def _begin(hands: Hands, ledger: Ledger, aim: Aim) -> Held:
     ours = found is not None and not found.done and found.fact("snapshot") == token
     if description is not None and not await _is_empty(hands):
         _refuse_unless_ours(aim.table, description, found if ours else None)
-    same_table = description is not None and found is not None and found.fact("table_id") == _id_of(description)
+    same_table = found is not None and found.fact("table_id") == ("" if description is None else _id_of(description))
     facts = {"snapshot": token, "table": aim.table, "place": aim.snapshot.place.text}
-    held = await hands.run(ledger.begin(STEP, facts, again=not (ours and same_table)))
-    if description is None:
-        assert aim.document is not None  # noqa: S101 - or it would not have been aimed at
+    return await hands.run(ledger.begin(STEP, facts, again=not (ours and same_table)))
+
+
+async def _check_files(crew: Crew, snapshot: Snapshot) -> ReadBack:
+    """Read every file. Raises SnapshotDamaged, which names those that are not whole."""
+    looking = Crew(crew.hands, crew.name, "checking", crew.stop, Pace(None))
+    found = await read_back(looking, snapshot, Comparison(None))
+    if found.damaged:
+        first, *more = found.damaged
+        file, _, reason = first.partition(": ")
+        also = "".join(f"; {each}" for each in more)
+        raise SnapshotDamaged(file, f"{reason}{also}: nothing was written to the table", next_step=ANOTHER_COPY)
+    return found
+
+
+async def _make_table(hands: Hands, ledger: Ledger, held: Held, aim: Aim) -> None:
+    """Make the table unless it is there, and record which one it is."""
+    if await hands.description("target") is None:
+        if aim.document is None:
+            raise NotPossibleInStage(f"there is no table {aim.table} any more", next_step=MAKE_IT)
         try:
             _ = await hands.ask("target", "CreateTable", create_request(aim.document, aim.table))
         except ServiceRejected as error:
             if error.code != "ResourceInUseException":
-                raise
+                raise NotPossibleInStage(
+                    f"DynamoDB does not make the table: {error.code}: {error.text}", next_step=MAKE_IT
+                ) from error
     description = await hands.active_table("target")
     await hands.run(ledger.note(held, {"table_id": _id_of(description)}))
-    return held
 
 
 def _refuse_unless_ours(table: str, description: Mapping[str, Any], record: StepRecord | None) -> None:

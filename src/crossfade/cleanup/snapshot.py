@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from crossfade.cleanup.data_files import DataFileWriter
-from crossfade.cleanup.export_format import STARTED, TABLE, DataFile, data_file_name, write_manifests
+from crossfade.cleanup.export_format import STARTED, DataFile, data_file_name, write_manifests, write_table
 from crossfade.cleanup.ledger import Held, Ledger, Part
 from crossfade.cleanup.part_workers import Crew
 from crossfade.cleanup.storage import Place
@@ -57,7 +57,7 @@ async def take_snapshot(
     The segments are those of the step's record. `table` is written beside the data, `summary` into the manifest.
     """
     await asyncio.to_thread(place.write, STARTED, b"")
-    await asyncio.to_thread(place.write, TABLE, json.dumps(table, indent=1).encode())
+    await asyncio.to_thread(write_table, place, table)
     total = int(held.record.fact("segments"))
     before = await crew.hands.run(ledger.parts(held))
     tasks = [_SegmentTask(crew, ledger, held, place, sizes, before.get(n), n, total) for n in spread_order(total)]

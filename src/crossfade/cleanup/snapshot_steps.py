@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any
 
 from crossfade.cleanup.comparison import Comparison, ReadBack
 from crossfade.cleanup.connections import Hands
+from crossfade.cleanup.definition import Definition, fault_of, try_definition
 from crossfade.cleanup.export import await_export, begin_export, can_export
-from crossfade.cleanup.export_format import EXPORTS, TABLE, Snapshot, new_export_id, read_manifests
+from crossfade.cleanup.export_format import (
+    EXPORTS,
+    STARTED,
+    Snapshot,
+    new_export_id,
+    read_manifests,
+    write_table,
+)
 from crossfade.cleanup.ledger import Held, Ledger, StepRecord
 from crossfade.cleanup.outcome import Outcome
 from crossfade.cleanup.part_workers import Crew
@@ -61,17 +69,26 @@ async def snapshot_old_table(scene: Scene, place_text: str, sizes: SnapshotSizes
     before = scene.records.get(Step.SNAPSHOT)
     going_on = before is not None and not before.done and not scene.again
     if before is not None and not place_text:  # a new folder, where the former one is
-        place_text = before.fact("place").partition(f"/{EXPORTS}/")[0]
-    if not place_text and not going_on:
+        place_text = begun_place(before)
+    if not place_text:
         raise ConfigurationError(
             "where shall the snapshot be?", next_step="add --to FOLDER, or --to s3://bucket/prefix"
         )
+    document = document_of(description, await expiry_of(hands))
+    if fault := fault_of(document):
+        raise NotPossibleInStage(
+            f"{hands.pair.source.name} could not be made again from what DynamoDB says of it: {fault}"
+        )
     facts: dict[str, str] = {}
-    if not going_on:
+    if before is not None and going_on:
+        refuse_other_begun(before, place_text, sizes.segments)
+    else:
         root = scene.place(place_text)
         exports = isinstance(root, Bucket) and await hands.run(can_export(hands.pair.source.name))
         export_id = new_export_id(scene.clock(), uuid.uuid4().hex)
         folder = root if exports else root.below(EXPORTS).below(export_id)
+        if not exports:  # before anything is recorded: a place that takes no file is not begun
+            await asyncio.to_thread(folder.write, STARTED, b"")
         facts = {
             "by": "export" if exports else "scan",
             "place": folder.text,
@@ -81,7 +98,6 @@ async def snapshot_old_table(scene: Scene, place_text: str, sizes: SnapshotSizes
     held = await scene.begin(facts)
     if held.record.fact("table_id") != table_id_of(description):
         raise NotPossibleInStage("this is not the table that the snapshot was begun of", next_step=AGAIN)
-    document = document_of(description, await expiry_of(hands))
     scene.crew.items_total = int(description.get("ItemCount", 0))
     if held.record.fact("by") == "export":
         return await _export(scene, held, description, document)
@@ -109,7 +125,11 @@ async def _export(scene: Scene, held: Held, description: Mapping[str, Any], docu
     assert isinstance(place, Bucket)  # noqa: S101 - an export goes nowhere else
     arn = record.fact("export_arn")
     if not arn:
-        arn = await hands.run(begin_export(str(description["TableArn"]), place, record.run))
+        try:
+            arn = await hands.run(begin_export(str(description["TableArn"]), place, record.run))
+        except NotPossibleInStage as error:  # the next command begins anew, wherever it is told to
+            await hands.run(scene.ledger.note(held, {"failed": error.message}))
+            raise
         await hands.run(scene.ledger.note(held, {"export_arn": arn}))
     scene.crew.phase = "exporting"
     done = await await_export(scene.crew, arn, place)
@@ -120,33 +140,64 @@ async def _export(scene: Scene, held: Held, description: Mapping[str, Any], docu
         await hands.run(scene.ledger.note(held, {"failed": failed}))
         step = f"correct that, then begin another one: crossfade cleanup --step snapshot --to {place.text} --execute"
         return Outcome(scene.step, "failed", (failed, arn), step)
-    await asyncio.to_thread(done.place.write, TABLE, json_bytes(document))
+    await asyncio.to_thread(write_table, done.place, document)
     snapshot = await asyncio.to_thread(read_manifests, done.place)
     await hands.run(scene.ledger.finish(held, {"place": done.place.text, "items": str(snapshot.items)}))
     return Outcome(scene.step, "done", (f"{snapshot.items:,} items in {done.place.text}, by the service's export",))
 
 
+def begun_place(record: StepRecord) -> str:
+    """Return where a snapshot was begun, as it was typed for `--to`."""
+    place = record.fact("place")
+    root, separator, _ = place.rpartition(f"/{EXPORTS}/")
+    return root if separator else place
+
+
+def refuse_other_begun(record: StepRecord, place_text: str, segments: int | None) -> None:
+    """Raises NotPossibleInStage where a snapshot that was begun is to go on otherwise than it was begun."""
+    begun = begun_place(record)
+    if place_text and place_of(place_text, lambda: None).text != begun:
+        raise NotPossibleInStage(
+            f"the snapshot was begun in {begun} ({record.started_at}, by {record.who}), and does not go on in"
+            f" {place_text}: nothing was written there",
+            next_step="to go on where it is: crossfade cleanup --step snapshot --execute; to begin anew:"
+            f" crossfade cleanup --step snapshot --again --to {quote(place_text)} --execute",
+        )
+    if segments is not None and record.fact("segments") != str(segments):
+        raise NotPossibleInStage(
+            f"the snapshot was begun with {record.fact('segments')} segments, and does not go on with {segments}",
+            next_step="to go on as it is: crossfade cleanup --step snapshot --execute; to begin anew:"
+            f" crossfade cleanup --step snapshot --again --to {quote(begun)} --segments {segments} --execute",
+        )
+
+
 async def read_snapshot_back(scene: Scene) -> Outcome:
-    """Done only when every file is whole and the table holds the same, item by item."""
+    """Done only when every file is whole, the definition too, and the table holds the same, item by item."""
     snapshot = await scene.snapshot()
+    definition = await asyncio.to_thread(try_definition, snapshot.place, await scene.hands.table("source"))
     at = str(scene.clock().timestamp())
     held = await scene.begin({"at": at})
     compared = Comparison("source", await expiry_of(scene.hands), float(held.record.fact("at")))
     found = await read_back(scene.crew, snapshot, compared, Keeping(scene.ledger, held))
     if not found.complete:
         return Outcome(scene.step, "stopped", (f"{scene.crew.parts_done} of {scene.crew.parts_total} parts are read",))
-    if not found.good:
-        await scene.hands.run(scene.ledger.note(held, {"failed": "; ".join(damage_of(found))}))
-        return Outcome(scene.step, "failed", damage_of(found), AGAIN)
+    damage = damage_of(found, definition)
+    if damage:
+        await scene.hands.run(scene.ledger.note(held, {"failed": "; ".join(damage)}))
+        return Outcome(scene.step, "failed", damage, AGAIN)
     facts = {"digest": found.digest, "items": str(found.items), "expired": str(found.expired)}
+    facts["definition"] = definition.digest
     await scene.hands.run(scene.ledger.finish(held, facts))
     expired = f", {found.expired:,} of them past their TTL" if found.expired else ""
     said = f"{found.items:,} items in {found.files:,} files are whole and equal to the table's{expired}"
-    return Outcome(scene.step, "done", (said, f"digest {found.digest}"))
+    return Outcome(scene.step, "done", (said, f"makes a table with {definition.says}", f"digest {found.digest}"))
 
 
-def damage_of(found: ReadBack) -> tuple[str, ...]:
+def damage_of(found: ReadBack, definition: Definition | None = None) -> tuple[str, ...]:
+    """Say what is wrong with a snapshot, a line each; none where nothing is."""
     said = tuple(f"damaged: {each}" for each in found.damaged)
+    if definition is not None and definition.fault:
+        said = (f"damaged: {definition.fault}", *said)
     if found.differences:
         said += (f"{found.differences:,} items differ between the snapshot and the table", *found.samples)
     return said
@@ -166,10 +217,6 @@ async def expiry_of(hands: Hands) -> str:
 
 def table_id_of(description: Mapping[str, Any]) -> str:
     return str(description.get("TableId") or description.get("CreationDateTime"))
-
-
-def json_bytes(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, indent=1).encode()
 
 
 def _service_time(moment: datetime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from crossfade.errors import CrossfadeError
 
@@ -55,14 +56,16 @@ STEPS: dict[Step, Row] = {
 }
 
 
+ANOTHER_SNAPSHOT: Final = (
+    "this snapshot cannot be relied on; while the table is there, make another one:"
+    " crossfade cleanup --step snapshot --again --execute"
+)
+
+
 class SnapshotDamaged(CrossfadeError):
     """A snapshot is not whole: `file` is what is wrong, named as in the snapshot."""
 
-    def __init__(self, file: str, reason: str) -> None:
-        super().__init__(
-            f"{file}: {reason}",
-            next_step="this snapshot cannot be relied on; while the table is there, make another one:"
-            " crossfade cleanup --step snapshot --again --execute",
-        )
+    def __init__(self, file: str, reason: str, *, next_step: str = ANOTHER_SNAPSHOT) -> None:
+        super().__init__(f"{file}: {reason}", next_step=next_step)
         self.file = file
         self.reason = reason

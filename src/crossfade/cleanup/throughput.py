@@ -49,11 +49,12 @@ async def lower_throughput(hands: Hands, *, on_demand: bool) -> str:
     change = wanted_change(description, on_demand=on_demand)
     if change is not None:
         _ = await hands.ask("source", "UpdateTable", change)
-    for _ in range(hands.patience.showing):
+    for look in range(hands.patience.showing):
         description = await hands.active_table("source")
         if wanted_change(description, on_demand=on_demand) is None:
             return figures(description)
-        await hands.patience.look_again()
+        seen = f"the change is accepted, and not shown: {figures(description)}"
+        await hands.look_again("source", seen, look, hands.patience.showing)
     raise ConfigurationError(
         f"DynamoDB has accepted the change of {description['TableName']}, and goes on showing {figures(description)}",
         next_step="see whether auto scaling raises it again, and end that; then the same command, or --on-demand",

@@ -11,29 +11,32 @@ from typing import Any
 import click
 from rich.text import Text
 
-from crossfade.aws.clients import endpoint_and_region
-from crossfade.cleanup.export import can_export
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
 from crossfade.cleanup.run import QUIET_DAYS, CleanupOptions, run_step
 from crossfade.cleanup.snapshot import SnapshotSizes
-from crossfade.cleanup.steps import STEPS, Step
-from crossfade.cleanup.storage import S3_SCHEME
+from crossfade.cleanup.steps import Step
 from crossfade.cleanup.survey import CleanupView, Condition, StepView, look_at_cleanup
-from crossfade.cleanup.usage import WITHOUT, is_elsewhere
+from crossfade.cleanup.usage import WITHOUT
+from crossfade.cli.cleanup_plan import (
+    CLOUDWATCH,
+    command_of,
+    is_unmeasured,
+    plan_of,
+    refuse_other_place,
+    unmeasured,
+)
 from crossfade.cli.connect import service_client
 from crossfade.cli.jobs import stoppable
 from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
 from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where
 from crossfade.cli.outcome import DONE, NOT_YET
-from crossfade.cli.plans import UNCHANGED, Plan, label_grid, show_plan
-from crossfade.cli.plans import Step as PlanStep
-from crossfade.cli.screen import Screen, counted
+from crossfade.cli.plans import UNCHANGED, label_grid, show_plan
+from crossfade.cli.screen import Screen
 from crossfade.control.waiting import Waited, silent_clients
 from crossfade.errors import ConfigurationError
 
 NAMES = [step.value for step in Step]
-CLOUDWATCH = "cloudwatch"
 ROW_NAMES = ("tombstones", "groups", "marks", "parts")  # of a migration of rows alone; it has `stamps` as well
 OF_TABLES = (
     "to",
@@ -160,6 +163,7 @@ def cleanup(
             view = look(opened, options, silent=opened.run(silent_clients(opened.control)))
         show(opened, view, step, options)
         return
+    refuse_other_place(view, step, options)
     if step is Step.DELETE and not confirm and screen.can_ask:
         options = replace(options, confirm=typed(opened.migration.source.name))
     with stoppable(opened) as (stop, shown):
@@ -191,18 +195,6 @@ def service_of(opened: OpenedTables, service: str) -> Any:
     return client
 
 
-def is_unmeasured(opened: OpenedTables, cloudwatch: Any) -> bool:
-    """Whether the tables are at no address of AWS, and CloudWatch is."""
-    endpoints = (str(client.meta.endpoint_url) for client in (opened.clients["source"], cloudwatch))
-    return [is_elsewhere(endpoint) for endpoint in endpoints] == [True, False]
-
-
-def unmeasured(opened: OpenedTables) -> str:
-    return (
-        f"CloudWatch knows nothing of the tables at {endpoint_and_region(opened.clients['source'])}, and is not asked"
-    )
-
-
 def typed(table: str) -> str:
     answer: str = click.prompt(f"This deletes a table. Type its name ({table})", default="", show_default=False)
     return answer.strip()
@@ -223,6 +215,7 @@ def show(opened: OpenedTables, view: CleanupView, step: Step | None, options: Cl
         screen.document({"executed": False, **as_json(opened, view, None)})
         return
     chosen = view.view(step)
+    refuse_other_place(view, step, options)
     show_plan(opened, plan_of(opened, view, chosen, options))
     show_conditions(opened, chosen.conditions)
     closed = not chosen.is_open
@@ -230,7 +223,7 @@ def show(opened: OpenedTables, view: CleanupView, step: Step | None, options: Cl
     if chosen.waits_for_clients:
         vain = "Nothing was changed. --execute waits until each client has shown that it is alive, or counts as gone."
     screen.say(vain if closed else UNCHANGED)
-    screen.say(f"Next: {opened.command(command_of(opened, step, options))}" if not closed else "")
+    screen.say(f"Next: {opened.command(command_of(opened, view, step, options))}" if not closed else "")
     screen.document({"executed": False, **as_json(opened, view, chosen)})
     if closed:
         raise click.exceptions.Exit(NOT_YET)
@@ -252,69 +245,6 @@ def told(view: StepView) -> dict[str, str]:
     return {name: facts[name] for name in names if facts.get(name)}
 
 
-def plan_of(opened: OpenedTables, view: CleanupView, chosen: StepView, options: CleanupOptions) -> Plan:
-    row = STEPS[chosen.step]
-    return Plan(
-        f"The step {chosen.step}",
-        (PlanStep(chosen.step.value, row.does),),
-        row.way_back,
-        tuple(remarks_of(opened, view, chosen.step, options)),
-    )
-
-
-def remarks_of(opened: OpenedTables, view: CleanupView, step: Step, options: CleanupOptions) -> list[str]:
-    source = opened.migration.source.name
-    remarks: list[str] = []
-    if step is Step.SNAPSHOT:
-        remarks.append(f"It goes to {options.place}." if options.place else "Say where to: --to FOLDER or s3://...")
-        remarks.append(how_it_is_read(opened, options))
-    if step is Step.READ_BACK:
-        remarks.append(
-            "Every item of the old table is read twice (see --rate); do it before its throughput is lowered."
-        )
-    if step is Step.THROUGHPUT:
-        remarks.append(
-            "Auto scaling, where it is on, raises it again: aws application-autoscaling deregister-scalable-target"
-            f" --service-namespace dynamodb --resource-id table/{source} --scalable-dimension"
-            " dynamodb:table:ReadCapacityUnits (and WriteCapacityUnits; each index likewise)."
-        )
-    if step is Step.QUIET and needs_no_metrics(opened, options):
-        remarks.append(f"{unmeasured(opened)}: --no-metrics.")
-    if step is Step.QUIET and not options.metrics:
-        remarks.append("Without metrics reads cannot be seen; writes only by comparing table and snapshot at the end.")
-    if step is Step.STAMPS and view.attached:
-        remarks.append(
-            f"Attached and stamping what is written: {counted(view.attached, 'application')}. Detach first, or run this"
-            " step again afterwards."
-        )
-    if step in (Step.QUIET, Step.DELETE) and view.attached:
-        remarks.append(
-            f"Attached: {counted(view.attached, 'application')}. What is attached asks {source} for the wording of"
-            " errors, which counts as use; detach it first."
-        )
-    if step is Step.DELETE:
-        remarks.append(f"There is no way back but the snapshot. The name must be given: --confirm {source}.")
-    return remarks
-
-
-def how_it_is_read(opened: OpenedTables, options: CleanupOptions) -> str:
-    """Asks the service where it matters, and changes nothing."""
-    source = opened.migration.source.name
-    scanned = "Every item is read once, strongly consistent (see --rate)"
-    if not options.place.startswith(S3_SCHEME):
-        return f"{scanned}; to S3, and with point-in-time recovery on, the service exports the table itself."
-    if opened.run(can_export(source)):
-        return (
-            "Point-in-time recovery is on, so the service exports the table itself, in ten minutes or more: that takes"
-            " none of its capacity, and is charged by size."
-        )
-    return (
-        f"{scanned}. With point-in-time recovery on, the service would export the table itself: aws dynamodb"
-        f" update-continuous-backups --table-name {source} --point-in-time-recovery-specification"
-        " PointInTimeRecoveryEnabled=true"
-    )
-
-
 def show_conditions(opened: OpenedTables, conditions: tuple[Condition, ...]) -> None:
     grid = label_grid(indent=5)
     for condition in conditions:
@@ -325,22 +255,6 @@ def show_conditions(opened: OpenedTables, conditions: tuple[Condition, ...]) -> 
             _ = text.append(f"\n-> {opened.command(condition.next_step)}", "cyan")
         grid.add_row("", Text("needs"), text)
     opened.screen.show(grid)
-
-
-def needs_no_metrics(opened: OpenedTables, options: CleanupOptions) -> bool:
-    """Whether that option is missing."""
-    region = opened.migration.source.region
-    return options.metrics and is_unmeasured(opened, service_client(opened.where, CLOUDWATCH, region))
-
-
-def command_of(opened: OpenedTables, step: Step, options: CleanupOptions) -> str:
-    more = {
-        Step.SNAPSHOT: f" --to {options.place or 'PLACE'}",
-        Step.DELETE: f" --confirm {opened.migration.source.name}",
-    }
-    if step is Step.QUIET and (not options.metrics or needs_no_metrics(opened, options)):
-        more[step] = " --no-metrics"
-    return f"crossfade cleanup --step {step} --execute{more.get(step, '')}"
 
 
 def as_json(opened: OpenedTables, view: CleanupView, chosen: StepView | None) -> dict[str, Any]:

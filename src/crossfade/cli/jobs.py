@@ -14,6 +14,7 @@ import click
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
+from crossfade.cleanup.connections import CHANGING
 from crossfade.cli.moving import Waiting
 from crossfade.cli.outcome import COULD_NOT_RUN, INTERRUPTED
 from crossfade.cli.screen import HasScreen, counted, duration
@@ -32,7 +33,7 @@ class Progressing:
         self._opened = opened
         self._stop = stop
         self._clock = clock
-        self._waiting = Waiting(opened)
+        self._waiting = Waiting(opened, clock)
         self._shown_at = float("-inf")
         self._phase: str = ""
         self._bar: Bar | None = None
@@ -54,8 +55,8 @@ class Progressing:
             self._bar.stop()
 
     def note(self, name: str, facts: dict[str, Any]) -> None:
-        if name == "waiting" and self._stop.is_set():
-            raise KeyboardInterrupt  # before the job has begun there is nothing to finish
+        if name in ("waiting", CHANGING) and self._stop.is_set():
+            raise KeyboardInterrupt  # there is nothing to finish
         self._waiting.note(name, facts)
 
     def progress(self, now: Progress) -> None:

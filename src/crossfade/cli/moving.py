@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar, cast
 import click
 from rich.status import Status
 
+from crossfade.cleanup.connections import CHANGING
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.survey import look_at_cleanup
 from crossfade.cli.opened import Opened, OpenedRows
@@ -59,6 +60,8 @@ class Waiting:
         screen = self._opened.screen
         if name == "waiting":
             self._waiting(facts)
+        elif name == CHANGING:
+            self._changing(facts)
         elif name == "moved":
             told = [f"epoch {facts['epoch']}"]
             told += ["by force"] if facts.get("forced") else []
@@ -86,6 +89,14 @@ class Waiting:
             self._opened.screen.say(f"  {head}")
             for line in lines:
                 self._opened.screen.say(f"      {line}")
+
+    def _changing(self, facts: dict[str, Any]) -> None:
+        """A table that the service is still changing, by `crossfade.cleanup.connections`."""
+        seen, now = f"{facts['table']}: {facts['seen']}", self._clock()
+        if [seen] != self._said or now - self._said_at >= SAY_AGAIN_SECONDS:
+            self._said, self._said_at = [seen], now
+            waited, most = duration(facts["waited_seconds"]), duration(facts["seconds_max"])
+            self._opened.screen.say(f"  waiting since {waited}, for {most} at most: {seen}  (Ctrl-C is safe)")
 
 
 def client_line(client: dict[str, Any]) -> str:

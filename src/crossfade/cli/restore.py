@@ -11,7 +11,7 @@ import click
 from crossfade.aws.own_calls import call
 from crossfade.cleanup.export_format import export_folder, read_manifests
 from crossfade.cleanup.ledger import Ledger
-from crossfade.cleanup.restore import Aim, Restored, aim_at, run_restore
+from crossfade.cleanup.restore import Aim, Restored, aim_at, another_copy, run_restore
 from crossfade.cleanup.snapshot_steps import damage_of
 from crossfade.cleanup.storage import place_of
 from crossfade.cleanup.table import summary_of
@@ -21,6 +21,7 @@ from crossfade.cli.options import Where, with_database, with_execute, with_json
 from crossfade.cli.outcome import DONE, NOT_YET
 from crossfade.cli.plans import UNCHANGED
 from crossfade.cli.screen import Screen, counted
+from crossfade.control.starting import RESTORES
 from crossfade.control.store import TABLE_DEFAULT, Control
 from crossfade.errors import ServiceRejected
 from crossfade.jobs.session import here
@@ -72,14 +73,15 @@ def restore(
     """
     client = connect(where, control_table, workers=workers)
     place = export_folder(place_of(snapshot, lambda: service_client(where, "s3")))
-    found = read_manifests(place)
+    with another_copy():
+        found = read_manifests(place)
     aim = aim_at(found, table, description_of(client, table))
     show(screen, aim)
     if not execute:
         screen.say(UNCHANGED)
         screen.document({"executed": False, "table": table, "creates": aim.creates, "items": found.items})
         return
-    ledger = Ledger(Control(f"restore#{table}", control_table), here(), os.getpid())
+    ledger = Ledger(Control(f"{RESTORES}{table}", control_table), here(), os.getpid())
     with stoppable(OnScreen(screen)) as (stop, shown):
         restored = run_restore(
             aim,

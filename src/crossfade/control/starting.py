@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from crossfade.control.calls import ask
 from crossfade.control.carrying import NO_CARRIER
 from crossfade.control.freezing import shared
-from crossfade.control.records import PARTITION_KEY, SORT_KEY, JournalEntry, State
+from crossfade.control.records import PARTITION_KEY, SORT_KEY, JournalEntry, Role, State
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Note, Request, Routine, Sleep, Stamp
 from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError, NotPossibleInStage, NotStarted, ServiceRejected
 
+RETIRED: Final = "cleanup#delete"  # the record of the step that deletes the old table (crossfade.cleanup)
+RESTORES: Final = "restore#"  # before a table's name: the migration that a restore into it is recorded as
+RESTORED: Final = "cleanup#restore"  # and its record
 LOOK_SECONDS: Final = 0.5
 LOOKS_MAX: Final = 240  # two minutes; the service makes an empty table in some ten seconds
 
@@ -91,16 +94,45 @@ def start(control: Control, caller: Caller, plan: StartPlan) -> Routine[State]:
 def check_others(control: Control, plan: StartPlan) -> Routine[None]:
     """NotPossibleInStage where another migration uses one of the tables: its mirrors would be written past this one.
 
-    A chain is fine: the target of a migration that is complete may be the source of the next.
+    A chain is fine: the target of a migration that is complete may be the source of the next. So is the source of one
+    whose old table was deleted: what has that name now is another table, as one that was restored from its snapshot.
     """
     for name, state in sorted((yield from control.others()).items()):
         shared = {plan.source, plan.target} & {state.source, state.target}
-        if not shared or (state.stage is Stage.COMPLETE and shared == {state.target} == {plan.source}):
+        if state.stage is Stage.COMPLETE:
+            shared -= {state.target} & {plan.source}
+            if state.source in shared and (yield from _is_let_go(control, name, state)):
+                shared -= {state.source}
+        if not shared:
             continue
+        step = f"complete migration {name} first, or cancel it; only then can its target be moved on"
+        if state.stage is Stage.COMPLETE:
+            step = (
+                f"retire its old table first (crossfade cleanup, with the file of migration {name}): what is then made"
+                " anew under its name is another table"
+            )
         raise NotPossibleInStage(
             f"table {', '.join(sorted(shared))} is also a table of migration {name}, which is in stage {state.stage}",
-            next_step=f"complete migration {name} first, or cancel it; only then can its target be moved on",
+            next_step=step,
         )
+
+
+def _is_let_go(control: Control, migration: str, state: State) -> Routine[bool]:
+    """Whether the old table of a complete migration is gone, or was made anew, and nobody is attached who would send
+    elsewhere what is meant for the table that has its name now. NotPossibleInStage where somebody is."""
+    before = replace(control, migration=migration)
+    records = yield from before.items(RETIRED)
+    records += yield from replace(control, migration=RESTORES + state.source).items(RESTORED)
+    if not any(record["done"] == {"BOOL": True} for record in records):
+        return False
+    attached = [lease for lease in (yield from before.leases()) if lease.role is Role.APP]
+    if attached:
+        raise NotPossibleInStage(
+            f"{attached[0].client} on {attached[0].host} is attached with migration {migration}, which is complete:"
+            f" what it sends to {state.source} goes to {state.target}",
+            next_step=f"take migration {migration} out of the applications; then the same command",
+        )
+    return True
 
 
 def forget_old_tokens(table: str) -> Routine[None]:
