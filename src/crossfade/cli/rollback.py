@@ -7,8 +7,9 @@ import click
 from crossfade.cli.moving import carry_out, coordinator, gates_beside, look, report
 from crossfade.cli.opened import open_migration, strangeness
 from crossfade.cli.options import StageName, Where, quoted, with_execute, with_json, with_where
+from crossfade.cli.outcome import NOT_YET
 from crossfade.cli.planning import check_known, neighbour, walk_plan
-from crossfade.cli.plans import closed_exit, go_on, unchanged
+from crossfade.cli.plans import UNCHANGED, Plan, go_on
 from crossfade.cli.screen import Screen
 from crossfade.control.gate_texts import way_to_complete
 from crossfade.control.survey import Survey
@@ -43,14 +44,33 @@ def rollback(screen: Screen, where: Where, to: Stage | None, force: bool, why: s
     if strange:  # the way down needs no mapping, so it stays open
         screen.say(f"Note: {strange}.", "yellow")
     plan = walk_plan(before, goal, forced=force)
-    if not go_on(opened, plan, execute=execute, say_unchanged=unchanged(plan, force=force)):
-        closed_exit(plan, force=force)
+    closed = "" if force else closed_on_the_way(plan)
+    if not go_on(opened, plan, execute=execute, say_unchanged=closed or UNCHANGED):
+        if closed:
+            raise click.exceptions.Exit(NOT_YET)
         return
+    if closed:
+        screen.say(closed, "bold yellow")
+        screen.document({"executed": False, "migration": before.migration, **plan.as_json(opened)})
+        raise click.exceptions.Exit(NOT_YET)
     forced = f" --force --why {quoted(why)}" if force else ""
     routine = coordinator(opened, why.strip()).walk(goal)
     again = f"crossfade rollback --to {goal}{forced} --execute"
     _ = carry_out(opened, routine, lambda: gates_beside(opened, -1), again)
     report(opened, before)
+
+
+def closed_on_the_way(plan: Plan) -> str:
+    """Say why a rollback that cannot go the whole way goes none of it; empty where it can."""
+    steps = [step for step in plan.steps if any(not gate.is_open for gate in step.gates)]
+    if not steps:
+        return ""
+    first, names = steps[0], ", ".join(gate.gate for gate in steps[0].gates if not gate.is_open)
+    further = ""
+    if first is not plan.steps[0]:
+        stop = first.what.partition(" -> ")[0]
+        further = f"; without it, it leads to {stop} at most, which must then be named with --to"
+    return f"Not changed, with --execute neither: the step {first.what} has a closed gate ({names}){further}."
 
 
 def goal_of(look_: Survey, to: Stage | None) -> Stage:

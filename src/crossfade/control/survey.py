@@ -6,7 +6,7 @@ It reads and changes nothing; whoever waits (a coordinator, a job) is the one to
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from crossfade.control.carrying import Carriage
@@ -28,7 +28,7 @@ from crossfade.control.store import Control
 from crossfade.control.streams import Replication
 from crossfade.control.waiting import explain
 from crossfade.core.effects import Now, Routine
-from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY, Gate, Stage, ladder, next_resting
+from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY, Gate, Stage, ladder, next_resting, path
 
 JOURNAL_SHOWN: Final = 10
 NONE_SEEN: Final = Refusals((), 0)
@@ -128,7 +128,7 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         journal=(yield from control.journal(JOURNAL_SHOWN)),
         up=up,
         down=down,
-        way_back=_way_back(state, down),
+        way_back=_way_back(state, evidence),
         held_back_by=(*behind, *closed),
         next_command=next_command,
         next_remark=next_remark,
@@ -186,21 +186,58 @@ def _steps(state: State, evidence: Evidence) -> tuple[StepView | None, StepView 
     return up, down
 
 
-def _way_back(state: State, down: StepView | None) -> str:
+def closed_below(state: State, evidence: Evidence, to: Stage) -> tuple[Stage, Finding] | None:
+    """The first gate on the way down to a stage that is closed, with the stage above the step; None where none is.
+
+    A way back is one way: what its last step needs holds it up as what its first one needs.
+    """
+    for stage in path(ladder(state.strategy), state.stage, to):
+        for finding in findings(gates_of_step(state, stage), state, evidence):
+            if not finding.is_open:
+                return state.stage, finding
+        state = replace(state, stage=stage)
+    return None
+
+
+def _way_back(state: State, evidence: Evidence) -> str:
     row = ALL_LADDERS[state.strategy][state.stage]
     if row.is_final:
         how = "looked at" if state.strategy == "copy-on-write" else "kept equal"
         return f"none: the source has not been {how} since {state.stage} was entered"
     if row.is_alone("source"):
         return "nothing has changed yet"
-    if row.authority == "source":
-        return f"open: the source decides; rollback leads back to {Stage.OFF}"
-    if row.keeps_equal:
-        needs = " (needs a verify that finds nothing)" if down is None or not down.possible else ""
-        return f"open: the source is kept equal, so rollback leads back to {Stage.OFF}{needs}; complete ends that"
-    if row.leaves_target_behind:
+    if row.authority == "target" and not row.keeps_equal:
+        return (
+            _way_back_of_copies(state, evidence.target_empty)
+            if row.leaves_target_behind
+            else DOWN_TO_PREPARE.format(state.target)
+        )
+    closed = closed_below(state, evidence, Stage.OFF)
+    ends = "; complete ends that" if row.authority == "target" else ""
+    if closed is None:
+        why = "the source is kept equal, so" if ends else "the source decides;"
+        return f"open: {why} rollback leads back to {Stage.OFF}{ends}"
+    above, finding = closed
+    return (
+        f"closed now, below {above}: needs {NEEDED.get(finding.gate, finding.gate)} ({finding.found}); then rollback"
+        f" leads back to {Stage.OFF}{ends}"
+    )
+
+
+DOWN_TO_PREPARE: Final = "down to prepare, where both tables are used; not to off: {} has what only it has"
+NEEDED: Final = {
+    Gate.BACKFILLED: "a complete backfill",
+    Gate.VERIFIED: "a verify that finds nothing",
+    Gate.REPLICATED: "what carries the writes to have caught up",
+}
+
+
+def _way_back_of_copies(state: State, target_empty: bool | None) -> str:
+    if target_empty is None:
         return f"open while {state.target} is empty: the source has every item"
-    return f"down to prepare, where both tables are used; not to off: {state.target} has what only it has"
+    if target_empty:
+        return f"open: {state.target} is empty, and the source has every item; rollback leads back to {Stage.OFF}"
+    return f"closed: {state.target} holds items, which below prepare nobody would look at; empty, it is open"
 
 
 def _next(state: State, evidence: Evidence, up: StepView | None, *, waiting: bool) -> tuple[str, str]:
