@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from crossfade.control.calls import ask
 from crossfade.core.effects import Call, Place, Reply, Request, Routine
 from crossfade.core.sync.retry import patiently
 from crossfade.core.tables.pair import Pair
@@ -100,7 +101,7 @@ class Hands:
     async def description(self, place: Place) -> dict[str, Any] | None:
         """The `Table` of DescribeTable; None where there is no such table."""
         try:
-            reply = await self.ask(place, "DescribeTable", {"TableName": self._table(place)})
+            reply = await self.run(ask("DescribeTable", {"TableName": self._table(place)}, place))
         except ServiceRejected as error:
             if error.code != "ResourceNotFoundException":
                 raise

@@ -6,7 +6,8 @@ once, where the routines, which take a silent database for one that will come ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -26,12 +27,17 @@ from botocore.exceptions import (
 )
 
 from crossfade.aws.clients import endpoint_and_region
+from crossfade.aws.own_calls import call
 from crossfade.cli.options import Where
-from crossfade.errors import ConfigurationError
+from crossfade.control.calls import is_passing, pause_seconds
+from crossfade.errors import ConfigurationError, ServiceRejected, UnknownOutcome
 from crossfade.jobs.connecting import first_line, job_config, made_client
 from crossfade.tables import Table, refuse_elsewhere
 
 COORDINATOR_CONNECTIONS: Final = 16
+ASKED_MAX: Final = 5  # with the pauses between them less than a second, where the refusal comes at once
+ASKED_SECONDS_MAX: Final = 10.0  # or two timeouts: then nobody is there
+SERVER_ERROR: Final = 500
 REFUSED_CREDENTIALS: Final = frozenset(
     {
         "ExpiredToken",
@@ -125,7 +131,7 @@ def _client(where: Where, config: Config) -> Any:
 def _see_that_it_answers(client: Any, table: str) -> Mapping[str, Any]:
     """What it says of the table; nothing where it refuses, which is an answer too."""
     try:
-        found: Mapping[str, Any] = client.describe_table(TableName=table)["Table"]
+        found: Mapping[str, Any] = _asked_again(lambda: client.describe_table(TableName=table))["Table"]
     except (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionError, HTTPClientError) as error:
         raise ConfigurationError(
             f"no answer from DynamoDB at {endpoint_and_region(client)}: {first_line(error)}",
@@ -141,6 +147,46 @@ def _see_that_it_answers(client: Any, table: str) -> Mapping[str, Any]:
     else:
         return found
     return {}
+
+
+def _asked_again(ask: Callable[[], Any]) -> Any:
+    """Ask up to ASKED_MAX times where there is no answer: a fault of the network is one while a command starts, too."""
+    began = time.monotonic()
+    for attempt in range(1, ASKED_MAX):
+        try:
+            return ask()
+        except (HTTPClientError, ConnectionError) as error:
+            if time.monotonic() - began > ASKED_SECONDS_MAX:
+                raise
+            del error
+        except ClientError as error:
+            response: Any = error.response  # pyright: ignore[reportUnknownMemberType]
+            if int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)) < SERVER_ERROR:
+                raise
+        time.sleep(pause_seconds(attempt))
+    return ask()
+
+
+def described(client: Any, table: str) -> dict[str, Any] | None:
+    """What DynamoDB says of a table, asked again where there is no answer; None where there is none."""
+
+    def ask() -> dict[str, Any]:
+        found: dict[str, Any] = call(client, "DescribeTable", {"TableName": table})["Table"]
+        return found
+
+    for attempt in range(1, ASKED_MAX + 1):
+        try:
+            return ask()
+        except UnknownOutcome:
+            if attempt == ASKED_MAX:
+                raise
+        except ServiceRejected as error:
+            if error.code == "ResourceNotFoundException":
+                return None
+            if not is_passing(error) or attempt == ASKED_MAX:
+                raise
+        time.sleep(pause_seconds(attempt))
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _look_at(client: Any, error: ClientError) -> None:

@@ -12,7 +12,7 @@ from crossfade.cdc.checking.tables import target_findings
 from crossfade.cdc.migration import RowMigration
 from crossfade.check import Finding
 from crossfade.check.tables import table_findings
-from crossfade.cli.connect import COORDINATOR_CONNECTIONS, connect, connect_to
+from crossfade.cli.connect import COORDINATOR_CONNECTIONS, connect, connect_to, described
 from crossfade.cli.options import Where
 from crossfade.cli.screen import Screen
 from crossfade.control.records import State
@@ -21,7 +21,7 @@ from crossfade.core.effects import Place, Reply, Request, Routine
 from crossfade.core.stages import SIDES
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.sync import SyncDriver
-from crossfade.errors import ConfigurationError, ServiceRejected
+from crossfade.errors import ConfigurationError
 from crossfade.jobs.session import here
 from crossfade.migration import AnyMigration, Migration, load
 from crossfade.tables import refuse_one_table
@@ -87,13 +87,7 @@ class Opened:
 
     def description(self, table: str, place: Place = "target") -> dict[str, Any] | None:
         """What DynamoDB says of a table; None where there is none."""
-        try:
-            found: dict[str, Any] = call(self.clients[place], "DescribeTable", {"TableName": table})["Table"]
-        except ServiceRejected as error:
-            if error.code != "ResourceNotFoundException":
-                raise
-            return None
-        return found
+        return described(self.clients[place], table)
 
     def refuse(self, findings: Iterable[Finding]) -> None:
         """Raises ConfigurationError for the first that is an error."""

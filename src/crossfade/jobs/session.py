@@ -20,6 +20,7 @@ from typing import Any, Final, Required, Self, TypedDict, TypeVar, Unpack
 
 from crossfade.aws.clients import endpoint_and_region
 from crossfade.control.agent import LEASE_SECONDS, Agent, Ticket
+from crossfade.control.calls import ask
 from crossfade.control.freezing import poll_seconds
 from crossfade.control.records import Role
 from crossfade.control.store import Caller
@@ -164,7 +165,7 @@ class JobClient:
 
     async def count_approximately(self, place: Place, table: str) -> int:
         """What DescribeTable says; the service counts every six hours."""
-        reply = await self._call(place, "DescribeTable", {"TableName": table})
+        reply = await self.run(ask("DescribeTable", {"TableName": table}, place))
         return int(reply["Table"].get("ItemCount", 0))
 
     async def _call(self, place: Place, operation: str, request: Request) -> Reply:
