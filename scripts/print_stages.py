@@ -12,11 +12,54 @@ HEAD = """\
 This page is printed from `src/crossfade/core/stages.py`, the table that routing, the simulator and the command line
 obey (`python scripts/print_stages.py > docs/stages.md`); a test compares the two.
 
-A migration goes up or down **one** stage at a time, and only when every client has entered, and drained, the stage
+A migration goes up or down **one** stage at a time, and only when every client has entered, and finished, the stage
 before. `crossfade advance --to live` walks the stages between; `crossfade rollback` walks down. `complete` is the point
 of no return. A call that a later stage refuses, since the mapping has no answer for it, is told of while it is served,
 from `off` on: `crossfade status` names it, and `complete` does not open while such calls are made
 ([the control plane](control-plane.md#gates)).
+"""
+
+# What a word stands for as a stage, and what else it is.
+WORDS = {
+    "drain": (
+        "`drain` of copy-on-write: the source is drained, item by item",
+        (
+            "a client does not drain, it **has finished**: all that it began in an earlier stage, mirrors too, "
+            "has ended. One that ends before that has *ended unfinished*"
+        ),
+    ),
+    "stamp": (
+        "`stamp` of copy-on-write: every write leaves a stamp",
+        (
+            "a **stamp** is the attribute `_crossfade` of an item, in any strategy; the step `stamps` of "
+            "`crossfade cleanup` removes them"
+        ),
+    ),
+    "ramp": (
+        "none",
+        (
+            "the **ramp** is the share of the keys whose reads the target answers: `crossfade advance --ramp N`, "
+            "in one stage"
+        ),
+    ),
+    "rampdown": (
+        "`rampdown`, the last stage before `complete`, whatever the ramp was",
+        "",
+    ),
+    "verify": (
+        "none",
+        (
+            "`crossfade verify` compares the tables; the step `verify` of `crossfade cleanup` accepts the last of"
+            " those, and compares nothing"
+        ),
+    ),
+}
+
+WORDS_HEAD = """
+Some words stand for two things, and are told apart by how they are written:
+
+| word | as a stage | else |
+|---|---|---|
 """
 
 TITLES = {
@@ -85,7 +128,7 @@ that does not come within some seconds, the migration goes back to the stage tha
 why. A write that is held for longer than 5 s (`hold_seconds`) fails with `crossfade.Held`, which may be tried again:
 nothing was written.
 
-A client that ends without a drain leaves what it had begun in the repair queue, and the others repair it. So it asks
+A client that ends unfinished leaves what it had begun in the repair queue, and the others repair it. So it asks
 for no verify, as it does where there is no such queue.
 """,
 }
@@ -93,7 +136,7 @@ for no verify, as it does where there is no such queue.
 GATES = {
     Gate.EMPTY: "the target is empty",
     Gate.BACKFILLED: "the backfill is complete",
-    Gate.VERIFIED: "a full verify, begun after the last client that ended without a drain, found nothing",
+    Gate.VERIFIED: "a full verify, begun after the last client that ended unfinished, found nothing",
     Gate.PASSED: "all that was written before the freeze has reached the other side",
     Gate.QUIET: "for 14 days (`--quiet-days`) nothing was found in the source alone",
     Gate.ANSWERED: "14 days (`--refused-days`) since a call was last seen that this stage refuses; open where none was",
@@ -131,7 +174,10 @@ def writes(row: Row) -> str:
 
 
 def page() -> str:
-    return "\n".join([HEAD, *(line for strategy in ALL_LADDERS for line in section(strategy))])
+    words = "".join(f"| {word} | {stage} | {other} |\n" for word, (stage, other) in WORDS.items())
+    return "\n".join(
+        [HEAD.rstrip("\n"), WORDS_HEAD + words, *(line for strategy in ALL_LADDERS for line in section(strategy))]
+    )
 
 
 def section(strategy: str) -> list[str]:

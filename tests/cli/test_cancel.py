@@ -78,7 +78,7 @@ def test_dual_write_can_be_given_up_in_every_stage(started: Shell, dynamodb: Dat
 
 
 def test_a_way_that_is_closed_further_down_is_not_begun(started: Shell) -> None:
-    """In live, with a client since that ended without a drain: the stage stays, and the gate says what to do."""
+    """In live, with a client since that ended unfinished: the stage stays, and the gate says what to do."""
     _ = started("advance", "--to", "live", "--force", "--why", "a test", "--execute")
     before = started.everything()
     assert "nothing has been verified" in started("cancel", "--execute", status=1).output

@@ -73,7 +73,7 @@ def test_the_authority_moves_only_after_a_verify_that_still_holds(world: World, 
     refused(r"found differences \(missing 1\)")  # not what was counted beside them
     _ = do_job(world, Job.VERIFY)
     unclean_end(world)
-    refused("ended without a drain")
+    refused("ended unfinished")
     _ = do_job(world, Job.VERIFY)
     assert world.run(world.coordinator().move_one(Stage.LOCKSTEP_TARGET)).stage is Stage.LOCKSTEP_TARGET
 
@@ -121,7 +121,7 @@ def test_an_unclean_end_between_gate_and_write_is_noticed(world: World) -> None:
             unclean_end(world)
 
     world.before_call = die
-    with pytest.raises(GateClosed, match="ended without a drain"):
+    with pytest.raises(GateClosed, match="ended unfinished"):
         _ = world.run(world.coordinator().move_one(Stage.LOCKSTEP_TARGET))
 
 
@@ -222,7 +222,7 @@ def test_hazard_34_complete_needs_confirmation_and_a_verify_and_has_no_way_back(
     with pytest.raises(GateClosed, match="there is no way back"):
         _ = world.run(world.coordinator(force_because="now").complete(confirmed=False))
     unclean_end(world)
-    with pytest.raises(GateClosed, match="ended without a drain"):
+    with pytest.raises(GateClosed, match="ended unfinished"):
         _ = world.run(world.coordinator().complete(confirmed=True))
     _ = do_job(world, Job.VERIFY)
     assert world.run(world.coordinator().complete(confirmed=True)).stage is Stage.COMPLETE
@@ -248,6 +248,6 @@ def test_a_client_that_died_after_it_acknowledged_closes_the_gate(world: World) 
     assert dead.acknowledged == state_of(world).epoch
     _ = do_job(world, Job.BACKFILL)
     _ = do_job(world, Job.VERIFY)
-    with pytest.raises(GateClosed, match="ended without a drain"):
+    with pytest.raises(GateClosed, match="ended unfinished"):
         _ = world.run(world.coordinator().set_ramp(5))
     assert state_of(world).ramp_percent == 0

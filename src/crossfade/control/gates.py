@@ -2,10 +2,10 @@
 
 Up, a stage asks for what the table of stages says. In both directions a step that changes the authority asks for
 equality: a complete backfill, and a verify that found nothing, began after the backfill, and began when `unclean` was
-what it is now, since every end without a drain raises it. Where a replication was started, it must run, and have
-caught up; where a log carries the source's writes, that has to. Where the source was drained, `complete` wants some
-days in which nobody has found anything in it that the target lacks. And it wants some days without a call that is
-served so far, and that it refuses.
+what it is now, since every client that ends unfinished raises it. Where a replication was started, it must run, and
+have caught up; where a log carries the source's writes, that has to. Where the source was drained, `complete` wants
+some days in which nobody has found anything in it that the target lacks. And it wants some days without a call that
+is served so far, and that it refuses.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def _verified(state: State, evidence: Evidence) -> Finding:
     if verify.unclean != state.unclean:
         more = state.unclean - verify.unclean
         times = "once" if more == 1 else f"{more} times"
-        return closed(f"since the last verify began, a client ended without a drain or lost a mirror ({times})")
+        return closed(f"since the last verify began, a client ended unfinished or lost a mirror ({times})")
     schema = evidence.carriage.schema if evidence.carriage is not None else None
     if schema is not None and verify.schema != schema.change:
         return closed(

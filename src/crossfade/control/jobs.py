@@ -64,7 +64,7 @@ def claim_job(
     """Become the runner of a job. The agent must have joined, and be polled by somebody else meanwhile.
 
     Resumes what a runner that is gone has begun, with its number of segments (a replication has none); a verify only
-    with the mapping that it began with, and when since then nobody ended without a drain and no columns were changed,
+    with the mapping that it began with, and when since then nobody ended unfinished and no columns were changed,
     because its finding would open no gate. `again` runs a complete backfill once more. Raises NotPossibleInStage:
     somebody runs it (who, where), it is complete, or nothing is mirrored in this stage.
     """

@@ -203,7 +203,7 @@ class Control:
         return {"TableName": self.table, "Key": self.key(record)}
 
     def add_unclean(self) -> Request:
-        """One more end without a drain; refused where there is no migration (any more)."""
+        """One more client that ended unfinished; refused where there is no migration (any more)."""
         return {
             "TableName": self.table,
             "Key": self.key(STATE),

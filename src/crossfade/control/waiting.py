@@ -21,7 +21,7 @@ from crossfade.errors import NotPossibleInStage
 
 LOOK_SECONDS: Final = 0.25  # a query of a few small records; a fourth of the pause between two polls of a client
 NOTE_SECONDS: Final = 1.0  # people read the notes
-PATIENCE_SECONDS: Final = 900.0  # a client that renews but never drains is stuck: somebody should look at it
+PATIENCE_SECONDS: Final = 900.0  # a client that renews but never finishes is stuck: somebody should look at it
 
 
 @dataclass(frozen=True, slots=True)

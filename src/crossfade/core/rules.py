@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 class Rules:
     check_read: bool = True  # a mirror reads the authority again after its write, until nothing has changed
     stamp: bool = True  # what is decided upon a read is conditional on the stamp of what was read
-    barrier: bool = True  # a stage is entered only after every client has entered, and drained, the one before
+    barrier: bool = True  # a stage is entered only after every client has entered, and finished, the one before
     lockstep: bool = True  # the authority moves only through the two lockstep stages
     prepare: bool = True  # nobody copies an item while somebody knows the source alone
     delete_both: bool = True  # a delete takes both sides in one transaction

@@ -167,7 +167,7 @@ class Story:
             self._stay(to)
 
     def _verify(self) -> None:
-        """Until one finds nothing. Differences are damage unless some client ended without a drain since the last."""
+        """Until one finds nothing. Differences are damage unless some client ended unfinished since the last."""
         overtaken = False
         for _ in range(VERIFIES_MAX):
             unclean = self.steering.state.unclean
