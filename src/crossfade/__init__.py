@@ -1,5 +1,6 @@
 """Move a live application to a new DynamoDB table: no downtime, no lost write, and a way back."""
 
+from crossfade import _interrupting as _interrupting  # the first of all
 from crossfade.attaching import attach
 from crossfade.aws.router import Router
 from crossfade.errors import (

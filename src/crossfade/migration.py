@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,7 @@ __all__ = [
 Strategy = Literal["dual-write", "copy-on-write", "freeze"]
 
 MIGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # it becomes a part of keys, file names and metrics
+FILE_VARIABLE = "CROSSFADE_MIGRATION"  # names the file where no command does
 FILE_BYTES_MAX = 1_000_000  # a migration file is a page of text
 
 
@@ -267,7 +269,11 @@ def _text_of(file: Path) -> str:
             raise ConfigurationError(f"{file}: larger than {FILE_BYTES_MAX:,} bytes, so it is no migration file")
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigurationError(f"{file}: no such file", next_step=f"crossfade new {file}") from None
+        raise ConfigurationError(
+            f"{file}: no such file in {Path.cwd()}" if not file.is_absolute() else f"{file}: no such file",
+            next_step=f"go to the folder that it is in, name it behind the command, or set {FILE_VARIABLE}; to begin"
+            f" one: crossfade new {shlex.quote(str(file))}",
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file}: cannot be read: {error}") from error
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from crossfade.cli.app import app
 from crossfade.core.items import Item
+from tests.cli.pasting import faults
 from tests.conftest import Database
 from tests.migrations import table_names
 
@@ -43,6 +44,7 @@ class Shell:
         result = CliRunner().invoke(app, list(words), env=self.environment, prog_name="crossfade")
         assert result.exit_code == status, f"{words}: {result.exit_code}\n{result.output}\n{result.exception!r}"
         assert "Traceback" not in result.output
+        assert faults(result.output) == []
         return result
 
     def json(self, *words: str, status: int = 0) -> Any:

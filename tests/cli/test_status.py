@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 import crossfade
+from crossfade.cli.opened import open_migration
+from crossfade.cli.options import Where
+from crossfade.cli.screen import Screen
+from crossfade.cli.status import Looks
+from crossfade.cli.status_screen import watch_screen
+from crossfade.control.sightings import Sightings
 from crossfade.drivers.local import NoteFunction
 from crossfade.drivers.sync import CallFunction, SyncDriver
 from crossfade.migration import load
@@ -85,12 +94,39 @@ def test_watch_looks_again_until_it_is_interrupted(started: Shell, monkeypatch: 
             raise KeyboardInterrupt
 
     monkeypatch.setattr("crossfade.cli.status.time.sleep", sleep)
-    lines = started.lines("status", "--watch")
+    lines = started.lines("status", "--watch", status=130)
     assert [line["state"]["stage"] for line in lines] == ["off"] * 3
     looks.clear()
-    shown = started("status", "--watch").output
+    shown = started("status", "--watch", status=130).output
     assert shown.count("What holds us back") == 1
     assert [line for line in shown.splitlines() if line != line.rstrip()] == []
+
+
+def test_a_watch_keeps_verdict_and_next_command_on_a_screen_of_80_by_24(at_stage: Callable[[str], Shell]) -> None:
+    """They come first, however much there is to say: what does not fit is cut off at the bottom."""
+    shell = at_stage("lockstep_source")
+    _ = shell("replicate", "--enable-streams", "--execute", "--once")
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in shell.environment.items():
+            patched.setenv(name, value)
+        opened = open_migration(Screen(), Where(shell.file, None, None, None))
+        view = Looks(opened, Sightings()).again()
+        lease = view.survey.clients[:1]
+        many = (
+            *view.survey.held_back_by,
+            *(f"app-{n} on web-{n}: has not entered it yet, and says nothing" for n in range(30)),
+        )
+        crowd = replace(view, survey=replace(view.survey, clients=lease * 40, held_back_by=many))
+        for shown in (view, crowd):
+            console = Console(width=80, height=24, force_terminal=True, file=io.StringIO(), color_system=None)
+            with console.capture() as captured:
+                console.print(watch_screen(opened, shown))
+            top = "\n".join(captured.get().splitlines()[:24])
+            assert "Next " in top
+            assert str(shown.next_step).split("   ", maxsplit=1)[0] in " ".join(top.split())
+            assert "Way back" in top
+            assert "What holds us back" in top
+            assert f"{shown.survey.held_back_by[0][:40]}" in top
 
 
 def test_a_client_that_lags_is_what_holds_us_back(started: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,10 @@ def test_watch_names_a_stray_write_and_repairs_it(at_stage: Callable[[str], Shel
 def test_replicate_syncs_and_is_a_gate_until_its_end(at_stage: Callable[[str], Shell]) -> None:
     """The plan changes nothing; --once ends at the present end; `status` shows lag and gate; --end takes it away."""
     shell = backfilled(at_stage("dualwrite"))
-    assert "crossfade replicate --enable-streams --execute" in shell("replicate", status=2).stderr
+    first = shell("replicate").output
+    assert "switch on the stream of table" in first
+    assert "Next: crossfade replicate --enable-streams --execute" in first
+    assert "crossfade replicate --enable-streams --execute" in shell("replicate", "--execute", status=2).stderr
     before = shell.everything()
     assert "Nothing was changed; add --execute" in shell("replicate", "--enable-streams").output
     assert shell.everything() == before

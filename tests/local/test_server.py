@@ -128,7 +128,7 @@ def test_ends_although_a_forked_child_lives_on(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("first_seen", [True, False], ids=["once it answers", "while it still speaks"])
 def test_in_the_foreground_until_ctrl_c(first_seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`crossfade local` says where it is, and Ctrl-C ends it with status 0 from its first word on."""
+    """`crossfade local` says where it is, and Ctrl-C ends it with status 130 from its first word on."""
     monkeypatch.delenv(ENDPOINT_VARIABLE, raising=False)
     command = [sys.executable, "-m", "crossfade.cli", "local", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as foreground:
@@ -138,7 +138,7 @@ def test_in_the_foreground_until_ctrl_c(first_seen: bool, monkeypatch: pytest.Mo
             check_answers(endpoint_url)
         foreground.send_signal(signal.SIGINT)
         assert "Stopped." in foreground.stdout.read()
-        assert foreground.wait(timeout=30) == 0
+        assert foreground.wait(timeout=30) == 130
     wait_until_refused(endpoint_url)
 
 

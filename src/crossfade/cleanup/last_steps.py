@@ -19,6 +19,7 @@ from crossfade.cleanup.usage import Activity, CloudWatch, NoMetrics, Use, is_els
 from crossfade.control.store import TABLE_DEFAULT
 from crossfade.errors import ConfigurationError, NotPossibleInStage, ServiceRejected
 
+QUIET_DAYS: Final = 14.0  # two weekends and the jobs that run once a week, twice
 ALLOWANCE: Final = timedelta(minutes=5)  # by which CloudWatch may be late
 
 
@@ -39,7 +40,10 @@ async def await_quiet(scene: Scene, days: float, *, metrics: bool) -> Outcome:
         used = f"it was read ({use.reads:g} units), last at {_text(since)}; " if use.any else ""
         left = (ends - now) / timedelta(days=1)
         said = f"{used}{left:.1f} of {days:g} days are left, until {_text(ends)}"
-        again = f"crossfade cleanup --step quiet --execute{'' if activity.sees_reads else ' --no-metrics'}"
+        again = (
+            f"crossfade cleanup --step quiet --execute{'' if activity.sees_reads else ' --no-metrics'}"
+            f"{'' if days == QUIET_DAYS else f' --quiet-days {days:g}'}"
+        )
         return Outcome(scene.step, "waiting", (said, *_blind(activity)), again)
     if not activity.sees_reads:
         found = await _compared_again(scene)
@@ -79,10 +83,14 @@ async def delete_old_table(scene: Scene) -> Outcome:
     await hands.run(scene.ledger.finish(held, {}))
     place = scene.records[Step.SNAPSHOT].fact("place")
     said = f"table {name} is deleted; its items are in {place}"
-    kept_in = scene.ledger.control.table
-    option = "" if kept_in == TABLE_DEFAULT else f" --control-table {kept_in}"
-    way_back = f"crossfade restore {shlex.quote(place)} --table {name}{option}"
+    way_back = restoring(place, name, scene.ledger.control.table)
     return Outcome(scene.step, "done", (said, f"Way back: {way_back}"))
+
+
+def restoring(place: str, table: str, control_table: str) -> str:
+    """Return the command that has a table back from its snapshot."""
+    option = "" if control_table == TABLE_DEFAULT else f" --control-table {control_table}"
+    return f"crossfade restore {shlex.quote(place)} --table {table}{option} --execute"
 
 
 async def _delete(scene: Scene) -> None:

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from crossfade.cleanup.connections import PATIENCE, WORKERS, Hands, Patience, pair_of
-from crossfade.cleanup.last_steps import await_quiet, delete_old_table
+from crossfade.cleanup.last_steps import QUIET_DAYS, await_quiet, delete_old_table
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
 from crossfade.cleanup.part_workers import Crew
@@ -31,8 +31,6 @@ from crossfade.jobs.pace import Pace
 from crossfade.jobs.progress import Progress
 from crossfade.jobs.session import here
 from crossfade.migration import Migration
-
-QUIET_DAYS: Final = 14.0  # two weekends and the jobs that run once a week, twice
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ STEPS: dict[Step, Row] = {
         "remove the attribute _crossfade from the items of the new table",
         "none is needed: nothing of the applications' own is touched",
     ),
-    Step.DELETE: Row((Step.READ_BACK, Step.QUIET), "delete the old table", "crossfade restore PLACE --table NAME"),
+    Step.DELETE: Row((Step.READ_BACK, Step.QUIET), "delete the old table", "crossfade restore, with the snapshot"),
 }
 
 

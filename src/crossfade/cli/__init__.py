@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import sys
 
+from crossfade._interrupting import as_always, end_at_once
+
 NEEDED = ("click", "rich")
 COULD_NOT_RUN = 2
 
@@ -30,4 +32,8 @@ def main() -> None:
             raise
         print(f"crossfade: the command line needs {missing}: pip install 'crossfade[cli]'", file=sys.stderr)
         raise SystemExit(COULD_NOT_RUN) from None
-    app(prog_name="crossfade")
+    as_always()
+    try:
+        app(prog_name="crossfade")
+    except KeyboardInterrupt:  # while it ends
+        end_at_once(0, None)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from crossfade.cli.outcome import EXIT_STATUSES, INTERRUPTED, status_of
+from crossfade.cli.outcome import EXIT_STATUSES, INTERRUPTED, INTERRUPTED_LINE, status_of
 from crossfade.cli.screen import Screen
 from crossfade.errors import ConfigurationError, CrossfadeError
 
@@ -74,6 +74,7 @@ class App(click.Group):
         module = "crossfade.demo.command" if cmd_name == "demo" else f"crossfade.cli.{cmd_name}"
         found: Any = getattr(importlib.import_module(module), cmd_name)
         assert isinstance(found, click.Command)  # noqa: S101 - the impossible
+        say_interrupted(found)
         return found
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -112,14 +113,32 @@ class App(click.Group):
             needed = ConfigurationError(f"{error.name} is not installed", next_step=f"pip install 'crossfade[{extra}]'")
             screen.error(needed)
             ctx.exit(status_of(needed))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # the latter: at a question
             print("\ncrossfade: interrupted", file=sys.stderr)
             ctx.exit(INTERRUPTED)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Ends as `invoke` does where Ctrl-C comes before it."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except KeyboardInterrupt:
+            print("\ncrossfade: interrupted", file=sys.stderr)
+            raise click.exceptions.Exit(INTERRUPTED) from None
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit statuses"):
             formatter.write_dl([(str(status), meaning) for status, meaning in EXIT_STATUSES.items()])
         super().format_epilog(ctx, formatter)
+
+
+def say_interrupted(command: click.Command) -> None:
+    """Have the help of a command, and of those below it, say what Ctrl-C ends it with."""
+    command.epilog = INTERRUPTED_LINE
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            say_interrupted(below)
 
 
 def usage_error(error: click.UsageError) -> dict[str, Any]:

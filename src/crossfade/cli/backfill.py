@@ -12,7 +12,7 @@ from crossfade.backfill.segment import check_stage
 from crossfade.cli.jobs import running
 from crossfade.cli.opened import Opened, OpenedRows, OpenedTables, open_migration
 from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where
-from crossfade.cli.outcome import DONE, NOT_YET
+from crossfade.cli.outcome import DONE, NOT_YET, ended
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.control.records import Job, JobStatus, State
@@ -106,7 +106,7 @@ def backfill(
         )
     show(opened, result)
     screen.line({"event": "result", **result.as_json(), "next_step": opened.command(result.next_step)})
-    raise click.exceptions.Exit(DONE if result.status == "complete" else NOT_YET)
+    raise ended(stop, DONE if result.status == "complete" else NOT_YET, complete=result.status != "stopped")
 
 
 def refuse_repetition(opened: Opened, *, again: bool) -> None:

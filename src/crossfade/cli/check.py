@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.text import Text
@@ -11,17 +11,22 @@ from rich.text import Text
 from crossfade.aws.clients import endpoint_and_region
 from crossfade.check import CheckReport, Finding, run_check
 from crossfade.cli.connect import connect_to
-from crossfade.cli.opened import Opened, OpenedRows, open_migration
+from crossfade.cli.opened import Opened, OpenedRows, open_migration, strangeness
 from crossfade.cli.options import Where, with_json, with_where
 from crossfade.cli.outcome import NOT_YET
 from crossfade.cli.plans import label_grid
 from crossfade.cli.screen import Screen, counted
 from crossfade.control.freezing import names_mapping
+from crossfade.control.records import State
 from crossfade.errors import DatabaseError, NotStarted
 from crossfade.migration import AnyMigration, Migration
 
 AWS_COMMAND = "aws dynamodb "  # to be pasted, so it is not broken, however long it is
 STYLES = {"error": "bold red", "warning": "bold yellow", "info": "dim"}
+
+STRANGE: Final = (
+    "crossfade cancel --execute gives it up, to start it anew with this file; or use the file it began with"
+)
 
 
 @click.command(short_help="Try it on a sample of the real source.")
@@ -64,18 +69,26 @@ def check(screen: Screen, where: Where, sample: int) -> None:
         tables = (opened.migration.source, opened.migration.target)
         client, other = (connect_to(where, table, patient=True) for table in tables)
         report = run_check(client, other, opened.migration, sample_items=sample)
-    show(screen, migration, report, endpoint_and_region(client), next_command(opened) if report.ok else "")
-    screen.document(report.to_json())
+    started = state_where_started(opened)
+    step = "crossfade start" if started is None else "crossfade status"
+    strange = "" if started is None else strangeness(migration, started)
+    show(screen, migration, report, endpoint_and_region(client), "" if strange else step)
+    if started is not None:
+        screen.say(f"It is started, and in stage {started.stage}.", "dim")
+    if strange:
+        screen.say(f"Note: {strange}.", "yellow")
+        screen.say(f"Next: {screen.command(STRANGE)}")
+    screen.document({**report.to_json(), "stage": None if started is None else started.stage, "note": strange})
     if not report.ok:
         raise click.exceptions.Exit(NOT_YET)
 
 
-def next_command(opened: Opened) -> str:
+def state_where_started(opened: Opened) -> State | None:
+    """None where it is not; who may not read the control table yet is told as where it is not."""
     try:
-        _ = opened.state()
-    except (NotStarted, DatabaseError):  # who may not read the control table yet is shown the plan
-        return "crossfade start"
-    return "crossfade status"
+        return opened.state()
+    except (NotStarted, DatabaseError):
+        return None
 
 
 def show(screen: Screen, migration: AnyMigration, report: CheckReport, place: str, next_step: str) -> None:
@@ -95,7 +108,8 @@ def show(screen: Screen, migration: AnyMigration, report: CheckReport, place: st
         screen.say(f"{counted(errors, 'error')}: correct this first, then check again.", "bold red")
     else:
         screen.say("No errors.", "bold green")
-        screen.say(f"Next: {screen.command(next_step)}")
+        if next_step:
+            screen.say(f"Next: {screen.command(next_step)}")
 
 
 def show_finding(screen: Screen, finding: Finding) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import click
 from rich.text import Text
 
+from crossfade.cleanup.last_steps import QUIET_DAYS
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.outcome import Outcome
-from crossfade.cleanup.run import QUIET_DAYS, CleanupOptions, run_step
+from crossfade.cleanup.run import CleanupOptions, run_step
 from crossfade.cleanup.snapshot import SnapshotSizes
 from crossfade.cleanup.steps import Step
 from crossfade.cleanup.survey import CleanupView, Condition, StepView, look_at_cleanup
@@ -30,11 +31,12 @@ from crossfade.cli.connect import service_client
 from crossfade.cli.jobs import stoppable
 from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
 from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where
-from crossfade.cli.outcome import DONE, NOT_YET
+from crossfade.cli.outcome import DONE, NOT_YET, ended
 from crossfade.cli.plans import UNCHANGED, label_grid, show_plan
 from crossfade.cli.screen import Screen
 from crossfade.control.waiting import Waited, silent_clients
 from crossfade.errors import ConfigurationError
+from crossfade.jobs.signals import StopEvent
 
 NAMES = [step.value for step in Step]
 ROW_NAMES = ("tombstones", "groups", "marks", "parts")  # of a migration of rows alone; it has `stamps` as well
@@ -178,7 +180,7 @@ def cleanup(
             stop_event=stop,
             caller=opened.caller,
         )
-    tell(opened, outcome, look(opened, options))
+    tell(opened, outcome, look(opened, options), stop)
 
 
 def look(opened: OpenedTables, options: CleanupOptions, silent: Sequence[Waited] = ()) -> CleanupView:
@@ -283,7 +285,7 @@ def plain(view: StepView) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}
 
 
-def tell(opened: OpenedTables, outcome: Outcome, after: CleanupView) -> None:
+def tell(opened: OpenedTables, outcome: Outcome, after: CleanupView, stop: StopEvent) -> None:
     screen = opened.screen
     screen.say(f"{outcome.step}: {outcome.status}", RESULTS[outcome.status])
     for line in outcome.said:
@@ -296,4 +298,4 @@ def tell(opened: OpenedTables, outcome: Outcome, after: CleanupView) -> None:
     if next_step:
         screen.say(f"Next: {opened.command(next_step)}")
     screen.line({"event": "result", **outcome.as_json(), "next_step": opened.command(next_step)})
-    raise click.exceptions.Exit(DONE if outcome.status == "done" else NOT_YET)
+    raise ended(stop, DONE if outcome.status == "done" else NOT_YET, complete=outcome.status != "stopped")

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from crossfade.aws.clients import endpoint_and_region
 from crossfade.cleanup.export import can_export
+from crossfade.cleanup.last_steps import QUIET_DAYS, restoring
 from crossfade.cleanup.ledger import StepRecord
 from crossfade.cleanup.run import CleanupOptions
 from crossfade.cleanup.snapshot_steps import begun_place, refuse_other_begun
@@ -41,9 +42,17 @@ def plan_of(opened: OpenedTables, view: CleanupView, chosen: StepView, options: 
     return Plan(
         f"The step {chosen.step}",
         (PlanStep(chosen.step.value, row.does),),
-        row.way_back,
+        way_back_of(opened, view, chosen),
         tuple(remarks_of(opened, view, chosen.step, options)),
     )
+
+
+def way_back_of(opened: OpenedTables, view: CleanupView, chosen: StepView) -> str:
+    """How a step is taken back; of the deletion with the command itself, once there is a snapshot."""
+    record = view.view(Step.SNAPSHOT).record
+    if chosen.step is not Step.DELETE or record is None:
+        return STEPS[chosen.step].way_back
+    return restoring(record.fact("place"), opened.migration.source.name, opened.control.table)
 
 
 def remarks_of(opened: OpenedTables, view: CleanupView, step: Step, options: CleanupOptions) -> list[str]:
@@ -145,4 +154,13 @@ def command_of(opened: OpenedTables, view: CleanupView, step: Step, options: Cle
         more[Step.SNAPSHOT] = ""
     if step is Step.QUIET and (not options.metrics or needs_no_metrics(opened, options)):
         more[step] = " --no-metrics"
-    return f"crossfade cleanup --step {step} --execute{more.get(step, '')}"
+    if step is Step.QUIET and options.quiet_days != QUIET_DAYS:
+        more[step] = f"{more.get(step, '')} --quiet-days {options.quiet_days:g}"
+    if options.on_demand and step is Step.THROUGHPUT:
+        more[step] = " --on-demand"
+    if options.while_attached and step is Step.STAMPS:
+        more[step] = " --while-attached"
+    if options.again:
+        more[step] = f"{more.get(step, '')} --again"
+    rate = "" if options.per_second is None else f" --rate {options.per_second:g}"
+    return f"crossfade cleanup --step {step} --execute{more.get(step, '')}{rate}"

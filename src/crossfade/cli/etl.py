@@ -11,11 +11,12 @@ import click
 
 from crossfade.cli.opened import OpenedRows, open_rows
 from crossfade.cli.options import Where, with_execute, with_json, with_where
-from crossfade.cli.outcome import DONE, NOT_YET
+from crossfade.cli.outcome import DONE, NOT_YET, ended
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import following
 from crossfade.errors import ConfigurationError
+from crossfade.jobs.signals import StopEvent
 
 if TYPE_CHECKING:
     from crossfade.cdc.etl.applier import Counts
@@ -113,7 +114,7 @@ def work(
             past_removals=past_removals,
             past_gaps=past_gaps,
         )
-    show_worked(opened, worked)
+    show_worked(opened, worked, stop)
 
 
 @etl.command(short_help="Dead letters once more.")
@@ -143,7 +144,7 @@ def retry(screen: Screen, where: Where, execute: bool) -> None:
     if not go_on(opened, Plan(f"Dead letters of migration {opened.migration.name}", (step,), ""), execute=execute):
         return
     working: Any = importlib.import_module("crossfade.cdc.running.working")
-    with following(opened) as (_, note):
+    with following(opened, at_once=True) as (_, note):
         retried = working.run_retry(pipeline, note=note)
     screen.say(
         f"Retry: {retried.applied:,} dealt with, {retried.failed:,} of them dead letters again",
@@ -205,7 +206,7 @@ def replay(screen: Screen, where: Where, start: str, into: str, execute: bool) -
     if not go_on(opened, Plan(f"Replay of migration {opened.migration.name}", (step,), ""), execute=execute):
         return
     shown = Shown(screen)
-    with following(opened) as (_, note):
+    with following(opened, at_once=True) as (_, note):
         replayed: Replayed = replaying.run_replay(pipeline, begin, into, on_look=shown.replayed, note=note)
     counts = replayed.counts
     screen.say(
@@ -269,7 +270,7 @@ def counts_text(counts: Counts) -> str:
     return ", ".join(parts)
 
 
-def show_worked(opened: OpenedRows, worked: Worked) -> None:
+def show_worked(opened: OpenedRows, worked: Worked, stop: StopEvent) -> None:
     screen, look = opened.screen, worked.look
     unknown = worked.status == "quiet" and not worked.is_known_to_be_quiet
     good = not unknown and not look.counts.set_aside
@@ -284,4 +285,4 @@ def show_worked(opened: OpenedRows, worked: Worked) -> None:
     elif worked.status == "over":
         screen.say("The migration is complete: there is nothing to carry any more.")
     screen.line({"event": "result", "status": worked.status, "lag_seconds": worked.lag_seconds, **asdict(look)})
-    raise click.exceptions.Exit(DONE if good else NOT_YET)
+    raise ended(stop, DONE if good else NOT_YET)

@@ -20,7 +20,7 @@ from crossfade.cli.outcome import COULD_NOT_RUN, INTERRUPTED
 from crossfade.cli.screen import HasScreen, counted, duration
 from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.progress import Progress
-from crossfade.jobs.signals import stop_on_signals
+from crossfade.jobs.signals import StopEvent, stop_on_signals
 
 LINE_SECONDS: Final = 10.0  # between two lines where there is no terminal
 JSON_SECONDS: Final = 1.0
@@ -104,7 +104,7 @@ def amounts(now: Progress) -> str:
 
 
 @contextmanager
-def running(opened: HasScreen) -> Generator[tuple[threading.Event, Progressing], None, None]:
+def running(opened: HasScreen) -> Generator[tuple[StopEvent, Progressing], None, None]:
     """`stoppable`, where refusals end with status 2: the job could not run."""
     try:
         with stoppable(opened) as both:
@@ -115,9 +115,9 @@ def running(opened: HasScreen) -> Generator[tuple[threading.Event, Progressing],
 
 
 @contextmanager
-def stoppable(opened: HasScreen) -> Generator[tuple[threading.Event, Progressing], None, None]:
+def stoppable(opened: HasScreen) -> Generator[tuple[StopEvent, Progressing], None, None]:
     """The stop event that Ctrl-C sets, and the display."""
-    stop = threading.Event()
+    stop = StopEvent()
     try:
         with stop_on_signals(stop), Progressing(opened, stop) as shown:
             yield stop, shown

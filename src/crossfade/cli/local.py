@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from crossfade.cli.outcome import COULD_NOT_RUN
+from crossfade.cli.outcome import COULD_NOT_RUN, INTERRUPTED
 from crossfade.cli.screen import Screen
 from crossfade.local import ENDPOINT_VARIABLE, LocalDatabaseError, LocalEngine
 
@@ -39,6 +39,7 @@ def local(screen: Screen, path: Path | None, port: int) -> None:
                 server.wait()
             except KeyboardInterrupt:
                 screen.say("\nStopped." if server.process_id else "\nLeft running: it is not ours.")
+                raise click.exceptions.Exit(INTERRUPTED) from None
             else:
                 raise LocalDatabaseError(
                     f"the embedded engine ended by itself; the last it said:\n{server.said}", next_step="start it again"

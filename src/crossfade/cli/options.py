@@ -16,13 +16,13 @@ from click.core import ParameterSource
 
 from crossfade.cli.screen import Screen
 from crossfade.core.stages import Stage
+from crossfade.migration import FILE_VARIABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 Command: TypeAlias = Callable[..., None]
 Decorator: TypeAlias = Callable[[Command], Command]
 
 FILE_DEFAULT: Final = "migration.py"
-FILE_VARIABLE: Final = "CROSSFADE_MIGRATION"
 
 
 @dataclass(frozen=True, slots=True)

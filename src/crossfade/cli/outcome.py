@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+import click
+
 from crossfade.cdc.kafka import KafkaFailed
 from crossfade.cdc.mysql.errors import SourceError
 from crossfade.errors import ConfigurationError, CrossfadeError, DatabaseError, StreamGap
+from crossfade.jobs.signals import StopEvent
 
 DONE: Final = 0
 NOT_YET: Final = 1
@@ -21,9 +24,15 @@ EXIT_STATUSES: Final = {
     "to do in this stage (backfill, verify, watch, replicate); a gap in a stream",
     INTERRUPTED: "Ctrl-C; nothing is half done, the same command goes on",
 }
+INTERRUPTED_LINE: Final = f"Ctrl-C ends it with exit status {INTERRUPTED}."  # at the end of every command's help
 
 
 UNTRIED: Final = (ConfigurationError, DatabaseError, StreamGap, SourceError, KafkaFailed)
+
+
+def ended(stop: StopEvent, status: int, *, complete: bool = False) -> click.exceptions.Exit:
+    """Return the exit of what may have been stopped: with Ctrl-C it is 130, unless all was done before that."""
+    return click.exceptions.Exit(INTERRUPTED if stop.interrupted and not complete else status)
 
 
 def status_of(error: CrossfadeError) -> int:

@@ -10,7 +10,8 @@ import click
 
 from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
 from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where
-from crossfade.cli.plans import Plan, Step, go_on
+from crossfade.cli.outcome import ended
+from crossfade.cli.plans import Plan, Step, go_on, show_plan
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
 from crossfade.control.jobs import means_nothing
@@ -19,6 +20,7 @@ from crossfade.core.stages import ALL_LADDERS, SIDES
 from crossfade.streams.replicate import end_replication, run_replicate
 from crossfade.streams.result import WORKERS, ReplicateOptions, ReplicateResult
 
+ENABLING: Final = "crossfade replicate --enable-streams --execute"
 SAY_AGAIN_SECONDS: Final = 30.0
 
 
@@ -98,9 +100,15 @@ def replicate(
         state = opened.state_of_this_file()
         refuse_stage(state)
         off = () if end else switched_off(opened, SIDES)
-        if not enable_streams:
-            refuse_switched_off(off, "crossfade replicate --enable-streams --execute")
-        if not go_on(opened, end_plan(opened) if end else plan_of(opened, state, off), execute=execute):
+        if execute and not enable_streams:
+            refuse_switched_off(off, ENABLING)
+        plan = end_plan(opened) if end else plan_of(opened, state, off)
+        if off and not enable_streams:  # a first run: what it would take is shown, and not begun
+            show_plan(opened, plan)
+            screen.say(f"\nNothing was changed. Next: {opened.command(ENABLING)}")
+            screen.document({"executed": False, "migration": opened.migration.name, **plan.as_json(opened)})
+            return
+        if not go_on(opened, plan, execute=execute):
             return
         if end:
             end_replication(opened.migration, opened.clients, options, on_note=note, caller=opened.caller)
@@ -118,7 +126,7 @@ def replicate(
         )
     show_result(opened, result)
     screen.line({"event": "result", **result.as_json()})
-    raise click.exceptions.Exit(result.exit_status)
+    raise ended(stop, result.exit_status)
 
 
 def refuse_stage(state: State) -> None:

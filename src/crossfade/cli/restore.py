@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
-from crossfade.aws.own_calls import call
 from crossfade.cleanup.export_format import export_folder, read_manifests
 from crossfade.cleanup.ledger import Ledger
 from crossfade.cleanup.restore import Aim, Restored, aim_at, another_copy, run_restore
 from crossfade.cleanup.snapshot_steps import damage_of
 from crossfade.cleanup.storage import place_of
 from crossfade.cleanup.table import summary_of
-from crossfade.cli.connect import connect, service_client
+from crossfade.cli.connect import connect, described, service_client
 from crossfade.cli.jobs import stoppable
 from crossfade.cli.options import Where, with_database, with_execute, with_json
-from crossfade.cli.outcome import DONE, NOT_YET
+from crossfade.cli.outcome import DONE, NOT_YET, ended
 from crossfade.cli.plans import UNCHANGED
 from crossfade.cli.screen import Screen, counted
 from crossfade.control.starting import RESTORES
 from crossfade.control.store import TABLE_DEFAULT, Control
-from crossfade.errors import ServiceRejected
 from crossfade.jobs.session import here
+from crossfade.jobs.signals import StopEvent
 
 
 @click.command(short_help="Load a snapshot into a table.")
@@ -75,7 +73,7 @@ def restore(
     place = export_folder(place_of(snapshot, lambda: service_client(where, "s3")))
     with another_copy():
         found = read_manifests(place)
-    aim = aim_at(found, table, description_of(client, table))
+    aim = aim_at(found, table, described(client, table))
     show(screen, aim)
     if not execute:
         screen.say(UNCHANGED)
@@ -94,22 +92,12 @@ def restore(
             on_note=shown.note,
             stop_event=stop,
         )
-    tell(screen, aim, restored)
+    tell(screen, aim, restored, stop)
 
 
 @dataclass(frozen=True, slots=True)
 class OnScreen:
     screen: Screen
-
-
-def description_of(client: Any, table: str) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = call(client, "DescribeTable", {"TableName": table})["Table"]
-    except ServiceRejected as error:
-        if error.code != "ResourceNotFoundException":
-            raise
-        return None
-    return found
 
 
 def show(screen: Screen, aim: Aim) -> None:
@@ -127,7 +115,7 @@ def show(screen: Screen, aim: Aim) -> None:
     screen.say()
 
 
-def tell(screen: Screen, aim: Aim, restored: Restored) -> None:
+def tell(screen: Screen, aim: Aim, restored: Restored, stop: StopEvent) -> None:
     said = {
         "equal": f"Table {aim.table} equals the snapshot: {counted(restored.items, 'item')}.",
         "different": f"Table {aim.table} does not equal the snapshot:",
@@ -143,4 +131,4 @@ def tell(screen: Screen, aim: Aim, restored: Restored) -> None:
         screen.say(f"  digest {digest}")
     facts = {"table": aim.table, "items": restored.items, "digest": digest, "resumed": restored.resumed}
     screen.line({"event": "result", "status": restored.status, **facts, "found": lines})
-    raise click.exceptions.Exit(DONE if restored.status == "equal" else NOT_YET)
+    raise ended(stop, DONE if restored.status == "equal" else NOT_YET, complete=restored.status != "stopped")

@@ -13,8 +13,9 @@ from rich.live import Live
 from crossfade.cli.moving import what_next
 from crossfade.cli.opened import Opened, open_migration, strangeness
 from crossfade.cli.options import Where, with_json, with_where
+from crossfade.cli.outcome import INTERRUPTED
 from crossfade.cli.screen import Screen
-from crossfade.cli.status_screen import View, status_screen
+from crossfade.cli.status_screen import View, status_screen, watch_screen
 from crossfade.control.records import Lease
 from crossfade.control.sightings import Sightings
 from crossfade.control.survey import Survey, survey
@@ -72,7 +73,7 @@ def watch_it(screen: Screen, looks: Looks) -> None:
     view = looks.again()
     live = None
     if screen.is_terminal:
-        live = Live(status_screen(opened, view), console=screen.people, auto_refresh=False, screen=True)
+        live = Live(watch_screen(opened, view), console=screen.people, auto_refresh=False, screen=True)
     with live or nullcontext():
         try:
             while True:
@@ -83,11 +84,11 @@ def watch_it(screen: Screen, looks: Looks) -> None:
                 except UnknownOutcome as error:
                     view = view.aged(f"no answer from the control table ({error.message}); this is the last one")
                 if live is not None:
-                    live.update(status_screen(opened, view), refresh=True)
+                    live.update(watch_screen(opened, view), refresh=True)
         except KeyboardInterrupt:
             pass
-    if live is None:  # of what a pipe was not shown, the last
-        screen.show(status_screen(opened, view))
+    screen.show(status_screen(opened, view))  # the last, which a pipe was not shown, and a terminal no longer shows
+    raise click.exceptions.Exit(INTERRUPTED)
 
 
 def as_json(view: View) -> dict[str, Any]:

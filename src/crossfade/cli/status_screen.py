@@ -30,6 +30,7 @@ from crossfade.core.stages import ALL_LADDERS, Gate, Stage, ladder
 CLIENTS_SHOWN: Final = 20  # those that are waited for come first
 JOURNAL_LINES: Final = 5
 REFUSALS_SHOWN: Final = 10
+HELD_SHOWN: Final = 3  # on a terminal of 24 lines, where each may take several
 BEHIND_SECONDS: Final = 5.0  # less is the way of streams
 OUTCOMES: Final = {
     "copied": "copied to the target",
@@ -57,9 +58,33 @@ def status_screen(opened: Opened, view: View) -> RenderableType:
     return Group(*_parts(opened, view))
 
 
-def _parts(opened: Opened, view: View) -> Iterator[RenderableType]:
+def watch_screen(opened: Opened, view: View) -> RenderableType:
+    """Show the same on a terminal that shows as much as fits: what is most wanted comes first."""
     look = view.survey
-    yield from _head(look, view.note)
+    return Group(*_head(look, view.note), *_verdict_parts(view, HELD_SHOWN), *_facts(opened, view))
+
+
+def _parts(opened: Opened, view: View) -> Iterator[RenderableType]:
+    yield from _head(view.survey, view.note)
+    yield from _facts(opened, view)
+    yield from _held_back(view.survey)
+    yield Text()
+    yield from _ways(view)
+
+
+def _verdict_parts(view: View, held_max: int) -> Iterator[RenderableType]:
+    yield Text()
+    yield from _ways(view)
+    yield from _held_back(view.survey, held_max)
+
+
+def _ways(view: View) -> Iterator[RenderableType]:
+    yield _pair("Way back", view.survey.way_back)
+    yield _pair("Next", str(view.next_step), "bold cyan")
+
+
+def _facts(opened: Opened, view: View) -> Iterator[RenderableType]:
+    look = view.survey
     yield _title("Ladder")
     yield _ladder(look)
     yield from _clients(view)
@@ -72,10 +97,6 @@ def _parts(opened: Opened, view: View) -> Iterator[RenderableType]:
     yield from _refusals(look)
     yield from _gates(opened, look)
     yield from _journal(look)
-    yield from _held_back(look)
-    yield Text()
-    yield _pair("Way back", look.way_back)
-    yield _pair("Next", str(view.next_step), "bold cyan")
 
 
 def _head(look: Survey, note: str) -> Iterator[RenderableType]:
@@ -259,7 +280,7 @@ def _refusals(look: Survey) -> Iterator[RenderableType]:
         yield Text(f"  and {len(look.refusals.kinds) - REFUSALS_SHOWN:,} more kinds (--json has all)")
 
 
-def _held_back(look: Survey) -> Iterator[RenderableType]:
+def _held_back(look: Survey, held_max: int | None = None) -> Iterator[RenderableType]:
     yield _title("What holds us back")
     confirmation = f"{Gate.CONFIRMED.value}:"
     held = [line for line in look.held_back_by if not line.startswith(confirmation)]
@@ -269,8 +290,11 @@ def _held_back(look: Survey) -> Iterator[RenderableType]:
         yield Text("  nothing: the migration is complete" if done else "  nothing")
     if alone:
         yield Text(f"  {NOBODY_ATTACHED}", style="yellow")
-    for line in held:
+    shown = held[:held_max]
+    for line in shown:
         yield Text(f"  {line}", style="yellow")
+    if len(held) > len(shown):
+        yield Text(f"  and {len(held) - len(shown)} more, below with the gates", style="yellow")
 
 
 def _journal(look: Survey) -> Iterator[RenderableType]:

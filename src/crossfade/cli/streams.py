@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import click
@@ -15,14 +14,17 @@ from crossfade.cli.outcome import COULD_NOT_RUN, INTERRUPTED
 from crossfade.cli.plans import Step
 from crossfade.core.stages import Side
 from crossfade.errors import ConfigurationError, Fenced, NotPossibleInStage
-from crossfade.jobs.signals import stop_on_signals
+from crossfade.jobs.signals import StopEvent, stop_on_signals
 from crossfade.streams.finding import VIEW_TYPES, stream_arn
 
 
 @contextmanager
-def following(opened: Opened) -> Generator[tuple[threading.Event, Note], None, None]:
-    """The stop event that Ctrl-C sets, and what tells who is waited for. Refusals end with status 2."""
-    stop = threading.Event()
+def following(opened: Opened, *, at_once: bool = False) -> Generator[tuple[StopEvent, Note], None, None]:
+    """The stop event that Ctrl-C sets, and what tells who is waited for. Refusals end with status 2.
+
+    `at_once`: for what does not look at the event, which Ctrl-C then ends where it is.
+    """
+    stop = StopEvent()
     waiting = Waiting(opened)
 
     def note(name: str, facts: dict[str, Any]) -> None:
@@ -31,7 +33,7 @@ def following(opened: Opened) -> Generator[tuple[threading.Event, Note], None, N
         waiting.note(name, facts)
 
     try:
-        with stop_on_signals(stop):
+        with nullcontext() if at_once else stop_on_signals(stop):
             yield stop, note
     except (NotPossibleInStage, Fenced) as error:
         opened.screen.error(error)

@@ -11,6 +11,7 @@ from crossfade.cli.jobs import running
 from crossfade.cli.moving import look, what_next
 from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
 from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where
+from crossfade.cli.outcome import ended
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.control.records import State
@@ -82,7 +83,7 @@ def verify(
     step = str(what_next(opened, look(opened))) if result.status == "clean" else opened.command(result.next_step)
     show(opened, result, step)
     screen.line({"event": "result", **result.as_json(), "next_step": step})
-    raise click.exceptions.Exit(result.exit_status)
+    raise ended(stop, result.exit_status, complete=result.status != "stopped")
 
 
 def plan_of(opened: OpenedTables, state: State) -> Plan:

@@ -8,6 +8,7 @@ import click
 
 from crossfade.cli.opened import OpenedTables, open_tables
 from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.outcome import ended
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.cli.streams import enabling_step, following, refuse_switched_off, switched_off
@@ -91,7 +92,7 @@ def watch(
         )
     show_result(opened, result)
     screen.line({"event": "result", **result.as_json()})
-    raise click.exceptions.Exit(result.exit_status)
+    raise ended(stop, result.exit_status)
 
 
 WITHOUT_IMAGES: Final = (

@@ -11,6 +11,12 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class StopEvent(threading.Event):
+    """A stop that remembers whether it was Ctrl-C that asked for it."""
+
+    interrupted = False
+
+
 @contextmanager
 def stop_on_signals(stop: threading.Event) -> Generator[threading.Event, None, None]:
     """Set `stop` on the first SIGINT or SIGTERM; the second one does what it always does. In the main thread only."""
@@ -18,6 +24,8 @@ def stop_on_signals(stop: threading.Event) -> Generator[threading.Event, None, N
 
     def once(number: int, frame: Any) -> None:
         del frame
+        if number == signal.SIGINT and isinstance(stop, StopEvent):
+            stop.interrupted = True
         stop.set()
         _ = signal.signal(number, former[signal.Signals(number)])
 

@@ -35,7 +35,7 @@ OUTPUT_LINES_KEPT = 40  # enough for a panic with its trace, shown when the star
 
 # By what the engine says when it cannot start.
 NEXT_STEPS = {
-    "Address already in use": "another port, or 0 for any free one; what answers there may be an engine already",
+    "Address already in use": "crossfade local --port 0 takes a free one; what answers there may be an engine already",
     "disk is full": "make room there, or keep the tables in another folder",
     "cannot open": "keep the tables in another folder; is this one's file an engine's, and may it be written?",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import asdict
 from typing import Final
@@ -15,11 +14,12 @@ from crossfade.cdc.running.capturing import Captured, check_stage, run_capture
 from crossfade.cdc.running.tracking import Look
 from crossfade.cdc.topics import DMS, MARKS, Debezium, Kafka
 from crossfade.cli.opened import Note, OpenedRows
-from crossfade.cli.outcome import DONE, NOT_YET
+from crossfade.cli.outcome import DONE, NOT_YET, ended
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.rows.servers import pipeline_of
 from crossfade.cli.screen import counted, duration
 from crossfade.errors import NotPossibleInStage
+from crossfade.jobs.signals import StopEvent
 
 SAY_SECONDS: Final = 10.0
 JSON_SECONDS: Final = 1.0
@@ -56,7 +56,7 @@ class Shown:
 
 def backfill_rows(
     opened: OpenedRows,
-    stop: threading.Event,
+    stop: StopEvent,
     note: Note,
     *,
     again: bool,
@@ -94,12 +94,12 @@ def backfill_rows(
     why = f", and let it run: it {carries}" if done else " (it goes on from here)"
     screen.say(f"Next: {opened.command(next_step)}{why}")
     screen.line({"event": "result", **as_json(captured), "next_step": opened.command(next_step)})
-    raise click.exceptions.Exit(DONE if done else NOT_YET)
+    raise ended(stop, DONE if done else NOT_YET, complete=done)
 
 
 def replicate_rows(
     opened: OpenedRows,
-    stop: threading.Event,
+    stop: StopEvent,
     note: Note,
     *,
     once: bool,
@@ -134,7 +134,7 @@ def replicate_rows(
         again = opened.command("crossfade replicate --execute")
         opened.screen.say(f"Next: {again} (it goes on from here; its gate is closed meanwhile)")
     opened.screen.line({"event": "result", **as_json(captured)})
-    raise click.exceptions.Exit(DONE)
+    raise ended(stop, DONE, complete=captured.status == "over")
 
 
 def is_theirs(opened: OpenedRows) -> bool:

@@ -6,15 +6,13 @@ import time
 from dataclasses import asdict
 from typing import Final
 
-import click
-
 from crossfade.cdc.connecting import source_of_environment
 from crossfade.cdc.purging import AGE_SECONDS, AGE_SECONDS_MIN, Purged, PurgeOptions, check_stage, run_purge
 from crossfade.cdc.running.pipeline import Pipeline
 from crossfade.cdc.verifying.of_pipeline import late, settled_for_good
 from crossfade.cli.jobs import JSON_SECONDS, LINE_SECONDS, running
 from crossfade.cli.opened import OpenedRows
-from crossfade.cli.outcome import DONE, NOT_YET
+from crossfade.cli.outcome import DONE, NOT_YET, ended
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
 from crossfade.core.stages import Stage
@@ -75,7 +73,7 @@ def purge_rows(
     step = next_step(purged, stage)
     screen.say(f"Next: {opened.command(step)}")
     screen.line({"event": "result", "status": how, **asdict(purged), "next_step": opened.command(step)})
-    raise click.exceptions.Exit(DONE if purged.done else NOT_YET)
+    raise ended(stop, DONE if purged.done else NOT_YET, complete=purged.done)
 
 
 def plan_of(opened: OpenedRows, stage: Stage, options: PurgeOptions) -> Plan:

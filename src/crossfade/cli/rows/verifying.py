@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
-import click
-
 from crossfade.cdc.connecting import source_of_environment
 from crossfade.cdc.verifying import RowVerifyOptions, RowVerifyResult, run_row_verify
 from crossfade.cdc.verifying.of_pipeline import sides_of
@@ -16,15 +12,17 @@ from crossfade.cli.differences import differences_text, show_repairs, show_sampl
 from crossfade.cli.jobs import Progressing
 from crossfade.cli.moving import look, what_next
 from crossfade.cli.opened import OpenedRows
+from crossfade.cli.outcome import ended
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.rows.servers import pipeline_of
 from crossfade.cli.screen import counted, duration
 from crossfade.core.stages import Stage
+from crossfade.jobs.signals import StopEvent
 
 
 def verify_rows(
     opened: OpenedRows,
-    stop: threading.Event,
+    stop: StopEvent,
     shown: Progressing,
     *,
     repair: bool,
@@ -54,7 +52,7 @@ def verify_rows(
     step = str(what_next(opened, look(opened))) if result.status == "clean" else opened.command(result.next_step)
     show(opened, result, step)
     opened.screen.line({"event": "result", **result.as_json(), "next_step": step})
-    raise click.exceptions.Exit(result.exit_status)
+    raise ended(stop, result.exit_status, complete=result.status != "stopped")
 
 
 def plan_of(opened: OpenedRows, stage: Stage) -> Plan:
