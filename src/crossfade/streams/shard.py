@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from crossfade.control.records import ShardPosition
 from crossfade.core.effects import Routine
-from crossfade.streams.asking import Page, Stream, read_page
+from crossfade.streams.asking import PAGE_RECORDS, Page, Stream, read_page
 from crossfade.streams.changes import Change
 from crossfade.streams.ledger import Ledger
 
@@ -22,6 +22,8 @@ PAGES_AT_ONCE: Final = 8  # a shard, of up to 1,000 changes each
 IDLE_SECONDS: Final = 0.5  # a shard may be asked five times a second, by all of its readers together
 BUSY_SECONDS: Final = 0.25
 FULL_PAGE: Final = 100  # so many changes: more are waiting, so that the next page is asked for at once
+COARSE_SECONDS: Final = 60.0  # the times of some streams are whole minutes
+SLACK_SECONDS: Final = 5.0  # beyond that minute, between two clocks
 ENDS_AFTER: Final = 3  # empty pages in a row: one alone may stand before others that are not
 
 Deal = Callable[[Stream, Sequence[Change]], Awaitable[None]]
@@ -41,6 +43,7 @@ class Ways(Protocol):
 @dataclass(slots=True)
 class _Dealing:
     last: str
+    asked_at: float
     oldest: float
     newest: float
     task: asyncio.Task[None]
@@ -64,16 +67,30 @@ class ShardReading:
         self._until = until
         self._pages: deque[_Dealing] = deque()
         self._empty_pages = 0
+        self._short_pages = 0  # in a row: each held all that there was, most likely
+        self._asked_at = 0.0  # when the last page was asked for
+        self._coarse = True  # until a time is seen that is not a whole minute
         self._newest: float | None = None  # of the last page that was read, where it was not empty
         self._begun = False
 
     def lag_seconds(self, now: float) -> float | None:
-        """The age of the oldest change that may not have been dealt with; None while that is not known."""
+        """The age of the oldest change that may not have been dealt with; None while that is not known.
+
+        By the times of the changes. Where these are whole minutes they tell no more than a minute, so that under steady
+        traffic nobody would ever be less behind: there, within that minute, the place tells, which is the end of what
+        there was when the page was asked for.
+        """
         if self._pages:
-            return max(0.0, now - self._pages[0].oldest)
+            first = self._pages[0]
+            return self._by_place(max(0.0, now - first.oldest), now - first.asked_at)
         if not self._begun:
             return None
-        return 0.0 if self._newest is None else max(0.0, now - self._newest)
+        return 0.0 if self._newest is None else self._by_place(max(0.0, now - self._newest), now - self._asked_at)
+
+    def _by_place(self, by_time: float, since_asked: float) -> float:
+        if self._coarse and self._short_pages >= ENDS_AFTER and by_time <= COARSE_SECONDS + SLACK_SECONDS:
+            return max(0.0, min(by_time, since_asked))
+        return by_time
 
     async def run(self) -> bool:
         """Whether the shard has been read, and dealt with, to its end. Raises what dealing raises, or StreamGap."""
@@ -94,7 +111,8 @@ class ShardReading:
     async def _read(self) -> bool:
         iterator: str | None = None
         while not self._ways.stopping():
-            page = await self._ways.read(read_page(self._stream, self._read_to, iterator, self._ways.wall()))
+            self._asked_at = self._ways.wall()
+            page = await self._ways.read(read_page(self._stream, self._read_to, iterator, self._asked_at))
             iterator = page.iterator
             self._take(page)
             self._advance()
@@ -116,6 +134,7 @@ class ShardReading:
 
     def _take(self, page: Page) -> None:
         self._begun = True
+        self._short_pages = self._short_pages + 1 if len(page.changes) < PAGE_RECORDS else 0
         if not page.changes:
             self._empty_pages += 1
             self._newest = None
@@ -123,8 +142,10 @@ class ShardReading:
         self._empty_pages = 0
         times = [change.at for change in page.changes]
         self._newest = max(times)
+        since = self._stream.since  # what is older than that was set to it
+        self._coarse = self._coarse and all(at <= since or at % COARSE_SECONDS == 0 for at in times)
         task = asyncio.create_task(_dealt(self._deal, self._stream, page.changes), name="crossfade-stream-page")
-        self._pages.append(_Dealing(page.last, min(times), self._newest, task))
+        self._pages.append(_Dealing(page.last, self._asked_at, min(times), self._newest, task))
         self._read_to = moved(self._read_to, page.last)
 
     def _advance(self) -> None:
