@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +13,13 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
+from crossfade.control.telling import PLAIN, VARIABLE
 from crossfade.local import ClientOptions, LocalEngine
 
 pytest_plugins = ["tests.crashes", "tests.lacking"]
+
+# Tests look for keys in what is told; that none is told unasked is a test of its own (tests/control/test_telling.py).
+os.environ.update({VARIABLE: os.environ.get(VARIABLE, PLAIN)})
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and the processes that tests start inherit that.
 _ = signal.signal(signal.SIGINT, signal.default_int_handler)

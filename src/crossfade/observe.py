@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from crossfade.control.telling import told_key
 from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
@@ -82,8 +83,9 @@ class Watch:
             say = now - said_at >= LINE_SECONDS
             self._lines[line] = (now, 0) if say else (said_at, unsaid + 1)
         if say:
+            told = shown_key(facts) if counted == REFUSED_LATER else told_key(shown_key(facts))
             more = f" (and {unsaid:,} more since the last such line)" if unsaid else ""
-            LOG.warning("%s%s: %s%s", self._head, ALERTS[counted], shown_key(facts), more)
+            LOG.warning("%s%s: %s%s", self._head, ALERTS[counted], told, more)
 
     def _count(self, name: str) -> None:
         with self._lock:

@@ -22,6 +22,7 @@ from crossfade.control.freezing import names_mapping, shared
 from crossfade.control.record_items import client_record
 from crossfade.control.records import STATE, Lease, Role, State
 from crossfade.control.store import TABLE_DEFAULT, Control
+from crossfade.control.telling import told_loss
 from crossfade.core.effects import Note, Now, Request, Routine
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
@@ -192,7 +193,7 @@ class Agent:
         with self._lock:
             self.lost_mirrors += 1
             self._unreported += 1
-            self._lost_example = f"{key}: {error}"[:LOST_EXAMPLE_LENGTH_MAX]
+            self._lost_example = told_loss(key, error)[:LOST_EXAMPLE_LENGTH_MAX]
 
     def _drop(self, ticket: Ticket) -> None:
         left = self._open[ticket.epoch] - 1

@@ -18,6 +18,7 @@ from crossfade.control.calls import DONE, change
 from crossfade.control.record_items import fallback_record, from_item, number
 from crossfade.control.records import FALLBACK, SORT_KEY, FallbackSample, FallbackTotal
 from crossfade.control.store import Control
+from crossfade.control.telling import told_key
 from crossfade.core.effects import Request, Routine, Stamp, Today
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
@@ -125,7 +126,7 @@ class FallbackHits:
     def hit(self, client: str, source_key: Item, at: int, outcome: str) -> None:
         """`at` is seconds since 1970."""
         slot = blake2b(key_name(source_key).encode(), digest_size=4).digest()[0] % SLOTS
-        sample = FallbackSample(slot, show_key(source_key), at, outcome, client, self._host, self._pid)
+        sample = FallbackSample(slot, told_key(show_key(source_key)), at, outcome, client, self._host, self._pid)
         with self._lock:
             self._count += 1
             self._last_at = max(self._last_at, at)
