@@ -29,7 +29,8 @@ from botocore.exceptions import (
 from crossfade.aws.clients import endpoint_and_region
 from crossfade.aws.own_calls import call
 from crossfade.cli.options import Where
-from crossfade.control.calls import is_passing, pause_seconds
+from crossfade.control.calls import CONTROL
+from crossfade.core.sync.retry import is_passing
 from crossfade.errors import ConfigurationError, ServiceRejected, UnknownOutcome
 from crossfade.jobs.connecting import first_line, job_config, made_client
 from crossfade.tables import Table, refuse_elsewhere
@@ -163,7 +164,7 @@ def _asked_again(ask: Callable[[], Any]) -> Any:
             response: Any = error.response  # pyright: ignore[reportUnknownMemberType]
             if int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)) < SERVER_ERROR:
                 raise
-        time.sleep(pause_seconds(attempt))
+        time.sleep(CONTROL.seconds(attempt))
     return ask()
 
 
@@ -185,7 +186,7 @@ def described(client: Any, table: str) -> dict[str, Any] | None:
                 return None
             if not is_passing(error) or attempt == ASKED_MAX:
                 raise
-        time.sleep(pause_seconds(attempt))
+        time.sleep(CONTROL.seconds(attempt))
     raise AssertionError("the last attempt returns or raises")
 
 
