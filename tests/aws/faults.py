@@ -11,12 +11,13 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
+
+from tests.service import Answer, FakeService, Lost, Received
 
 WAIT_SECONDS_MAX = 20.0  # how long a test waits for what must come; only a failing test waits so long
 
@@ -98,58 +99,32 @@ class Faults:
 
 
 class Detour:
-    """A server before the database. `plan` gets every request: None, and it goes on; an AWSResponse: that is the
-    answer; or it raises, and the connection ends without one."""
+    """A service before the database, with nothing of its own but a plan that gets every request: None, and it goes on;
+    an AWSResponse: that is the answer; or it raises, and the connection ends without one."""
 
     def __init__(self, endpoint_url: str) -> None:
         self.plan: Fault = go_on
         self.sent: list[Sent] = []
         self.endpoint_url = endpoint_url
-        self._server = DetourServer(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+        self._service = FakeService.start(endpoint_url, measured=False)
+        self._service.plan(self._planned)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self._service.endpoint_url
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._service.stop()
 
-
-class DetourServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, detour: Detour) -> None:
-        self.detour = detour
-        super().__init__(("127.0.0.1", 0), DetourHandler)
-
-
-class DetourHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_POST(self) -> None:
-        detour = cast("DetourServer", self.server).detour
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        operation = self.headers["X-Amz-Target"].partition(".")[2]
-        headers = dict(self.headers.items())
-        sent = Sent(operation, json.loads(content), detour.endpoint_url, headers, content)
-        detour.sent.append(sent)
+    def _planned(self, received: Received) -> Answer | Lost | None:
+        headers = {name.title(): value for name, value in received.headers.items()}
+        sent = Sent(received.operation, received.body, self.endpoint_url, headers, received.content)
+        self.sent.append(sent)
         try:
-            planned: Any = detour.plan(sent)
-            status, body = sent.carry_out() if planned is None else (planned.status_code, planned.content)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            _ = self.wfile.write(body)
-        except Exception:  # noqa: BLE001 - whatever it is, it is no answer, or nobody waits for one
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name above
-        """The tests say what went wrong."""
+            planned: Any = self.plan(sent)
+        except Exception:  # noqa: BLE001 - whatever it is, it is no answer
+            return Lost(carried_out=False)
+        return planned and Answer(planned.status_code, planned.content)
 
 
 @dataclass

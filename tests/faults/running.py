@@ -15,7 +15,7 @@ from unittest.mock import patch
 from botocore import retryhandler
 
 from crossfade.core.sync.retry import Backoff
-from tests.aws.faults import Detour, DetourServer
+from tests.aws.faults import Detour
 from tests.contract.answers import normalised
 from tests.contract.shapes import Form, Shape
 from tests.contract.steps import Answer, Op
@@ -80,7 +80,6 @@ class Bench:
     def __post_init__(self) -> None:
         self.detour = Detour(self.options["endpoint_url"])
         _ = self._open.callback(self.detour.stop)
-        _ = self._open.enter_context(patch.object(DetourServer, "handle_error", nobody_waits))
         _ = self._open.enter_context(patch.object(retryhandler, "delay_exponential", no_delay))
         _ = self._open.enter_context(patch.object(Backoff, "seconds", short_pause))
 
@@ -117,10 +116,6 @@ class Bench:
                 fates += [((1, one), (2, other)) for one in first for other in second]
         found = [self.on_plain(combination, operation, each) for each in fates]
         return [each.outcome for each in found]
-
-
-def nobody_waits(*_: Any) -> None:
-    """A connection that its client has given up is no error of the detour's."""
 
 
 def short_pause(_: Backoff, number: int) -> float:

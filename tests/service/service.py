@@ -18,7 +18,7 @@ from tests.service.capacity import BURST_SECONDS, Capacity
 from tests.service.clock import Clock
 from tests.service.front import Front, no_plan
 from tests.service.log import Entry
-from tests.service.policies import Document
+from tests.service.policies import EVERYTHING, Document
 from tests.service.requests import Kind, Received
 from tests.service.rights import REGION, resources_of
 from tests.service.rules import Conflict, Delay, Effect, Failing, Lost, Rule, Throttling, When, Where
@@ -153,6 +153,10 @@ class FakeService:
         """Add a policy that denies these actions, whatever others allow."""
         actions = [actions] if isinstance(actions, str) else actions
         self._front.roles.add(role, "Deny", actions, resources_of(table, index), condition)
+
+    def restore(self, role: str) -> None:
+        """Let a role do everything again."""
+        self._front.roles.named(role).policies = [EVERYTHING]
 
     def expire(self, role: str) -> None:
         """Let the time of the role's present credentials be over: ExpiredTokenException, until they are renewed."""
