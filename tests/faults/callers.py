@@ -6,15 +6,13 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol, cast
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from crossfade.core.items import Item
 from tests.aws.faults import Detour, go_on
-from tests.contract.answers import list_of
 from tests.contract.shapes import KINDS as SHAPES
 from tests.contract.shapes import Form, Shape
 from tests.contract.steps import Answer, Op
 from tests.contract.tables import create, empty, puts, write_all
+from tests.contract.values import python_values
 from tests.contract.worlds import (
     LOOKING,
     AioMigratingWorld,
@@ -220,21 +218,3 @@ def held(world: World, detour: Detour, shape: Shape) -> list[Any]:
     answer, _ = called(world, detour, everything(shape))
     assert "raised" not in answer, f"what the tables hold cannot be read: {answer}"
     return [item for name in (shape.name, shape.other) for item in answer["Responses"].get(name, [])]
-
-
-# --- a boto3 resource's Python values
-
-KINDS: Final = frozenset({"S", "N", "B", "SS", "NS", "BS", "BOOL", "NULL", "L", "M"})
-
-
-def python_values(value: Any) -> Any:
-    """The same request, as one gives it to a resource."""
-    if isinstance(value, dict):
-        given = cast("dict[str, Any]", value)
-        if len(given) == 1 and given.keys() <= KINDS:
-            deserializer: Any = TypeDeserializer()
-            return deserializer.deserialize(given)
-        return {name: python_values(inner) for name, inner in given.items()}
-    if isinstance(value, list):
-        return [python_values(inner) for inner in list_of(value)]
-    return value

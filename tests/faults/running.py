@@ -19,8 +19,9 @@ from tests.aws.faults import Detour
 from tests.contract.answers import normalised
 from tests.contract.shapes import Form, Shape
 from tests.contract.steps import Answer, Op
+from tests.contract.values import python_values
 from tests.contract.worlds import Combination
-from tests.faults.callers import ATTEMPTS, Migrating, Plain, World, called, held, python_values
+from tests.faults.callers import ATTEMPTS, Migrating, Plain, World, called, held
 from tests.faults.freeze.places import Place
 from tests.faults.judge import ANSWER, Outcome, State, complaint, heard, leaked, miscounted
 from tests.faults.operations import OTHERS, TABLE, Operation, given, given_others, other_key

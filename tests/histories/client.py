@@ -19,11 +19,13 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
-from crossfade.demo.dropping import attach_without
 from crossfade.demo.journal import Journal
 from tests.histories import scenes
 from tests.histories.calls import Calls
+from tests.histories.clocks import Standing
+from tests.histories.doors import left_out, rule_of
 from tests.histories.records import Recorder
+from tests.histories.speakers import KINDS, config_of, options_of, speaker
 from tests.histories.traffic import Traffic
 
 
@@ -36,20 +38,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     _ = signal.signal(signal.SIGTERM, told_to_stop)
     _ = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
-    client = new_client(options.endpoint)
+    if options.clock_stands_still:
+        Standing().install()
+    with left_out(options.drop):
+        return work(options, stop)
+
+
+def work(options: argparse.Namespace, stop: threading.Event) -> int:
     migration = scenes.migration(options.mapping, options.unique, options.strategy)
-    router = attach_without(
-        options.drop,
-        client,
-        migration,
-        lease_seconds=scenes.LEASE_SECONDS,
-        poll_seconds=scenes.POLL_SECONDS,
-    )
+    reached = options_of(options.endpoint, options.role)
+    speaking = speaker(options.client, reached, options.attempts, migration, rule_of(options.drop))
     with Journal(options.journal) as journal:
         threads: list[threading.Thread] = []
         for n in range(options.threads):
             who = f"{options.name}.{n}"
-            calls = Calls(client, migration.source.name, Recorder(journal, who))
+            recorder = Recorder(journal, who, options.attempts)
+            calls = Calls(speaking.client, migration.source.name, recorder)
             random = Random(f"{options.seed}.{who}")
             traffic = Traffic(calls, scenes.KEYS, options.seed, random, options.rate, tuple(options.kinds))
             threads.append(threading.Thread(target=traffic.run, args=(stop,), name=who))
@@ -61,26 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 stop.set()
         for thread in threads:
             thread.join()
-    if not router.detach():
+    if not speaking.detach():
         print("not everything could be ended in time", file=sys.stderr)
     return 0
 
 
 def new_client(endpoint_url: str) -> Any:
+    """Return a client that is not attached."""
     session: Any = botocore.session.Session()
-    return session.create_client(
-        "dynamodb",
-        endpoint_url=endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="crossfade",
-        aws_secret_access_key="crossfade",  # noqa: S106 - the engine checks none
-        config=Config(
-            connect_timeout=scenes.CONNECT_TIMEOUT_SECONDS,
-            read_timeout=scenes.READ_TIMEOUT_SECONDS,
-            retries={"total_max_attempts": 1},  # an append that is repeated unseen would rightly be there twice
-            max_pool_connections=24,
-        ),
-    )
+    return session.create_client("dynamodb", config=Config(**config_of(1)), **options_of(endpoint_url, "crossfade"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,6 +89,10 @@ def parser() -> argparse.ArgumentParser:
     _ = this.add_argument("--threads", type=int, required=True)
     _ = this.add_argument("--kinds", type=lambda text: text.split(","), required=True)
     _ = this.add_argument("--drop", default="")
+    _ = this.add_argument("--clock-stands-still", type=int, default=0)
+    _ = this.add_argument("--client", choices=KINDS, default="boto3")
+    _ = this.add_argument("--role", default="crossfade")
+    _ = this.add_argument("--attempts", type=int, default=1)
     _ = this.add_argument("--parent", type=int, required=True)
     return this
 

@@ -115,6 +115,10 @@ class Crew:
             "threads": scene.threads,
             "kinds": ",".join(self.kinds),
             "drop": scene.drop,
+            "client": scene.clients[len(self.members) % len(scene.clients)],
+            "role": scene.role,
+            "clock-stands-still": int(scene.clock_stands_still),
+            "attempts": scene.attempts,
             "parent": os.getpid(),
         }
         command = [

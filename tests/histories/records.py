@@ -25,6 +25,7 @@ from crossfade.sim.history import History, KeyName, Operation
 from crossfade.sim.model import Action, Answer, State
 
 NANOSECONDS: Final = 1_000_000_000
+NO_ATTEMPT: Final = "no such attempt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,14 @@ Told = Answer | Nothing | Unknown
 class Recorder:
     """For one thread of one process."""
 
-    def __init__(self, journal: Journal, who: str) -> None:
+    def __init__(self, journal: Journal, who: str, attempts: int = 1) -> None:
+        """`attempts`: how often one call may be sent. Each may take effect, so each is an operation of its own."""
         self.who = who
         self.unknown = 0
         self._journal = journal
         self._count = 0
+        self._others = attempts - 1
+        self._spare: dict[str, list[str]] = {}
 
     def token(self) -> str:
         """A name for what a write leaves behind, never given twice."""
@@ -66,11 +70,17 @@ class Recorder:
             name = self.token()
             self._journal.write({"i": name, "t": now, "k": key, "o": operation, "a": astuple(action)})
             names.append(name)
+            self._spare[name] = [self.token() for _ in range(self._others)]
+            for other in self._spare[name]:
+                self._journal.write({"i": other, "t": now, "k": key, "o": operation, "a": astuple(action)})
         return names
 
-    def end(self, names: Sequence[str], told: Sequence[Told]) -> None:
+    def end(self, names: Sequence[str], told: Sequence[Told], retries: int | None = 0) -> None:
+        """`retries`: how many attempts there were before the last; None: that is not known."""
         now = time.monotonic_ns()
         for name, each in zip(names, told, strict=True):
+            for other in self._spare.pop(name)[self._others if retries is None else retries :]:
+                self._journal.write({"i": other, "t": now, "r": None, "e": NO_ATTEMPT})
             if isinstance(each, Unknown):
                 self.unknown += 1
                 self._journal.write({"i": name, "t": now, "u": each.reason})
@@ -99,7 +109,9 @@ def load(journals: Iterable[Path], initial: dict[KeyName, State]) -> Record:
                 continue
             if "u" not in entry:
                 name, operation = begun[entry["i"]]
-                counts[f"{name} {end(operation, entry)}"] += 1
+                came = end(operation, entry)
+                if came != NO_ATTEMPT:
+                    counts[f"{name} {came}"] += 1
     for name, operation in begun.values():
         if operation.answered is None and not operation.void:
             counts[f"{name} {'unknown' if operation.action.is_write else 'not answered'}"] += 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
@@ -25,12 +26,19 @@ from tests.histories import scenes
 from tests.histories.client import new_client
 from tests.histories.course import Course, Damage, Misfortune
 from tests.histories.crew import Crew
+from tests.histories.doors import rule_of
 from tests.histories.judging import Verdict, judge, read_at_rest
 from tests.histories.records import load
 from tests.histories.scenes import Scene
 from tests.migrations import make_table
 
 KILL_PAUSE_SECONDS: Final = 5.0
+
+Weather: TypeAlias = Callable[[Callable[[str], None]], AbstractContextManager[object]]  # is told whom to tell
+
+
+def calm(_say: Callable[[str], None]) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(slots=True)
@@ -61,9 +69,11 @@ def perform(
     seconds: float,
     kinds: tuple[str, ...],
     say: Callable[[str], None],
+    weather: Weather = calm,
 ) -> Outcome:
-    """`seconds`: how long to go up and down; what was begun is brought to its end after that. Raises ProcessFailed,
-    CrossfadeError or OSError when the run cannot be carried out at all; that is no verdict."""
+    """`weather`: what else befalls the processes while they work. `seconds`: how long to go up and down; what was
+    begun is brought to its end after that. Raises ProcessFailed, CrossfadeError or OSError when the run cannot be
+    carried out at all; that is no verdict."""
     outcome = Outcome(scene, Verdict(), "", time.monotonic())
     migration = scenes.migration(scene.mapping, scene.unique, scene.strategy)
     client = new_client(server.endpoint_url)
@@ -74,17 +84,18 @@ def perform(
         say(what)
 
     random = Random(f"{scene.seed}.course")
-    steering = Steering(server, migration, Console(quiet=True), lambda _: None, Rules.without(scene.drop))
+    steering = Steering(server, migration, Console(quiet=True), lambda _: None, Rules.without(rule_of(scene.drop)))
     steering.start()
     with Crew(scene, server.endpoint_url, folder, kinds) as crew:
         crew.start(scene.processes)
         misfortune = Misfortune(crew, Random(f"{scene.seed}.misfortune"), happened, KILL_PAUSE_SECONDS)
         course = Course(steering, random, happened, lambda: None, misfortune.hold, lambda: misfortune.kills)
-        misfortune.begin()
-        try:
-            outcome.damage = tell(course, seconds, dropped=bool(scene.drop))
-        finally:
-            misfortune.end()
+        with weather(happened):
+            misfortune.begin()
+            try:
+                outcome.damage = tell(course, seconds, dropped=bool(scene.drop))
+            finally:
+                misfortune.end()
         crew.end()
         outcome.damage = outcome.damage or at_rest(course, dropped=bool(scene.drop))
         outcome.moves, outcome.kills, outcome.pauses = course.moves, misfortune.kills, misfortune.pauses

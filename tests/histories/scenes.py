@@ -28,7 +28,8 @@ READ_TIMEOUT_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One run. `drop` names a rule of the protocol that is switched off everywhere, or is empty."""
+    """One run. `drop` names a rule of the protocol that is switched off everywhere, or is empty. `clients`: of which
+    kinds, in turns; `role`: who they say they are; `attempts`: how often one call may be sent by the SDK."""
 
     seed: int
     mapping: str
@@ -37,6 +38,10 @@ class Scene:
     rate: float = 12.0  # calls a second of one thread
     drop: str = ""
     strategy: Strategy = "dual-write"
+    clients: tuple[str, ...] = ("boto3",)
+    role: str = "crossfade"
+    attempts: int = 1
+    clock_stands_still: bool = False  # while a process is stopped
 
     @property
     def unique(self) -> str:

@@ -25,6 +25,9 @@ HOT_SHARE: Final = 0.8
 CALLS: Final = {
     "single": 80, "query": 4, "transact_write": 6, "transact_get": 3, "batch_get": 3, "batch_write": 2, "scan": 2,
 }  # fmt: skip
+# What only some runs have.
+MORE_CALLS: Final = {"transact_with_token": 8, "session": 10}
+SESSION_SECONDS: Final = 2.0
 CONDITIONAL: Final[frozenset[ActionName]] = frozenset({"create", "replace", "append_if", "delete_if"})
 # What the engine does otherwise than the service is left out: an update that only removes makes an item there where
 # none was.
@@ -45,7 +48,7 @@ class Traffic:
     _last_seen: dict[KeyName, int] = field(default_factory=dict[KeyName, int])
 
     def run(self, stop: threading.Event) -> None:
-        weights = [CALLS[kind] for kind in self.kinds]
+        weights = [{**CALLS, **MORE_CALLS}[kind] for kind in self.kinds]
         unknown = 0
         while not stop.wait(self.random.expovariate(self.rate)):
             self.call(self.random.choices(self.kinds, weights)[0])
@@ -62,6 +65,11 @@ class Traffic:
                 self.calls.query([key for key in self.keys if key[0] == partition], self.random)
             case "transact_write":
                 self.calls.transact_write([(key, self._part()) for key in self._some()])
+            case "transact_with_token":
+                asked = [(key, self._part()) for key in self._some()]
+                self.calls.transact_with_token(asked, lambda: self.random.random() < 0.4)
+            case "session":
+                self.calls.session(SESSION_SECONDS)
             case "transact_get":
                 self.calls.transact_get(self._some())
             case "batch_get":

@@ -1,0 +1,73 @@
+"""Protections that are no rules of the protocol, left out of one process by putting something else in their place.
+
+Applications have no such door. The name is what `--drop` takes; a name that is not here is that of a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any, Final
+from unittest.mock import patch
+
+from crossfade.aws import hooks
+from crossfade.aws.hooks import Hooks
+from crossfade.core.effects import Reply, Request, Routine
+from crossfade.core.multi import transact_evaluated, transact_write
+
+
+def forgotten(_hooks: Hooks, _context: dict[str, Any]) -> None:
+    """An attempt that had no answer is not noted."""
+
+
+def was_sent_once(_parsed: Reply) -> bool:
+    """The SDK's own count is not looked at."""
+    return False
+
+
+def without_record(_pair: object, _request: Request, items: list[Request]) -> Routine[list[Request]]:
+    """Nothing keeps the token of a transaction."""
+    yield from ()
+    return list(items)
+
+
+def was_never_done(_pair: object, _request: Request) -> Routine[bool]:
+    """No token is known."""
+    yield from ()
+    return False
+
+
+@contextmanager
+def without_attempts() -> Generator[None]:
+    """What was refused counts as not done, whatever came of the attempts before."""
+    with (
+        patch.object(Hooks, "had_no_answer", forgotten),
+        patch.object(hooks, "was_sent_again", was_sent_once),
+    ):
+        yield
+
+
+@contextmanager
+def without_tokens() -> Generator[None]:
+    """A transaction that is sent again is another one."""
+    with ExitStack() as stack:
+        for module in (transact_write, transact_evaluated):
+            _ = stack.enter_context(patch.object(module, "with_record", without_record))
+            _ = stack.enter_context(patch.object(module, "was_done", was_never_done))
+        yield
+
+
+DOORS: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
+    "attempts": without_attempts,
+    "tokens": without_tokens,
+}
+
+
+def left_out(name: str) -> AbstractContextManager[None]:
+    """Leave this protection out of the process, where it has a door."""
+    return DOORS[name]() if name in DOORS else nullcontext()
+
+
+def rule_of(name: str) -> str:
+    """Return the name where it is that of a rule, else nothing."""
+    return "" if name in DOORS else name
