@@ -3,7 +3,7 @@
 # compiled; it is kept in the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test proof proof-mysql contract faults histories clients lint types licences bench-router bench-backfill bench-verify bench-cdc constraints ready clean
+.PHONY: help demo examples test proof proof-mysql contract faults histories battery clients lint types licences bench-router bench-backfill bench-verify bench-cdc constraints ready clean
 BIN := .venv/bin
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo 'make contract        every answer in every stage beside a plain table'"'"'s       [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT=]'
 	@echo 'make faults          every request fails in every way; of freeze, every step [CASES=text STRATEGY= STAGE= MAPPING= VIEW= CLIENT= DROP=rule SINGLY=1 PAIRS=150 SEED=n]'
 	@echo 'make histories       recorded histories of real processes, judged by item    [RUNS=3] [STRATEGY=] [SEED=n] [DROP=rule]'
+	@echo 'make battery         all faults of the service at once, every kind of client [SEEDS=3] [STRATEGY=] [CLIENT=] [SEED=n] [DROP=name]'
 	@echo 'make clients         PynamoDB'"'"'s own tests on top of us, in every stage'
 	@echo 'make bench-router    what attaching costs, beside a plain boto3 client       [BENCH="--rounds 5"]'
 	@echo 'make bench-backfill  items a second of one core, beside a boto3 script       [BENCH="--items 100000"]'
@@ -51,6 +52,10 @@ faults: ready
 histories: ready
 	@$(BIN)/python -m tests.histories --runs $(or $(RUNS),3) $(if $(STRATEGY),--strategy $(STRATEGY)) $(if $(SEED),--seed $(SEED)) \
 	    $(if $(DROP),--drop $(DROP))
+
+battery: ready
+	@$(BIN)/python -m tests.battery --seeds $(or $(SEEDS),3) $(if $(STRATEGY),--strategy $(STRATEGY)) \
+	    $(if $(CLIENT),--client $(CLIENT)) $(if $(SEED),--seed $(SEED)) $(if $(DROP),--drop $(DROP))
 
 examples: ready
 	@$(BIN)/python -m examples $(if $(ITEMS),--items $(ITEMS))
