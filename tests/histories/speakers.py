@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Any, Final, Protocol
 
 import botocore.session
 from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from crossfade import attach
 from crossfade.aws.aio_router import AioRouter
@@ -20,6 +22,7 @@ from crossfade.aws.router import AttachSettings
 from crossfade.aws.sync_router import SyncRouter
 from crossfade.core.items import Item
 from crossfade.core.rules import Rules
+from crossfade.errors import CrossfadeError
 from crossfade.migration import Migration
 from crossfade.observe import Watch
 from tests.contract.answers import list_of
@@ -27,7 +30,10 @@ from tests.contract.values import python_values
 from tests.histories import scenes
 
 KINDS: Final = ("boto3", "resource", "aiobotocore")
+START_SECONDS_MAX: Final = 30.0
+START_PAUSE_SECONDS: Final = 0.2
 Reply = dict[str, Any]
+Join = Callable[[Any], Any]
 
 
 class Speaker(Protocol):
@@ -58,16 +64,28 @@ def config_of(attempts: int) -> dict[str, Any]:
 
 
 def speaker(kind: str, options: dict[str, Any], attempts: int, migration: Migration, dropped: str) -> Speaker:
-    """Return an attached client of this kind, with one rule of the protocol left out where one is named."""
+    """Return an attached client of this kind, with one rule of the protocol left out where one is named.
+
+    Where attaching fails (the control table is throttled, credentials have expired), it is tried again for a while, as
+    what starts processes would start this one again.
+    """
     join = partial(attached_to, migration, dropped)
+    until = time.monotonic() + START_SECONDS_MAX
+    while True:
+        try:
+            return made(kind, options, attempts, join)
+        except (CrossfadeError, BotoCoreError, ClientError):
+            if time.monotonic() > until:
+                raise
+            time.sleep(START_PAUSE_SECONDS)
+
+
+def made(kind: str, options: dict[str, Any], attempts: int, join: Join) -> Speaker:
     if kind == "aiobotocore":
         return OnLoop(options, config_of(attempts), join)
     if kind == "resource":
         return AsResource(options, config_of(attempts), join)
     return Plain(options, config_of(attempts), join)
-
-
-Join = Callable[[Any], Any]
 
 
 def attached_to(migration: Migration, dropped: str, client: Any) -> Any:
