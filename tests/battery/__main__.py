@@ -30,7 +30,7 @@ from tests.histories import scenes
 from tests.histories.__main__ import DOES_NOT_HOLD, HOLDS, INTERRUPTED, NO_VERDICT, SEEDS, WIDTH, report
 from tests.histories.crew import ProcessFailed
 from tests.histories.doors import DOORS
-from tests.histories.run import Outcome, perform
+from tests.histories.run import Hold, Outcome, perform
 from tests.histories.scenes import Scene
 from tests.histories.showing import explain
 from tests.histories.speakers import KINDS as CLIENTS
@@ -104,7 +104,7 @@ def one(engine: LocalEngine, scene: Scene, options: argparse.Namespace) -> Outco
     sweep = SWEEP_SECONDS if "expiry" in kinds(options) else None
     with FakeService.start(engine.endpoint_url, seed=scene.seed, sweep_seconds=sweep) as service:
 
-        def weather(say: Callable[[str], None]) -> AbstractContextManager[None]:
+        def weather(say: Callable[[str], None]) -> AbstractContextManager[Hold]:
             return Weather(service, migration, Random(f"{scene.seed}.weather"), kinds(options), say).lasting()
 
         outcome = perform(

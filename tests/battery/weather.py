@@ -41,21 +41,26 @@ class Weather:
     random: Random
     kinds: Collection[Kind]
     say: Callable[[str], None]
+    is_held: bool = False
     gusts: dict[str, int] = field(default_factory=dict[str, int])
     _end: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
-    def lasting(self) -> Generator[None]:
+    def lasting(self) -> Generator[Callable[[bool], None]]:
         """Until the end of the `with`; then all is calm."""
         self.begin()
         thread = threading.Thread(target=self._blow, name="weather")
         thread.start()
         try:
-            yield
+            yield self.hold
         finally:
             self._end.set()
             thread.join()
             self.service.calm()
+
+    def hold(self, held: bool) -> None:
+        """Whether no gust begins for now: an operator whose gate does not open waits for better weather."""
+        self.is_held = held
 
     def begin(self) -> None:
         """A little of everything, for applications; the operator's commands meet delays and throttling."""
@@ -98,6 +103,8 @@ class Weather:
         chosen: list[Kind] = [kind for kind in gusts if kind in self.kinds]
         while chosen and not self._end.wait(self.random.uniform(*CALM_SECONDS)):
             kind = self.random.choice(chosen)
+            if self.is_held:
+                continue
             self.gusts[kind] = self.gusts.get(kind, 0) + 1
             gusts[kind]()
 

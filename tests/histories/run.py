@@ -34,11 +34,20 @@ from tests.migrations import make_table
 
 KILL_PAUSE_SECONDS: Final = 5.0
 
-Weather: TypeAlias = Callable[[Callable[[str], None]], AbstractContextManager[object]]  # is told whom to tell
+Hold: TypeAlias = Callable[[bool], None]  # whether nothing is to happen for now
+Weather: TypeAlias = Callable[[Callable[[str], None]], AbstractContextManager[Hold]]  # is told whom to tell
 
 
-def calm(_say: Callable[[str], None]) -> AbstractContextManager[None]:
-    return nullcontext()
+def calm(_say: Callable[[str], None]) -> AbstractContextManager[Hold]:
+    return nullcontext(lambda _held: None)
+
+
+def both(one: Hold, other: Hold) -> Hold:
+    def hold(held: bool) -> None:
+        one(held)
+        other(held)
+
+    return hold
 
 
 @dataclass(slots=True)
@@ -90,7 +99,8 @@ def perform(
         crew.start(scene.processes)
         misfortune = Misfortune(crew, Random(f"{scene.seed}.misfortune"), happened, KILL_PAUSE_SECONDS)
         course = Course(steering, random, happened, lambda: None, misfortune.hold, lambda: misfortune.kills)
-        with weather(happened):
+        with weather(happened) as hold:
+            course.quiet = both(misfortune.hold, hold)
             misfortune.begin()
             try:
                 outcome.damage = tell(course, seconds, dropped=bool(scene.drop))
