@@ -19,7 +19,7 @@ COMMANDS: Final = ("crossfade", "crossfade.exe", "-m")  # the last: `python -m`,
 def end_at_once(number: int, frame: FrameType | None) -> None:
     """End as after Ctrl-C: what is being imported may be half there, so nothing of it is asked."""
     del number, frame
-    os.write(2, b"\ncrossfade: interrupted\n")
+    _ = os.write(2, b"\ncrossfade: interrupted\n")
     os._exit(INTERRUPTED)
 
 

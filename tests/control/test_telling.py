@@ -58,11 +58,11 @@ def test_a_lease_has_no_key() -> None:
         "orders-v2", "app-1", lease_seconds=10.0, landing_seconds=1.0, host="web-1", pid=7, fingerprint="f", new_id=str
     )
     agent.lost("customer=ann@example.org", ServiceRejected("ValidationException", "ann@example.org"))
-    told = agent._lost_example
+    told = agent._lost_example  # pyright: ignore[reportPrivateUsage]
     assert "ann@" not in told
     assert told.startswith("key:")
     agent.lost("a page", "cancelled with a write under way")
-    assert agent._lost_example == "a page: cancelled with a write under way"
+    assert agent._lost_example == "a page: cancelled with a write under way"  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_record_of_a_fallback_has_no_key() -> None:
