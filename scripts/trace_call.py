@@ -37,6 +37,7 @@ AT: Final = "2026-01-01T00:00:00Z"
 LEFT_OUT: Final = ("core/mapping/", "core/items.py", "core/expressions/")  # small parts, many times over
 KEY: Final[dict[str, Any]] = {"pk": "S", "sk": "S"}
 ITEM: Final[dict[str, Any]] = {"pk": {"S": "p"}, "sk": {"S": "s"}, "n": {"N": "1"}, "price": {"S": "7"}}
+BEFORE_SEND: Final = "before-send.dynamodb"
 WAIT_SECONDS_MAX: Final = 20.0
 UPDATE: Final[dict[str, Any]] = {
     "UpdateExpression": "ADD n :n",
@@ -71,6 +72,7 @@ class Tracer:
 
     def __init__(self) -> None:
         self.entered: list[tuple[str, str]] = []
+        self.wire: list[int] = []  # how many functions had been entered when a request was sent by the caller's client
         self._frames: list[FrameType] = []  # kept, so that no other gets the identity of one
         self._seen: set[int] = set()
 
@@ -83,6 +85,11 @@ class Tracer:
         where, name = code.co_filename[len(str(ROOT)) + 1 :], code.co_qualname.replace(".<locals>", "")
         if not (where.startswith(LEFT_OUT) or name.rpartition(".")[2].startswith(("<", "__"))):
             self.entered.append((where, name))
+
+    def sent(self, request: object, **_: object) -> None:
+        """A handler of `before-send`, the last event before the wire."""
+        del request
+        self.wire.append(len(self.entered))
 
     @contextmanager
     def watching(self) -> Generator[None]:
@@ -98,6 +105,7 @@ class Way:
     """What a call went through."""
 
     functions: list[tuple[str, str]]
+    wire: list[int]
 
     @property
     def files(self) -> int:
@@ -150,9 +158,11 @@ class Bench:
         _ = make()
         wait_for(lambda: self.router.pending == 0)
         tracer = Tracer()
+        self.client.meta.events.register(BEFORE_SEND, tracer.sent)
         with tracer.watching():
             _ = make()
-        return Way(tracer.entered)
+        self.client.meta.events.unregister(BEFORE_SEND, tracer.sent)
+        return Way(tracer.entered, tracer.wire)
 
     def _made(self, case: Case) -> Callable[[], Any]:
         request: dict[str, Any] = {"TableName": self.migration.source.name, **case.more}
@@ -219,8 +229,11 @@ def page(found: list[tuple[Case, Way]]) -> str:
     shown = {case.plan: (case, way) for case, way in reversed(found)}  # the first of each plan
     for case, way in reversed(shown.values()):
         lines += [f"## {case.operation} in `{case.stage}`: {case.plan}", ""]
-        for where, entered in groupby(way.functions, key=lambda one: one[0]):
-            lines.append(f"* `{where}`: {', '.join(dict.fromkeys(name for _, name in entered))}")
+        for part, (begin, end) in enumerate(pairwise([0, *way.wire, len(way.functions)])):
+            if part:
+                lines += ["", "the request is sent, and answered", ""]
+            for where, entered in groupby(way.functions[begin:end], key=lambda one: one[0]):
+                lines.append(f"* `{where}`: {', '.join(dict.fromkeys(name for _, name in entered))}")
         lines.append("")
     return "\n".join(lines)
 
@@ -245,9 +258,10 @@ What becomes of a request is one of four plans (`core/plan.py`), made once, befo
 * `Run`: its routine carries it out (`core/routing.py` says which one).
 
 The router's hooks carry plans out on botocore's events, the simulator on its network, by the same code
-(`aws/operation.py`). Below is one call of each plan, function by function, in the caller's thread; what the
-mapping and the expressions are made of is left out. This page is printed by `scripts/trace_call.py`, and a test holds
-it to that.
+(`aws/operation.py`). Below is one call of each plan, function by function, in the caller's thread, of the strategy
+dual-write and a caller of the source; what the mapping and the expressions are made of is left out. A read that passes
+through and may be eventually consistent goes as PutItem in `off` does, and ends where its plan is known. This page is
+printed by `scripts/trace_call.py`, and a test holds it to that.
 """
 
 if __name__ == "__main__":

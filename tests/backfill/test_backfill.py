@@ -230,6 +230,9 @@ def test_hazard_17_two_source_items_never_meet_in_one_target_item(dynamodb: Data
     setting = Setting(dynamodb)
 
     class Colliding:
+        source_key = target_key = (("customer", "S"), ("order", "S"))
+        source_key_extras = target_key_extras = ()
+
         def forward_key(self, key: Item) -> Item:
             return {**key, "order": {"S": "same"}}
 

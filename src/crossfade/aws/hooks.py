@@ -253,6 +253,11 @@ class Hooks:
         """Give the answer, if no routine need be asked before it is given."""
         operation, status_code = forwarded.operation, http_response.status_code
         may_land = operation in WRITES and (status_code >= SERVER_ERROR or was_sent_again(parsed))
+        if forwarded.plan is PASS_THROUGH:
+            late = self.engine.operations.ended(forwarded, may_land=may_land)
+            if late is not None:
+                self._replace(late, http_response, parsed, shared=True)
+            return True
         reply = parsed if status_code < ERROR_FROM else None
         is_done, late = self.engine.operations.finish_without_routine(forwarded, reply, may_land=may_land)
         if not is_done:
