@@ -126,11 +126,12 @@ class HookChain:
 
     def _put_back(self, params: dict[str, Any], context: dict[str, Any]) -> None:
         self._aside.put_back(params, context)
-        self._leave_calls()
+        if not self._hooks:
+            self._leave_calls()
 
     def _leave_calls(self) -> None:
         """Unregister the event that gives calls their own request back, once no call lacks it."""
-        if not self._hooks and not self._aside:
+        if not self._aside:
             self._emitter.unregister(BEFORE_CALL, unique_id=self._unique_id(BEFORE_CALL))
 
     def _unique_id(self, event: str) -> str:
@@ -182,8 +183,10 @@ class HookChain:
         context[PARAMETERS] = params
         if OWN.get() is not None:
             restore_parameters(params)
-        elif len(self._hooks) == 1 and self._hooks[0].is_translated(model.name, params):
-            context[PARAMETERS] = self._aside.take(model.name, params, context)
+        elif len(self._hooks) == 1:
+            hooks, operation = self._hooks[0], model.name
+            if operation in hooks.translated and hooks.is_ours(params):
+                context[PARAMETERS] = self._aside.take(operation, params, context)
 
     def request_created(self, request: Any, operation_name: str, **_: Any) -> None:
         own = OWN.get()

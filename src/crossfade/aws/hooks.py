@@ -98,10 +98,8 @@ class Hooks:
 
     # --- events that run no routine
 
-    def is_translated(self, operation: str, parameters: Request) -> bool:
-        """Whether a request, which may be malformed, is likely to be translated."""
-        if operation not in self.translated:
-            return False
+    def is_ours(self, parameters: Request) -> bool:
+        """Whether a request on one item, which may be malformed, is one that we may take over."""
         return self.taking and parameters.get("TableName") == self.engine.pair.caller.name
 
     def request_created(self, request: Any) -> bool:
@@ -254,7 +252,8 @@ class Hooks:
         operation, status_code = forwarded.operation, http_response.status_code
         may_land = operation in WRITES and (status_code >= SERVER_ERROR or was_sent_again(parsed))
         if forwarded.plan is PASS_THROUGH:
-            late = self.engine.operations.ended(forwarded, may_land=may_land)
+            ticket, sent = forwarded.ticket, forwarded.attempts > 0
+            late = self.engine.operations.passed(ticket, operation, forwarded.request, may_land=may_land, sent=sent)
             if late is not None:
                 self._replace(late, http_response, parsed, shared=True)
             return True

@@ -8,7 +8,6 @@ another way than we, it is given as it is: `serialized` takes only what it knows
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ IS_TEXT: Final = "crossfade:is_text"  # there if no value in the parameters is b
 TEXTS: Final = frozenset({"TableName", "ConditionExpression", "UpdateExpression"})
 MAPS_OF_VALUES: Final = frozenset({"Key", "Item", "ExpressionAttributeValues"})
 REQUIRED_MAPS: Final = {"GetItem": "Key", "PutItem": "Item", "UpdateItem": "Key", "DeleteItem": "Key"}
+WAITING_MAX: Final = 10_000  # most of them are of calls that botocore gave up on before it asked us
 DEPTH_MAX: Final = 8  # of lists and maps in a value; what is deeper is left to botocore
 
 
@@ -83,7 +83,7 @@ class SetAside:
     """The parameters of calls that botocore looks at a placeholder of, until each has its own back."""
 
     def __init__(self) -> None:
-        self._waiting: weakref.WeakSet[Parameters] = weakref.WeakSet()
+        self._waiting: dict[int, Parameters] = {}
 
     def __bool__(self) -> bool:
         """Whether a call waits for its parameters."""
@@ -96,7 +96,9 @@ class SetAside:
             return given
         parameters = dict(given)
         aside = context[ASIDE] = Parameters(given, parameters, body)
-        self._waiting.add(aside)
+        if len(self._waiting) >= WAITING_MAX:
+            self._waiting.clear()
+        self._waiting[id(aside)] = aside
         given.clear()
         given.update(placeholder(operation, parameters))
         return parameters
@@ -106,13 +108,13 @@ class SetAside:
         aside: Parameters = context.pop(ASIDE)
         request["body"], context[IS_TEXT] = aside.body, True
         aside.given.update(aside.parameters)  # the placeholder's are among them
-        self._waiting.discard(aside)
+        _ = self._waiting.pop(id(aside), None)
 
 
 class Parameters:
     """In the context of a call: what it was given, and the JSON of it."""
 
-    __slots__ = ("__weakref__", "body", "given", "parameters")
+    __slots__ = ("body", "given", "parameters")
 
     def __init__(self, given: Request, parameters: Request, body: bytes) -> None:
         self.given = given

@@ -27,6 +27,7 @@ FAST_PARAMETERS: Final = {
     "DeleteItem": WRITING - {"UpdateExpression"} | {"Key"},
 }
 KEY_LENGTH_MAX: Final = 256  # longer ones may be too long, which the routine says
+NO_TEXTS: Final[Request] = {}
 TEXTS_KEPT: Final = 1_000  # a program has few: what varies is in the values
 
 
@@ -43,17 +44,18 @@ class FastPath:
         self._key_there = mapping.forward_key
         if self._side == "source":
             self._there, self._back, self._key_there = mapping.backward_exactly, mapping.forward, mapping.backward_key
-        self._evaluated_there: dict[object, bool] = {}
+        self._stamps = self._side == "target"
+        self._texts_there: dict[object, Request | None] = {}  # by the texts of a request
 
     def request(self, operation: str, request: Request, new_stamp: Callable[[], str]) -> Request | None:
         """The request as it is to be sent; None where the routine must be asked."""
         if not request.keys() <= FAST_PARAMETERS[operation]:
             return None
-        there: Request = {**request, "TableName": self._table_name}
-        stamps = self._side == "target"
+        texts = NO_TEXTS if operation == "GetItem" else self._texts(operation, request)
+        if texts is None:
+            return None
+        there: Request = {**request, "TableName": self._table_name, **texts}
         try:
-            if operation != "GetItem" and not self._is_evaluated_there(operation, request):
-                return None
             given: Item = request["Item"] if operation == "PutItem" else request["Key"]
             for name, kind in self._schema:
                 value = given[name]
@@ -61,13 +63,16 @@ class FastPath:
                     return None
             if operation == "PutItem":
                 item = there["Item"] = self._there(given)
-                if stamps:
+                if self._stamps:
                     item[STAMP] = {"S": new_stamp()}
             else:
                 there["Key"] = self._key_there(given)
+            if self._stamps and operation == "UpdateItem":
+                values: Item = request.get("ExpressionAttributeValues", NO_TEXTS)
+                there["ExpressionAttributeValues"] = {**values, ":xf_stamp": {"S": new_stamp()}}
         except (MappingError, LookupError, TypeError, AttributeError):
             return None
-        return stamped_update(there, new_stamp()) if stamps and operation == "UpdateItem" else there
+        return there
 
     def turn(self, reply: Reply) -> bool:
         """Make the answer the caller's, in place. False where the routine must make it."""
@@ -79,20 +84,25 @@ class FastPath:
                 return False
         return True
 
-    def _is_evaluated_there(self, operation: str, request: Request) -> bool:
+    def _texts(self, operation: str, request: Request) -> Request | None:
+        """Return what a write's texts become: those that set a stamp as well. None where the other table would not
+        evaluate them as the caller's does."""
         condition, change, names = (request.get(name) for name in TEXTS)
         if condition is None and change is None:
             if names is not None or "ExpressionAttributeValues" in request:
-                return False  # there is something wrong with it
+                return None  # there is something wrong with it
             if operation != "UpdateItem":
-                return True  # nothing is evaluated
+                return NO_TEXTS
         texts = (operation, condition, change, None if names is None else tuple(names.items()))
-        found = self._evaluated_there.get(texts)
-        if found is None:
-            if len(self._evaluated_there) >= TEXTS_KEPT:
-                self._evaluated_there.clear()
-            found = (
-                change != "" and not has_ours(request) and server_evaluates(self._pair, self._side, operation, request)
-            )
-            self._evaluated_there[texts] = found
-        return found
+        if texts in self._texts_there:
+            return self._texts_there[texts]
+        if len(self._texts_there) >= TEXTS_KEPT:
+            self._texts_there.clear()
+        there: Request | None = None
+        if change != "" and not has_ours(request) and server_evaluates(self._pair, self._side, operation, request):
+            there = NO_TEXTS
+            if self._stamps and operation == "UpdateItem":
+                stamped = stamped_update(request, "")
+                there = {name: stamped[name] for name in ("UpdateExpression", "ExpressionAttributeNames")}
+        self._texts_there[texts] = there
+        return there
