@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final, cast
 
 from tests.docs.commands import in_text
 
@@ -19,8 +21,34 @@ def faults(output: str) -> list[str]:
     """What the parser has to say against the commands in an output, and what stands where a value should."""
     if HELP.search(output):
         return []
+    output = "\n".join(texts_in(output))
     found = [f"{typed}: {typed.fault}" for typed in in_text(output, "output") if typed.fault]
     return found + list(placeholders(output))
+
+
+def texts_in(output: str) -> Iterator[str]:
+    """The lines of an output; where it is JSON, on a line or on many, the texts in it."""
+    at = 0
+    while at < len(output):
+        end = output.find("\n", at) % (len(output) + 1)
+        line = output[at:end]
+        if line.startswith("{"):
+            with suppress(ValueError):
+                document, end = json.JSONDecoder().raw_decode(output, at)
+                yield from strings_in(document)
+                line = ""
+        yield line
+        at = end + 1
+
+
+def strings_in(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(cast("dict[str, Any]", value).values())
+    if isinstance(value, list):
+        for inner in cast("list[Any]", value):
+            yield from strings_in(inner)
+    elif isinstance(value, str):
+        yield value
 
 
 def placeholders(output: str) -> Iterator[str]:

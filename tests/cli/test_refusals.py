@@ -17,7 +17,7 @@ def test_a_missing_file(bare_shell: Shell, words: tuple[str, ...]) -> None:
     """The file is named, and how to get one."""
     error = bare_shell(*words, status=2).stderr
     assert "migration.py: no such file" in error
-    assert "next: crossfade new migration.py" in error
+    assert "to begin one: crossfade new migration.py" in error
 
 
 def test_a_file_that_is_wrong_is_quoted(bare_shell: Shell) -> None:

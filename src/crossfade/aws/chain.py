@@ -274,19 +274,19 @@ class SyncChain(HookChain):
         if len(row) == 1:
             alone: Short | None = row[0].before_call(model, params, context)
             return alone
-        return turns.take(turns.down(row, model, params, context))
+        return turns.make(turns.down(row, model, params, context))
 
     def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
         row = self._backwards
         if len(row) == 1:
             row[0].after_call(http_response, parsed, context)
         else:
-            turns.take(turns.up(row, http_response, parsed, context))
+            turns.make(turns.up(row, http_response, parsed, context))
         if OWN.get() is not None:
             take_reply(http_response, parsed)
 
     def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        error = turns.take(turns.error_up(self._backwards, exception, context))
+        error = turns.make(turns.error_up(self._backwards, exception, context))
         if error is not exception:
             raise error
 
@@ -301,19 +301,19 @@ class AioChain(HookChain):
         if len(row) == 1:
             alone: Short | None = await row[0].before_call(model, params, context)
             return alone
-        return await turns.take_async(turns.down(row, model, params, context))
+        return await turns.make_async(turns.down(row, model, params, context))
 
     async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
         row = self._backwards
         if len(row) == 1:
             await row[0].after_call(http_response, parsed, context)
         else:
-            await turns.take_async(turns.up(row, http_response, parsed, context))
+            await turns.make_async(turns.up(row, http_response, parsed, context))
         if OWN.get() is not None:
             take_reply(http_response, parsed)
 
     async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        error = await turns.take_async(turns.error_up(self._backwards, exception, context))
+        error = await turns.make_async(turns.error_up(self._backwards, exception, context))
         if error is not exception:
             raise error
 

@@ -18,11 +18,11 @@ from crossfade.core.write.fast_path import FAST_PARAMETERS
 
 ASIDE: Final = "crossfade:aside"  # in a call's context: its parameters, where botocore was given a placeholder
 IS_TEXT: Final = "crossfade:is_text"  # there if no value in the parameters is binary
-TEXTS: Final = frozenset({"TableName", "ConditionExpression", "UpdateExpression"})
+TEXT_PARAMETERS: Final = frozenset({"TableName", "ConditionExpression", "UpdateExpression"})
 MAPS_OF_VALUES: Final = frozenset({"Key", "Item", "ExpressionAttributeValues"})
 REQUIRED_MAPS: Final = {"GetItem": "Key", "PutItem": "Item", "UpdateItem": "Key", "DeleteItem": "Key"}
 WAITING_MAX: Final = 10_000  # most of them are of calls that botocore gave up on before it asked us
-DEPTH_MAX: Final = 8  # of lists and maps in a value; what is deeper is left to botocore
+NESTING_MAX: Final = 8  # of lists and maps in a value; what is deeper is left to botocore
 
 
 def serialized(operation: str, request: Request) -> bytes | None:
@@ -31,7 +31,7 @@ def serialized(operation: str, request: Request) -> bytes | None:
         return None
     for name, value in request.items():
         shape = type(value)  # pyright: ignore[reportUnknownVariableType]
-        if name in TEXTS:
+        if name in TEXT_PARAMETERS:
             valid = shape is str and value != ""
         elif name in MAPS_OF_VALUES:
             valid = shape is dict and are_values(value.values())
@@ -72,7 +72,7 @@ def is_value(kind: Any, inner: Any, depth: int) -> bool:
         return shape is bool
     if kind in ("SS", "NS"):
         return shape is list and are_texts(inner)
-    if depth >= DEPTH_MAX:
+    if depth >= NESTING_MAX:
         return False
     if kind == "M":
         return shape is dict and are_values(inner.values(), depth + 1)

@@ -64,7 +64,7 @@ def carrying(before: Iterable[Hooks], context: dict[str, Any]) -> Generator[None
         CARRIED.reset(token)
 
 
-def take(turns: Turns[Outcome]) -> Outcome:
+def make(turns: Turns[Outcome]) -> Outcome:
     """Make each turn here."""
     try:
         turn = next(turns)
@@ -82,7 +82,7 @@ def take(turns: Turns[Outcome]) -> Outcome:
         turns.close()  # where the caller was interrupted
 
 
-async def take_async(turns: Turns[Outcome]) -> Outcome:
+async def make_async(turns: Turns[Outcome]) -> Outcome:
     """Await each turn."""
     try:
         turn = next(turns)

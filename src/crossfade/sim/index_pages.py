@@ -87,7 +87,7 @@ class IndexWalk(Walk):
     in_targets_order: bool = False
 
     def _since(self, client: Application) -> int | None:
-        """From where on a page may date. One that is read in the order of the side that decides is fresh."""
+        """Return the earliest moment that a page may be of. One in the order of the side that decides is fresh."""
         calls = self.calls
         if not self.action.is_eventual:
             return None
@@ -156,7 +156,7 @@ class IndexWalk(Walk):
         )
 
     def _miss(self, there: set[KeyName], inside: tuple[float, float], window: tuple[int, int]) -> None:
-        """Those that were not shown were outside, if they have not moved."""
+        """Note that the items which were not shown were outside, if they have not moved."""
         if inside[0] > inside[1]:
             return
         action = replace(self.action, name="outside", inside=inside)

@@ -58,7 +58,7 @@ def key_schema(names: KeyNames) -> list[dict[str, str]]:
 
 
 def among_equals(table: str, key: Place) -> int:
-    """Where an item comes among those with its sort value: each table has an order of its own."""
+    """Return the place of an item among those with its sort value: each table has an order of its own."""
     return crc32(f"{table} {key}".encode())
 
 

@@ -127,7 +127,7 @@ def draw(random: Random, more: Random, rules: Rules, strategy: str = "dual-write
 
 
 def with_own_key(more: Random, drawn: Scenario) -> Scenario:
-    """The same, in some worlds with a target whose key is an attribute of its own, of which pages are asked for too."""
+    """Return the scenario, in some worlds with a target whose key is an attribute of its own and with pages of it."""
     mapping = more.choice(OWN_KEYS) if more.random() < OWN_KEYED else drawn.mapping
     if mapping not in OWN_KEYS:
         return drawn

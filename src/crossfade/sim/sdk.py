@@ -49,7 +49,7 @@ SENDER: Final[ContextVar[Sender]] = ContextVar("crossfade_simulated_sender")
 
 
 class Emitter:
-    """Where a chain registers its handlers; here they are called by name."""
+    """What a chain registers its handlers with; here they are called by name."""
 
     def register(self, event: str, handler: Any, unique_id: str) -> None: ...
 

@@ -79,7 +79,7 @@ class SimTable:
         return [(key, index.entry(item, self.key_names)) for key, item in found if item is not None and index.has(item)]
 
     def index_place(self, index: SimIndex, entry: Item) -> Key:
-        """Where an entry, or a token, is in its partition."""
+        """Return the place of an entry, or of a token, in its partition."""
         key = self.key(entry)
         return (tuple([value_key(entry[name]) for name in index.names.sort]), among_equals(self.name, key), key)
 

@@ -30,9 +30,14 @@ class Database:
     """Every table of one simulated world, on both sides and for the control plane."""
 
     def __init__(
-        self, tables: dict[str, tuple[str, ...]], indexes: Mapping[str, Sequence[SimIndex]] | None = None
+        self,
+        tables: dict[str, tuple[str, ...]],
+        indexes: Mapping[str, Sequence[SimIndex]] | None = None,
+        regions: Mapping[str, str] | None = None,
     ) -> None:
-        """`tables`: the key attribute names of each table, partition first; `indexes`: those that some of them have."""
+        """`tables`: the key attribute names of each table, partition first; `indexes`: those that some of them have;
+        `regions`: where a table is that is elsewhere."""
+        self._regions = regions or {}
         self.tables = {name: SimTable(name, keys) for name, keys in tables.items()}
         for name, of_table in (indexes or {}).items():
             self.tables[name].indexes.update({each.name: each for each in of_table})
@@ -78,7 +83,8 @@ class Database:
         kinds = ("HASH", "RANGE")
         schema = [{"AttributeName": n, "KeyType": kind} for n, kind in zip(table.key_names, kinds, strict=False)]
         told: Reply = {"TableName": table.name, "TableStatus": "ACTIVE", "KeySchema": schema}
-        told["TableArn"] = f"arn:aws:dynamodb:eu-central-1:111122223333:table/{table.name}"
+        region = self._regions.get(table.name, "us-east-1")
+        told["TableArn"] = f"arn:aws:dynamodb:{region}:111122223333:table/{table.name}"
         told["AttributeDefinitions"] = list(attribute_kinds(table.key_names, table.indexes))
         return {"Table": told | described_indexes(table.indexes, table.key_names)}
 

@@ -243,7 +243,7 @@ class Workload:
         Walk(self.calls, operation, request, action, list(left), pause, self._successor).begin(client)
 
     def _walk_target(self, client: Application, key: KeyName) -> None:
-        """The same, by an application that speaks of the target."""
+        """Walk as an application that speaks of the target."""
         more, pair = self.more, client.pair
         eventual, forward = more.random() < EVENTUAL, more.random() < 0.5
         left, sort = self.keys, ""

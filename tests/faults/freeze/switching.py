@@ -179,7 +179,8 @@ class World:
         self.clock = Clock()
         source, target = MIGRATION.source, MIGRATION.target
         self.database = Database(
-            {TABLE: ("migration", "record"), source.name: source.key_names, target.name: target.key_names}
+            {TABLE: ("migration", "record"), source.name: source.key_names, target.name: target.key_names},
+            regions={target.name: target.region},
         )
         self.wire = Wire(self.clock, self.database)
         self.sides = Sides(self.wire)
