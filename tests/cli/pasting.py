@@ -42,13 +42,14 @@ def texts_in(output: str) -> Iterator[str]:
 
 
 def strings_in(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        value = list(cast("dict[str, Any]", value).values())
-    if isinstance(value, list):
-        for inner in cast("list[Any]", value):
-            yield from strings_in(inner)
-    elif isinstance(value, str):
+    if isinstance(value, str):
         yield value
+    elif isinstance(value, dict):
+        for inner in cast("dict[str, Any]", value).values():
+            yield from strings_in(inner)
+    elif hasattr(value, "__iter__"):
+        for inner in value:
+            yield from strings_in(inner)
 
 
 def placeholders(output: str) -> Iterator[str]:
