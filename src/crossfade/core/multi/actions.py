@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from crossfade.core.effects import Request
 from crossfade.core.evaluate.plain_table import ActionName
-from crossfade.core.items import Item
-from crossfade.core.request.keys import checked_key
+from crossfade.core.items import Item, same_item
+from crossfade.core.mapping.values import show_key
+from crossfade.core.request.keys import checked_key, invalid_key
 from crossfade.core.request.names import plain_name
-from crossfade.core.tables.pair import Pair
+from crossfade.core.stages import Side
+from crossfade.core.tables.pair import Pair, key_name
 from crossfade.errors import ServiceRejected
 
 OPERATION_OF_ACTION: Final[dict[str, ActionName]] = {
@@ -31,10 +34,29 @@ class Action:
     key: Item  # of the source
 
 
+MULTIPLE_OPERATIONS: Final = "Transaction request cannot include multiple operations on one item"
 NO_EXPRESSION: Final = (
     "Value null at 'transactItems.{}.member.update.updateExpression' failed to satisfy constraint: Member must not be"
     " null"
 )
+
+
+def check_apart(pair: Pair, keys: Sequence[Item], told: str) -> None:
+    """No two parts of a request are about items that share a key of either table. Raises ServiceRejected; `told`: what
+    the caller's own table says."""
+    sides: tuple[Side, ...] = ("source", "target") if pair.mapping.target_key_extras else ("source",)
+    for side in sides:
+        seen: dict[str, Item] = {}
+        for key in keys:
+            there = pair.key(side, key)
+            other = seen.setdefault(key_name(there), key)
+            if other is key:
+                continue
+            if side == pair.view or len(sides) == 1 or same_item(other, key):
+                raise ServiceRejected("ValidationException", told)
+            raise invalid_key(
+                f"{show_key(other)} and {show_key(key)} are under one key in {pair.table(side).name}: {show_key(there)}"
+            )
 
 
 def actions_of(pair: Pair, request: Request) -> list[Action]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from crossfade.core.effects import Forward, Later, Reply, Request, Routine
 from crossfade.core.evaluate.plain_table import WriteName
 from crossfade.core.items import AttributeValue, Item, validate_item
+from crossfade.core.multi.actions import check_apart
 from crossfade.core.read.both_tables import behind_target
 from crossfade.core.read.lookup import look_under
 from crossfade.core.request.capacity import accounting_asked, capacity_asked, consumed_by_table, one_a_collection
@@ -29,7 +30,7 @@ from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.core.tables.schema import TableShape
 from crossfade.core.tables.stamps import Stored, item_without_stamp
-from crossfade.core.write.evaluated import write_evaluated
+from crossfade.core.write.evaluated import check_mirrored, write_evaluated
 from crossfade.core.write.fitting import check_fits
 from crossfade.core.write.malformed import refuse_malformed
 from crossfade.core.write.translate import index_error_of, translate_request
@@ -160,7 +161,7 @@ def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     deletes = any("DeleteRequest" in entry for entry in entries)
     alone = row.takes_as_it_is(pair.view) and not needs_whole_key(pair, "BatchWriteItem", request)
     if row.takes_two(deletes=deletes) or (pair.mapping.target_key_extras and not alone):
-        return (yield from one_by_one(pair, row, request, name, keys))
+        return (yield from mirrored(pair, row, keys, one_by_one(pair, row, request, name, keys)))
     return (yield from mirrored(pair, row, keys, batch_on_authority(pair, row, request, name, keys)))
 
 
@@ -265,12 +266,13 @@ def callers_metrics(pair: Pair, partitions: dict[str, AttributeValue], entry: Re
 def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence[Item]) -> Routine[Reply]:
     """Each of ours by itself: where a write takes a transaction, a condition, or a look at what is there."""
     entries: list[Request] = request["RequestItems"][name]
-    if len({key_name(key) for key in keys}) < len(keys):
-        raise ServiceRejected("ValidationException", DUPLICATES)
+    check_apart(pair, keys, DUPLICATES)
     puts = [entry["PutRequest"]["Item"] for entry in entries if "PutRequest" in entry]
     yield from check_fits(pair, row, puts, keys)
     if pair.mapping.target_key_extras:
         yield from check_whole_keys(pair, row, keys)
+        made = [key for entry, key in zip(entries, keys, strict=True) if "PutRequest" in entry]
+        yield from check_mirrored(pair, row, made)
     others = {other: given for other, given in request["RequestItems"].items() if other != name}
     sent: list[Reply] = []
     left: dict[str, list[Request]] = {}
@@ -314,7 +316,8 @@ def write_one(pair: Pair, row: Row, operation: WriteName, request: Request) -> R
 def check_whole_keys(pair: Pair, row: Row, keys: Sequence[Item]) -> Routine[None]:
     """No entry stands under a key of another item, where both tables' keys are needed to tell an item. Raises
     MappingError."""
-    sides: tuple[Side, ...] = ("target", "source") if row.takes_two(deletes=True) else (row.authority,)
+    both = row.takes_two(deletes=True) and not row.keeps_equal
+    sides: tuple[Side, ...] = ("target", "source") if both else (row.authority,)
     for side in sides:
         held = yield from look_under(pair, side, [pair.key(side, key) for key in keys], [], {})
         for stored, key in zip(held, keys, strict=True):

@@ -14,7 +14,7 @@ from functools import partial
 from crossfade.core.effects import Call, Reply, Request, Routine, Stamp
 from crossfade.core.evaluate.plain_table import prepare
 from crossfade.core.items import Item
-from crossfade.core.multi.actions import Action
+from crossfade.core.multi.actions import MULTIPLE_OPERATIONS, Action, check_apart
 from crossfade.core.multi.idempotency import already_done, busy, recorded, was_done, with_record
 from crossfade.core.request.cancellation import NO_REASON, cancellation, never, reason_of, reasons_of
 from crossfade.core.request.capacity import accounting_asked, capacity_asked, consumed_by_table
@@ -25,8 +25,9 @@ from crossfade.core.request.names import TRANSACTION_ACTIONS_MAX
 from crossfade.core.stages import Row, Side, Writes
 from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.tables.index_keys import as_of_update, is_of_form
-from crossfade.core.tables.pair import Pair, key_name
+from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
+from crossfade.core.write.evaluated import make_way
 from crossfade.core.write.fitting import said_of_index_keys
 from crossfade.core.write.moves import Decision, Held, Moves, image_of, moves_of
 from crossfade.core.write.sending import raise_unless_raced, until_done, until_known
@@ -35,7 +36,7 @@ from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome
 
 def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence[Action]) -> Routine[Reply]:
     """Read our items in one transaction, evaluate, write in one; again when somebody was quicker."""
-    check_transaction(request, actions)
+    check_transaction(pair, request, actions)
     if row.writes is Writes.LOCKSTEP:  # each of these is two, whatever the tables hold: told before anything is read
         doubled = sum(action.operation in ("PutItem", "UpdateItem") for action in actions)
         refuse_too_many(len(request["TransactItems"]), doubled)
@@ -73,7 +74,10 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
             moves = yield from moves_of(pair, row, decision, both=row.takes_two(deletes=True))
             plan.add(action.place, moves, row.authority)
         refuse_too_many(len(plan.items), len(plan.more))
-        return (yield from attempted(pair, request, plan, actions, replies))
+        answer = yield from attempted(pair, request, plan, actions, replies)
+        if answer is None:
+            yield from make_way(pair, row, [action.key for action in actions])
+        return answer
 
     return (yield from until_done(attempt))
 
@@ -114,11 +118,8 @@ class ActionPlan:
                 self.owners.append(place)
 
 
-def check_transaction(request: Request, actions: Sequence[Action]) -> None:
-    if len({key_name(action.key) for action in actions}) < len(actions):
-        raise ServiceRejected(
-            "ValidationException", "Transaction request cannot include multiple operations on one item"
-        )
+def check_transaction(pair: Pair, request: Request, actions: Sequence[Action]) -> None:
+    check_apart(pair, [action.key for action in actions], MULTIPLE_OPERATIONS)
     if not 1 <= len(request["TransactItems"]) <= TRANSACTION_ACTIONS_MAX:
         raise ServiceRejected(
             "ValidationException", f"Member must have length less than or equal to {TRANSACTION_ACTIONS_MAX}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine, Stamp
-from crossfade.core.multi.actions import Action, actions_of
+from crossfade.core.multi.actions import MULTIPLE_OPERATIONS, Action, actions_of, check_apart
 from crossfade.core.multi.idempotency import already_done, busy, keeps_token, recorded, was_done, with_record
 from crossfade.core.multi.transact_evaluated import transact_evaluated
 from crossfade.core.request.cancellation import cancellation, reason_at, reasons_of
@@ -17,6 +17,7 @@ from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair
+from crossfade.core.write.evaluated import check_mirrored
 from crossfade.core.write.translate import (
     RETURN_VALUES_ON_FAILURE,
     index_errors_of,
@@ -57,6 +58,10 @@ def transact_on_tables(pair: Pair, row: Row, request: Request, actions: Sequence
     looks = deletes or bool(pair.mapping.target_key_extras)  # at the source
     if row.takes_two(deletes=looks):
         return (yield from transact_evaluated(pair, row, request, actions))
+    if pair.mapping.target_key_extras and not row.is_final:
+        check_apart(pair, [action.key for action in actions], MULTIPLE_OPERATIONS)
+        made = [action.key for action in actions if action.operation in ("PutItem", "UpdateItem")]
+        yield from check_mirrored(pair, row, made)
     if row.takes_as_it_is(pair.view) and not needs_whole_key(pair, "TransactWriteItems", request):
         if row.writes is Writes.PLAIN and not keeps_token(pair, request):
             return (yield from untouched(pair, side, actions))
