@@ -27,7 +27,7 @@ from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import Scope
 from crossfade.errors import CrossfadeError, NotPossibleInStage
 from crossfade.sim.applications import Told
-from crossfade.sim.client import Client
+from crossfade.sim.client import Client, gone_on
 from crossfade.sim.fibers import Came, Waiting
 from crossfade.sim.processes import Answered, Process, Task
 from crossfade.sim.sdk import SENDER, Sdk, Sender
@@ -75,23 +75,6 @@ class FiberDriver(LocalEffects):
 def through(sdk: Sdk, migration: str, context: Context) -> Callable[[Task, Call, Answered], None]:
     """How the requests of a migration's routines go: through the client again."""
     return partial(sdk.own, migration, context)
-
-
-def gone_on(routine: Routine[T], value: Any, error: CrossfadeError | None, effect: Effect[Any] | None) -> Routine[T]:
-    """The rest of a routine, as a routine."""
-    try:
-        if effect is None:
-            effect = routine.send(value) if error is None else routine.throw(error)
-        while True:
-            try:
-                value = yield effect
-            except CrossfadeError as raised:
-                effect = routine.throw(raised)
-            else:
-                effect = routine.send(value)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
 
 
 class Link:

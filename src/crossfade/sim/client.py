@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from crossfade.aws.answers import fresh
 from crossfade.aws.operation import Forwarded, OperationOutcome, Operations, RunningOperation
 from crossfade.control.agent import Agent
-from crossfade.core.effects import Call, Forward, Reply, Request, Routine
+from crossfade.core.effects import Call, Effect, Forward, Reply, Request, Routine
 from crossfade.core.plan import REPLY_THEN_MIRROR, WITHOUT_ROUTINE, Run, Translate
 from crossfade.core.request.names import WRITES
 from crossfade.core.stages import LADDERS, Row
@@ -30,6 +30,8 @@ from crossfade.sim.world import World
 
 DRAIN_LOOK_SECONDS = 0.1
 FOLLOWED_SECONDS_MAX: Final = 0.05  # until what follows a reply is begun in the background
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,13 +244,13 @@ def forwarding(request: Request | None) -> Routine[Reply]:
 
 
 def gone_on(
-    routine: Routine[OperationOutcome], reply: Reply | None, error: CrossfadeError | None
-) -> Routine[OperationOutcome]:
-    """Go on with a routine that waits for the answer to its first Forward, which has come."""
+    routine: Routine[T], value: Any, error: CrossfadeError | None, effect: Effect[Any] | None = None
+) -> Routine[T]:
+    """Go on with a routine that waits for the answer to its first Forward, which has come; or with its `effect`."""
     try:
-        effect = routine.send(reply) if error is None else routine.throw(error)
+        if effect is None:
+            effect = routine.send(value) if error is None else routine.throw(error)
         while True:
-            value: Any = None
             try:
                 value = yield effect
             except CrossfadeError as raised:
@@ -256,5 +258,5 @@ def gone_on(
             else:
                 effect = routine.send(value)
     except StopIteration as stop:
-        outcome: OperationOutcome = stop.value
+        outcome: T = stop.value
         return outcome
