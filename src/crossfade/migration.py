@@ -142,11 +142,12 @@ class Migration(AnyMigration):
                 f" {self.strategy} rests on: it has to find the source's item of each target item",
                 next_step='take strategy="copy-on-write", or make the new key a form of the old one (join, split)',
             )
-        if compiled.target_key_extras and self.strategy == FREEZE_STRATEGY:
+        if compiled.target_key_extras and self.strategy != "copy-on-write":
             raise MappingInvalid(
-                f"migration {self.name}: the source's key does not lead to the target's, so that a Switch, which knows"
-                " an item by the source's key, would not find it there",
-                next_step="make the new key a form of the old one (join, split)",
+                f"migration {self.name}: the source's key does not lead to the target's, which the strategy"
+                f" {self.strategy} rests on: it has to find the target's item of each source item, also once that is"
+                " deleted",
+                next_step='take strategy="copy-on-write", or make the new key a form of the old one (join, split)',
             )
         object.__setattr__(self, "compiled", compiled)
 

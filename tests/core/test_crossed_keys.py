@@ -23,7 +23,8 @@ from tests.core.conftest import Bench
 from tests.sampling import one_in
 
 NAMESPACE: Final = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
-BOTH: Final = ("dual-write", "copy-on-write")
+COPYING: Final = ("copy-on-write",)
+BOTH: Final = ("dual-write", *COPYING)
 VIEWS: Final[tuple[Side, ...]] = ("source", "target")
 
 
@@ -41,16 +42,14 @@ class Rekeying:
 
 REKEYINGS: Final = {
     "an own sort key": Rekeying(
-        [use_as_key("guid")], {"place": "S"}, {"place": "S", "guid": "S"}, views=("target",), holds=True
+        [use_as_key("guid")], {"place": "S"}, {"place": "S", "guid": "S"}, COPYING, ("target",), holds=True
     ),
     "an own partition key": Rekeying(
-        [use_as_key("guid")], {"place": "S"}, {"guid": "S", "place": "S"}, views=("target",), holds=True
+        [use_as_key("guid")], {"place": "S"}, {"guid": "S", "place": "S"}, COPYING, ("target",), holds=True
     ),
-    "an own key": Rekeying(
-        [use_as_key("guid")], {"place": "S"}, {"guid": "S"}, ("copy-on-write",), ("target",), holds=True
-    ),
+    "an own key": Rekeying([use_as_key("guid")], {"place": "S"}, {"guid": "S"}, COPYING, ("target",), holds=True),
     "a derived key": Rekeying(
-        [derive_key("guid", by=("place",), namespace=NAMESPACE)], {"place": "S"}, {"guid": "S"}, ("copy-on-write",)
+        [derive_key("guid", by=("place",), namespace=NAMESPACE)], {"place": "S"}, {"guid": "S"}, COPYING
     ),
     "a renamed key": Rekeying([rename("place", "spot")], {"part": "S", "place": "S"}, {"part": "S", "spot": "S"}),
     "a suffixed key": Rekeying(
@@ -374,91 +373,3 @@ def seen_by_caller(tables: Crossing, held: dict[Side, list[Item]]) -> list[Item]
         return items if row.authority == pair.view else [pair.mapping.backward(item) for item in items]
     turned = pair.mapping.forward if row.authority == "source" else pair.mapping.backward
     return [turned(item) for item in items]
-
-
-OTHER: Final = "an own sort key"
-
-
-def write(tables: Crossing, kind: str, key: Item) -> Watch:
-    """One write, with what it leaves for later."""
-    watch = Watch(tables.client)
-    operation, request = tables.asked(kind, key, plainly=False)
-    routine = route(tables.pair, tables.stage, 0, operation, request, strategy=tables.strategy)
-    assert routine is not None
-    _ = watch.run(routine, Call(tables.pair.view, operation, request))
-    return watch
-
-
-def remove(tables: Crossing, side: Side, name: str) -> None:
-    names = tables.pair.table(side).key_names
-    key = {each: tables.both(name)[each] for each in names}
-    tables.client.delete_item(TableName=tables.pair.table(side).name, Key=key)
-
-
-@pytest.mark.parametrize("kind", ["PutItem", "UpdateItem", "TransactWriteItems Put", "BatchWriteItem put"])
-@pytest.mark.parametrize("stage", [Stage.LOCKSTEP_TARGET, Stage.LIVE, Stage.RAMPDOWN])
-def test_an_item_that_the_target_has_no_more_is_in_nobodys_way(bench: Bench, stage: Stage, kind: str) -> None:
-    """The source may still have it where a mirror is on its way, or was lost."""
-    tables = Crossing(bench, REKEYINGS[OTHER], "dual-write", stage, "target")
-    tables.fill(("a", "b"))
-    remove(tables, "target", "a")
-    watch = write(tables, kind, tables.crossed("a", "new"))
-    assert len(watch.calls) <= REQUESTS_MAX
-    for later in watch.later:
-        watch.run(later.routine)
-    held = tables.held()
-    assert unstamped([tables.pair.mapping.forward(item) for item in held["source"]]) == unstamped(held["target"])
-    assert {"guid-new", "guid-b"} == {item["guid"]["S"] for item in held["source"]}
-
-
-@pytest.mark.parametrize("kind", ["PutItem", "UpdateItem", "TransactWriteItems Put", "TransactWriteItems Update"])
-def test_a_race_in_lockstep_is_still_a_race(bench: Bench, kind: str) -> None:
-    """Somebody else writes the same item between the look and the write: it is tried again, and done."""
-    tables = Crossing(bench, REKEYINGS[OTHER], "dual-write", Stage.LOCKSTEP_TARGET, "target")
-    tables.fill(("a", "b"))
-    raced = {**tables.image("a"), "n": {"N": "7"}, STAMP: {"S": "of another"}}
-    watch = Watch(tables.client)
-    watch.before["TransactWriteItems", ""] = lambda: tables.client.put_item(
-        TableName=tables.pair.target.name, Item=raced
-    )
-    operation, request = tables.asked(kind, tables.both("a"), plainly=False)
-    routine = route(tables.pair, tables.stage, 0, operation, request)
-    assert routine is not None
-    _ = watch.run(routine, Call("target", operation, request))
-    held = tables.held()
-    assert unstamped(held["source"]) == unstamped(held["target"])
-    assert len(watch.calls) <= REQUESTS_MAX
-
-
-@pytest.mark.parametrize("kind", ["PutItem", "UpdateItem", "TransactWriteItems Put", "TransactWriteItems Update"])
-def test_another_item_in_lockstep_is_told_at_once(bench: Bench, kind: str) -> None:
-    """A refusal by what the source holds is no race: both sides are looked at, and nothing is tried again."""
-    tables = Crossing(bench, REKEYINGS[OTHER], "dual-write", Stage.LOCKSTEP_TARGET, "target")
-    tables.fill(("a", "b"))
-    before = tables.held()
-    watch = Watch(tables.client)
-    operation, request = tables.asked(kind, tables.crossed("a", "b"), plainly=False)
-    routine = route(tables.pair, tables.stage, 0, operation, request)
-    assert routine is not None
-    with pytest.raises(ServiceRejected, match="has another 'guid'"):
-        _ = watch.run(routine, Call("target", operation, request))
-    sent = [call.operation for call in watch.calls]
-    assert sent[1:] == ["TransactWriteItems", "BatchGetItem", "GetItem"]
-    assert tables.held() == before
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("stage", [Stage.DUALWRITE, Stage.LIVE])
-def test_an_item_put_in_the_place_of_another_is_mirrored_in_any_order(
-    bench: Bench, stage: Stage, reverse: bool
-) -> None:
-    """The old one is deleted and the new one put; the two mirrors run in either order, and come to an end."""
-    tables = Crossing(bench, REKEYINGS[OTHER], "dual-write", stage, "target")
-    tables.fill(("a", "b"))
-    watches = [write(tables, "DeleteItem", tables.both("a")), write(tables, "PutItem", tables.crossed("a", "new"))]
-    for watch in reversed(watches) if reverse else watches:
-        for later in watch.later:
-            watch.run(later.routine)
-    held = tables.held()
-    assert unstamped([tables.pair.mapping.forward(item) for item in held["source"]]) == unstamped(held["target"])
-    assert {"guid-new", "guid-b"} == {item["guid"]["S"] for item in held["target"]}

@@ -233,34 +233,3 @@ def test_two_items_of_the_source_that_share_a_guid_are_not_taken_for_one(bench: 
     twin = pair.stored("source", {**articles.old, "external_id": {"S": "a-2"}})
     assert pair.is_covered(first, copy)
     assert not pair.is_covered(twin, copy)
-
-
-WRITES: list[tuple[str, Request]] = [
-    ("UpdateItem", ADD),
-    ("UpdateItem", {**ADD, "ConditionExpression": "attribute_exists(n)", "ReturnValues": "ALL_NEW"}),
-    ("DeleteItem", {}),
-]
-
-
-@pytest.mark.parametrize(("operation", "rest"), WRITES)
-def test_in_lockstep_what_the_source_has_under_its_key_is_not_taken_for_another_item(
-    bench: Bench, operation: str, rest: Request
-) -> None:
-    """Where the target's sort key is an attribute of its own, one key of the source is several of the target."""
-    keys: list[dict[str, Any]] = [{"order": "S"}, {"order": "S", "day": "S"}]
-    source, target = (Table(bench.make_table("lockstep", **key), key=key) for key in keys)
-    pair = Pair(source, target, Migration("t", source, target, [use_as_key("day")]).compiled, view="target")
-    held: Item = {"order": {"S": "o-1"}, "day": {"S": "monday"}, "n": {"N": "5"}}
-    for table in (source, target):
-        _ = bench.client.put_item(TableName=table.name, Item=held)
-    request: Request = {
-        "TableName": target.name,
-        "Key": {"order": {"S": "o-1"}, "day": {"S": "tuesday"}},
-        **rest,
-    }
-    routine = route(pair, Stage.LOCKSTEP_SOURCE, 0, operation, request)
-    assert routine is not None
-    with pytest.raises(ServiceRejected, match="has another 'day'"):
-        _ = bench.run(routine, Call("target", operation, request))
-    for table in (source, target):
-        assert bench.client.scan(TableName=table.name)["Items"] == [held]

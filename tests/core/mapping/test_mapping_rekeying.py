@@ -158,3 +158,13 @@ def test_such_a_key_is_for_copy_on_write() -> None:
     with pytest.raises(MappingInvalid, match="does not lead back"):
         _ = Migration("m", source, target, DERIVED)
     assert not Migration("m", source, Table("articles-v2", KEY), identity()).compiled.source_key_extras
+
+
+@pytest.mark.parametrize("strategy", ["dual-write", "freeze"])
+def test_an_items_own_attribute_in_the_targets_key_is_for_copy_on_write(strategy: Any) -> None:
+    """What the source's key does not tell cannot be deleted after the source's item; that the target's key leads back
+    does not help."""
+    source, target = Table("articles", {"customer": "S"}), Table("articles-v2", {"customer": "S", "day": "S"})
+    assert Migration("m", source, target, use_as_key("day"), "copy-on-write").compiled.target_key_extras
+    with pytest.raises(MappingInvalid, match="the source's key does not lead to the target's"):
+        _ = Migration("m", source, target, use_as_key("day"), strategy)

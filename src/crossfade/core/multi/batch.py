@@ -30,7 +30,7 @@ from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.core.tables.schema import TableShape
 from crossfade.core.tables.stamps import Stored, item_without_stamp
-from crossfade.core.write.evaluated import check_mirrored, write_evaluated
+from crossfade.core.write.evaluated import write_evaluated
 from crossfade.core.write.fitting import check_fits
 from crossfade.core.write.malformed import refuse_malformed
 from crossfade.core.write.translate import index_error_of, translate_request
@@ -271,8 +271,6 @@ def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence
     yield from check_fits(pair, row, puts, keys)
     if pair.mapping.target_key_extras:
         yield from check_whole_keys(pair, row, keys)
-        made = [key for entry, key in zip(entries, keys, strict=True) if "PutRequest" in entry]
-        yield from check_mirrored(pair, row, made)
     others = {other: given for other, given in request["RequestItems"].items() if other != name}
     sent: list[Reply] = []
     left: dict[str, list[Request]] = {}
@@ -316,8 +314,7 @@ def write_one(pair: Pair, row: Row, operation: WriteName, request: Request) -> R
 def check_whole_keys(pair: Pair, row: Row, keys: Sequence[Item]) -> Routine[None]:
     """No entry stands under a key of another item, where both tables' keys are needed to tell an item. Raises
     MappingError."""
-    both = row.takes_two(deletes=True) and not row.keeps_equal
-    sides: tuple[Side, ...] = ("target", "source") if both else (row.authority,)
+    sides: tuple[Side, ...] = ("target", "source") if row.takes_two(deletes=True) else (row.authority,)
     for side in sides:
         held = yield from look_under(pair, side, [pair.key(side, key) for key in keys], [], {})
         for stored, key in zip(held, keys, strict=True):

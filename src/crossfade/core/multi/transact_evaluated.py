@@ -27,7 +27,6 @@ from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.tables.index_keys import as_of_update, is_of_form
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
-from crossfade.core.write.evaluated import make_way
 from crossfade.core.write.fitting import said_of_index_keys
 from crossfade.core.write.moves import Decision, Held, Moves, image_of, moves_of
 from crossfade.core.write.sending import raise_unless_raced, until_done, until_known
@@ -74,10 +73,7 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
             moves = yield from moves_of(pair, row, decision, both=row.takes_two(deletes=True))
             plan.add(action.place, moves, row.authority)
         refuse_too_many(len(plan.items), len(plan.more))
-        answer = yield from attempted(pair, request, plan, actions, replies)
-        if answer is None:
-            yield from make_way(pair, row, [action.key for action in actions])
-        return answer
+        return (yield from attempted(pair, request, plan, actions, replies))
 
     return (yield from until_done(attempt))
 

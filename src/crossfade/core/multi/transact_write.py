@@ -17,7 +17,6 @@ from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair
-from crossfade.core.write.evaluated import check_mirrored
 from crossfade.core.write.translate import (
     RETURN_VALUES_ON_FAILURE,
     index_errors_of,
@@ -60,8 +59,6 @@ def transact_on_tables(pair: Pair, row: Row, request: Request, actions: Sequence
         return (yield from transact_evaluated(pair, row, request, actions))
     if pair.mapping.target_key_extras and not row.is_final:
         check_apart(pair, [action.key for action in actions], MULTIPLE_OPERATIONS)
-        made = [action.key for action in actions if action.operation in ("PutItem", "UpdateItem")]
-        yield from check_mirrored(pair, row, made)
     if row.takes_as_it_is(pair.view) and not needs_whole_key(pair, "TransactWriteItems", request):
         if row.writes is Writes.PLAIN and not keeps_token(pair, request):
             return (yield from untouched(pair, side, actions))

@@ -50,7 +50,7 @@ def compare_key(
     """
     seen: Difference | None = None
     for wait in (*waits, None):
-        source = pair.own("source", (yield from read_patiently(pair, "source", source_key)), source_key)
+        source = yield from read_patiently(pair, "source", source_key)
         target = yield from read_patiently(pair, "target", source_key)
         if (agreed or pair.equal)(source, target):
             return None

@@ -22,7 +22,7 @@ from crossfade.core.items import Item, same_item
 from crossfade.core.stages import Row, Side, Writes, other_side
 from crossfade.core.sync.retry import BACKGROUND, is_passing, read_again
 from crossfade.core.tables.pair import Image, Pair, key_name, operation_name
-from crossfade.core.tables.stamps import ABSENT, Stored
+from crossfade.core.tables.stamps import Stored
 from crossfade.errors import MappingError, ServiceRejected, UnknownOutcome
 
 
@@ -45,12 +45,7 @@ def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
     pauses = BACKGROUND.pauses()
     while True:
         there = yield from read_patiently(pair, other, source_key)
-        held = pair.own(authority, (yield from read_patiently(pair, authority, source_key)), source_key)
-        if pair.is_another(other, there, source_key):
-            if held.item is None:
-                there = ABSENT  # it is the mirrors' of its own key
-            else:
-                yield from check_superseded(pair, there, source_key)
+        held = yield from read_patiently(pair, authority, source_key)
         if agree(pair, authority, held, there):
             if landed_by is None:
                 return
@@ -65,21 +60,11 @@ def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
         if written:
             if not pair.rules.check_read:
                 return
-            now = pair.own(authority, (yield from read_patiently(pair, authority, source_key)), source_key)
+            now = yield from read_patiently(pair, authority, source_key)
             if landed_by is None and same_image(now.item, held.item):
                 return
         else:
             yield from next(pauses)
-
-
-def check_superseded(pair: Pair, there: Stored, source_key: Item) -> Routine[None]:
-    """The other item that the source has under this key is one that the target, which decides, has no more, so that its
-    mirror is still to come. Raises MappingError where the target has it: the source cannot hold both."""
-    if there.item is None:
-        return
-    kept = yield from read_patiently(pair, "target", pair.source_key(there.item))
-    if kept.item is not None:
-        pair.check_whole_key("source", there, source_key)
 
 
 def may_hold(pair: Pair, side: Side, source_key: Item) -> Routine[bool]:

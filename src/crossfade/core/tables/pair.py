@@ -24,7 +24,7 @@ from crossfade.core.stages import Side
 from crossfade.core.tables.guards import Guard, attributes_guard, joined_guards, stamp_as_read, with_guard
 from crossfade.core.tables.index_keys import IndexKey
 from crossfade.core.tables.schema import IndexSchema, TableShape
-from crossfade.core.tables.stamps import ABSENT, Stored
+from crossfade.core.tables.stamps import Stored
 from crossfade.errors import MappingError, ServiceRejected
 
 Image = Item | None
@@ -197,10 +197,6 @@ class Pair:
     def is_another(self, side: Side, stored: Stored, source_key: Item) -> bool:
         """Whether what was read under this key is an item with another key in the other table."""
         return self.another(side, stored, source_key) is not None
-
-    def own(self, side: Side, stored: Stored, source_key: Item) -> Stored:
-        """Return what was read under this key, or an absence where it is another item."""
-        return ABSENT if self.is_another(side, stored, source_key) else stored
 
     def another(self, side: Side, stored: Stored, source_key: Item) -> str | None:
         """Which other item it is that was read under this key, one with another key in the other table; None for the

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluate.plain_table import Evaluated, Prepared, WriteName, prepare, whole_answer
 from crossfade.core.items import Item
-from crossfade.core.read.lookup import look_up, read_counting
+from crossfade.core.read.lookup import read_counting
 from crossfade.core.request.capacity import accounting_asked
 from crossfade.core.request.names import uses_no_expression
 from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.core.sync.source_fallback import look_later
-from crossfade.core.sync.sync import check_superseded, sync
 from crossfade.core.tables.pair import Pair
 from crossfade.core.write.moves import Decision, Held, image_of, moves_of
 from crossfade.core.write.sending import send_moves, until_done
@@ -45,7 +44,6 @@ def write_evaluated(
         moves = yield from moves_of(pair, row, Decision(prepared, key, held, done), both=both)
         reply = yield from send_moves(pair, key, moves, asked | shown)
         if reply is None:
-            yield from make_way(pair, row, [key])
             return None
         if "Attributes" in reply:
             done = as_found(pair, row.authority, key, prepared, done, reply)
@@ -84,28 +82,6 @@ def check_source(pair: Pair, keys: Sequence[Item]) -> Routine[None]:
     """What the source has under these keys are no other items. Raises MappingError."""
     for key in keys if pair.mapping.target_key_extras else ():
         pair.check_whole_key("source", (yield from pair.read("source", key)), key)
-
-
-def check_mirrored(pair: Pair, row: Row, keys: Sequence[Item]) -> Routine[None]:
-    """The source can hold what the target, which decides, may get under these keys: it has no other items of the target
-    there. Raises MappingError."""
-    if not keys or row.authority == "source" or not row.keeps_equal or not pair.mapping.target_key_extras:
-        return
-    for stored, key in zip((yield from look_up(pair, "source", keys, [], {})), keys, strict=True):
-        if pair.is_another("source", stored, key):
-            yield from check_superseded(pair, stored, key)
-
-
-def make_way(pair: Pair, row: Row, keys: Sequence[Item]) -> Routine[None]:
-    """After a refusal in lockstep: whether the source has other items under these keys, which no further try would
-    change. Raises MappingError where the target, which decides, has them too. One that it has no more is of a stage
-    that mirrors, and its mirror is made here."""
-    if row.authority == "source" or row.writes is not Writes.LOCKSTEP or not pair.mapping.target_key_extras:
-        return
-    for stored, key in zip((yield from look_up(pair, "source", keys, [], {})), keys, strict=True):
-        if stored.item is not None and pair.is_another("source", stored, key):
-            yield from check_superseded(pair, stored, key)
-            yield from sync(pair, "target", pair.source_key(stored.item))
 
 
 def as_found(pair: Pair, side: Side, key: Item, prepared: Prepared, done: Evaluated, reply: Reply) -> Evaluated:

@@ -84,8 +84,7 @@ def lockstep_moves(pair: Pair, side: Side, decision: Decision) -> Routine[Moves]
     if side == "source":
         source = yield from deciding_action(pair, decision)
     else:
-        own = pair.own_guard("source", key)  # of another item there, the target's lock knows nothing
-        source = as_action((yield from pair.put_or_delete("source", key, image, own)))
+        source = as_action((yield from pair.put_or_delete("source", key, image)))
     lock = pair.unchanged("target", held["target"]) if pair.rules.stamp else None
     return {"source": source, "target": as_action((yield from pair.put_or_delete("target", key, image, lock)))}
 

@@ -18,7 +18,7 @@ from crossfade.core.stages import Row, Side, Writes
 from crossfade.core.sync.retry import calmly
 from crossfade.core.sync.sync import mirrored
 from crossfade.core.tables.pair import Pair
-from crossfade.core.write.evaluated import check_mirrored, check_source, is_blind, write_evaluated
+from crossfade.core.write.evaluated import check_source, is_blind, write_evaluated
 from crossfade.core.write.fitting import said_of_index_keys
 from crossfade.core.write.translate import (
     error_restored,
@@ -70,8 +70,6 @@ def write_on_authority(pair: Pair, row: Row, operation: WriteName, request: Requ
         return (yield from forward_unchanged(pair, row.authority, operation, request))
     if row.writes is Writes.DELETING:
         yield from check_source(pair, [key])
-    if operation != "DeleteItem":
-        yield from check_mirrored(pair, row, [key])
     changed = modern(operation, request)
     if not server_evaluates(pair, row.authority, operation, changed):
         return (yield from write_evaluated(pair, row, operation, changed, key, both=False))
