@@ -124,12 +124,13 @@ class Capture:
 
     def __init__(
         self, world: World, process: Process, sql: Sql, topic: Topic, kept: Kept, *, low_mark: bool,
-        look_seconds: float, retire: Callable[[], None],
+        look_seconds: float, retire: Callable[[], None], stand_still: Callable[[], None],
     ) -> None:  # fmt: skip
         self.process = process
         self._world = world
         self._sql = sql
         self._retire = retire
+        self._stand_still = stand_still
         self._look_seconds = look_seconds
         self._producer = Producer(world, topic, process)
         checkpoints = Checkpoints(kept)
@@ -164,12 +165,16 @@ class Capture:
             self._waiting += logged.told
             self._read += 1
         try:
+            changed = False
             for told in self._told:
                 self._publisher.tell(told)
                 if isinstance(told, Heartbeat):
                     break
+                changed = changed or isinstance(told, Change)
         except CrossfadeError as error:
             self._world.note(self.process.name, "capture_ended", {"error": str(error)})
             self._retire()
             return
+        if changed:
+            self._stand_still()
         self._later()

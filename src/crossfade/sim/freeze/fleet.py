@@ -127,7 +127,7 @@ class Fleet:
         process = self.process("capture")
         capture = Capture(
             self.world, process, self.stores.sql, self.topic, self.checkpoints, low_mark=self.scenario.rules.low_mark,
-            look_seconds=self.scenario.capture_seconds, retire=lambda: retired(),
+            look_seconds=self.scenario.capture_seconds, retire=lambda: retired(), stand_still=lambda: stand_still(),
         )  # fmt: skip
         self.captures.append(capture)
 
@@ -151,6 +151,13 @@ class Fleet:
             if self.world.random.random() < 0.5:
                 _ = self.faults.count(Fault.SENT_AGAIN)
                 self._start_capture()
+
+        def stand_still() -> None:
+            if not self.faults.healed and self.scenario.stall and self.world.random.random() < self.scenario.stall:
+                _ = self.faults.count(Fault.PAUSE)
+                seconds = self.scenario.lease_seconds * self.world.random.uniform(*CAPTURE_PAUSE_LEASES)
+                self.world.pause(process, seconds)
+                paused(seconds)
 
         self.trouble(process, again, crashed, paused, CAPTURE_PAUSE_LEASES)
 

@@ -54,7 +54,8 @@ class Run:
 
     def __init__(self, seed: int, rules: Rules) -> None:
         random = Random(seed)  # noqa: S311 - chance, not secrets
-        scenario = self.scenario = draw(random, rules)
+        more = Random(f"more of {seed}")  # noqa: S311
+        scenario = self.scenario = draw(random, more, rules)
         self.stores = Stores(Sql(shape(scenario.shape), scenario.initial), keeps_stamp=scenario.keeps_stamp)
         self.faults = Faults(scenario.rates, random)
         self.world = ServiceWorld(seed, self.stores, self.faults, random, scenario.landing_seconds)

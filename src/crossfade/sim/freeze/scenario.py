@@ -22,7 +22,8 @@ RESTING: Final = resting(FREEZE_STRATEGY)[:-1]  # complete is entered by its own
 class Scenario:
     """`carried`: the source's log is carried to the target, so that the switch mirrors the way back alone. `unrest`: of
     the group that reads it, in one second.
-    `capture_seconds`: at most so long the capture waits between two looks at the log."""
+    `capture_seconds`: at most so long the capture waits between two looks at the log. `stall`: the chance that it stands
+    still with the changes of a look on their way."""
 
     shape: str
     carried: bool
@@ -35,6 +36,7 @@ class Scenario:
     workers: int
     unrest: float
     capture_seconds: float
+    stall: float
     replays: tuple[bool, ...]
     pause_seconds: float
     delete_share: float
@@ -47,7 +49,8 @@ class Scenario:
     rules: Rules
 
 
-def draw(random: Random, rules: Rules) -> Scenario:
+def draw(random: Random, more: Random, rules: Rules) -> Scenario:
+    """`more` draws what only some worlds have, so that the others stay what they are."""
     keys = tuple(("e", chr(ord("a") + i)) for i in range(random.choice((1, 2, 2, 3))))
     goals = draw_goals(random)
     return Scenario(
@@ -62,6 +65,7 @@ def draw(random: Random, rules: Rules) -> Scenario:
         workers=random.choice((1, 2, 2)),
         unrest=random.choice((0.0, 0.1, 0.5)),
         capture_seconds=random.choice((0.05, 0.05, 0.5, 1.5)),
+        stall=more.choice((0.0, 0.0, 0.2)),
         replays=tuple(random.random() < 0.15 for _ in goals),
         pause_seconds=random.choice((0.8, 1.6, 3.0)),
         delete_share=random.choice((1.0, 2.0, 4.0)),
