@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from botocore.exceptions import ParamValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,18 +87,25 @@ def test_an_ordinary_request_is_serialised_by_us(operation: str) -> None:
     assert serialized(operation, {"TableName": "orders", REQUIRED_MAPS[operation]: item}) is not None
 
 
-def complete(world: World) -> Any:
-    """Return a client in the stage complete, attached, that has written once."""
+PLAIN: Final = {  # the stages in which such requests need no routine, and the way there
+    Stage.OFF: [],
+    Stage.COMPLETE: [stage for stage in DUAL_WRITE if stage is not Stage.OFF],
+}
+
+
+def attached(world: World, stage: Stage) -> Any:
+    """Return a client that has written once in this stage."""
     client = world.boto3_client()
     _ = world.attach(client)
-    world.walk(*[stage for stage in DUAL_WRITE if stage is not Stage.OFF])
+    world.walk(*PLAIN[stage])
     client.put_item(TableName=world.migration.source.name, Item={**world.key("c", "0"), "n": {"N": "0"}})
     return client
 
 
-def test_what_the_caller_gave_is_as_it_was(world: World) -> None:
+@pytest.mark.parametrize("stage", PLAIN)
+def test_what_the_caller_gave_is_as_it_was(world: World, stage: Stage) -> None:
     """Some libraries call _make_api_call with a dict that they look at afterwards."""
-    client = complete(world)
+    client = attached(world, stage)
     seen: list[dict[str, Any]] = []
 
     def look(params: dict[str, Any], **_: Any) -> None:
@@ -109,9 +117,17 @@ def test_what_the_caller_gave_is_as_it_was(world: World) -> None:
     client._make_api_call("PutItem", request)
     assert seen == [{"TableName": world.migration.source.name, "Item": {}}]  # it was a placeholder for a while
     assert request == {"TableName": world.migration.source.name, "Item": given_item}
-    stored = world.target_item("c", "1")
+    stored = world.source_item("c", "1") if stage is Stage.OFF else world.target_item("c", "1")
     assert stored is not None
     assert stored["n"] == {"N": "1"}
+
+
+@pytest.mark.parametrize("stage", PLAIN)
+def test_what_is_not_plain_is_left_to_botocore(world: World, stage: Stage) -> None:
+    """A wrong type is refused by botocore's own check, before anything is sent."""
+    client = attached(world, stage)
+    with pytest.raises(ParamValidationError, match=r"Item\.n\.N"):
+        client.put_item(TableName=world.migration.source.name, Item={**world.key("c", "1"), "n": {"N": 1}})
 
 
 def test_a_call_that_is_overtaken_by_the_detach_has_its_request_back(world: World) -> None:

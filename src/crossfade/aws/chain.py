@@ -185,7 +185,7 @@ class HookChain:
             restore_parameters(params)
         elif len(self._hooks) == 1:
             hooks, operation = self._hooks[0], model.name
-            if operation in hooks.translated and hooks.is_ours(params):
+            if operation in hooks.plain and hooks.is_ours(params):
                 context[PARAMETERS] = self._aside.take(operation, params, context)
 
     def request_created(self, request: Any, operation_name: str, **_: Any) -> None:

@@ -39,6 +39,7 @@ from crossfade.core.plan import PASS_THROUGH, REPLY_THEN_MIRROR, WITHOUT_ROUTINE
 from crossfade.core.read.passthrough import DESCRIBING, SETTING
 from crossfade.core.request.names import READS, WRITES, names_any, plain_name
 from crossfade.core.tables.pair import Pair
+from crossfade.core.write.fast_path import FAST_PARAMETERS
 from crossfade.drivers.local import LocalEffects
 from crossfade.errors import CrossfadeError, ServiceRejected, StageUncertain, UnknownOutcome
 
@@ -80,7 +81,7 @@ class Hooks:
         self.taking = True  # False lets all new operations pass
         self.only = True  # no other migration is on this client
         self.is_followed = False  # a later migration of a chain is, whose source is our target
-        self.translated: set[str] = set()  # the operations whose last request was sent to the other table
+        self.plain: set[str] = set()  # the operations on one item whose last request needed no routine
         self._is_here = is_here
         self._tables = frozenset({engine.pair.source.name, engine.pair.target.name})
         self._claim_key = f"crossfade:{name}:{engine.pair.view}:claim"
@@ -169,14 +170,12 @@ class Hooks:
             ticket, plan = operations.begin(operation, parameters, now, own, is_followed=self.is_followed)
             if ticket is None:
                 return None
-            if type(plan) is not Translate:
-                self.translated.discard(operation)
-            elif self._sent_translated(operation, ticket, params, context):
-                self.translated.add(operation)
-            else:
+            if type(plan) is Translate and not self._sent_translated(operation, ticket, params, context):
                 plan = operations.run_instead(operation, own(parameters), ticket, is_followed=self.is_followed)
         except (ServiceRejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
+        if operation in FAST_PARAMETERS:
+            (self.plain.add if type(plan) in WITHOUT_ROUTINE else self.plain.discard)(operation)
         if type(plan) is Run:
             return operations.run(ticket, plan)
         forwarded = Forwarded(operation, parameters, ticket, now, plan, own, None, type(plan) is Translate)

@@ -1,9 +1,9 @@
-"""A caller's request as JSON, made by us where botocore's work on it would be thrown away.
+"""A caller's request as JSON, made by us where it is plain: that pays for what else is done to a call.
 
-Before it serialises a request, botocore checks it against its model, value by value: a sixth of what a PutItem costs.
-Where a stage sends another request in its place, all of that is for nothing. So botocore is given a `placeholder` to
-check, and finds the JSON of the whole request in the call's context afterwards. What botocore might refuse, or write in
-another way than we, it is given as it is: `serialized` takes only what it knows to be right.
+Before it serialises a request, botocore checks it against its model, value by value: a sixth of what a PutItem costs,
+and for nothing where a stage sends another request in its place. So botocore is given a `placeholder` to check, and
+finds the JSON of the whole request in the call's context afterwards. What botocore might refuse, or write in another
+way than we, it is given as it is: `serialized` takes only what it knows to be right.
 """
 
 from __future__ import annotations

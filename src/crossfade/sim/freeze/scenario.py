@@ -21,9 +21,8 @@ RESTING: Final = resting(FREEZE_STRATEGY)[:-1]  # complete is entered by its own
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """`carried`: the source's log is carried to the target, so that the switch mirrors the way back alone. `unrest`: of
-    the group that reads it, in one second.
-    `capture_seconds`: at most so long the capture waits between two looks at the log. `stall`: the chance that it stands
-    still with the changes of a look on their way."""
+    the group that reads it, in one second. `capture_seconds`: at most so long the capture waits between two looks at
+    the log. `stall`: the chance that it then stands still with the changes of a look on their way."""
 
     shape: str
     carried: bool
