@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from crossfade.backfill.copy import Copied, Limits, copy_images, settle
+from crossfade.backfill.copy import Copied, Limits, copy_images
 from crossfade.backfill.moving import move_images
-from crossfade.control.jobs import ALL_THERE, Claim, save_checkpoint, way_to_equal
+from crossfade.control.jobs import ALL_THERE, way_to_equal
 from crossfade.control.records import SegmentCheckpoint
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
@@ -95,25 +95,3 @@ def after_page(checkpoint: SegmentCheckpoint, page: PageCopy) -> SegmentCheckpoi
     counts = {name: checkpoint.counts.get(name, 0) + more for name, more in zip(COUNTS, new, strict=True)}
     done = page.last_key is None and not counts["failed"]
     return replace(checkpoint, last_key=page.last_key, done=done, counts=counts)
-
-
-def copy_segment(
-    pair: Pair,
-    claim: Claim,
-    checkpoint: SegmentCheckpoint,
-    *,
-    limits: Limits | None = None,
-    page_items: int = PAGE_ITEMS,
-) -> Routine[SegmentCheckpoint]:
-    """A whole segment in one routine. The runner does the same, but does not sit out what is unsettled.
-
-    Raises Fenced where the job was taken over; the stage is the caller's to check, with a ticket a page.
-    """
-    checkpoint = fresh_start(checkpoint)
-    while not checkpoint.done:
-        page = yield from copy_page(pair, checkpoint, claim.record.segments, limits or Limits(), page_items)
-        yield from settle(pair, page.copied)
-        checkpoint = yield from save_checkpoint(claim, after_page(checkpoint, page))
-        if page.last_key is None:
-            break
-    return checkpoint

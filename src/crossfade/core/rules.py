@@ -45,20 +45,10 @@ RULES_OF = {
     "dual-write": ("check-read", "stamp", "barrier", "lockstep"),
     "copy-on-write": ("stamp", "barrier", "prepare", "delete-both", "source-check", "fence"),
     "freeze": (
-        "check-read",
-        "barrier",
-        "fence",
-        "second-freeze",
-        "repair-queue",
-        "carrier-lease",
-        "version",
-        "tombstone",
-        "rebuild-lock",
-        "offsets",
-        "term",
-        "low-mark",
+        "check-read", "barrier", "fence", "second-freeze", "repair-queue", "carrier-lease",
+        "version", "tombstone", "rebuild-lock", "offsets", "term", "low-mark",
     ),
-}
+}  # fmt: skip
 RULES_OF_TABLES = tuple(dict.fromkeys([*RULES_OF["dual-write"], *RULES_OF["copy-on-write"]]))
 RULE_NAMES = tuple(field.name.replace("_", "-") for field in fields(Rules))
 ALL_RULES = Rules()

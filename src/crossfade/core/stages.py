@@ -198,168 +198,65 @@ def other_side(side: Side) -> Side:
     return "target" if side == "source" else "source"
 
 
+# Columns: authority, writes, compare, ramp, gates; the line that people read; whose order, and what the source still
+# answers for.
 DUAL_WRITE: dict[Stage, Row] = {
-    Stage.OFF: Row("source", Writes.PLAIN, False, Ramp.NONE, (), "the source alone"),
-    Stage.DUALWRITE: Row(
-        "source", Writes.MIRRORED, False, Ramp.NONE, (), "writes to the source are mirrored to the target"
-    ),
-    Stage.SHADOW: Row(
-        "source",
-        Writes.MIRRORED,
-        True,
-        Ramp.EVENTUAL,
-        (),
-        "as before, and reads are compared with the target",
-        Order.SOURCE_MARKED,
-    ),
-    Stage.LOCKSTEP_SOURCE: Row(
-        "source",
-        Writes.LOCKSTEP,
-        True,
-        Ramp.EVERY,
-        (Gate.BACKFILLED,),
-        "one transaction writes both sides; the source decides",
-        Order.SOURCE_MARKED,
-    ),
-    Stage.LOCKSTEP_TARGET: Row(
-        "target",
-        Writes.LOCKSTEP,
-        True,
-        Ramp.NONE,
-        (Gate.BACKFILLED, Gate.VERIFIED),
-        "one transaction writes both sides; the target decides",
-        Order.SOURCE_MARKED,
-    ),
-    Stage.LIVE: Row(
-        "target",
-        Writes.MIRRORED,
-        True,
-        Ramp.NONE,
-        (),
-        "writes to the target are mirrored back; reads are compared",
-        Order.SOURCE_MARKED,
-    ),
-    Stage.RAMPDOWN: Row(
-        "target",
-        Writes.MIRRORED,
-        False,
-        Ramp.NONE,
-        (),
-        "the target serves; the source is kept equal as the way back",
-        Order.TARGET_MARKED,
-    ),
-    Stage.COMPLETE: Row(
-        "target",
-        Writes.PLAIN,
-        False,
-        Ramp.NONE,
-        (Gate.VERIFIED, Gate.ANSWERED, Gate.CONFIRMED),
-        "the target alone; no way back",
-        Order.TARGET,
-    ),
-}
+    Stage.OFF: Row("source", Writes.PLAIN, False, Ramp.NONE, (),
+        "the source alone"),
+    Stage.DUALWRITE: Row("source", Writes.MIRRORED, False, Ramp.NONE, (),
+        "writes to the source are mirrored to the target"),
+    Stage.SHADOW: Row("source", Writes.MIRRORED, True, Ramp.EVENTUAL, (),
+        "as before, and reads are compared with the target", Order.SOURCE_MARKED),
+    Stage.LOCKSTEP_SOURCE: Row("source", Writes.LOCKSTEP, True, Ramp.EVERY, (Gate.BACKFILLED,),
+        "one transaction writes both sides; the source decides", Order.SOURCE_MARKED),
+    Stage.LOCKSTEP_TARGET: Row("target", Writes.LOCKSTEP, True, Ramp.NONE, (Gate.BACKFILLED, Gate.VERIFIED),
+        "one transaction writes both sides; the target decides", Order.SOURCE_MARKED),
+    Stage.LIVE: Row("target", Writes.MIRRORED, True, Ramp.NONE, (),
+        "writes to the target are mirrored back; reads are compared", Order.SOURCE_MARKED),
+    Stage.RAMPDOWN: Row("target", Writes.MIRRORED, False, Ramp.NONE, (),
+        "the target serves; the source is kept equal as the way back", Order.TARGET_MARKED),
+    Stage.COMPLETE: Row("target", Writes.PLAIN, False, Ramp.NONE, (Gate.VERIFIED, Gate.ANSWERED, Gate.CONFIRMED),
+        "the target alone; no way back", Order.TARGET),
+}  # fmt: skip
 
 COPY_ON_WRITE: dict[Stage, Row] = {
-    Stage.OFF: Row("source", Writes.PLAIN, False, Ramp.NONE, (), "the source alone", stamped_source=True),
-    Stage.STAMP: Row(
-        "source",
-        Writes.STAMPED,
-        False,
-        Ramp.NONE,
-        (),
+    Stage.OFF: Row("source", Writes.PLAIN, False, Ramp.NONE, (),
+        "the source alone", stamped_source=True),
+    Stage.STAMP: Row("source", Writes.STAMPED, False, Ramp.NONE, (),
         "the source alone; each write leaves a stamp, on which the locks of the next stages rely",
-        Order.SOURCE_MARKED,
-        stamped_source=True,
-    ),
-    Stage.PREPARE: Row(
-        "target",
-        Writes.PREPARED,
-        False,
-        Ramp.NONE,
-        (Gate.EMPTY,),
+        Order.SOURCE_MARKED, stamped_source=True),
+    Stage.PREPARE: Row("target", Writes.PREPARED, False, Ramp.NONE, (Gate.EMPTY,),
         "an item is written where it is, with a stamp; a new one in the source",
-        Order.SOURCE_MARKED,
-        fallback=Fallback.MERGED,
-        stamped_source=True,
-    ),
-    Stage.DRAIN: Row(
-        "target",
-        Writes.DRAINED,
-        False,
-        Ramp.NONE,
-        (),
+        Order.SOURCE_MARKED, Fallback.MERGED, stamped_source=True),
+    Stage.DRAIN: Row("target", Writes.DRAINED, False, Ramp.NONE, (),
         "nothing new reaches the source: an item is copied with its first write, a delete takes both sides",
-        Order.SOURCE_MARKED,
-        fallback=Fallback.MERGED,
-        stamped_source=True,
-    ),
-    Stage.RAMPDOWN: Row(
-        "target",
-        Writes.DELETING,
-        False,
-        Ramp.NONE,
-        (Gate.BACKFILLED, Gate.VERIFIED),
+        Order.SOURCE_MARKED, Fallback.MERGED, stamped_source=True),
+    Stage.RAMPDOWN: Row("target", Writes.DELETING, False, Ramp.NONE, (Gate.BACKFILLED, Gate.VERIFIED),
         "the target serves; what it does not have is looked up in the source after the answer",
-        Order.TARGET_MARKED,
-        fallback=Fallback.LOOKED_UP,
-        stamped_source=True,
-    ),
-    Stage.COMPLETE: Row(
-        "target",
-        Writes.PLAIN,
-        False,
-        Ramp.NONE,
+        Order.TARGET_MARKED, Fallback.LOOKED_UP, stamped_source=True),
+    Stage.COMPLETE: Row("target", Writes.PLAIN, False, Ramp.NONE,
         (Gate.VERIFIED, Gate.QUIET, Gate.ANSWERED, Gate.CONFIRMED),
-        "the target alone; no way back",
-        Order.TARGET,
-        stamped_source=True,
-    ),
-}
+        "the target alone; no way back", Order.TARGET, stamped_source=True),
+}  # fmt: skip
 
 FREEZE: dict[Stage, Row] = {
-    Stage.OFF: Row("source", Writes.PLAIN, False, Ramp.NONE, (), "the source alone"),
-    Stage.DUALWRITE: Row(
-        "source", Writes.MIRRORED, False, Ramp.NONE, (), "writes to the source are carried over to the target"
-    ),
-    Stage.SHADOW: Row(
-        "source", Writes.MIRRORED, True, Ramp.EVENTUAL, (), "as before, and reads are compared with the target"
-    ),
-    Stage.FREEZE_SOURCE: Row(
-        "source",
-        Writes.HELD,
-        False,
-        Ramp.NONE,
-        (Gate.BACKFILLED, Gate.VERIFIED),
-        "writes wait for what is on its way to the other side; the source answers reads",
-    ),
-    Stage.FREEZE_TARGET: Row(
-        "target",
-        Writes.HELD,
-        False,
-        Ramp.NONE,
-        (Gate.PASSED,),
-        "writes wait until everybody reads from the target",
-    ),
-    Stage.LIVE: Row(
-        "target", Writes.MIRRORED, True, Ramp.NONE, (), "writes to the target are mirrored back; reads are compared"
-    ),
-    Stage.RAMPDOWN: Row(
-        "target",
-        Writes.MIRRORED,
-        False,
-        Ramp.NONE,
-        (),
-        "the target serves; the source is kept equal as the way back",
-    ),
-    Stage.COMPLETE: Row(
-        "target",
-        Writes.PLAIN,
-        False,
-        Ramp.NONE,
-        (Gate.VERIFIED, Gate.ANSWERED, Gate.CONFIRMED),
-        "the target alone; no way back",
-    ),
-}
+    Stage.OFF: Row("source", Writes.PLAIN, False, Ramp.NONE, (),
+        "the source alone"),
+    Stage.DUALWRITE: Row("source", Writes.MIRRORED, False, Ramp.NONE, (),
+        "writes to the source are carried over to the target"),
+    Stage.SHADOW: Row("source", Writes.MIRRORED, True, Ramp.EVENTUAL, (),
+        "as before, and reads are compared with the target"),
+    Stage.FREEZE_SOURCE: Row("source", Writes.HELD, False, Ramp.NONE, (Gate.BACKFILLED, Gate.VERIFIED),
+        "writes wait for what is on its way to the other side; the source answers reads"),
+    Stage.FREEZE_TARGET: Row("target", Writes.HELD, False, Ramp.NONE, (Gate.PASSED,),
+        "writes wait until everybody reads from the target"),
+    Stage.LIVE: Row("target", Writes.MIRRORED, True, Ramp.NONE, (),
+        "writes to the target are mirrored back; reads are compared"),
+    Stage.RAMPDOWN: Row("target", Writes.MIRRORED, False, Ramp.NONE, (),
+        "the target serves; the source is kept equal as the way back"),
+    Stage.COMPLETE: Row("target", Writes.PLAIN, False, Ramp.NONE, (Gate.VERIFIED, Gate.ANSWERED, Gate.CONFIRMED),
+        "the target alone; no way back"),
+}  # fmt: skip
 
 LADDERS: dict[str, dict[Stage, Row]] = {"dual-write": DUAL_WRITE, "copy-on-write": COPY_ON_WRITE}
 """Of two tables of one account and Region: what requests are routed by."""

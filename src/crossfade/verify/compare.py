@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from crossfade.core.effects import Call, Request, Routine, Sleep
+from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.items import Item, canonical, same_item
 from crossfade.core.mapping import STAMP
 from crossfade.core.request.names import BATCH_GET_KEYS_MAX
@@ -172,19 +172,6 @@ class SecondLooks:
         self._found(difference)
         self.differing.append(difference.source_key)
         return True
-
-
-def second_look(
-    pair: Pair,
-    keys: Sequence[Item],
-    found: Callable[[Difference], None],
-    waits: tuple[float, ...] = RECHECK_SECONDS,
-) -> Routine[list[Item]]:
-    """All looks, and the waits between them, in one routine: the keys that stay different."""
-    looks = SecondLooks(keys, found, waits)
-    while (wait := (yield from looks.look(pair))) is not None:
-        yield from Sleep(wait)
-    return looks.differing
 
 
 def digest_of(difference: Difference) -> int:

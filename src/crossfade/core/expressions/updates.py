@@ -45,11 +45,6 @@ class UpdateResult:
     touched: tuple[DocumentPath, ...]
     existed: bool
 
-    @property
-    def item(self) -> Item:
-        """The item after the update."""
-        return self.new
-
 
 @dataclass(frozen=True, slots=True)
 class Update:

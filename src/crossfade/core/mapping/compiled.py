@@ -6,7 +6,7 @@ can be mapped without its item.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -44,24 +44,18 @@ class CompiledMapping:
     """Attributes of the target's key that are the item's own, so that the source's key does not lead to them."""
     touched: frozenset[str] = field(init=False, repr=False, compare=False)
     """The root attributes, of either side, that a piece takes, gives or alters."""
-    _back: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
-    _keys_back: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
-    _forward_steps: Steps = field(init=False, repr=False, compare=False)  # the same, ready to be called
+    _forward_steps: Steps = field(init=False, repr=False, compare=False)  # the pieces, ready to be called
     _backward_steps: Steps = field(init=False, repr=False, compare=False)
     _key_forward_steps: Steps = field(init=False, repr=False, compare=False)
     _key_backward_steps: Steps = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        back, keys_back = self.pieces[::-1], self.key_pieces[::-1]
-        paths = [path for piece in self.pieces for path in (*piece.takes, *piece.gives, *piece.alters)]
         for name, value in (
-            ("touched", frozenset(path[0] for path in paths)),
-            ("_back", back),
-            ("_keys_back", keys_back),
+            ("touched", frozenset[str]().union(*(piece.touched for piece in self.pieces))),
             ("_forward_steps", tuple(piece.forward for piece in self.pieces)),
-            ("_backward_steps", tuple(piece.backward for piece in back)),
+            ("_backward_steps", tuple(piece.backward for piece in self.pieces[::-1])),
             ("_key_forward_steps", tuple(piece.forward for piece in self.key_pieces)),
-            ("_key_backward_steps", tuple(piece.backward for piece in keys_back)),
+            ("_key_backward_steps", tuple(piece.backward for piece in self.key_pieces[::-1])),
         ):
             object.__setattr__(self, name, value)
 
@@ -70,39 +64,19 @@ class CompiledMapping:
         return self.source_key[0][0]
 
     @property
-    def source_sort_key(self) -> str | None:
-        return self.source_key[1][0] if len(self.source_key) > 1 else None
-
-    @property
     def target_partition_key(self) -> str:
         return self.target_key[0][0]
-
-    @property
-    def target_sort_key(self) -> str | None:
-        return self.target_key[1][0] if len(self.target_key) > 1 else None
 
     def forward(self, item: Item) -> Item:
         """A whole source item as a whole target item, without a stamp. Raises MappingError.
 
         A stamp in the source is what an earlier migration left, whose target this table was: nobody's data.
         """
-        fresh = dict(item)
-        _ = fresh.pop(STAMP, None)
-        _check_key(fresh, self.source_key, "source")
-        for step in self._forward_steps:
-            step(fresh)
-        _check_key(fresh, self.target_key, "target")
-        return fresh
+        return _mapped(item, self.source_key, "source", self._forward_steps, self.target_key, "target")
 
     def backward(self, item: Item) -> Item:
         """A whole target item, with or without its stamp, as a whole source item. Raises MappingError."""
-        fresh = dict(item)
-        _ = fresh.pop(STAMP, None)
-        _check_key(fresh, self.target_key, "target")
-        for step in self._backward_steps:
-            step(fresh)
-        _check_key(fresh, self.source_key, "source")
-        return fresh
+        return _mapped(item, self.target_key, "target", self._backward_steps, self.source_key, "source")
 
     def backward_exactly(self, item: Item) -> Item:
         """Map back an item that will be stored so: mapped forward it must be the same item. Raises MappingError."""
@@ -137,7 +111,7 @@ class CompiledMapping:
         key: Item = {here[0][0]: value}
         _check_key(key, here[:1], "target" if back else "source")
         partials: tuple[Item, ...] = (key,)
-        for piece in self._keys_back if back else self.key_pieces:
+        for piece in self.key_pieces[::-1] if back else self.key_pieces:
             spread = piece.spread_back if back else piece.spread
             partials = tuple(made for partial in partials for made in spread(partial))
         name = there[0][0]
@@ -152,22 +126,16 @@ class CompiledMapping:
 
     def arrives(self, name: str) -> str | None:
         """Return the target's name of a root attribute of the source whose value stays untouched, or None."""
-        found: str | None = name
-        for piece in self.pieces:
-            found = None if found is None else piece.arrives(found)
-        return found
+        return _followed(name, (piece.arrives for piece in self.pieces))
 
     def came_from(self, name: str) -> str | None:
         """The reverse: where a root attribute of the target is found in the source."""
-        found: str | None = name
-        for piece in self._back:
-            found = None if found is None else piece.came_from(found)
-        return found
+        return _followed(name, (piece.came_from for piece in self.pieces[::-1]))
 
     def roots(self, names: frozenset[str], *, back: bool = False) -> frozenset[str]:
         """The root attributes of the target that hold anything of these of the source; `back`: the reverse."""
         found = set(names)
-        for piece in self._back if back else self.pieces:
+        for piece in self.pieces[::-1] if back else self.pieces:
             gone, made = (piece.gives, piece.takes) if back else (piece.takes, piece.gives)
             if found.intersection(path[0] for path in gone):
                 found -= {path[0] for path in gone if len(path) == 1}
@@ -179,15 +147,30 @@ class CompiledMapping:
         return [piece.describe() for piece in self.pieces]
 
 
-def _map_key(key: Item, before: KeySchema, here: str, steps: Steps, after: KeySchema, there: str) -> Item:
-    _check_key(key, before, here)
-    if len(key) != len(before):
-        raise MappingError(f"{here} key {sorted(key)}: the key attributes are {[name for name, _ in before]}")
-    fresh = dict(key)
+def _mapped(item: Item, before: KeySchema, here: str, steps: Steps, after: KeySchema, there: str) -> Item:
+    fresh = dict(item)
+    _ = fresh.pop(STAMP, None)
+    _check_key(fresh, before, here)
     for step in steps:
         step(fresh)
     _check_key(fresh, after, there)
-    return fresh if len(fresh) == len(after) else {name: fresh[name] for name, _ in after}
+    return fresh
+
+
+def _map_key(key: Item, before: KeySchema, here: str, steps: Steps, after: KeySchema, there: str) -> Item:
+    if len(key) != len(before):
+        _check_key(key, before, here)
+        raise MappingError(f"{here} key {sorted(key)}: the key attributes are {[name for name, _ in before]}")
+    made = _mapped(key, before, here, steps, after, there)
+    return made if len(made) == len(after) else {name: made[name] for name, _ in after}
+
+
+def _followed(name: str, steps: Iterable[Callable[[str], str | None]]) -> str | None:
+    for step in steps:
+        if (found := step(name)) is None:
+            return None
+        name = found
+    return name
 
 
 def _check_key(item: Mapping[str, AttributeValue], schema: KeySchema, place: str) -> None:

@@ -50,8 +50,8 @@ class Composite(Piece):
                 " a value that set_default gives to every item",
             )
         after = {name: part for name, part in keys.items() if name not in names}
-        made: tuple[tuple[str, Kind], ...] = self.parts if self.splits else ((self.whole, "S"),)
-        before: tuple[tuple[str, Kind], ...] = ((self.whole, "S"),) if self.splits else self.parts
+        whole: tuple[tuple[str, Kind], ...] = ((self.whole, "S"),)
+        before, made = (whole, self.parts) if self.splits else (self.parts, whole)
         for name, kind in before:
             if keys[name].kind != kind:
                 raise MappingInvalid(
@@ -78,16 +78,10 @@ class Composite(Piece):
         return KeyPart("S", unchanged=last.unchanged, prefix=before + last.prefix)
 
     def forward(self, item: Item) -> None:
-        if self.splits:
-            self._split(item)
-        else:
-            self._join(item)
+        (self._split if self.splits else self._join)(item)
 
     def backward(self, item: Item) -> None:
-        if self.splits:
-            self._join(item)
-        else:
-            self._split(item)
+        (self._join if self.splits else self._split)(item)
 
     def _split(self, item: Item) -> None:
         for name, _ in self.parts:

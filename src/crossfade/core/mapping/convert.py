@@ -12,8 +12,8 @@ from decimal import ROUND_HALF_EVEN, Context, DivisionByZero, InvalidOperation, 
 from typing import Any, Final, TypeAlias
 
 from crossfade.core.items import DIGITS_MAX, VALUE_KINDS, AttributeValue, Item, same
-from crossfade.core.mapping.paths import Blocked, Path, PathLike, look, parse_path, put, show
-from crossfade.core.mapping.piece import KEY_KINDS, KeyPart, Keys, Kind, Piece, kind_of, unmappable
+from crossfade.core.mapping.paths import Path, PathLike, parse_path, put, show
+from crossfade.core.mapping.piece import KEY_KINDS, KeyPart, Keys, Kind, Piece, kind_of, unmappable, value_at
 from crossfade.core.mapping.python_values import exact_value, python_value
 from crossfade.core.mapping.values import show_value
 from crossfade.errors import MappingError, MappingInvalid
@@ -94,18 +94,14 @@ class Convert(Piece):
         return self, {**keys, root: made}
 
     def forward(self, item: Item) -> None:
-        types = self.converter.types
-        self._replace(item, self.converter.forward, self.converter.backward, types)
+        self._replace(item, self.converter.forward, self.converter.backward, self.converter.types)
 
     def backward(self, item: Item) -> None:
         types = self.converter.types
         self._replace(item, self.converter.backward, self.converter.forward, None if types is None else types[::-1])
 
     def _replace(self, item: Item, change: Change, undo: Change, types: tuple[str, ...] | None) -> None:
-        try:
-            value = look(item, self.path)
-        except Blocked as blocked:
-            raise unmappable(self, blocked.at, "is no map") from None
+        value = value_at(self, item, self.path)
         if value is None:
             return
         if types is not None and kind_of(value) != types[0]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crossfade.core.items import AttributeValue, Item
+from crossfade.core.items import Item
 from crossfade.core.mapping.paths import (
     Blocked,
     Path,
@@ -22,9 +22,9 @@ from crossfade.core.mapping.paths import (
     show,
     take,
 )
-from crossfade.core.mapping.piece import Piece, unmappable
+from crossfade.core.mapping.piece import Piece, unmappable, value_at
 from crossfade.core.mapping.plain import rename
-from crossfade.errors import MappingInvalid
+from crossfade.errors import MappingError, MappingInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Move(Piece):
         return (self.new,)
 
     def forward(self, item: Item) -> None:
-        value = self._find(item, self.old)
+        value = value_at(self, item, self.old)
         if len(self.new) == 1 and self.new[0] not in item:  # which needs no walk
             if value is None:
                 return
@@ -68,18 +68,12 @@ class Move(Piece):
         put(item, self.old, value)
         take(item, self.new, prune=True)
 
-    def _find(self, item: Item, path: Path) -> AttributeValue | None:
-        try:
-            return look(item, path)
-        except Blocked as blocked:
-            raise unmappable(self, blocked.at, "is no map") from None
-
     def _must_be_free(self, item: Item, path: Path, *, needed: bool) -> None:
         try:
-            there = look(item, path)
-        except Blocked as blocked:
+            there = value_at(self, item, path)
+        except MappingError:
             if needed:
-                raise unmappable(self, blocked.at, "is no map") from None
+                raise
             return
         if there is not None:
             raise unmappable(self, path, "is already there", "rename or drop it first")

@@ -13,12 +13,12 @@ A piece that says nothing about keys may not touch one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from crossfade.core.items import AttributeValue, Item
-from crossfade.core.mapping.paths import Path, show
+from crossfade.core.mapping.paths import Blocked, Path, look, show
 from crossfade.errors import MappingError, MappingInvalid
 
 Kind: TypeAlias = Literal["S", "N", "B"]
@@ -36,9 +36,7 @@ class KeyPart:
     constant: bool = False  # the same in every item: made by set_default, so it may become a part of the key
     text: str | None = None  # of a constant, where it is a text
     is_source_extra: bool = False  # of the source's key alone: stays on the item, because the target's key is another
-    is_target_extra: bool = (
-        False  # of the target's key alone: what the item holds there, which the source's key does not tell
-    )
+    is_target_extra: bool = False  # of the target's key alone: the item's own, which the source's key does not tell
 
 
 Keys: TypeAlias = Mapping[str, KeyPart]
@@ -62,6 +60,11 @@ class Piece:
         return ()
 
     @property
+    def touched(self) -> frozenset[str]:
+        """The root attributes that it takes, gives or alters."""
+        return frozenset(path[0] for path in (*self.takes, *self.gives, *self.alters))
+
+    @property
     def opaque(self) -> bool:
         """Whether it may touch anything but the key, so that nothing is known of other attributes after it."""
         return False
@@ -73,7 +76,7 @@ class Piece:
 
     def bind(self, keys: Keys, target: Mapping[str, Kind]) -> tuple[Piece, Keys]:
         """This piece, complete for the place where it stands, and what holds the key after it, or MappingInvalid."""
-        touched = {path[0] for path in (*self.takes, *self.gives, *self.alters)} & keys.keys()
+        touched = self.touched & keys.keys()
         for name in sorted(touched):
             if not keys[name].constant or name in target:
                 raise MappingInvalid(
@@ -92,31 +95,15 @@ class Piece:
 
     def spread(self, partial: Item) -> tuple[Item, ...]:
         """All that `forward` can make of an item of which only some key attributes are known."""
-        needed = [path[0] for path in (*self.takes, *self.alters)]
-        fresh = dict(partial)
-        if all(name in partial for name in needed):
-            self.forward(fresh)
-        else:
-            for name in needed:
-                _ = fresh.pop(name, None)
-        return (fresh,)
+        return _spread(partial, (*self.takes, *self.alters), self.forward)
 
     def spread_back(self, partial: Item) -> tuple[Item, ...]:
         """All that `backward` can make of one, likewise."""
-        needed = [path[0] for path in (*self.gives, *self.alters)]
-        fresh = dict(partial)
-        if all(name in partial for name in needed):
-            self.backward(fresh)
-        else:
-            for name in needed:
-                _ = fresh.pop(name, None)
-        return (fresh,)
+        return _spread(partial, (*self.gives, *self.alters), self.backward)
 
     def arrives(self, name: str) -> str | None:
         """Return the name that an untouched root attribute has after this piece, or None where that is unknown."""
-        if self.opaque or any(path[0] == name for path in (*self.takes, *self.gives, *self.alters)):
-            return None
-        return name
+        return None if self.opaque or name in self.touched else name
 
     def came_from(self, name: str) -> str | None:
         """The reverse: where a root attribute was before this piece."""
@@ -125,6 +112,24 @@ class Piece:
     def describe(self) -> str:
         """One readable line."""
         raise NotImplementedError
+
+
+def _spread(partial: Item, paths: Sequence[Path], step: Callable[[Item], None]) -> tuple[Item, ...]:
+    fresh = dict(partial)
+    if all(path[0] in partial for path in paths):
+        step(fresh)
+    else:
+        for path in paths:
+            _ = fresh.pop(path[0], None)
+    return (fresh,)
+
+
+def value_at(piece: Piece, item: Item, path: Path) -> AttributeValue | None:
+    """The value at a path, None where there is none. Raises MappingError where a parent is no map."""
+    try:
+        return look(item, path)
+    except Blocked as blocked:
+        raise unmappable(piece, blocked.at, "is no map") from None
 
 
 def unmappable(piece: Piece, attribute: Path | str, why: str, next_step: str = "") -> MappingError:

@@ -114,21 +114,21 @@ class Suffix(Piece):
         return bound, {**keys, self.key: KeyPart("S")}
 
     def forward(self, item: Item) -> None:
-        value = item.get(self.key)
-        text = None if value is None else value.get("S")
-        if text is None:
-            raise unmappable(self, self.key, f"is {'missing' if value is None else show_value(value)}, not a text")
-        item[self.key] = {"S": f"{text}{self.separator}{self.number(item)}"}
+        item[self.key] = {"S": f"{self._text(item)}{self.separator}{self.number(item)}"}
 
     def backward(self, item: Item) -> None:
-        value = item.get(self.key)
-        text: str | None = None if value is None else value.get("S")
-        if text is None:
-            raise unmappable(self, self.key, f"is {'missing' if value is None else show_value(value)}, not a text")
+        text = self._text(item)
         ending = f"{self.separator}{self.number(item)}"
         if not text.endswith(ending):
             raise unmappable(self, self.key, f"is {text!r}, but its suffix should be {ending!r}")
         item[self.key] = {"S": text[: -len(ending)]}
+
+    def _text(self, item: Item) -> str:
+        value = item.get(self.key)
+        text: str | None = None if value is None else value.get("S")
+        if text is None:
+            raise unmappable(self, self.key, f"is {'missing' if value is None else show_value(value)}, not a text")
+        return text
 
     def spread(self, partial: Item) -> tuple[Item, ...]:
         if self.key not in partial:

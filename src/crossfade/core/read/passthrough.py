@@ -19,32 +19,15 @@ from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import page_without_stamps, reply_without_stamp
 from crossfade.errors import NotPossibleInStage, ServiceRejected
 
-DESCRIBING: Final = frozenset(
-    {
-        "DescribeTable",
-        "DescribeTimeToLive",
-        "DescribeContinuousBackups",
-        "DescribeContributorInsights",
-        "DescribeKinesisStreamingDestination",
-        "DescribeTableReplicaAutoScaling",
-        "GetResourcePolicy",
-        "ListTagsOfResource",
-    }
-)
-SETTING: Final = frozenset(
-    {
-        "DeleteResourcePolicy",
-        "DisableKinesisStreamingDestination",
-        "EnableKinesisStreamingDestination",
-        "PutResourcePolicy",
-        "TagResource",
-        "UntagResource",
-        "UpdateContinuousBackups",
-        "UpdateContributorInsights",
-        "UpdateKinesisStreamingDestination",
-        "UpdateTimeToLive",
-    }
-)
+DESCRIBING: Final = frozenset({
+    "DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups", "DescribeContributorInsights",
+    "DescribeKinesisStreamingDestination", "DescribeTableReplicaAutoScaling", "GetResourcePolicy", "ListTagsOfResource",
+})  # fmt: skip
+SETTING: Final = frozenset({
+    "DeleteResourcePolicy", "DisableKinesisStreamingDestination", "EnableKinesisStreamingDestination",
+    "PutResourcePolicy", "TagResource", "UntagResource", "UpdateContinuousBackups", "UpdateContributorInsights",
+    "UpdateKinesisStreamingDestination", "UpdateTimeToLive",
+})  # fmt: skip
 KEY_TYPES: Final = ("HASH", "RANGE")
 
 

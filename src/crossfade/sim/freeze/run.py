@@ -46,7 +46,6 @@ FAULTY_SECONDS_MAX: Final = 25.0
 HEALED_SECONDS_MAX: Final = 300.0
 REST: Final = "everything comes to rest"
 LOOK_SECONDS: Final = 0.1
-BUSY_STAGES: Final = (Stage.FREEZE_SOURCE, Stage.FREEZE_TARGET, Stage.LIVE, Stage.SHADOW)
 
 
 class Run:
