@@ -157,7 +157,7 @@ def reads(row: Row) -> str:
 WRITES = {
     Writes.STAMPED: "source, with a stamp",
     Writes.PREPARED: "the side that has the item; new ones: the source, with a stamp; deletes: both sides",
-    Writes.DRAINED: "target, an item that is not there yet copied first; deletes: both sides",
+    Writes.DRAINED: "target, also where the item is not there yet; deletes: both sides",
     Writes.DELETING: "target; deletes: both sides",
 }
 

@@ -141,6 +141,15 @@ class ServiceRejected(DatabaseError):
         self.text = text
         self.response: Mapping[str, Any] = response or {"Error": {"Code": code, "Message": text}}
 
+    def with_text(self, text: str) -> ServiceRejected:
+        """Return the same refusal in other words."""
+        return ServiceRejected(self.code, text, {**self.response, "Error": {"Code": self.code, "Message": text}})
+
+
+def invalid_request(text: str) -> ServiceRejected:
+    """DynamoDB's refusal of a request, or of an item, that is not valid."""
+    return ServiceRejected("ValidationException", text)
+
 
 class UnknownOutcome(DatabaseError):
     """No answer: the request may have been carried out, or may be until it can no longer land."""

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from crossfade.aws.clients import SERVICE
 from crossfade.core.effects import Reply, Request
 from crossfade.core.request.names import WRITES
-from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome
+from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome, invalid_request
 
 ERROR_FROM: Final = 300
 SERVER_ERROR: Final = 500
@@ -155,7 +155,7 @@ def as_outcome(error: Exception) -> CrossfadeError:
         response: Reply = cast("Any", error).response
         return outcome_of(status_of(response), response)
     if isinstance(error, ParamValidationError):
-        return ServiceRejected("ValidationException", str(error))
+        return invalid_request(str(error))
     return UnknownOutcome(f"{type(error).__name__}: {error}")
 
 

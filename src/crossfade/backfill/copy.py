@@ -20,7 +20,7 @@ from crossfade.core.items import Item, same_item, size_bytes
 from crossfade.core.mapping import STAMP
 from crossfade.core.request.error_codes import ABOUT_THE_ITEM
 from crossfade.core.request.names import BATCH_WRITE_ITEMS_MAX
-from crossfade.core.sync.sync import same_image, sync, wait_until
+from crossfade.core.sync.sync import sync, wait_until
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import MappingError, ServiceRejected
 from crossfade.jobs.bulk import Written, get_items, put_in_bulk
@@ -140,7 +140,7 @@ def _look_again(pair: Pair, images: Sequence[Item], reasons: Sequence[str | None
     keys = list(map(cutter(pair.source.key_names), images))
     now = yield from get_items(pair, "source", keys)
     for key, image, item, reason in zip(keys, images, now, reasons, strict=True):
-        if not same_image(image, item):
+        if not same_item(image, item):
             copied.changed += 1
             yield from sync_or_fail(pair, key, copied)
         elif reason is not None:

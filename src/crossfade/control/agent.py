@@ -162,7 +162,8 @@ class Agent:
         return self._tickets
 
     def may_send(self, ticket: Ticket, now: float) -> None:
-        """Check the lease before each single write of an operation or a mirror, which may go on for longer than it.
+        """Check the lease, before every call of a strict ticket, be it a read or a write: an operation or a mirror may
+        go on for longer than the lease.
 
         Raises StageUncertain: nothing more of this ticket may be sent.
         """

@@ -61,10 +61,8 @@ def relayed(routine: Routine[T_co], effect_of: Callable[[Effect[Any]], Effect[An
 
 @dataclass(frozen=True, slots=True)
 class Forward(Effect[Reply]):
-    """Let the caller's own call go out, untouched or with another request in it; resume with its answer.
-
-    One call where `Call` would make a second one inside it. At most one a routine.
-    """
+    """Let the caller's own call go out, untouched or with another request in it, where `Call` would make a second one
+    inside it. At most one a routine."""
 
     request: Request | None = None
 

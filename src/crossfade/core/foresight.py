@@ -20,7 +20,7 @@ from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.pages.order import order_of
 from crossfade.core.request.names import READS, WRITES, statements, table_names
 from crossfade.core.routing import UNTOUCHED, route
-from crossfade.core.stages import LADDERS, Side, Stage
+from crossfade.core.stages import LADDERS, SIDES, Side, Stage
 from crossfade.core.tables.indexes import described
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import CrossfadeError, NotPossibleInStage
@@ -77,8 +77,7 @@ class Foresight:
 
     def describe(self) -> Routine[list[tuple[Foreseen, int]]]:
         """Ask both tables what their indexes are like; what waited for it, and how often that was seen."""
-        sides: tuple[Side, Side] = ("source", "target")
-        for side in () if self._is_described else sides:
+        for side in () if self._is_described else SIDES:
             with suppress(CrossfadeError):  # it may not be allowed: then this is not foreseen
                 yield from described(self._pair, side)
         self._is_described = True
@@ -132,14 +131,8 @@ class Foresight:
         if not found:
             return self._in_another_order(stage, operation, request)
         last = list(found.values())[-1]
-        return Foreseen(
-            operation=operation,
-            table=self._table(operation, request),
-            index=request.get("IndexName", ""),
-            stages=tuple(found),
-            reason=last.message.removesuffix(UNTOUCHED),  # so far the call is carried out
-            next_step=last.next_step,
-        )
+        reason = last.message.removesuffix(UNTOUCHED)  # so far the call is carried out
+        return Foreseen(*self._call(operation, request), tuple(found), reason, last.next_step)
 
     def _in_another_order(self, stage: Stage, operation: str, request: Request) -> Foreseen | None:
         """Find the later stage whose parallel Scans divide the other table, so that segments do not fit together."""
@@ -151,9 +144,7 @@ class Foresight:
         if above is None:
             return None
         return Foreseen(
-            operation=operation,
-            table=self._table(operation, request),
-            index=request.get("IndexName", ""),
+            *self._call(operation, request),
             stages=(above,),
             reason=f"segments that begin before {above} are parts of {self._pair.table(now).name}, those that begin"
             " later are parts of the other table: together they miss items and repeat others",
@@ -179,10 +170,11 @@ class Foresight:
             raise UndescribedError
         return None
 
-    def _table(self, operation: str, request: Request) -> str:
-        ours = {self._pair.source.name, self._pair.target.name}
-        named = sorted(ours & set(table_names(operation, request)))
-        return named[0] if len(named) == 1 else self._pair.caller.name
+    def _call(self, operation: str, request: Request) -> tuple[str, str, str]:
+        """The operation, its table and its index, as a Foreseen tells them."""
+        named = {self._pair.source.name, self._pair.target.name}.intersection(table_names(operation, request))
+        table = named.pop() if len(named) == 1 else self._pair.caller.name
+        return operation, table, request.get("IndexName", "")
 
 
 def form_of(stage: Stage, operation: str, request: Request) -> object:

@@ -33,6 +33,12 @@ _INTEGER_DIGITS_PLAIN = 18  # integers this short need no check and no context
 _EXACT = Context(prec=320, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact])
 _TOO_PRECISE = "Attempting to store more than 38 significant digits in a Number"
 _TOO_LARGE = "Number overflow. Attempting to store a number with magnitude larger than supported range"
+_TOO_SMALL = "Number underflow. Attempting to store a number with magnitude smaller than supported range"
+INVALID_VALUES = "One or more parameter values were invalid: "
+EMPTY_VALUE = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+TWO_KINDS = (
+    "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
+)
 
 
 class ValidationError(ServiceRejected):
@@ -46,13 +52,9 @@ class ValidationError(ServiceRejected):
 # --- numbers
 
 
+@lru_cache(maxsize=8192)
 def parse_number(text: str) -> Decimal:
     """The exact value of a number's text; ValidationError if the service would refuse it."""
-    return _parse(text)
-
-
-@lru_cache(maxsize=8192)
-def _parse(text: str) -> Decimal:
     found = _NUMBER.fullmatch(text)
     if found is None or not -(2**31) < int(found["exponent"] or 0) < 2**31:
         raise ValidationError("A value provided cannot be converted into a number")
@@ -73,9 +75,7 @@ def checked_number(number: Decimal, too_precise: str = _TOO_PRECISE) -> Decimal:
     if magnitude > EXPONENT_MAX:
         raise ValidationError(_TOO_LARGE)
     if magnitude < EXPONENT_MIN:
-        raise ValidationError(
-            "Number underflow. Attempting to store a number with magnitude smaller than supported range"
-        )
+        raise ValidationError(_TOO_SMALL)
     return lowest
 
 
@@ -86,23 +86,21 @@ def format_number(number: Decimal) -> str:
 
 def stored_number(text: str) -> str:
     """The text the service stores and returns for a number sent as `text`."""
-    if _is_plain(text):
-        return text
-    return format(_parse(text), "f")
+    return text if _is_plain(text) else format(parse_number(text), "f")
 
 
 def add_numbers(left: str, right: str) -> str:
     """The exact sum of two numbers, as stored; ValidationError beyond 38 digits or the supported range."""
     if _is_plain(left) and _is_plain(right):
         return str(int(left) + int(right))
-    return _format_sum(_EXACT.add(_parse(left), _parse(right)))
+    return _format_sum(_EXACT.add(parse_number(left), parse_number(right)))
 
 
 def subtract_numbers(left: str, right: str) -> str:
     """The exact difference of two numbers, as stored; ValidationError as for `add_numbers`."""
     if _is_plain(left) and _is_plain(right):
         return str(int(left) - int(right))
-    return _format_sum(_EXACT.subtract(_parse(left), _parse(right)))
+    return _format_sum(_EXACT.subtract(parse_number(left), parse_number(right)))
 
 
 def _format_sum(number: Decimal) -> str:
@@ -138,9 +136,9 @@ def same(left: AttributeValue | None, right: AttributeValue | None) -> bool:
 def _same(kind: str, left: Any, right: Any) -> bool:
     match kind:
         case "N":
-            return _parse(left) == _parse(right)
+            return parse_number(left) == parse_number(right)
         case "NS":
-            return len(left) == len(right) and set(map(_parse, left)) == set(map(_parse, right))
+            return len(left) == len(right) and set(map(parse_number, left)) == set(map(parse_number, right))
         case "SS" | "BS":
             return len(left) == len(right) and set(left) == set(right)
         case "L":
@@ -170,9 +168,9 @@ def canonical_value(value: AttributeValue) -> Hashable:
     ((kind, content),) = value.items()
     match kind:
         case "N":
-            return kind, _parse(content)
+            return kind, parse_number(content)
         case "NS":
-            return kind, frozenset(map(_parse, content))
+            return kind, frozenset(map(parse_number, content))
         case "SS" | "BS":
             return kind, frozenset(content)
         case "L":
@@ -189,7 +187,6 @@ def copy_item(item: Mapping[str, AttributeValue]) -> Item:
 
 
 def copy_value(value: AttributeValue) -> AttributeValue:
-    """A copy that shares nothing mutable with `value`."""
     ((kind, content),) = value.items()
     match kind:
         case "M":
@@ -245,7 +242,7 @@ def _text_bytes(text: str) -> int:
 
 @lru_cache(maxsize=8192)
 def _number_bytes(text: str) -> int:
-    number = _parse(text)
+    number = parse_number(text)
     return (len(number.as_tuple().digits) + 1) // 2 + 1 + (number < 0)
 
 
@@ -294,12 +291,7 @@ def container_levels(value: AttributeValue) -> int:
 def stored_value(value: AttributeValue) -> AttributeValue:
     """`value` as the service would give it back; ValidationError if it would refuse it. Shares what did not change."""
     if len(value) != 1:
-        raise ValidationError(
-            "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
-            if not value
-            else "Supplied AttributeValue has more than one datatypes set, "
-            "must contain exactly one of the supported datatypes"
-        )
+        raise ValidationError(TWO_KINDS if value else EMPTY_VALUE)
     ((kind, content),) = value.items()
     match kind:
         case "S" | "B" | "BOOL":
@@ -313,17 +305,12 @@ def stored_value(value: AttributeValue) -> AttributeValue:
             return {kind: _stored_map(content)}
         case "NULL":
             if content is not True:
-                raise ValidationError(_INVALID + "Null attribute value types must have the value of true")
+                raise ValidationError(INVALID_VALUES + "Null attribute value types must have the value of true")
             return value
         case "SS" | "NS" | "BS":
             return {kind: _stored_set(kind, content)}
         case _:
-            raise ValidationError(
-                "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
-            )
-
-
-_INVALID = "One or more parameter values were invalid: "
+            raise ValidationError(EMPTY_VALUE)
 
 
 def _stored_map(content: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
@@ -338,7 +325,7 @@ def _stored_map(content: Mapping[str, AttributeValue]) -> dict[str, AttributeVal
 def _stored_set(kind: str, content: list[Any]) -> list[Any]:
     if not content:
         what = {"SS": "An string set  may not be empty", "NS": "An number set  may not be empty"}
-        raise ValidationError(_INVALID + what.get(kind, "Binary sets should not be empty"))
+        raise ValidationError(INVALID_VALUES + what.get(kind, "Binary sets should not be empty"))
     if kind == "NS":
         content = [stored_number(element) for element in content]
     if len(set(content)) == len(content):
@@ -347,6 +334,6 @@ def _stored_set(kind: str, content: list[Any]) -> list[Any]:
         case "NS":
             raise ValidationError("Input collection contains duplicates")
         case "BS":
-            raise ValidationError(_INVALID + "Input collection of type BS contains duplicates.")
+            raise ValidationError(INVALID_VALUES + "Input collection of type BS contains duplicates.")
         case _:
-            raise ValidationError(_INVALID + f"Input collection [{', '.join(content)}] contains duplicates")
+            raise ValidationError(INVALID_VALUES + f"Input collection [{', '.join(content)}] contains duplicates")

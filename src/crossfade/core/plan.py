@@ -96,10 +96,8 @@ class Planner:
         is_followed: bool = False,
     ) -> Plan:
         """Return the plan of a request. `own` makes a copy of it for a routine, which looks at it for longer than the
-        call may last. `is_followed`: a later migration answers what is asked of the target.
-
-        Raises NotPossibleInStage or ServiceRejected; then nothing may be sent.
-        """
+        call may last. `is_followed`: a later migration answers what is asked of the target. Raises NotPossibleInStage
+        or ServiceRejected; then nothing may be sent."""
         singles = self._singles.get((stage, ramp_percent))
         if singles is None:
             singles = self._singles[stage, ramp_percent] = self._plan_singles(stage, ramp_percent)

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluate.plain_table import WriteName
+from crossfade.core.items import INVALID_VALUES
 from crossfade.core.multi.batch import batch_get, batch_write
 from crossfade.core.multi.idempotency import keeps_token
 from crossfade.core.multi.transact_get import transact_get
@@ -37,7 +38,7 @@ from crossfade.core.stages import LADDERS, Row, Stage, Writes, other_side
 from crossfade.core.sync.ramp import is_ramped
 from crossfade.core.tables.pair import Pair
 from crossfade.core.write.single import write
-from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected
+from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected, invalid_request
 
 
 def route(
@@ -51,9 +52,7 @@ def route(
     in_own_words: bool = False,
 ) -> Routine[Reply] | None:
     """The routine for one request, or None to let it pass untouched. Raises NotPossibleInStage before anything is
-    written.
-
-    `in_own_words`: what is refused before anything is sent is not shown to the service for its words."""
+    written. `in_own_words`: what is refused before anything is sent is not shown to the service for its words."""
     row = LADDERS[strategy][stage]
     if operation in SETTING and names_any(operation, request, frozenset({pair.caller.name})):
         refuse_setting(pair, row, operation)
@@ -162,7 +161,7 @@ ENTRIES_MAX: Final = {
 def within_limit(operation: str, request: Request, routine: Routine[Reply]) -> Routine[Reply]:
     """Refuse more than the service takes before our form of it is sent, whose refusal would tell of another table."""
     if entries_in(operation, request) > ENTRIES_MAX[operation]:
-        raise ServiceRejected("ValidationException", f"Too many items requested for the {operation} call")
+        raise invalid_request(f"Too many items requested for the {operation} call")
     return (yield from routine)
 
 
@@ -239,6 +238,4 @@ def with_mapping_errors(routine: Routine[Reply]) -> Routine[Reply]:
     try:
         return (yield from routine)
     except MappingError as error:
-        raise ServiceRejected(
-            "ValidationException", f"One or more parameter values were invalid: {error.message}"
-        ) from error
+        raise invalid_request(INVALID_VALUES + error.message) from error

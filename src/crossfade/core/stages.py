@@ -40,7 +40,7 @@ class Writes(StrEnum):
     HELD = "held"  # not at all: one begins only in the stage after these, or fails, after a bounded time, unwritten
     LOCKSTEP = "lockstep"  # to both sides in one transaction; the authority decides
     PREPARED = "prepared"  # to the side that has the item; a new item, or one that only the source has: to the source
-    DRAINED = "drained"  # to the target, where an item that only the source has is copied first; deletes: both sides
+    DRAINED = "drained"  # to the target, also where only the source has the item; deletes: both sides
     DELETING = "deleting"  # to the target; deletes: both sides
 
 
@@ -61,10 +61,10 @@ class Ramp(StrEnum):
 
 
 class Order(StrEnum):
-    """Whose order a Scan, or a Query of an index, follows; a strongly consistent one follows the authority's where both
-    sides are kept equal. So that its pages stay good from stage to stage, in either
-    direction, its cursors say so where a stage that is near goes by another order. A cursor that says nothing, since
-    only its key attributes were kept, is taken for one of the stage that it is used in."""
+    """Whose order a Scan, or a Query of an index, follows that begins in this stage; core/pages/order.py tells of the
+    exception, a strongly consistent one. Where a stage that is near goes by the other side's order, cursors carry a
+    mark that tells theirs, so that pages begun in one stage go on in the next. One without a mark (an application may
+    keep its key attributes alone) is taken for one of the stage that it is used in."""
 
     SOURCE = "source"
     SOURCE_MARKED = "source, and cursors say so"
@@ -175,8 +175,8 @@ class Row:
         """Whether writes wait for another stage, so that nobody should stay here."""
         return self.writes is Writes.HELD
 
-    def takes_two(self, *, deletes: bool) -> bool:
-        """Whether a write, or a delete, may be one of both sides."""
+    def may_write_both(self, *, deletes: bool) -> bool:
+        """Whether one write may be of both sides; in `rampdown` of copy-on-write that is so of deletes alone."""
         return self.writes is Writes.LOCKSTEP or self.merges or (self.writes is Writes.DELETING and deletes)
 
     @property

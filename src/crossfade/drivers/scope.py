@@ -1,7 +1,7 @@
 """What one run of a routine obeys: the ticket of its operation, and where its background work goes.
 
-A routine of several calls may be held up between two of them for longer than the lease lasts, so the lease is asked
-before every single call and not only when the operation begins.
+A routine of several calls may be held up between two of them for longer than the lease lasts. So, where the ticket is
+strict, the agent checks the lease before every call, read or write (`Agent.may_send`), and not only at the beginning.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from zlib import crc32
 
 from crossfade.core.items import Item, parse_number
-from crossfade.errors import ServiceRejected
+from crossfade.errors import invalid_request
 from crossfade.sim.indexes import SimIndex, among_equals
 
 Key: TypeAlias = tuple[Any, ...]
@@ -38,7 +38,7 @@ class SimTable:
         try:
             return tuple([value_key(item[name]) for name in self.key_names])
         except KeyError:
-            raise invalid("The provided key element does not match the schema") from None
+            raise invalid_request("The provided key element does not match the schema") from None
 
     def get(self, key: Key, as_of: float | None = None) -> Item | None:
         """What is there now, or what was there at `as_of` (virtual seconds)."""
@@ -70,7 +70,7 @@ class SimTable:
         try:
             return self.indexes[name]
         except KeyError:
-            raise invalid(f"The table does not have the specified index: {name}") from None
+            raise invalid_request(f"The table does not have the specified index: {name}") from None
 
     def entries(self, index: SimIndex, as_of: float | None) -> list[tuple[Key, Item]]:
         """Every entry of an index with its item's key, as it was at `as_of`."""
@@ -86,7 +86,3 @@ class SimTable:
 
 def partition_hash(key: Key) -> int:
     return crc32(str(key[0]).encode())
-
-
-def invalid(text: str) -> ServiceRejected:
-    return ServiceRejected("ValidationException", text)

@@ -8,8 +8,9 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.expressions import bind, condition
 from crossfade.core.expressions.keys import KeyCondition
 from crossfade.core.items import Item
+from crossfade.errors import invalid_request
 from crossfade.sim.indexes import SimIndex
-from crossfade.sim.table import Key, SimTable, invalid, partition_hash
+from crossfade.sim.table import Key, SimTable, partition_hash
 
 
 def table_page(table: SimTable, rows: list[tuple[int, Key, Item]], request: Request, as_of: float | None) -> Reply:
@@ -39,7 +40,7 @@ def index_page(table: SimTable, index: SimIndex, keyed: KeyCondition, request: R
     """One page of a Query of an index, whose entries are all read at one moment."""
     if request.get("ConsistentRead"):
         if index.is_global:
-            raise invalid("Consistent reads are not supported on global secondary indexes")
+            raise invalid_request("Consistent reads are not supported on global secondary indexes")
         as_of = None
     entries = [entry for _, entry in table.entries(index, as_of) if keyed.holds(entry)]
     placed = sorted((table.index_place(index, entry), entry) for entry in entries)
@@ -66,7 +67,7 @@ def index_page(table: SimTable, index: SimIndex, keyed: KeyCondition, request: R
 
 def check_cursor(start: Item, names: Sequence[str]) -> None:
     if start.keys() != {*names}:
-        raise invalid(f"The provided starting key is invalid: it has {sorted(start)}, not {sorted({*names})}")
+        raise invalid_request(f"The provided starting key is invalid: it has {sorted(start)}, not {sorted({*names})}")
 
 
 def filtered(item: Item, request: Request) -> bool:

@@ -15,9 +15,9 @@ from crossfade.core.evaluate.plain_table import WriteName, evaluate
 from crossfade.core.expressions import ExpressionError, bind, key_condition
 from crossfade.core.expressions.keys import names_of_key
 from crossfade.core.items import Item
-from crossfade.errors import ServiceRejected
+from crossfade.errors import ServiceRejected, invalid_request
 from crossfade.sim.indexes import SimIndex, attribute_kinds, described_indexes
-from crossfade.sim.table import Key, SimTable, invalid, value_key
+from crossfade.sim.table import Key, SimTable, value_key
 from crossfade.sim.table_pages import index_page, project, table_page
 
 TOKEN_SECONDS: Final = 600.0  # how long DynamoDB remembers a ClientRequestToken
@@ -131,7 +131,7 @@ class Database:
     def _scan(self, request: Request, _now: float, as_of: float | None) -> Reply:
         table = self.table(request["TableName"])
         if "IndexName" in request:
-            raise invalid("the simulated database scans no indexes")
+            raise invalid_request("the simulated database scans no indexes")
         rows = table.ordered()
         total: int = request.get("TotalSegments", 1)
         if total > 1:
@@ -148,7 +148,7 @@ class Database:
             found = (table.get(table.key(key), seen) for key in wanted["Keys"])
             responses[name] = [project(item, wanted) for item in found if item is not None]
         if not 1 <= count <= BATCH_GET_MAX:
-            raise invalid("Too many items requested for the BatchGetItem call")
+            raise invalid_request("Too many items requested for the BatchGetItem call")
         return {"Responses": responses, "UnprocessedKeys": {}}
 
     def takes(self, operation: str, request: Request) -> bool:
@@ -167,10 +167,10 @@ class Database:
                 item: Item | None = action["PutRequest"]["Item"] if "PutRequest" in action else None
                 key = table.key(action["DeleteRequest"]["Key"] if item is None else item)
                 if (name, key) in changes:
-                    raise invalid("Provided list of item keys contains duplicates")
+                    raise invalid_request("Provided list of item keys contains duplicates")
                 changes[name, key] = item
         if not 1 <= len(changes) <= BATCH_WRITE_MAX:
-            raise invalid("Too many items requested for the BatchWriteItem call")
+            raise invalid_request("Too many items requested for the BatchWriteItem call")
         return changes
 
     def _batch_write(self, request: Request, now: float, _as_of: float | None) -> Reply:
@@ -197,11 +197,11 @@ class Database:
             table = self.table(parameters["TableName"])
             key = table.key(parameters["Item"] if kind == "Put" else parameters["Key"])
             if (table.name, key) in changes:
-                raise invalid("Transaction request cannot include multiple operations on one item")
+                raise invalid_request("Transaction request cannot include multiple operations on one item")
             changes[table.name, key], reason = acted(kind, parameters, table.items.get(key), table.key_names)
             reasons.append(reason)
         if not 1 <= len(reasons) <= TRANSACTION_ACTIONS_MAX:
-            raise invalid("Member must have length less than or equal to 100")
+            raise invalid_request("Member must have length less than or equal to 100")
         if any(reason["Code"] != "None" for reason in reasons):
             raise cancelled(reasons)
         for action, ((name, key), item) in zip(request["TransactItems"], changes.items(), strict=True):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crossfade.core.expressions import ExpressionError, KeyNames, SortCondition, bind, key_condition
+from crossfade.core.expressions import ExpressionError, KeyNames, bind, key_condition
+from crossfade.core.expressions.keys import SortCondition
 from crossfade.core.items import AttributeValue, Item
 
 VALUES: dict[str, AttributeValue] = {

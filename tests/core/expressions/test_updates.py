@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from crossfade.core.expressions import ExpressionError, ReturnMode, bind, update
+from crossfade.core.expressions import ExpressionError, bind, update
+from crossfade.core.expressions.updates import ReturnMode
 from crossfade.core.items import AttributeValue, Item, ValidationError, same_item
 
 ITEM: Item = {

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import orjson
 
 from crossfade.core.effects import Request
-from crossfade.errors import ServiceRejected
+from crossfade.errors import invalid_request
 
 BINARY: Final = re.compile(rb'"BS?"')  # one search, and cheaper than two for substrings
 
@@ -28,7 +28,7 @@ def encoded(request: Request, *, is_text: bool = False) -> bytes:
         if not is_text and BINARY.search(body) is not None and _has_text(request):
             body = orjson.dumps(_text_as_bytes(request), default=_base64)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ServiceRejected("ValidationException", f"the request cannot be sent: {error}") from error
+        raise invalid_request(f"the request cannot be sent: {error}") from error
     return body
 
 

@@ -21,7 +21,7 @@ from crossfade.core.request.legacy import modern
 from crossfade.core.request.names import uses_no_expression
 from crossfade.core.request.projection import NAMES_ALONE
 from crossfade.core.tables.pair import Image, Pair
-from crossfade.errors import ServiceRejected
+from crossfade.errors import ServiceRejected, invalid_request
 
 WriteName = Literal["PutItem", "UpdateItem", "DeleteItem"]
 ActionName = Literal["PutItem", "UpdateItem", "DeleteItem", "ConditionCheck"]
@@ -67,7 +67,7 @@ def prepare(operation: ActionName, request: Request, key_names: Collection[str])
     bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
     text: str | None = request.get("ConditionExpression")
     parsed = None if text is None else condition(text, bindings)
-    result = PREPARERS[operation](request, key_names, bindings)
+    result = result_of(operation, request, key_names, bindings)
     bindings.finish()
     return Prepared(operation, request, frozenset(bindings.attributes), parsed, result)
 
@@ -85,22 +85,22 @@ CHOICES: Final[dict[str, frozenset[str]]] = {
 
 
 def check_form(operation: ActionName, request: Request) -> None:
-    """What no expression says. Raises ServiceRejected; `core.wording` has it put in DynamoDB's words."""
+    """What no expression says. Raises ServiceRejected."""
     allowed = {**CHOICES, "ReturnValues": RETURN_VALUES_OF.get(operation, frozenset({"NONE"}))}
     for name, choices in allowed.items():
         if request.get(name, "NONE") not in choices:
-            raise ServiceRejected("ValidationException", f"{name} cannot be {request[name]!r}")
+            raise invalid_request(f"{name} cannot be {request[name]!r}")
     if operation == "ConditionCheck" and "ConditionExpression" not in request:
-        raise ServiceRejected("ValidationException", "a ConditionCheck needs a ConditionExpression")
+        raise invalid_request("a ConditionCheck needs a ConditionExpression")
     if request.get("UpdateExpression") == "":
-        raise ServiceRejected("ValidationException", "Invalid UpdateExpression: The expression can not be empty;")
+        raise invalid_request("Invalid UpdateExpression: The expression can not be empty;")
     if uses_no_expression(request):
         if "ExpressionAttributeNames" in request:
-            raise ServiceRejected("ValidationException", NAMES_ALONE)
+            raise invalid_request(NAMES_ALONE)
         if "ExpressionAttributeValues" in request:
             which = "UpdateExpression and ConditionExpression are null"
             which = which if operation == "UpdateItem" else "ConditionExpression is null"
-            raise ServiceRejected("ValidationException", f"{VALUES_ALONE}: {which}")
+            raise invalid_request(f"{VALUES_ALONE}: {which}")
 
 
 VALUES_ALONE: Final = "ExpressionAttributeValues can only be specified when using expressions"
@@ -111,21 +111,21 @@ def evaluate(operation: WriteName, request: Request, before: Image, key_names: C
     return prepare(operation, modern(operation, request), key_names).on(before)
 
 
-def prepare_put(request: Request, _key_names: Collection[str], _bindings: Bindings) -> Callable[[Image], Evaluated]:
-    item: Item = request["Item"]
-    validate_item(item)
-    return lambda before: Evaluated(item, returned_old(request, before), shown_whole(request, before))
+def result_of(
+    operation: ActionName, request: Request, key_names: Collection[str], bindings: Bindings
+) -> Callable[[Image], Evaluated]:
+    if operation == "UpdateItem":
+        return updated(request, key_names, bindings)
+    if operation == "ConditionCheck":
+        return lambda before: Evaluated(before, {}, frozenset())
+    item: Image = request["Item"] if operation == "PutItem" else None
+    if item is not None:
+        validate_item(item)
+    shows_old = request.get("ReturnValues") == "ALL_OLD"
+    return lambda before: Evaluated(item, as_reply(before if shows_old else None), shown_whole(request, before))
 
 
-def prepare_delete(request: Request, _key_names: Collection[str], _bindings: Bindings) -> Callable[[Image], Evaluated]:
-    return lambda before: Evaluated(None, returned_old(request, before), shown_whole(request, before))
-
-
-def prepare_check(_request: Request, _key_names: Collection[str], _bindings: Bindings) -> Callable[[Image], Evaluated]:
-    return lambda before: Evaluated(before, {}, frozenset())
-
-
-def prepare_update(request: Request, key_names: Collection[str], bindings: Bindings) -> Callable[[Image], Evaluated]:
+def updated(request: Request, key_names: Collection[str], bindings: Bindings) -> Callable[[Image], Evaluated]:
     mode: ReturnMode = request.get("ReturnValues", "NONE")
     text: str | None = request.get("UpdateExpression")
     parsed = None if text is None else update(text, bindings)
@@ -133,8 +133,8 @@ def prepare_update(request: Request, key_names: Collection[str], bindings: Bindi
 
     def result(before: Image) -> Evaluated:
         start = key if before is None else before
-        if parsed is None:
-            attributes = returned_unchanged(mode, before, start)
+        if parsed is None:  # it makes the item, or changes nothing
+            attributes = {"ALL_NEW": start, "ALL_OLD": before}.get(mode)
             return Evaluated(start, as_reply(attributes), shown_whole(request, before))
         applied = parsed.apply(start, key_names, existed=before is not None)
         validate_item(applied.new)
@@ -145,23 +145,6 @@ def prepare_update(request: Request, key_names: Collection[str], bindings: Bindi
         return Evaluated(after, as_reply(attributes), shown)
 
     return result
-
-
-PREPARERS: Final[dict[str, Callable[[Request, Collection[str], Bindings], Callable[[Image], Evaluated]]]] = {
-    "PutItem": prepare_put,
-    "UpdateItem": prepare_update,
-    "DeleteItem": prepare_delete,
-    "ConditionCheck": prepare_check,
-}
-
-
-def returned_old(request: Request, before: Image) -> Reply:
-    return as_reply(before if request.get("ReturnValues", "NONE") == "ALL_OLD" else None)
-
-
-def returned_unchanged(mode: str, before: Image, start: Item) -> Image:
-    """An UpdateItem without an expression: it creates the item, or changes nothing."""
-    return {"ALL_NEW": start, "ALL_OLD": before}.get(mode)
 
 
 def shown_whole(request: Request, before: Image) -> frozenset[str]:
@@ -177,10 +160,7 @@ def as_reply(attributes: Item | None) -> Reply:
 
 def failed_check(request: Request, before: Image) -> ServiceRejected:
     text = "The conditional request failed"
-    response: Reply = {
-        "Error": {"Code": "ConditionalCheckFailedException", "Message": text},
-        "message": text,
-    }
+    response: Reply = {"Error": {"Code": "ConditionalCheckFailedException", "Message": text}, "message": text}
     if request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and before is not None:
         response["Item"] = before
     return ServiceRejected("ConditionalCheckFailedException", text, response)

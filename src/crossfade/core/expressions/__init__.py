@@ -10,24 +10,9 @@ For one request: `bind` its placeholders, read its expressions with `condition`,
 from crossfade.core.expressions.bindings import Bindings, bind
 from crossfade.core.expressions.conditions import Condition, condition
 from crossfade.core.expressions.errors import ExpressionError
-from crossfade.core.expressions.keys import KeyCondition, KeyNames, SortCondition, key_condition
-from crossfade.core.expressions.projections import Projection, projection
-from crossfade.core.expressions.updates import ReturnMode, Update, UpdateResult, update
+from crossfade.core.expressions.keys import KeyCondition, KeyNames, key_condition
+from crossfade.core.expressions.projections import projection
+from crossfade.core.expressions.updates import update
 
-__all__ = [
-    "Bindings",
-    "Condition",
-    "ExpressionError",
-    "KeyCondition",
-    "KeyNames",
-    "Projection",
-    "ReturnMode",
-    "SortCondition",
-    "Update",
-    "UpdateResult",
-    "bind",
-    "condition",
-    "key_condition",
-    "projection",
-    "update",
-]
+__all__ = ["Bindings", "Condition", "ExpressionError", "KeyCondition", "KeyNames", "bind", "condition", "key_condition"]
+__all__ += ["projection", "update"]

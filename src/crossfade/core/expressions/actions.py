@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 from crossfade.core.expressions import arithmetic
 from crossfade.core.expressions.bindings import Bindings
 from crossfade.core.expressions.errors import (
+    ExpressionError,
     incorrect_data_type,
     invalid_expression,
-    no_such_attribute,
     wrong_operand_type,
 )
 from crossfade.core.expressions.operands import check_distinct, path_required, wrong_operand_count
@@ -25,11 +25,10 @@ from crossfade.core.items import AttributeValue, Item, add_numbers, subtract_num
 UPDATE_KIND = "UpdateExpression"
 
 Source: TypeAlias = Callable[[Item], AttributeValue]  # a right-hand side, from the old item
-ActionResult: TypeAlias = Callable[
-    [Item, AttributeValue | None], AttributeValue | None
-]  # and what is there; None = nothing
+# From the old item and what is there; None: nothing.
+ActionResult: TypeAlias = Callable[[Item, AttributeValue | None], AttributeValue | None]
 
-_TYPE_NAMES = {
+TYPE_NAMES = {
     "S": "STRING", "N": "NUMBER", "B": "BINARY", "BOOL": "BOOLEAN", "NULL": "NULL", "L": "LIST", "M": "MAP",
 }  # fmt: skip
 
@@ -45,16 +44,12 @@ def action_result(action: ActionNode, bindings: Bindings) -> ActionResult:
 def _outcome(action: ActionNode, bindings: Bindings) -> ActionResult:
     match action.source:
         case None:
-            return _removed
+            return lambda _, __: None
         case ValueNode() as node if action.keyword in {"ADD", "DELETE"}:
             return _set_action(action.keyword, bindings.value(UPDATE_KIND, node))
         case node:
             source = _source(node, bindings)
             return lambda item, _: source(item)
-
-
-def _removed(_item: Item, _held: AttributeValue | None) -> AttributeValue | None:
-    return None
 
 
 def _set_action(keyword: str, given: AttributeValue) -> ActionResult:
@@ -63,7 +58,7 @@ def _set_action(keyword: str, given: AttributeValue) -> ActionResult:
         raise invalid_expression(
             UPDATE_KIND,
             "Incorrect operand type for operator or function; "
-            f"operator: {keyword}, operand type: {_TYPE_NAMES[kind]}, typeSet: ALLOWED_FOR_{keyword}_OPERAND",
+            f"operator: {keyword}, operand type: {TYPE_NAMES[kind]}, typeSet: ALLOWED_FOR_{keyword}_OPERAND",
         )
     if keyword == "ADD":
         return lambda _, held: arithmetic.added(held, given)
@@ -91,7 +86,7 @@ def _existing(path: DocumentPath) -> Source:
     def source(item: Item) -> AttributeValue:
         value = get(item)
         if value is None:
-            raise no_such_attribute()
+            raise ExpressionError("The provided expression refers to an attribute that does not exist in the item")
         return value
 
     return source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any
 
 from crossfade.core.expressions.errors import incorrect_data_type
@@ -20,8 +20,8 @@ def added(held: AttributeValue | None, given: AttributeValue) -> AttributeValue:
         raise incorrect_data_type()
     if kind == "N":
         return {"N": add_numbers(held["N"], content)}
-    known = _elements(kind, held[kind])
-    return {kind: [*held[kind], *(element for element in content if _meaning(kind)(element) not in known)]}
+    known = {_meaning(kind, element) for element in held[kind]}
+    return {kind: [*held[kind], *(element for element in content if _meaning(kind, element) not in known)]}
 
 
 def deleted(held: AttributeValue | None, given: AttributeValue) -> AttributeValue | None:
@@ -31,18 +31,10 @@ def deleted(held: AttributeValue | None, given: AttributeValue) -> AttributeValu
     ((kind, content),) = given.items()
     if kind not in held:
         raise incorrect_data_type()
-    unwanted = _elements(kind, content)
-    left = [element for element in held[kind] if _meaning(kind)(element) not in unwanted]
+    unwanted = {_meaning(kind, element) for element in content}
+    left = [element for element in held[kind] if _meaning(kind, element) not in unwanted]
     return {kind: left} if left else None
 
 
-def _elements(kind: str, content: list[Any]) -> set[Hashable]:
-    return set(map(_meaning(kind), content))
-
-
-def _meaning(kind: str) -> Callable[[Any], Hashable]:
-    return parse_number if kind == "NS" else _itself
-
-
-def _itself(element: Hashable) -> Hashable:
-    return element
+def _meaning(kind: str, element: Any) -> Hashable:
+    return parse_number(element) if kind == "NS" else element

@@ -6,7 +6,7 @@ come in the service's order: operands from left to right, then the operator they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -103,7 +103,6 @@ class Resolver:
         self.operands = Operands(kind, bindings)
 
     def test(self, node: ConditionNode) -> Test:
-        """The test of one node."""
         match node:
             case ComparisonNode():
                 return self._comparison(node)
@@ -134,7 +133,7 @@ class Resolver:
         left, right = self.operands.one(node.left), self.operands.one(node.right)
         comparator = node.operator
         if comparator not in {"=", "<>"}:
-            self._check_ordered(comparator, left, right)
+            self._check_kinds(comparator, comparing.ORDERED, left, right)
         check_distinct(self._kind, comparator, left.path, [right.path])
         mine, theirs = left.get, right.get
         if comparator == "=":
@@ -143,15 +142,15 @@ class Resolver:
             return lambda item: not _equal(mine(item), theirs(item))
         return lambda item: comparing.in_order(mine(item), comparator, theirs(item))
 
-    def _check_ordered(self, operator: str, *operands: ResolvedOperand) -> None:
+    def _check_kinds(self, operator: str, kinds: Container[str], *operands: ResolvedOperand) -> None:
         for operand in operands:
-            if operand.kind is not None and operand.kind not in comparing.ORDERED:
+            if operand.kind is not None and operand.kind not in kinds:
                 raise wrong_operand_type(self._kind, operator, operand.kind)
 
     def _between(self, node: BetweenNode) -> Test:
         operands = [self.operands.one(each) for each in (node.operand, node.lower, node.upper)]
         value, lower, upper = operands
-        self._check_ordered("BETWEEN", *operands)
+        self._check_kinds("BETWEEN", comparing.ORDERED, *operands)
         check_distinct(self._kind, "BETWEEN", value.path, [lower.path, upper.path])
         if lower.constant is not None and upper.constant is not None:
             self._check_bounds(lower.constant, upper.constant)
@@ -175,10 +174,8 @@ class Resolver:
         choices = [self.operands.one(choice) for choice in node.choices]
         check_distinct(self._kind, "IN", value.path, [choice.path for choice in choices])
         if len(choices) > IN_OPERANDS_MAX:
-            raise invalid_expression(
-                self._kind,
-                f"The IN operator is provided with too many operands; number of operands: {len(choices)}",
-            )
+            what = f"The IN operator is provided with too many operands; number of operands: {len(choices)}"
+            raise invalid_expression(self._kind, what)
         get, gets = value.get, [choice.get for choice in choices]
 
         def test(item: Mapping[str, AttributeValue]) -> bool:
@@ -202,16 +199,11 @@ class Resolver:
             case name:
                 left, right = self.operands.all(node, 2)
                 if name == "begins_with":
-                    self._check_textual(left, right)
+                    self._check_kinds(name, {"S", "B"}, left, right)
                 check_distinct(self._kind, name, left.path, [right.path])
                 mine, theirs = left.get, right.get
                 relation = comparing.begins_with if name == "begins_with" else comparing.contains
                 return lambda item: relation(mine(item), theirs(item))
-
-    def _check_textual(self, *operands: ResolvedOperand) -> None:
-        for operand in operands:
-            if operand.kind not in {None, "S", "B"}:
-                raise wrong_operand_type(self._kind, "begins_with", str(operand.kind))
 
     def _attribute_type(self, node: FunctionNode) -> Test:
         value, wanted = self.operands.all(node, 2)
@@ -220,10 +212,8 @@ class Resolver:
             raise wrong_operand_type(self._kind, node.name, wanted.kind or _ANY_TYPE)
         name = wanted.constant["S"]
         if name not in TYPES:
-            raise invalid_expression(
-                self._kind,
-                f"Invalid attribute type name found; type: {name}, valid types: {{{','.join(TYPES)}}}",
-            )
+            what = f"Invalid attribute type name found; type: {name}, valid types: {{{','.join(TYPES)}}}"
+            raise invalid_expression(self._kind, what)
         get = value.get
 
         def test(item: Mapping[str, AttributeValue]) -> bool:

@@ -46,13 +46,3 @@ def show_path(path: Sequence[PathStep]) -> str:
 def incorrect_data_type() -> ExpressionError:
     """What an update meets at run time: the item's value has the wrong type for the operation."""
     return ExpressionError("An operand in the update expression has an incorrect data type")
-
-
-def no_such_attribute() -> ExpressionError:
-    """An update reads a path that the item lacks."""
-    return ExpressionError("The provided expression refers to an attribute that does not exist in the item")
-
-
-def invalid_document_path() -> ExpressionError:
-    """An update writes below something that is absent, or is no map or list as the path needs."""
-    return ExpressionError("The document path provided in the update expression is invalid for update")

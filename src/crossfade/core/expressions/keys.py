@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 from crossfade.core.expressions import comparing
 from crossfade.core.expressions.bindings import Bindings
@@ -101,11 +100,8 @@ class KeyCondition:
 
 
 def key_condition(text: str, bindings: Bindings, *, key_names: KeyNames | None = None) -> KeyCondition:
-    """A key condition; ExpressionError if it is not valid.
-
-    `key_names` are those of the key that is queried; without them conditions with `=` are taken for the partition's
-    (of two, the first).
-    """
+    """A key condition; ExpressionError if it is not valid. `key_names`: of the key that is queried; without them
+    conditions with `=` are taken for the partition's (of two, the first)."""
     tree, _ = parsed_condition(KEY_CONDITION_KIND, text)
     _ = Resolver(KEY_CONDITION_KIND, bindings).test(tree)
     try:
@@ -184,14 +180,10 @@ def _collect(node: ConditionNode, bindings: Bindings, parts: dict[str, SortCondi
         case FunctionNode(name="begins_with"):
             found = _single("begins_with", node.operands, bindings)
         case _:
-            _refuse(node)
+            raise ExpressionError(f"Invalid operator used in {KEY_CONDITION_KIND}: {_operator(node)}")
     if found.name in parts:
         raise ExpressionError("KeyConditionExpressions must only contain one condition per key")
     parts[found.name] = found
-
-
-def _refuse(node: ConditionNode) -> NoReturn:
-    raise ExpressionError(f"Invalid operator used in {KEY_CONDITION_KIND}: {_operator(node)}")
 
 
 def _operator(node: ConditionNode) -> str:

@@ -30,9 +30,7 @@ from crossfade.core.expressions.syntax import (
 )
 from crossfade.core.expressions.tokens import Lexeme, lexemes, syntax_error
 
-OPERATORS_PARSED_MAX = (
-    300  # "the maximum number of operators or functions in an UpdateExpression is 300", and elsewhere
-)
+OPERATORS_PARSED_MAX = 300  # "the maximum number of operators or functions in an UpdateExpression", and elsewhere
 PARENTHESES_MAX = 100  # parentheses inside parentheses: far more than people write, and well below Python's own stack
 _COMPARATORS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 _SECTIONS = frozenset({"SET", "REMOVE", "ADD", "DELETE"})
@@ -40,19 +38,16 @@ T = TypeVar("T")
 
 
 def parse_condition(kind: str, text: str) -> ConditionNode:
-    """The tree of a condition, filter or key condition."""
     parser = _Parser(kind, text)
     return parser.whole(parser.condition)
 
 
 def parse_update(kind: str, text: str) -> UpdateNode:
-    """The tree of an update."""
     parser = _Parser(kind, text)
     return parser.whole(parser.update)
 
 
 def parse_projection(kind: str, text: str) -> tuple[PathNode, ...]:
-    """The paths of a projection."""
     parser = _Parser(kind, text)
     return parser.whole(lambda: parser.separated(parser.path))
 
@@ -106,7 +101,6 @@ class _Parser:
         return tuple(found)
 
     def _group(self, rule: Callable[[], T]) -> T:
-        """`rule` in parentheses."""
         opened = self._at
         found = self._within(rule)
         if self._closed == (opened + 1, self._at - 2):

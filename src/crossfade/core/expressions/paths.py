@@ -64,11 +64,8 @@ class Tree:
 
 
 def tree_of(kind: str, nodes: Sequence[PathNode], bindings: Bindings) -> tuple[tuple[DocumentPath, ...], Tree]:
-    """The paths of `nodes` and their tree; ExpressionError if two clash.
-
-    They are looked up and planted from the last to the first, as the service does, so that of several faults the same
-    is reported.
-    """
+    """The paths of `nodes` and their tree; ExpressionError if two clash. They are looked up and planted from the last
+    to the first, as the service does, so that of several faults the same is reported."""
     root = Tree()
     paths: dict[int, DocumentPath] = {}
     for index in reversed(range(len(nodes))):

@@ -37,7 +37,6 @@ def projection(text: str, bindings: Bindings) -> Projection:
 
 @lru_cache(maxsize=PROJECTIONS_CACHED_MAX)
 def parsed_projection(text: str) -> tuple[PathNode, ...]:
-    """The checked paths."""
     nodes = parse_projection(PROJECTION_KIND, text)
     for node in nodes:
         check_path(PROJECTION_KIND, node)

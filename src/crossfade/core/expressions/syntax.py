@@ -41,8 +41,6 @@ Operand: TypeAlias = PathNode | ValueNode | FunctionNode
 
 @dataclass(frozen=True, slots=True)
 class ComparisonNode:
-    """`left operator right`."""
-
     operator: Comparator
     left: Operand
     right: Operand
@@ -50,8 +48,6 @@ class ComparisonNode:
 
 @dataclass(frozen=True, slots=True)
 class BetweenNode:
-    """`operand BETWEEN lower AND upper`."""
-
     operand: Operand
     lower: Operand
     upper: Operand
@@ -59,8 +55,6 @@ class BetweenNode:
 
 @dataclass(frozen=True, slots=True)
 class InNode:
-    """`operand IN (choices)`."""
-
     operand: Operand
     choices: tuple[Operand, ...]
 
@@ -75,8 +69,6 @@ class LogicNode:
 
 @dataclass(frozen=True, slots=True)
 class NotNode:
-    """`NOT inner`."""
-
     inner: ConditionNode
 
 
@@ -85,8 +77,6 @@ ConditionNode: TypeAlias = ComparisonNode | BetweenNode | InNode | LogicNode | N
 
 @dataclass(frozen=True, slots=True)
 class SumNode:
-    """`left + right` or `left - right`."""
-
     operator: Literal["+", "-"]
     left: Operand
     right: Operand

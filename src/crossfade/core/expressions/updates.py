@@ -15,7 +15,7 @@ from typing import Literal, cast
 from crossfade.core.expressions.actions import UPDATE_KIND, ActionResult, action_result
 from crossfade.core.expressions.bindings import Bindings
 from crossfade.core.expressions.checks import check_update
-from crossfade.core.expressions.errors import ExpressionError, invalid_document_path
+from crossfade.core.expressions.errors import ExpressionError
 from crossfade.core.expressions.parser import OPERATORS_PARSED_MAX, parse_update, too_many_operators
 from crossfade.core.expressions.paths import DocumentPath, Tree, project, tree_of
 from crossfade.core.expressions.syntax import FunctionNode, Operand, SumNode, UpdateNode
@@ -36,9 +36,7 @@ ReturnMode = Literal["NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"]
 @dataclass(frozen=True, slots=True)
 class UpdateResult:
     """`new` shares what did not change with `old`; `touched` are the paths written, in the order of the expression.
-
-    `existed` tells whether there was an item before: without one `old` holds at most its key.
-    """
+    Without `existed`, `old` holds at most the key."""
 
     old: Item
     new: Item
@@ -48,11 +46,8 @@ class UpdateResult:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """An update whose placeholders are known. `attributes` are the top-level attributes that it may write.
-
-    `only_removes` tells that it has REMOVE and DELETE only: of an absent item the service then makes none, though
-    other servers store one with nothing but its key.
-    """
+    """An update whose placeholders are known. `attributes`: the top-level ones that it may write. `only_removes`: it
+    has REMOVE and DELETE only, with which the service makes no item of an absent one."""
 
     attributes: frozenset[str]
     only_removes: bool
@@ -61,10 +56,8 @@ class Update:
     _tree: Tree
 
     def apply(self, item: Item, key_names: Collection[str], *, existed: bool = True) -> UpdateResult:
-        """The item after the update; `item` is not changed. ExpressionError if the update does not fit the item.
-
-        For an absent item give its key attributes and `existed=False`.
-        """
+        """ExpressionError if the update does not fit the item, which is not changed. For an absent item give its key
+        attributes and `existed=False`."""
         for path in self._paths:
             if path[0] in key_names:
                 raise ExpressionError(
@@ -156,7 +149,7 @@ def _written(writing: _Writing, held: AttributeValue | None, tree: Tree, depth: 
             members = dict(held["M"])
             _write_map(writing, members, tree, depth + 1)
             return {"M": members}
-    raise invalid_document_path()
+    raise ExpressionError("The document path provided in the update expression is invalid for update")
 
 
 def _write_map(writing: _Writing, members: dict[str, AttributeValue], tree: Tree, depth: int) -> None:

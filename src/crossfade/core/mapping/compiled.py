@@ -68,10 +68,8 @@ class CompiledMapping:
         return self.target_key[0][0]
 
     def forward(self, item: Item) -> Item:
-        """A whole source item as a whole target item, without a stamp. Raises MappingError.
-
-        A stamp in the source is what an earlier migration left, whose target this table was: nobody's data.
-        """
+        """A whole source item, with or without the stamp of an earlier migration, as a whole target item. Raises
+        MappingError."""
         return _mapped(item, self.source_key, "source", self._forward_steps, self.target_key, "target")
 
     def backward(self, item: Item) -> Item:
@@ -102,10 +100,9 @@ class CompiledMapping:
         return _map_key(key, before, "target", self._key_backward_steps, after, "source")
 
     def partitions(self, value: AttributeValue, *, back: bool = False) -> tuple[AttributeValue, ...]:
-        """Every target partition that may hold items of one source partition, without repeats; `back`: the reverse.
-
-        They may hold items of other partitions too. Raises NotPossibleInStage where they cannot be listed, MappingError
-        where the value cannot be a partition.
+        """Every target partition that may hold items of one source partition, perhaps beside others; `back`: the
+        reverse. Raises NotPossibleInStage where they cannot be listed, MappingError where the value cannot be a
+        partition.
         """
         here, there = (self.target_key, self.source_key) if back else (self.source_key, self.target_key)
         key: Item = {here[0][0]: value}
@@ -143,7 +140,6 @@ class CompiledMapping:
         return frozenset(found)
 
     def describe(self) -> list[str]:
-        """One readable line a piece, in order."""
         return [piece.describe() for piece in self.pieces]
 
 

@@ -162,10 +162,9 @@ def _parts(given: Parts) -> tuple[tuple[str, Kind], ...]:
     raw: Any = given  # migration files are not type-checked
     if isinstance(raw, str):
         raise MappingInvalid(f"{raw!r}: the parts are a tuple of names", next_step='write ("tenant", "user")')
-    if isinstance(given, Mapping):
-        named: list[tuple[str, Any]] = list(given.items())
-    else:
-        named = [(name, "S") for name in given]
+    named: list[tuple[str, Any]] = list(
+        given.items() if isinstance(given, Mapping) else ((name, "S") for name in given)
+    )
     parts: list[tuple[str, Kind]] = []
     for name, kind in named:
         if kind != "S" and kind != "N":

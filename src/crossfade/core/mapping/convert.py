@@ -1,7 +1,7 @@
 """convert: put another value in the place of one, by a function that has an inverse.
 
-An inverse is claimed by whoever writes it, so each application checks it: what comes out is taken back, and where that
-is not the same value again (`"007"` as a number is 7, which would come back as `"7"`) the item is refused, not changed.
+Each application checks the inverse: where what comes out, taken back, is not the same value again (`"007"` as a number
+is 7, which would come back as `"7"`), the item is refused.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ class Converter:
     python: bool = False
 
     def reversed(self) -> Converter:
-        """Return the converter that undoes this one."""
         types = None if self.types is None else (self.types[1], self.types[0])
         return Converter(f"reversed {self.name}", self.backward, self.forward, types, python=self.python)
 

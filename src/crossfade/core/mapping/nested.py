@@ -1,8 +1,8 @@
 """move: take a value out of a nested map to the root, into one, or from one to another.
 
-Where a value leaves, its parent map stays, even empty, so that the way back finds the item as it was. Where a value
-arrives, missing parents are made, and on the way back unmade again if they are empty then. One case would not come
-back: arriving in a parent that was there and empty, which is why such an item is refused.
+Where a value leaves, its parent map stays, even empty. Where a value arrives, missing parents are made, and on the way
+back unmade again if they are empty then. So an item where it would arrive in a parent that is there and empty would not
+come back, and is refused.
 """
 
 from __future__ import annotations

@@ -110,7 +110,6 @@ class Piece:
         return Piece.arrives(self, name)
 
     def describe(self) -> str:
-        """One readable line."""
         raise NotImplementedError
 
 
@@ -139,5 +138,4 @@ def unmappable(piece: Piece, attribute: Path | str, why: str, next_step: str = "
 
 
 def kind_of(value: AttributeValue) -> str:
-    """The one type letter(s) of an attribute value."""
     return next(iter(value))

@@ -14,7 +14,7 @@ from crossfade.core.request.keys import checked_key, invalid_key
 from crossfade.core.request.names import plain_name
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair, key_name
-from crossfade.errors import ServiceRejected
+from crossfade.errors import invalid_request
 
 OPERATION_OF_ACTION: Final[dict[str, ActionName]] = {
     "Put": "PutItem",
@@ -53,7 +53,7 @@ def check_apart(pair: Pair, keys: Sequence[Item], told: str) -> None:
             if other is key:
                 continue
             if side == pair.view or len(sides) == 1 or same_item(other, key):
-                raise ServiceRejected("ValidationException", told)
+                raise invalid_request(told)
             raise invalid_key(
                 f"{show_key(other)} and {show_key(key)} are under one key in {pair.table(side).name}: {show_key(there)}"
             )
@@ -66,12 +66,9 @@ def actions_of(pair: Pair, request: Request) -> list[Action]:
         for kind, given in entry.items():
             if plain_name(given.get("TableName", "")) == pair.caller.name:
                 if len(entry) > 1:
-                    raise ServiceRejected(
-                        "ValidationException", "an action is one of Put, Update, Delete, ConditionCheck"
-                    )
+                    raise invalid_request("an action is one of Put, Update, Delete, ConditionCheck")
                 if kind == "Update" and given.get("UpdateExpression") is None:
-                    raise ServiceRejected("ValidationException", NO_EXPRESSION.format(place + 1))
-                found.append(
-                    Action(place, OPERATION_OF_ACTION.get(kind, "ConditionCheck"), given, checked_key(pair, given))
-                )
+                    raise invalid_request(NO_EXPRESSION.format(place + 1))
+                operation = OPERATION_OF_ACTION.get(kind, "ConditionCheck")
+                found.append(Action(place, operation, given, checked_key(pair, given)))
     return found

@@ -6,7 +6,7 @@ DeleteItem would be; what the whole batch would be refused for is looked for fir
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from crossfade.core.effects import Forward, Later, Reply, Request, Routine
@@ -34,26 +34,18 @@ from crossfade.core.write.evaluated import write_evaluated
 from crossfade.core.write.fitting import check_fits
 from crossfade.core.write.malformed import refuse_malformed
 from crossfade.core.write.translate import index_error_of, translate_request
-from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome
+from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome, invalid_request
 
 DUPLICATES: Final = "Provided list of item keys contains duplicates"
 
 
-def name_in_batch(pair: Pair, request: Request) -> str:
-    """The caller's table as this batch names it: by its name or by its ARN."""
-    names: Iterable[str] = request["RequestItems"]
-    return next(name for name in names if plain_name(name) == pair.caller.name)
-
-
-def is_named_twice(pair: Pair, request: Request) -> bool:
-    """Whether a batch has two parts for the caller's table, one by its name and one by its ARN."""
-    return sum(plain_name(name) == pair.caller.name for name in request["RequestItems"]) > 1
+def names_in_batch(pair: Pair, request: Request) -> list[str]:
+    """The caller's table as this batch names it: by its name, by its ARN, or, which is refused, by both."""
+    return [name for name in request["RequestItems"] if plain_name(name) == pair.caller.name]
 
 
 def named_twice(pair: Pair) -> ServiceRejected:
-    return ServiceRejected(
-        "ValidationException", f"a batch names the table {pair.caller.name} twice: put it into one part"
-    )
+    return invalid_request(f"a batch names the table {pair.caller.name} twice: put it into one part")
 
 
 def elsewhere(pair: Pair, request: Request, side: Side, name: str, entry: Any) -> Request:
@@ -70,34 +62,31 @@ def elsewhere(pair: Pair, request: Request, side: Side, name: str, entry: Any) -
 
 def batch_get(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
     """One BatchGetItem; after the answer, the comparison of our keys with the other side."""
-    if is_named_twice(pair, request):
+    name, *more = names_in_batch(pair, request)
+    if more:
         return (yield from refuse_malformed(pair, row, "BatchGetItem", request, named_twice(pair)))
-    name = name_in_batch(pair, request)
     entry: Request = request["RequestItems"][name]
     decides = row.decides(pair.view)
     keys = checked_keys(pair, decides, [{"Key": key} for key in entry.get("Keys", ())])
     if keys is None or (not keys and decides == pair.view):
         return batch_without_stamps(name, (yield from Forward()))
     if not keys:
-        raise ServiceRejected("ValidationException", "a BatchGetItem asks for one key or more")
+        raise invalid_request("a BatchGetItem asks for one key or more")
     side = serving_side(row, ramp_percent, entry, key_name(keys[0]))
     if side == pair.view and row.fallback is Fallback.NONE:
         reply = batch_without_stamps(name, (yield from Forward()))
     else:
         reply = yield from batch_get_elsewhere(pair, row, side, request, name, keys)
     if row.compare:
-        whole = side == pair.view == "source" and not any(parameter in entry for parameter in PROJECTING)
-        served = (
-            {key_name(pair.callers_key(item)): item for item in reply["Responses"].get(name, ())} if whole else None
-        )
+        served: dict[str, Item] | None = None
         left = len(reply.get("UnprocessedKeys", {}).get(name, {}).get("Keys", ()))
-        compared = compare_keys(pair, keys, served if not left else None)
-        yield from Later("compare", f"batch {key_name(keys[0])}", compared)
+        if side == pair.view == "source" and not left and not any(parameter in entry for parameter in PROJECTING):
+            served = {key_name(pair.callers_key(item)): item for item in reply["Responses"].get(name, ())}
+        yield from Later("compare", f"batch {key_name(keys[0])}", compare_keys(pair, keys, served))
     return reply
 
 
 def batch_without_stamps(name: str, reply: Reply) -> Reply:
-    """The answer of the caller's own table, the stamps not shown."""
     items: list[Item] = reply.get("Responses", {}).get(name, [])
     if not items:
         return reply
@@ -146,12 +135,12 @@ def compare_keys(pair: Pair, keys: Sequence[Item], served: dict[str, Item] | Non
 
 def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One BatchWriteItem, and the mirrors of our keys."""
-    if is_named_twice(pair, request):
+    name, *more = names_in_batch(pair, request)
+    if more:
         return (yield from refuse_malformed(pair, row, "BatchWriteItem", request, named_twice(pair)))
-    name = name_in_batch(pair, request)
     entries: list[Request] = request["RequestItems"][name]
     if any(len(entry or {}) > 1 for entry in entries):
-        raise ServiceRejected("ValidationException", "a WriteRequest is one of PutRequest and DeleteRequest, not both")
+        raise invalid_request("a WriteRequest is one of PutRequest and DeleteRequest, not both")
     if not entries or not all(is_well_formed(entry) for entry in entries):
         return (yield from Forward())  # nothing that could be written: the service words its own error
     decides = row.decides(pair.view, whole=bool(pair.mapping.source_key_extras))
@@ -160,13 +149,12 @@ def batch_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
         return (yield from Forward())
     deletes = any("DeleteRequest" in entry for entry in entries)
     alone = row.takes_as_it_is(pair.view) and not needs_whole_key(pair, "BatchWriteItem", request)
-    if row.takes_two(deletes=deletes) or (pair.mapping.target_key_extras and not alone):
-        return (yield from mirrored(pair, row, keys, one_by_one(pair, row, request, name, keys)))
-    return (yield from mirrored(pair, row, keys, batch_on_authority(pair, row, request, name, keys)))
+    one_each = row.may_write_both(deletes=deletes) or (pair.mapping.target_key_extras and not alone)
+    send = one_by_one if one_each else batch_on_authority
+    return (yield from mirrored(pair, row, keys, send(pair, row, request, name, keys)))
 
 
 def is_well_formed(entry: Request) -> bool:
-    """Whether it asks for one thing, about one item."""
     needed = {"PutRequest": "Item", "DeleteRequest": "Key"}
     return len(entry) == 1 and all(needed.get(kind) in (given or {}) for kind, given in entry.items())
 
@@ -191,20 +179,15 @@ def batch_on_authority(pair: Pair, row: Row, request: Request, name: str, keys: 
             moved.append({"PutRequest": {"Item": (yield from pair.stored_form(side, given["Item"]))}})
         else:
             moved.append({"DeleteRequest": {"Key": pair.key(side, key)}})
-    table = pair.table(side).name
-    elsewhere_too = side == pair.view
-    changed = (
-        {**request, "RequestItems": {**request["RequestItems"], name: moved}}
-        if elsewhere_too
-        else elsewhere(pair, request, side, name, moved)
-    )
+    table, is_own = pair.table(side).name, side == pair.view
+    own: Request = {**request, "RequestItems": {**request["RequestItems"], name: moved}}
     try:
-        reply = yield from Forward(changed)
+        reply = yield from Forward(own if is_own else elsewhere(pair, request, side, name, moved))
     except ServiceRejected as error:
         if pair.stamps(side):
-            error = size_explained(error, pair.table(side).name)
-        raise (error if elsewhere_too else index_error_of(pair, error)) from None
-    return written_answer(pair, reply, name, name if elsewhere_too else table, entries, moved)
+            error = size_explained(error, table)
+        raise (error if is_own else index_error_of(pair, error)) from None
+    return written_answer(pair, reply, name, name if is_own else table, entries, moved)
 
 
 def written_answer(
@@ -239,7 +222,6 @@ def table_shape(pair: Pair, table: str) -> TableShape:
 
 
 def held_in(entry: Request) -> Item:
-    """The item, or its key, in a part of a batch."""
     _, given = single(entry)
     held: Item = given.get("Item") or given["Key"]
     return held
@@ -306,7 +288,7 @@ def after_a_part(error: ServiceRejected) -> UnknownOutcome:
 
 def write_one(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
     key = checked_key(pair, request)
-    if row.takes_two(deletes=operation == "DeleteItem"):
+    if row.may_write_both(deletes=operation == "DeleteItem"):
         return (yield from write_evaluated(pair, row, operation, request, key, both=True))
     return (yield from translate_request(pair, row, operation, request, key, by_ourselves=True))
 
@@ -314,7 +296,7 @@ def write_one(pair: Pair, row: Row, operation: WriteName, request: Request) -> R
 def check_whole_keys(pair: Pair, row: Row, keys: Sequence[Item]) -> Routine[None]:
     """No entry stands under a key of another item, where both tables' keys are needed to tell an item. Raises
     MappingError."""
-    sides: tuple[Side, ...] = ("target", "source") if row.takes_two(deletes=True) else (row.authority,)
+    sides: tuple[Side, ...] = ("target", "source") if row.may_write_both(deletes=True) else (row.authority,)
     for side in sides:
         held = yield from look_under(pair, side, [pair.key(side, key) for key in keys], [], {})
         for stored, key in zip(held, keys, strict=True):

@@ -23,8 +23,6 @@ from crossfade.core.tables.pair import Pair
 from crossfade.errors import ServiceRejected
 
 KEPT_SECONDS: Final = 600
-
-
 ANOTHER_TRANSACTION: Final = "The ClientRequestToken came with another transaction, less than ten minutes ago"
 
 
@@ -108,8 +106,7 @@ def busy(error: ServiceRejected, place: int) -> ServiceRejected | None:
 
 
 def already_done(pair: Pair, request: Request) -> Routine[Reply]:
-    """The answer to a transaction whose token is kept. Raises ServiceRejected where it came with another
-    transaction."""
+    """The answer to a transaction whose token is kept. Raises ServiceRejected where another one came with it."""
     _ = yield from kept(pair, request)
     return {}
 
@@ -123,8 +120,7 @@ def was_done(pair: Pair, request: Request) -> Routine[bool]:
 
 
 def kept(pair: Pair, request: Request, today: int = 0) -> Routine[Item]:
-    """What is kept of the caller's token and has not expired at that time, in seconds since 1970. Raises
-    ServiceRejected."""
+    """What is kept of the caller's token, unless it has expired by `today`. Raises ServiceRejected."""
     if pair.ledger is None:
         raise AssertionError("tokens are kept where there is a control table")
     key = token_key(pair, request["ClientRequestToken"])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from crossfade.core.effects import Call, Reply, Request, Routine, Stamp
-from crossfade.core.evaluate.plain_table import prepare
+from crossfade.core.evaluate.plain_table import Prepared, prepare
 from crossfade.core.items import Item
 from crossfade.core.multi.actions import MULTIPLE_OPERATIONS, Action, check_apart
 from crossfade.core.multi.idempotency import already_done, busy, recorded, was_done, with_record
@@ -30,27 +30,26 @@ from crossfade.core.tables.stamps import Stored
 from crossfade.core.write.fitting import said_of_index_keys
 from crossfade.core.write.moves import Decision, Held, Moves, image_of, moves_of
 from crossfade.core.write.sending import raise_unless_raced, until_done, until_known
-from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome
+from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome, invalid_request
 
 
 def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence[Action]) -> Routine[Reply]:
     """Read our items in one transaction, evaluate, write in one; again when somebody was quicker."""
-    check_transaction(pair, request, actions)
+    check_apart(pair, [action.key for action in actions], MULTIPLE_OPERATIONS)
+    if not 1 <= len(request["TransactItems"]) <= TRANSACTION_ACTIONS_MAX:
+        raise invalid_request(f"Member must have length less than or equal to {TRANSACTION_ACTIONS_MAX}")
     if row.writes is Writes.LOCKSTEP:  # each of these is two, whatever the tables hold: told before anything is read
         doubled = sum(action.operation in ("PutItem", "UpdateItem") for action in actions)
         refuse_too_many(len(request["TransactItems"]), doubled)
     if "ClientRequestToken" in request and (yield from was_done(pair, request)):
         return {}
-    prepared = [
-        prepare(action.operation, modern(action.operation, action.request), pair.callers_names) for action in actions
-    ]
+    prepared = [prepared_action(pair, action) for action in actions]
     replies: list[Reply] = []
 
     def attempt() -> Routine[Reply | None]:
         held = yield from snapshot(pair, row, actions, replies, capacity_asked(request))
-        absent = [
-            action.key for action, here in zip(actions, held, strict=True) if is_missed(action, here[row.authority])
-        ]
+        looked_at = zip(actions, held, strict=True)
+        absent = [action.key for action, here in looked_at if is_missed(action, here[row.authority])]
         yield from look_later(pair, row, absent, written=True)
         decided: list[Decision] = []
         refused: dict[int, ServiceRejected] = {}
@@ -70,12 +69,16 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
             return (yield from refused_with_others(pair, request, actions, refused))
         plan = ActionPlan(list(request["TransactItems"]), [], [])
         for action, decision in zip(actions, decided, strict=True):
-            moves = yield from moves_of(pair, row, decision, both=row.takes_two(deletes=True))
+            moves = yield from moves_of(pair, row, decision, both=row.may_write_both(deletes=True))
             plan.add(action.place, moves, row.authority)
         refuse_too_many(len(plan.items), len(plan.more))
         return (yield from attempted(pair, request, plan, actions, replies))
 
     return (yield from until_done(attempt))
+
+
+def prepared_action(pair: Pair, action: Action) -> Prepared:
+    return prepare(action.operation, modern(action.operation, action.request), pair.callers_names)
 
 
 def refuse_too_many(count: int, more: int) -> None:
@@ -114,30 +117,21 @@ class ActionPlan:
                 self.owners.append(place)
 
 
-def check_transaction(pair: Pair, request: Request, actions: Sequence[Action]) -> None:
-    check_apart(pair, [action.key for action in actions], MULTIPLE_OPERATIONS)
-    if not 1 <= len(request["TransactItems"]) <= TRANSACTION_ACTIONS_MAX:
-        raise ServiceRejected(
-            "ValidationException", f"Member must have length less than or equal to {TRANSACTION_ACTIONS_MAX}"
-        )
-
-
 def snapshot(
     pair: Pair, row: Row, actions: Sequence[Action], replies: list[Reply], counted: Request
 ) -> Routine[list[Held]]:
     """What is held under our keys, all at one moment; in lockstep on the target too, for its stamps."""
     side = row.authority
     looks = bool(pair.mapping.target_key_extras)  # at the source too, whose item it is that is there
-    both = row.takes_two(deletes=looks) and not (row.writes is Writes.LOCKSTEP and side == "target")
+    both = row.may_write_both(deletes=looks) and not (row.writes is Writes.LOCKSTEP and side == "target")
     sides: tuple[Side, ...] = ("target", "source") if both else (side,)
     gets: list[tuple[int, Side]] = [(n, one) for n in range(len(actions)) for one in sides]
     held: list[Held] = [{} for _ in actions]
     for start in range(0, len(gets), TRANSACTION_ACTIONS_MAX):
         some = gets[start : start + TRANSACTION_ACTIONS_MAX]
         items = [{"Get": {"TableName": pair.table(one).name, "Key": pair.key(one, actions[n].key)}} for n, one in some]
-        reply = yield from until_done(
-            partial(attempt_snapshot, side, {"TransactItems": items, **counted}, len(actions))
-        )
+        asked: Request = {"TransactItems": items, **counted}
+        reply = yield from until_done(partial(attempt_snapshot, side, asked, len(actions)))
         replies.append(reply)
         for (n, one), answer in zip(some, reply["Responses"], strict=True):
             held[n][one] = pair.stored(one, answer.get("Item"))
@@ -173,7 +167,7 @@ def refused_by_indexes(
             continue
         if (said := (yield from said_of_index_keys(pair, row, image))) is not None:
             told = as_of_update(said) if action.operation == "UpdateItem" else said
-            found[action.place] = ServiceRejected("ValidationException", told)
+            found[action.place] = invalid_request(told)
             if is_of_form(said):
                 raise found[action.place]
     return found

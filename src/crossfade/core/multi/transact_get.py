@@ -40,7 +40,6 @@ def transact_get(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
 
 
 def all_shown(reply: Reply) -> Reply:
-    """The answer of the caller's own table, the stamps not shown."""
     return {**reply, "Responses": [reply_without_stamp(answer) for answer in reply["Responses"]]}
 
 

@@ -24,13 +24,16 @@ from crossfade.core.write.translate import (
     server_evaluates,
     translate_action,
 )
-from crossfade.errors import NotPossibleInStage, ServiceRejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected, invalid_request
+
+TOKEN_CHARACTERS_MAX: Final = 36
 
 
 def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One TransactWriteItems, and the mirrors of our keys. `ClientRequestToken` is there if the caller chose one."""
     try:
-        check_token(request)
+        if not 1 <= len(request.get("ClientRequestToken", "x")) <= TOKEN_CHARACTERS_MAX:
+            raise invalid_request(f"a ClientRequestToken has 1 to {TOKEN_CHARACTERS_MAX} characters")
         actions = actions_of(pair, request)
     except ServiceRejected:
         if row.decides(pair.view, whole=bool(pair.mapping.source_key_extras)) != pair.view:
@@ -43,19 +46,11 @@ def transact_write(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
         raise index_errors_of(pair, error, [action.place for action in actions]) from None
 
 
-TOKEN_CHARACTERS_MAX: Final = 36
-
-
-def check_token(request: Request) -> None:
-    if not 1 <= len(request.get("ClientRequestToken", "x")) <= TOKEN_CHARACTERS_MAX:
-        raise ServiceRejected("ValidationException", f"a ClientRequestToken has 1 to {TOKEN_CHARACTERS_MAX} characters")
-
-
 def transact_on_tables(pair: Pair, row: Row, request: Request, actions: Sequence[Action]) -> Routine[Reply]:
     side = row.authority
     deletes = any(action.operation == "DeleteItem" for action in actions)
     looks = deletes or bool(pair.mapping.target_key_extras)  # at the source
-    if row.takes_two(deletes=looks):
+    if row.may_write_both(deletes=looks):
         return (yield from transact_evaluated(pair, row, request, actions))
     if pair.mapping.target_key_extras and not row.is_final:
         check_apart(pair, [action.key for action in actions], MULTIPLE_OPERATIONS)
@@ -68,23 +63,17 @@ def transact_on_tables(pair: Pair, row: Row, request: Request, actions: Sequence
         items: list[Request] = list(request["TransactItems"])
         for action in actions:
             moved = yield from translate_action(pair, side, action.operation, action.request, action.key)
-            moved = asking_what_was_there(row, moved)
+            if row.fallback is Fallback.LOOKED_UP and "ConditionExpression" in moved:
+                moved[RETURN_VALUES_ON_FAILURE] = "ALL_OLD"  # the stage has to know whether there was an item
             if action.operation != "PutItem" or not row.takes_as_it_is(pair.view):
                 moved = looked_at(pair, side, moved, action.key)
-            items[action.place] = action_entry(action, moved)
+            items[action.place] = {action.operation.removesuffix("Item"): moved}
         try:
             return (yield from send_actions(pair, request, items, side, actions, repeats=not pair.stamps(side)))
         except ServiceRejected as error:
             yield from look_later(pair, row, [action.key for action in actions if missed(error, action)])
             raise without_unasked(error, actions) from None
     return (yield from transact_evaluated(pair, row, request, actions))
-
-
-def asking_what_was_there(row: Row, moved: Request) -> Request:
-    """Ask a failing condition to return the item, in a stage that must know whether there was one."""
-    if row.fallback is not Fallback.LOOKED_UP or "ConditionExpression" not in moved:
-        return moved
-    return {**moved, RETURN_VALUES_ON_FAILURE: "ALL_OLD"}
 
 
 def missed(error: ServiceRejected, action: Action) -> bool:
@@ -113,10 +102,6 @@ def untouched(pair: Pair, side: Side, actions: Sequence[Action]) -> Routine[Repl
         return (yield from Forward())
     except ServiceRejected as error:
         raise cancelled(pair, error, list(reasons_of(error)), side, actions) from None
-
-
-def action_entry(action: Action, request: Request) -> Request:
-    return {action.operation.removesuffix("Item"): request}
 
 
 def send_actions(

@@ -5,7 +5,7 @@ Filters and projections are evaluated over the image, because what a filter drop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from crossfade.core.request.capacity import capacity_asked
 from crossfade.core.request.projection import IndexView, check_filter, check_shown, selected
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import ServiceRejected
+from crossfade.errors import invalid_request
 
 PAGING: Final = ("Limit", "ConsistentRead", "ScanIndexForward", "Segment", "TotalSegments")
 
@@ -43,16 +43,13 @@ class Asked:
         return image if self.held is None else {name: value for name, value in image.items() if name in self.held}
 
     def keeps(self, image: Item) -> bool:
-        """Whether the filter lets an item through."""
         return self.kept is None or self.kept.holds(self.entry(image))
 
 
 def understood(operation: str, request: Request, key_names: KeyNames | None, index: IndexView | None = None) -> Asked:
-    """`request` has no legacy parameters. Raises ServiceRejected for what DynamoDB would not take either.
-
-    `key_names` are those of the table or index that is queried; None where they are not known. `index`: what the
-    caller's own index holds, once that is known. Items are given whole, or with all that is `needed`.
-    """
+    """`request` has no legacy parameters. Raises ServiceRejected for what DynamoDB would not take either. `key_names`:
+    of the table or index that is queried, where they are known. `index`: what the caller's own index holds, once that
+    is known. Items are given whole, or with all that is `needed`."""
     bindings = bind(request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues"))
     text: str | None = request.get("FilterExpression")
     kept = None if text is None else condition(text, bindings, kind="FilterExpression")
@@ -66,7 +63,7 @@ def understood(operation: str, request: Request, key_names: KeyNames | None, ind
     if where is not None and key_names is not None:
         for name in key_names.every:
             if name in filtered:
-                raise ServiceRejected("ValidationException", f"{KEY_FILTERED}{name}")
+                raise invalid_request(f"{KEY_FILTERED}{name}")
     if where is not None and index is not None:
         check_filter(sorted(filtered), index)
     chosen = selected(request, index)
@@ -128,10 +125,3 @@ def key_condition_in(
 
 
 SORT_FORMS: Final = {"BETWEEN": "#xf_s {} :xf_s0 AND :xf_s1", "begins_with": "{}(#xf_s, :xf_s0)"}
-
-
-def key_conditions_in(
-    asked: Asked, partition_name: str, partitions: Sequence[AttributeValue], sort_name: str | None
-) -> list[Request]:
-    """Return the key condition about each of several partitions, in their order."""
-    return [key_condition_in(asked, partition_name, partition, sort_name) for partition in partitions]

@@ -40,7 +40,6 @@ class PageBuilder:
 
     @property
     def is_large(self) -> bool:
-        """Whether the page has as many bytes as one of DynamoDB's."""
         return self._bytes >= PAGE_BYTES_MAX
 
     def add(self, image: Item) -> bool:
@@ -55,7 +54,6 @@ class PageBuilder:
         self._items += [image for image in images if self._asked.keeps(image)]
 
     def reply(self) -> Reply:
-        """Return the answer to the caller."""
         reply: Reply = {"Count": len(self._items), "ScannedCount": self.looked_at}
         if self._request.get("Select") != "COUNT":
             reply["Items"] = [self._asked.project(image) for image in self._items]

@@ -1,9 +1,8 @@
 """Cursors in the terms of either side.
 
-A page's token is the key of its last item, and of an index what that is sorted by. Mostly the key of one table leads to
-that of the other. Where the target's key is an attribute of its own (see core/mapping/rekeying.py) it does not, but the
-item does: it holds both. Then a token is in the shape in which the application gives its keys: where it speaks of the
-target, with the attributes of both.
+A page's token is the key of its last item, and of an index what that is sorted by. Where the target's key is an
+attribute of its own (see core/mapping/rekeying.py), the key of one table does not lead to that of the other, but the
+item does. Then a token is in the shape of the application's keys: of the target, with the attributes of both.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from crossfade.core.items import Item
 from crossfade.core.request.cursor import INVALID_CURSOR
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import NotPossibleInStage, ServiceRejected
+from crossfade.errors import NotPossibleInStage, invalid_request
 
 
 def cursor_of(image: Item, names: Iterable[str]) -> Item:
@@ -43,7 +42,7 @@ def base_key_of(pair: Pair, side: Side, item: Item) -> Item:
     """The base key in an item or a token of one side. Raises ServiceRejected where a caller's token has none."""
     names = pair.table(side).key_names
     if any(name not in item for name in names):
-        raise ServiceRejected("ValidationException", INVALID_CURSOR)
+        raise invalid_request(INVALID_CURSOR)
     return {name: item[name] for name in names}
 
 
@@ -65,7 +64,7 @@ def name_on_side(pair: Pair, side: Side, name: str) -> str:
 def whole_cursor_there(pair: Pair, token: Item, side: Side, names: Sequence[str]) -> Item:
     """A caller's token in the terms of one side. Raises ServiceRejected for one that is none."""
     if not {*pair.caller.key_names, *names} <= token.keys() <= {*pair.callers_names, *names}:
-        raise ServiceRejected("ValidationException", INVALID_CURSOR)
+        raise invalid_request(INVALID_CURSOR)
     if side == pair.view:
         return {name: token[name] for name in dict.fromkeys((*names, *pair.caller.key_names))}
     key = pair.key(side, pair.callers_key(token))

@@ -1,14 +1,12 @@
 """What one side answers, items or entries of an index, as the caller sees the items that they stand for.
 
-The index of one table may hold less of an item than that of the other. So an entry is as good as its item only where
-it holds all that a request reads and shows; else the item itself is fetched from its table, by its key, as DynamoDB
-does for a local index. A mapping is never given a part of an item: what an entry holds counts where it arrives
-untouched.
+The index of one table may hold less of an item than that of the other. An entry that lacks something that a request
+reads or shows is replaced by the item itself, fetched by its key as DynamoDB does for a local index. A mapping is never
+given a part of an item: what an entry holds counts where it arrives untouched.
 
-A target of many kinds of things has more than those that a migration brings: other texts before its sort keys, other
-constants in them. These strangers, under keys that no item of the source can have, are not there for who names the
-source, as they are not for a read by the whole key. An item that the source could have, but with other attributes than
-the mapping takes, is no stranger: that is told as an error.
+A target may have more than a migration brings, under keys that no item of the source can have: such as other texts
+before its sort keys. For an application of the source these strangers are not there, as in a read by the whole key. An
+item under a key that the source could have is no stranger: where the mapping does not take it, that is an error.
 """
 
 from __future__ import annotations
@@ -57,7 +55,6 @@ class Entries:
         return False
 
     def of_replies(self, replies: Sequence[Reply]) -> Routine[list[list[Item]]]:
-        """Return the images of each page, strangers left out."""
         found: list[list[Item]] = []
         for reply in replies:
             found += [(yield from self.images(self.without_strangers(reply["Items"])))]

@@ -51,7 +51,6 @@ class MergedIndex:
         return None if self.name is None else shape_of(self.name, self.own)
 
     def same_place(self, left: Image, right: Image) -> bool:
-        """Whether two images are at one place of the index."""
         if left is None or right is None:
             return False
         return all(name in left and name in right and same(left[name], right[name]) for name in self.names.every)

@@ -1,14 +1,13 @@
 """Query of an index while each item is the target's, or else the source's: both tables' indexes, merged by what they
 sort by.
 
-An item is at the place that its own attributes give it, so a source entry counts only if the item itself, which is
-looked up by its key, is still there. Items with one sort value come in an order that DynamoDB does not tell, and that
-each table has for itself (see core/pages/lanes.py); so that pages neither skip nor repeat an item that is copied
-meanwhile, it keeps its place among them:
+A source entry counts only if the item itself, looked up by its key, is still at its place. Each table has an order of
+its own for items with one sort value (see core/pages/lanes.py). So that pages neither skip nor repeat an item that is
+copied meanwhile, of one sort value
 
-- first come those that the source has at this place, in its order, copied or not: the source's entry stays where it is
-  until the item is deleted. Of a copied one the target's item is shown;
-- then those that only the target has at this place, in its order.
+- first come those that the source has there, in its order, copied or not: its entry stays until the item is deleted. Of
+  a copied one the target's item is shown;
+- then those that only the target has there, in its order.
 
 The mark of a token tells of which kind it is, and where it was cut off, the tables do (see core/pages/unmarked.py).
 Where one side serves alone, what was begun here goes on here.
@@ -78,8 +77,6 @@ def names_in(pair: Pair, names: KeyNames, side: Side) -> dict[str, str]:
 
 
 class MergedIndexPage:
-    """One page in the making."""
-
     def __init__(self, index: MergedIndex, row: Row, asked: Asked, request: Request, sides: Sequence[Side]) -> None:
         pair = index.pair
         self._builder = PageBuilder(pair, asked, request)

@@ -1,9 +1,8 @@
 """Partitions that are read beside one another, each a lane, page by page; merged by what they are sorted by.
 
-DynamoDB sorts items within a partition: numbers by value, text by UTF-8 bytes, binary by unsigned bytes. Items of an
-index with one sort value come in an order that it does not tell, and that each table has for itself. So nothing is made
-of it: of one sort value first comes all that the first lane has, in the order in which it comes, then all of the
-second.
+DynamoDB sorts items within a partition: numbers by value, text by UTF-8 bytes, binary by unsigned bytes. For items of
+an index with one sort value each table has an order of its own, which nothing tells: so first comes all that the first
+lane has, as it comes, then all of the second.
 """
 
 from __future__ import annotations
@@ -61,7 +60,6 @@ class Lane:
 
 
 def ask_lanes(side: Side, lanes: Sequence[Lane], sent: list[Reply]) -> Routine[list[tuple[Lane, Reply]]]:
-    """The next page of each lane that needs one."""
     hungry = [lane for lane in lanes if lane.needs_more]
     replies = yield from Gather(tuple(Call(side, "Query", lane.request) for lane in hungry))
     sent += replies

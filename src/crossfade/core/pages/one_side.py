@@ -1,12 +1,12 @@
 """One page that one side answers, asked in its own terms: Scan, and Query of an index.
 
-Mostly the key of one table leads to that of the other, and so do tokens. A page in the non-authority's order reads keys
-there, then fetches each item from the authority.
+Mostly the key of one table leads to that of the other, and so does a token (`page_by_key`). That side's items are the
+answer where it is the authority, or a Scan or Query of a table that may be eventually consistent is asked while it is
+kept equal. Else it tells which items they are, and the authority what they hold.
 
-Where the target's key is an attribute of its own, a token is that of the last item, which holds both keys: the other
-table answers alone, in `off` for who speaks of the target, and from `rampdown` on for who speaks of the source. Which
-index of it that is may be for the table's description to tell: what is an index by the old key in the target is the
-source itself.
+Where the target's key is an attribute of its own (`page_by_item`), a token is that of the last item, which holds both
+keys. Which index of the other table is meant may be for its description to tell: an index of the target by the old key
+stands for the source itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from crossfade.core.tables.indexes import index_schema
 from crossfade.core.tables.pair import Image, Pair
 from crossfade.core.tables.schema import WHOLE_ITEMS, IndexSchema
 from crossfade.core.write.translate import index_error_of
-from crossfade.errors import NotPossibleInStage, ServiceRejected
+from crossfade.errors import NotPossibleInStage, ServiceRejected, invalid_request
 
 
 def page_by_key(
@@ -104,10 +104,9 @@ def from_gone(pair: Pair, row: Row, operation: str, error: ServiceRejected) -> S
     """What is told where the side that a page was begun in is not used any more, and may be gone."""
     if not row.is_single or error.code != "ResourceNotFoundException":
         return error
-    return ServiceRejected(
-        "ValidationException",
+    return invalid_request(
         f"The provided starting key is invalid: it was given in an earlier stage of the migration, and"
-        f" {pair.table(row.other).name} is gone; begin the {operation} anew",
+        f" {pair.table(row.other).name} is gone; begin the {operation} anew"
     )
 
 
@@ -136,7 +135,6 @@ def known_page(
 
 
 def condition_of(pair: Pair, side: Side, asked: Asked, request: Request) -> Request:
-    """The caller's key condition in the terms of one side."""
     where = asked.of_query
     if side == pair.view:
         text: str = request["KeyConditionExpression"]
@@ -232,11 +230,10 @@ def page_by_item(
 def cursor_behind_page(
     pair: Pair, answered: Answered, images: Sequence[Item], names: Sequence[str], sent: list[Reply]
 ) -> Routine[Item | None]:
-    """The caller's token for what follows a page of these items; None where nothing does. Raises ChangedError.
-
-    A later migration's pages may end elsewhere than at an item, so its token goes into ours. And an item that has moved
-    in the index may have been found at another place than it shows, so this place is what our own token tells: whoever
-    keeps the key attributes alone goes on from there."""
+    """The caller's token for what follows a page of these items; None where nothing does. Raises ChangedError. A later
+    migration's pages may end elsewhere than at an item, so its token goes into ours. And an item that has moved in the
+    index may have been found at another place than it shows: that place is what the key attributes of our token
+    tell."""
     side, last = answered.side, answered.token
     if last is None:
         return None
@@ -256,7 +253,6 @@ def cursor_behind_page(
 def moved_page(
     pair: Pair, side: Side, operation: str, request: Request, asked: Asked, index: MergedIndex | None
 ) -> Request:
-    """What that side is asked."""
     moved = paging_there(pair, side, request, None if index is None else index.there[side], None)
     if operation == "Query":
         (partition, value), sort = asked.of_query.partition, asked.of_query.sort

@@ -1,14 +1,12 @@
 """Scan, and Query of an index: where the order is the table's own, and a page begun in one stage goes on in the next.
 
-Two tables keep the same items in different orders, so a page must go on in the order in which it was begun. That order
-is the source's up to `live`: it is there from the start and is kept equal, so an eventually
-consistent request is simply answered by the source. From `rampdown` on it is the target's, as it will be in `complete`:
-what cannot be answered in that order shows while there is a way back. A strongly consistent request must see what has
-just been created, so one that begins while the target is the authority goes by the target's order at once.
+Two tables keep the same items in different orders, so a page must go on in the order in which it was begun. Up to
+`live` that is the source's, which has all items and is kept equal. From `rampdown` on it is the target's, as it will be
+in `complete`: what cannot be answered in that order shows while there is a way back. A strongly consistent request must
+see what was created a moment ago, so one that begins while the target is the authority goes by the target's order.
 
-A cursor that a stage near would take for one of the other order carries a mark. One without a mark is taken for one of
-the stage that it is used in: so a cursor of which only the key attributes were kept is good within a stage. A page in
-the non-authority's order reads keys there, then fetches each item from the authority.
+A cursor that a neighbouring stage would take for one of the other order carries a mark. One without a mark is taken for
+one of the stage that it is used in: so a cursor of which only the key attributes were kept is good within a stage.
 """
 
 from __future__ import annotations
@@ -63,6 +61,5 @@ def is_merged(row: Row, request: Request) -> bool:
 
 
 def declared_names(pair: Pair, index: str) -> KeyNames | None:
-    """The key of an index, where it is declared."""
     declared = pair.caller.index(index)
     return None if declared is None else declared.names

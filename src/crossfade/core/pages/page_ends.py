@@ -1,8 +1,7 @@
 """Where a page of ours ends in the midst of one that a table has answered: that table's own token for this place.
 
-A plain table's token is the key of the item, and that is all there is to it. Where the table is the source of a later
-migration of a chain, its tokens say more (see core/request/cursor.py), and no item tells that. So the table is asked
-once more for what it has answered, up to this item.
+A plain table's token is the key of the item. Where the table is the source of a later migration of a chain, its tokens
+say more (see core/request/cursor.py). So it is asked once more for what it has answered, up to this item.
 """
 
 from __future__ import annotations

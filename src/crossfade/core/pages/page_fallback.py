@@ -1,8 +1,8 @@
 """What `rampdown` does about items that a Query did not find, since the target has not got them: some pages are looked
 behind, after the answer.
 
-A page that holds nothing is a miss like any other, and is always looked behind. Of the others one in twenty is, so that
-queries cost the source a few per cent of what they cost the target; and no more of it is read than one batch.
+A page that holds nothing always is. Of the others one in twenty is, for one batch at most: so queries cost the source a
+few per cent of what they cost the target.
 """
 
 from __future__ import annotations

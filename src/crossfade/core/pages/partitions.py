@@ -14,14 +14,14 @@ from typing import Final
 from crossfade.core.effects import Request
 from crossfade.core.expressions.keys import KeyCondition, KeyNames, SortCondition, names_of_key
 from crossfade.core.items import AttributeValue, Item, same
-from crossfade.core.pages.asked import Asked, key_condition_in, key_conditions_in, paging_there
+from crossfade.core.pages.asked import Asked, key_condition_in, paging_there
 from crossfade.core.pages.lanes import Lane, is_backwards
 from crossfade.core.pages.prefixes import NO_MATCH, bounds_there
 from crossfade.core.request.cursor import INVALID_CURSOR, MARK, cursor_in
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.schema import WHOLE_ITEMS, IndexSchema
-from crossfade.errors import ServiceRejected
+from crossfade.errors import invalid_request
 
 OUTSIDE: Final = "The provided starting key is outside query boundaries based on provided conditions"
 
@@ -109,9 +109,8 @@ def begun(
         sort, start = bounds
         asked = replace(asked, where=replace(asked.of_query, sort=sort))
     lanes: list[Lane] = []
-    conditions = key_conditions_in(asked, table.partition_key, values, course.sort_there)
-    for value, condition in zip(values, conditions, strict=True):
-        lane = Lane(side, base | condition)
+    for value in values:
+        lane = Lane(side, base | key_condition_in(asked, table.partition_key, value, course.sort_there))
         if start is not None:
             token: Item = {table.partition_key: value}
             if table.sort_key is not None and own is not None:
@@ -140,11 +139,11 @@ def check_start(where: KeyCondition, start: Item, *, has_names: bool, is_ordered
     the condition."""
     name, value = where.partition
     if not has_names:
-        raise ServiceRejected("ValidationException", INVALID_CURSOR)
+        raise invalid_request(INVALID_CURSOR)
     if not same(start[name], value):
-        raise ServiceRejected("ValidationException", OUTSIDE)
+        raise invalid_request(OUTSIDE)
     if not (is_ordered or where.holds(start)):
-        raise ServiceRejected("ValidationException", NO_MATCH)
+        raise invalid_request(NO_MATCH)
 
 
 def by_whole_key(pair: Pair, asked: Asked, side: Side, key: Item) -> Request:
@@ -193,7 +192,7 @@ def from_sort_value(
     where = asked.of_query
     free = [name for name in names if name not in where.equal]
     if any(name not in token for name in free):
-        raise ServiceRejected("ValidationException", INVALID_CURSOR)
+        raise invalid_request(INVALID_CURSOR)
     parts: list[Asked] = []
     for n in range(len(free) - 1, -1, -1):
         operator = ("<" if backwards else ">") + ("=" if inclusive and n == len(free) - 1 else "")

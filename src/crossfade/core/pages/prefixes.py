@@ -13,7 +13,7 @@ from crossfade.core.expressions.keys import KeyCondition, SortCondition
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import ServiceRejected
+from crossfade.errors import invalid_request
 
 Beyond = Literal["before", "behind"]  # all that there is on the other side
 NO_ITEM: Final = "nothing"  # what no item of the other side can fulfil
@@ -48,23 +48,19 @@ def bounds_there(
     if of_index:
         return where.sort, start
     if given is not None and "S" in given and not (where.sort is None or where.sort.holds(given)):
-        raise ServiceRejected("ValidationException", NO_MATCH)
+        raise invalid_request(NO_MATCH)
     if isinstance(place, str):
         if (place == "before") == (request.get("ScanIndexForward") is False):
             return None
         start = None
-    sort = _condition(pair, side, there, where.sort)
+    sort: SortCondition | Literal["nothing"] | None = where.sort
+    if where.sort is not None and not all(operand.get("S") for operand in where.sort.operands):
+        pass  # which the service refuses
+    elif side == "target":
+        sort = _ahead(pair.mapping.sort_prefix, there, where.sort)
+    elif where.sort is not None:
+        sort = _back(pair, there, where.sort)
     return None if sort == NO_ITEM else (sort, start)
-
-
-def _condition(
-    pair: Pair, side: Side, name: str, sort: SortCondition | None
-) -> SortCondition | Literal["nothing"] | None:
-    if sort is not None and not all(operand.get("S") for operand in sort.operands):
-        return sort  # which the service refuses
-    if side == "target":
-        return _ahead(pair.mapping.sort_prefix, name, sort)
-    return None if sort is None else _back(pair, name, sort)
 
 
 def _ahead(prefix: str, name: str, sort: SortCondition | None) -> SortCondition:

@@ -2,12 +2,12 @@
 
 A page of the table is made as Vitess makes one of several shards: each partition that may hold items of the one asked
 for is a lane, the lanes are merged by sort key, and the page ends where the plain table's would. The token is the
-caller's key of the last item looked at, so that of a table is good in every stage. Local indexes go the same way.
+caller's key of the last item looked at, and so good in every stage. An index that is spread with the partitions of its
+table is read in lanes too (`spread_course`); any other in the order of one side, or merged (`query_index`).
 
 Where each item is the target's, or else the source's, the lanes are those of both. Under one key the target must have
-been read before the source (see core/write/copy_on_write.py). A page of the source may reach further than the page of
-the target that was read before it; so whenever the target is read on, what is held of the source is dropped and read
-again from there.
+been read before the source (see core/write/moves.py). So whenever the target is read on, what is held of the source is
+dropped and read again: its page may reach further than that of the target before it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected
 
 
 def query(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routine[Reply]:
-    """The routine of one page."""
     if "IndexName" in request:
         return query_index(pair, row, request) if is_merged(row, request) else query_in_order(pair, row, request)
     by_own_key = pair.mapping.source_key_extras and (row.merges or row.authority != pair.view)
@@ -136,7 +135,6 @@ def mapped(pair: Pair, request: Request, authority: Side) -> Meant | None:
 
 
 def compare_page(pair: Pair, meant: Meant, served_by: Side, request: Request, reply: Reply) -> Routine[None]:
-    """Ask the other side the same and compare."""
     left_out, side = ("Select", "ReturnConsumedCapacity"), other_side(served_by)
     asked, whole = meant
     if side == pair.view:
@@ -299,7 +297,6 @@ def lanes_from(pair: Pair, meant: Meant, side: Side, at: Request) -> list[Lane]:
 
 
 def fetch_whole(pair: Pair, meant: Meant, lanes: list[Lane], builder: PageBuilder) -> Routine[None]:
-    """The next page of each lane of one side's table."""
     side = lanes[0].side
     entries = Entries(pair, side, WHOLE_ITEMS, meant.asked, meant.request, builder.sent)
     for lane, reply in (yield from ask_lanes(side, lanes, builder.sent)):

@@ -1,11 +1,10 @@
 """Scan: which way its pages are made, and those of a table or an index while items are in both tables: first all that
 the source has, then what only the target has.
 
-An item that is there all the time keeps its place in this order, whether it is copied meanwhile or not: the source only
-ever loses items that are deleted. Of an item that both have, the target's is shown. A token carries a mark that says in
-which table the walk is. One without is of `off`, or its mark was cut off; where items are in both tables, what these
-hold under its key tells the same (see core/pages/unmarked.py), and therefore a walk of the target ends its pages at
-items that the source has not.
+An item keeps its place in this order, copied meanwhile or not: the source only loses items that are deleted. Of an item
+that both have, the target's is shown. A token's mark says in which table the walk is. Without one, what the tables hold
+under its key tells the same (see core/pages/unmarked.py): therefore a walk of the target ends its pages at items that
+the source has not.
 """
 
 from __future__ import annotations
@@ -39,12 +38,10 @@ READ_MIN: Final = 100  # of the target at once: most of it may be what the sourc
 
 
 def scan(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
-    """The routine of one page."""
     return scan_both(pair, row, request) if is_merged(row, request) else in_its_order(pair, row, "Scan", request)
 
 
 def scan_both(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
-    """One page, while items are in both tables."""
     request = opened(request)
     mark = mark_of(request)
     given = without_mark(request)
@@ -63,8 +60,6 @@ def scan_both(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
 
 
 class MergedScanPage:
-    """One page in the making, perhaps of both tables."""
-
     def __init__(self, pair: Pair, row: Row, asked: Asked, request: Request, index: MergedIndex | None) -> None:
         self._builder = PageBuilder(pair, asked, request)
         self._end: Item | None = None  # the key of the last item of the source

@@ -1,8 +1,8 @@
 """Whose a mark is: applications keep cursors for long, and migrations follow one another.
 
-What a mark says (see core/request/cursor.py) it says in the terms of one migration and one view: the order of `target`
-is, for the migration that its target is the source of, the order of `source`. So it goes out under their names, and
-what comes back under other names is understood where it can be, or refused with the reason.
+What a mark says (see core/request/cursor.py) it says in the terms of one migration and one view: one migration's
+`target` is the `source` of the next. So it goes out under their names; under other names it is understood where it can
+be, or refused with the reason.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from crossfade.core.request.cursor import (
     without_mark,
 )
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import ServiceRejected
+from crossfade.errors import ServiceRejected, invalid_request
 
 PAGED: Final = ("Query", "Scan")
 
@@ -77,8 +77,7 @@ def handed_on(pair: Pair, request: Request, mark: str) -> Request:
 
 def foreign(operation: str, seal: Seal) -> ServiceRejected:
     table = seal.source if seal.view == "source" else seal.target
-    return ServiceRejected(
-        "ValidationException",
+    return invalid_request(
         f"The provided starting key is invalid: it was given to an application of {table} in the migration of"
-        f" {seal.source} to {seal.target}, and here its place is not known; begin the {operation} anew",
+        f" {seal.source} to {seal.target}, and here its place is not known; begin the {operation} anew"
     )

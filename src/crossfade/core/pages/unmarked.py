@@ -1,9 +1,8 @@
 """Cursors without a mark while items are in both tables: on which side the page ended, as far as the tables tell.
 
-Libraries and APIs often keep no more of a LastEvaluatedKey than its key attributes. Nothing new is found in the source
-under a key of which the target has the item, so whichever side holds the key is the side where the page ended: the
-source, if it has the item at that place, copied or not; or else the target, if that has it. Where the item is deleted,
-nothing tells.
+Libraries and APIs often keep no more of a LastEvaluatedKey than its key attributes. A page ended in the source if that
+has the item at that place, copied or not; or else in the target, if that has it. Where the item is deleted, nothing
+tells.
 """
 
 from __future__ import annotations
@@ -19,12 +18,11 @@ from crossfade.core.request.cursor import INVALID_CURSOR
 from crossfade.core.stages import SIDES, Side
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import ServiceRejected
+from crossfade.errors import ServiceRejected, invalid_request
 
-# A page ends after so many entries that stand for nothing (an item that is at another place now, or that was given
-# already), as DynamoDB's end after 1 MB whether anything passed the filter or not: a caller must not wait for long.
+# A page ends after so many entries that stand for nothing (of an item that is elsewhere now, or was given already): a
+# caller must not wait for long. Only the mark of its cursor tells the place, so where marks are cut off it goes on.
 DROPPED_MAX: Final = 1_000
-# The cursor of such a page says by its mark alone what place it is for. Who cuts marks off waits for longer.
 DROPPED_UNMARKED_MAX: Final = 100_000
 
 ADVICE: Final = (
@@ -34,8 +32,7 @@ ADVICE: Final = (
 
 
 class Dropped:
-    """The entries of one page that stand for nothing. Of a page that begins at a cursor without a mark there may be
-    more."""
+    """The entries of one page that stand for nothing."""
 
     def __init__(self, start: Item | None = None, mark: str = "") -> None:
         self._is_marked = start is None or bool(mark)
@@ -63,16 +60,14 @@ def check_kinds(pair: Pair, request: Request) -> None:
     kinds = dict(pair.callers_schema) | {key.attribute: key.kind for key in pair.index_keys.get(pair.view, ())}
     start: Item = request.get("ExclusiveStartKey", {})
     if any(name in kinds and kinds[name] not in value for name, value in start.items()):
-        raise ServiceRejected("ValidationException", INVALID_CURSOR)
+        raise invalid_request(INVALID_CURSOR)
 
 
 def side_of(
     pair: Pair, start: Item, gives: Callable[[Stored], bool], sent: list[Reply], counted: Request
 ) -> Routine[Side | None]:
-    """Return the side where the page ended, or None if neither has the item.
-
-    `gives`: whether an item of the source has its place there.
-    """
+    """The side where the page ended; None if neither has the item. `gives`: an item of the source has its place
+    there."""
     key = pair.callers_key(start)
     held: dict[Side, bool] = {}
     for side in SIDES:
@@ -86,16 +81,14 @@ def side_of(
 
 
 def unknown() -> ServiceRejected:
-    return ServiceRejected(
-        "ValidationException",
+    return invalid_request(
         "The provided starting key is invalid: it lacks the attribute _crossfade of the LastEvaluatedKey that it was"
-        f" made of, and its item is deleted, so that nothing tells in which of two tables to go on; {ADVICE}",
+        f" made of, and its item is deleted, so that nothing tells in which of two tables to go on; {ADVICE}"
     )
 
 
 def too_far() -> ServiceRejected:
-    return ServiceRejected(
-        "ValidationException",
+    return invalid_request(
         f"{DROPPED_UNMARKED_MAX} items that earlier pages have given follow, and a starting key without the attribute"
-        f" _crossfade of the LastEvaluatedKey that it was made of cannot tell a place among them; {ADVICE}",
+        f" _crossfade of the LastEvaluatedKey that it was made of cannot tell a place among them; {ADVICE}"
     )

@@ -4,8 +4,8 @@ The target is asked first, and the source after it: nothing is written to the so
 delete takes both at once, so the second answer is good for a moment between the two (see core/write/moves.py).
 An item that the target has takes one request.
 
-The source is always asked strongly consistent. What it had a second ago may be an item that was deleted since, and that
-the target had had for weeks: nobody would then be shown a value of a second ago, but one of weeks ago.
+The source is always asked strongly consistent. What it had a second ago may be the old form of an item that the target
+had had for weeks, and that was deleted in both since: the caller would see a value of weeks ago.
 """
 
 from __future__ import annotations

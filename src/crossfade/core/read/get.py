@@ -36,32 +36,25 @@ def get_item(pair: Pair, row: Row, ramp_percent: int, request: Request) -> Routi
     return reply
 
 
-def get_from(pair: Pair, side: Side, request: Request, key: Item) -> Routine[Reply]:
-    """The caller's own call to the other table, and what it finds as the caller sees it."""
+def get_from(pair: Pair, side: Side, request: Request, key: Item, *, merges: bool = False) -> Routine[Reply]:
+    """The caller's own call to that table, and what it finds as the caller sees it. `merges`: or else what the source
+    has."""
     request = modern("GetItem", request)
     moved: Request = {name: request[name] for name in ("ConsistentRead",) if name in request}
     moved |= {"TableName": pair.table(side).name, "Key": pair.key(side, key), **capacity_asked(request)}
     wanted = projector_alone(request)
     reply = yield from Forward(moved)
-    image = pair.image_under(side, pair.stored(side, reply.get("Item")), key)
-    answer: Reply = {name: value for name, value in reply.items() if name != "Item"}
-    answer |= consumed(pair, [reply], request["TableName"])
-    return answer if image is None else {**answer, "Item": wanted(image)}
-
-
-def get_merged(pair: Pair, request: Request) -> Routine[Reply]:
-    """One GetItem by the caller."""
-    key = checked_key(pair, request)
-    request = modern("GetItem", request)
-    wanted = projector_alone(request)
-    kept: Request = {name: request[name] for name in ("ConsistentRead",) if name in request} | capacity_asked(request)
-    reply = yield from Forward({**kept, "TableName": pair.target.name, "Key": pair.key("target", key)})
     replies = [reply]
-    image = pair.image_under("target", pair.stored("target", reply.get("Item")), key)
-    if image is None:
+    image = pair.image_under(side, pair.stored(side, reply.get("Item")), key)
+    if merges and image is None:
         behind = yield from Call("source", "GetItem", pair.get_request("source", key) | capacity_asked(request))
         replies.append(behind)
         image = pair.image_under("source", pair.stored("source", behind.get("Item")), key)
     answer: Reply = {name: value for name, value in reply.items() if name != "Item"}
     answer |= consumed(pair, replies, request["TableName"])
     return answer if image is None else {**answer, "Item": wanted(image)}
+
+
+def get_merged(pair: Pair, request: Request) -> Routine[Reply]:
+    """One read of one item, while items are in both tables."""
+    return (yield from get_from(pair, "target", request, checked_key(pair, request), merges=True))

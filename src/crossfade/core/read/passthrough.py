@@ -1,9 +1,9 @@
 """What is asked about the caller's table itself: answered by the table that serves, under the caller's name and key.
 
-The indexes that DescribeTable tells are the caller's own, by which it is decided what a request of an index shows; once
-the caller's table is gone, those of the table that serves, in the caller's names. So a migration that goes before in a
-chain is told right. What would set something of the table is refused while another one serves: the caller's own is not
-read any more, and may be gone.
+DescribeTable tells the indexes of the caller's own table, which decide what a request of an index shows; once that is
+gone, those of the table that serves, in the caller's names. So an earlier migration of a chain is told right. What
+would set something of the table is refused while another one serves: the caller's own is not read any more, and may be
+gone.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ def consumed_by_table(pair: Pair, replies: Iterable[Reply], name: str | None = N
     """Return what an operation on several tables consumed: the migration's tables first, as one."""
     given = [part for reply in replies for part in parts_of(reply)]
     ours = [index_capacity_restored(pair, part) for part in given if is_ours(pair, part)]
-    tables = [part for part in given if not is_ours(pair, part) and not is_ledger(pair, part)]
+    ledger = None if pair.ledger is None else pair.ledger.table
+    tables = [part for part in given if not is_ours(pair, part) and plain_name(part.get("TableName", "")) != ledger]
     if not ours and not tables:
         return {}
     ours_summed = [summed(name or pair.caller.name, ours)] if ours else []
@@ -56,10 +57,6 @@ def parts_of(reply: Reply) -> Sequence[Reply]:
 
 def is_ours(pair: Pair, part: Reply) -> bool:
     return plain_name(part.get("TableName", "")) in (pair.source.name, pair.target.name)
-
-
-def is_ledger(pair: Pair, part: Reply) -> bool:
-    return pair.ledger is not None and plain_name(part.get("TableName", "")) == pair.ledger.table
 
 
 def by_name(parts: Sequence[Reply]) -> list[Reply]:
@@ -78,13 +75,11 @@ def index_capacity_restored(pair: Pair, part: Reply) -> Reply:
     """The part with its indexes under the names that they have in the caller's table."""
     if not pair.indexes or plain_name(part.get("TableName", "")) == pair.caller.name:
         return part
-    kinds = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
-    renamed = {
-        kind: {pair.callers_index_name(index): units for index, units in part[kind].items()}
-        for kind in kinds
-        if kind in part
-    }
-    return {**part, **renamed}
+    restored = dict(part)
+    for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
+        if kind in part:
+            restored[kind] = {pair.callers_index_name(index): units for index, units in part[kind].items()}
+    return restored
 
 
 def add(total: Reply, part: Reply) -> None:

@@ -1,8 +1,7 @@
 """What a page's token says of the place that it stands for, besides its key: one attribute more, in some stages.
 
-Along a chain (v1 -> v2, v2 -> v3) two migrations may each have something to say. What the later one has said comes up
-with its answer, and goes down again with the request for the next page; the earlier one's mark is put before it. What
-goes out is under seal: it tells whose mark it is (see core/pages/seals.py).
+Along a chain (v1 -> v2, v2 -> v3) two migrations may each have something to say: the earlier one's mark is put before
+the later one's, and taken off again. What goes out is under seal, which tells whose it is (see core/pages/seals.py).
 """
 
 from __future__ import annotations
@@ -117,8 +116,8 @@ def cursor_in(token: Item) -> Item | None:
 
 
 def at_place(known: Item, token: Item) -> Item:
-    """A cursor for a place whose key would not tell by itself, once the mark is cut off, what place it is: it has the
-    key of `known`, an earlier place that does tell, and `token` in its mark."""
+    """A cursor for a place that its key alone would not tell: it has the key of `known`, an earlier place that does,
+    and `token` in its mark."""
     return marked(with_cursor({name: value for name, value in known.items() if name != MARK}, token), ELSEWHERE)
 
 

@@ -1,7 +1,8 @@
 """Which of DynamoDB's errors pass by themselves: one table, from which all sets of codes come.
 
-A code that has no row is DynamoDB's last word: nothing sends that request again. What botocore knows of other services
-is in the table where its standard mode repeats it for any service; what is left out, and why, is in the table's test.
+A code that has no row is DynamoDB's last word: nothing sends that request again. Codes of other services have a row
+where botocore's standard mode repeats them, which it does whatever the service; which are left out, and why, is in
+tests/core/test_error_codes.py.
 """
 
 from __future__ import annotations
@@ -54,10 +55,8 @@ BOTOCORE: Final = "https://docs.aws.amazon.com/boto3/latest/guide/retries.html"
 BOTOCORE_LEGACY: Final = "https://github.com/boto/botocore/blob/develop/botocore/data/_retry.json"
 
 ERROR_CODES: Final = (
-    ErrorCode(
-        "ProvisionedThroughputExceededException",
-        Fault.LOAD, Again.YES, ERRORS, "legacy", reason="ProvisionedThroughputExceeded",
-    ),
+    ErrorCode("ProvisionedThroughputExceededException", Fault.LOAD, Again.YES, ERRORS, "legacy",
+              reason="ProvisionedThroughputExceeded"),
     ErrorCode("ThrottlingException", Fault.LOAD, Again.YES, ERRORS, "legacy", reason="ThrottlingError"),
     ErrorCode("RequestLimitExceeded", Fault.LOAD, Again.YES, ERRORS, "standard"),
     ErrorCode("LimitExceededException", Fault.LOAD, Again.YES, ERRORS, "standard"),
@@ -67,30 +66,18 @@ ERROR_CODES: Final = (
     ErrorCode("ConditionalCheckFailedException", Fault.RACE, Again.LOOK, ERRORS, reason="ConditionalCheckFailed"),
     ErrorCode("ValidationException", Fault.REQUEST, Again.NO, ERRORS, reason="ValidationError"),
     # AWS calls it one to be sent again; but the partition stays as full until somebody deletes what is in it.
-    ErrorCode(
-        "ItemCollectionSizeLimitExceededException",
-        Fault.REQUEST, Again.NO, TRANSACTIONS, reason="ItemCollectionSizeLimitExceeded",
-    ),
+    ErrorCode("ItemCollectionSizeLimitExceededException", Fault.REQUEST, Again.NO, TRANSACTIONS,
+              reason="ItemCollectionSizeLimitExceeded"),
     ErrorCode("InternalServerError", Fault.SERVICE, Again.UNKNOWN, ERRORS),
-    *(
-        ErrorCode(code, Fault.CLOCK, Again.CLOCK, CLOCKS)
-        for code in ("InvalidSignatureException", "RequestExpired", "RequestInTheFuture")
-    ),
-    *(
-        ErrorCode(code, Fault.LOAD, Again.CLIENT, BOTOCORE_LEGACY, "legacy")
-        for code in ("RequestThrottledException", "ThrottledException", "Throttling")
-    ),
-    *(
-        ErrorCode(code, Fault.LOAD, Again.CLIENT, BOTOCORE, "standard")
-        for code in (
-            "BandwidthLimitExceeded", "EC2ThrottledException", "PriorRequestNotComplete", "RequestThrottled",
-            "SlowDown", "TooManyRequestsException",
-        )
-    ),
-    *(
-        ErrorCode(code, Fault.SERVICE, Again.CLIENT, BOTOCORE, "standard")
-        for code in ("RequestTimeout", "RequestTimeoutException")
-    ),
+    *(ErrorCode(code, Fault.CLOCK, Again.CLOCK, CLOCKS)
+      for code in ("InvalidSignatureException", "RequestExpired", "RequestInTheFuture")),
+    *(ErrorCode(code, Fault.LOAD, Again.CLIENT, BOTOCORE_LEGACY, "legacy")
+      for code in ("RequestThrottledException", "ThrottledException", "Throttling")),
+    *(ErrorCode(code, Fault.LOAD, Again.CLIENT, BOTOCORE, "standard")
+      for code in ("BandwidthLimitExceeded", "EC2ThrottledException", "PriorRequestNotComplete", "RequestThrottled",
+                   "SlowDown", "TooManyRequestsException")),
+    *(ErrorCode(code, Fault.SERVICE, Again.CLIENT, BOTOCORE, "standard")
+      for code in ("RequestTimeout", "RequestTimeoutException")),
 )  # fmt: skip
 
 # Nothing was written, and the same request may succeed a moment later.

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from crossfade.core.effects import Request
-from crossfade.core.items import AttributeValue, Item
+from crossfade.core.items import INVALID_VALUES, AttributeValue, Item
 from crossfade.core.request.names import WRITES, mapping_in
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import ServiceRejected
+from crossfade.errors import ServiceRejected, invalid_request
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 KEY_BYTES_MAX: Final = 2048  # of a partition key; what a sort key may have is left to the service
@@ -26,15 +26,13 @@ def is_strict(operation: str, request: Request) -> bool:
 
 
 def checked_key(pair: Pair, request: Request) -> Item:
-    """The source key that a request on single items names. Raises ServiceRejected in DynamoDB's words.
-
-    A key may carry attributes of both shapes, as applications do that write to both tables: each side takes its own.
-    """
+    """The source key that a request on single items names. A key may carry the attributes of both tables. Raises
+    ServiceRejected in DynamoDB's words."""
     whole: Any = request.get("Item")
     given: Item = (request.get("Key") or {}) if whole is None else whole
     schema = pair.callers_schema
     if whole is None and len(given) != len(schema) and not is_of_both(pair, given):
-        raise ServiceRejected("ValidationException", "The number of conditions on the keys is invalid")
+        raise invalid_request("The number of conditions on the keys is invalid")
     for name, kind in schema:
         check_key_value(name, kind, given.get(name), in_item=whole is not None)
     return pair.callers_key(given)
@@ -59,23 +57,21 @@ def is_of_both(pair: Pair, key: Item) -> bool:
 def check_key_value(name: str, kind: str, value: AttributeValue | None, *, in_item: bool) -> None:
     if value is None or kind not in value:
         if not in_item:
-            raise ServiceRejected("ValidationException", "The provided key element does not match the schema")
+            raise invalid_request("The provided key element does not match the schema")
         if value is None:
             raise invalid_key(f"Missing the key {name} in the item")
         raise invalid_key(f"Type mismatch for key {name} expected: {kind} actual: {next(iter(value), None)}")
     if len(value[kind] if kind == "B" else value[kind].encode()) > KEY_BYTES_MAX:
-        raise ServiceRejected(
-            "ValidationException",
-            "Hash primary key values must be under 2048 bytes, and range primary key values must be under 1024 bytes",
+        raise invalid_request(
+            "Hash primary key values must be under 2048 bytes, and range primary key values must be under 1024 bytes"
         )
     if not value[kind]:
         what = "binary" if kind == "B" else "string"
-        raise ServiceRejected(
-            "ValidationException",
+        raise invalid_request(
             "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an"
-            f" empty {what} value. Key: {name}",
+            f" empty {what} value. Key: {name}"
         )
 
 
 def invalid_key(what: str) -> ServiceRejected:
-    return ServiceRejected("ValidationException", f"One or more parameter values were invalid: {what}")
+    return invalid_request(INVALID_VALUES + what)

@@ -30,22 +30,15 @@ def is_allowed(expression: str) -> bool:
     return len(expression) <= OPERATORS_MAX or len(OPERATOR.findall(expression)) <= OPERATORS_MAX
 
 
-def are_allowed(request: Request) -> bool:
-    """True if the condition and the update of a write are within the limits."""
-    texts: list[str] = [request[name] for name in ("ConditionExpression", "UpdateExpression") if name in request]
-    return all(map(is_allowed, texts))
-
-
 def size_explained(error: ServiceRejected, table: str, item: Item | None = None) -> ServiceRejected:
     """A refusal of an item's size by a table whose items have stamps, with the part that the stamp has in it. `item`:
     as the caller gave it, whose own size may be too much."""
     if ITEM_TOO_LARGE.search(error.text) is None or (item is not None and size_bytes(item) > ITEM_BYTES_MAX):
         return error
-    text = (
+    return error.with_text(
         f"{error.text}: {table} holds the item with the attribute {STAMP}, by which a migration tells its writes, and"
         f" that takes {STAMP_BYTES} of the {ITEM_BYTES_MAX:,} bytes; nothing was written; make the item smaller"
     )
-    return ServiceRejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
 
 
 def is_too_large(error: ServiceRejected) -> bool:
@@ -65,10 +58,8 @@ def transaction_explained(error: ServiceRejected, actions: int) -> NotPossibleIn
 
 
 def write_explained(error: ServiceRejected, request: Request, table: str) -> NotPossibleInStage | None:
-    """Return a refusal for a transaction of one `table` that our additions make too large.
-
-    None where the caller's own items are too large without anything added, which is the service's to say.
-    """
+    """A refusal for a transaction of one `table` that our additions make too large; None where the caller's own items
+    are too large by themselves, which is the service's to say."""
     if not is_too_large(error) or put_bytes(request) > TRANSACTION_BYTES_MAX:
         return None
     added = f"the attribute {STAMP} of each item, {STAMP_BYTES} bytes, by which a migration tells its writes"

@@ -10,12 +10,9 @@ from typing import Any, Final, cast
 from crossfade.core.effects import Request
 from crossfade.core.tables.pair import Pair
 
-WRITES: Final = frozenset(
-    {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
-    | {"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}
-)
-READS: Final = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
 PARTIQL: Final = frozenset({"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"})
+WRITES: Final = PARTIQL | {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
+READS: Final = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
 # The words of a PartiQL statement: texts and names in quotation marks are one each.
 WORD: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[\w.-]+|\S""")
 BEFORE_TABLE: Final = frozenset({"FROM", "INTO", "UPDATE"})
@@ -64,7 +61,6 @@ def statements(operation: str, request: Request) -> list[str]:
 def mentions(statement: str, table: str) -> bool:
     """Whether a PartiQL statement is about a table: it stands behind FROM, INTO or UPDATE, by its name or its ARN, and
     an index may stand behind it. When in doubt, yes.
-
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.html
     """
     words = [found[0] for found in WORD.finditer(statement)]
@@ -83,7 +79,6 @@ def _table_in(word: str, table: str) -> bool:
 
 
 def names_any(operation: str, request: Request, tables: frozenset[str]) -> bool:
-    """Whether the request is about one of these tables."""
     if operation in PARTIQL:
         return any(mentions(text, table) for text in statements(operation, request) for table in tables)
     name: Any = request.get("TableName")

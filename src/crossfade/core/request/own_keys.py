@@ -22,22 +22,16 @@ def with_own_keys(pair: Pair, operation: str, request: Request) -> Request:
     ServiceRejected where a key names one item for the source and another for the target."""
     if pair.source.key_names == pair.target.key_names:
         return request
-    changed = _of_table(pair, operation, request)
-    return request if changed is None else changed
-
-
-def _of_table(pair: Pair, operation: str, request: Request) -> Request | None:
     if operation in ("BatchGetItem", "BatchWriteItem"):
         entries: dict[str, Any] = dict(request["RequestItems"])
         for name, given in entries.items():
             if plain_name(name) == pair.caller.name:
                 entries[name] = _keys_of_batch(pair, given)
-        return {**request, "RequestItems": entries} if entries != request["RequestItems"] else None
+        return {**request, "RequestItems": entries} if entries != request["RequestItems"] else request
     if operation in ("TransactGetItems", "TransactWriteItems"):
         items = [{kind: _named(pair, given) for kind, given in action.items()} for action in request["TransactItems"]]
-        return {**request, "TransactItems": items} if items != request["TransactItems"] else None
-    changed = _named(pair, request)
-    return None if changed is request else changed
+        return {**request, "TransactItems": items} if items != request["TransactItems"] else request
+    return _named(pair, request)
 
 
 def _named(pair: Pair, request: Request) -> Request:
@@ -97,9 +91,8 @@ def in_own_keys(routine: Routine[Reply] | None, given: Request, own: Request) ->
 
 
 def needs_whole_key(pair: Pair, operation: str, request: Request) -> bool:
-    """Whether a write of the caller's own table has to do with the attributes of both keys: an update may make an item,
-    which is to have them, as it has in the other stages; and what else names an item by both is about no other item
-    that has one of them."""
+    """Whether a write of the caller's own table needs the attributes of both keys: an item that an update makes is to
+    have them; and what else names an item by both is not about another that has one of them."""
     if not pair.mapping.source_key_extras:
         return False
     return any(

@@ -35,8 +35,7 @@ class PlaceholderMove:
             text = re.sub(rf"([#:]){self.prefix}(?=xf)", r"\1", error.text)
             if text == error.text:
                 raise
-            told = {**error.response, "Error": {"Code": error.code, "Message": text}}
-            raise ServiceRejected(error.code, text, told) from None
+            raise error.with_text(text) from None
 
 
 def avoid_placeholder_clash(request: Request) -> PlaceholderMove:
@@ -47,9 +46,8 @@ def avoid_placeholder_clash(request: Request) -> PlaceholderMove:
     while any(place[1:].startswith(prefix) for place in given):
         prefix += STEP
     if "TransactItems" in request:
-        items = [
-            {kind: with_prefix(part, prefix) for kind, part in entry.items()} for entry in request["TransactItems"]
-        ]
+        entries: list[dict[str, Request]] = request["TransactItems"]
+        items = [{kind: with_prefix(part, prefix) for kind, part in entry.items()} for entry in entries]
         return PlaceholderMove({**request, "TransactItems": items}, prefix)
     if "RequestItems" in request:
         tables = {name: with_prefix(part, prefix) for name, part in request["RequestItems"].items()}
@@ -74,7 +72,7 @@ def placeholders(part: Request) -> Iterator[str]:
 
 
 def has_ours(part: Request) -> bool:
-    return any(place.startswith(OUR_PREFIXES) for kind in PLACEHOLDERS for place in part.get(kind) or ())
+    return any(place.startswith(OUR_PREFIXES) for place in placeholders(part))
 
 
 def with_prefix(part: Any, prefix: str) -> Any:

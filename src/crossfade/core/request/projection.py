@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.core.effects import Request
-from crossfade.core.expressions import Bindings, bind, projection
-from crossfade.core.items import Item, ValidationError
-from crossfade.errors import ServiceRejected
+from crossfade.core.expressions import bind, projection
+from crossfade.core.items import INVALID_VALUES, Item, ValidationError
+from crossfade.errors import invalid_request
 
 _SELECTS: Final = ("SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES")
-_INVALID: Final = "One or more parameter values were invalid: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,8 @@ class IndexView:
 
 
 def selected(request: Request, index: IndexView | None = None) -> Callable[[Item], Item]:
-    """What Select leaves of an item, once the request has been found good; a projection is applied by itself.
-
-    `index` is that of IndexName where what it holds is known. With COUNT no item is shown at all. Raises as
-    `check_select`.
-    """
+    """What Select leaves of an item; a projection is applied by itself. `index`: that of IndexName, where what it holds
+    is known. Raises as `check_select`."""
     check_select(request, index)
     if index is None or index.attributes is None or "ProjectionExpression" in request:
         return whole_image
@@ -59,7 +55,7 @@ def check_select(request: Request, index: IndexView | None = None) -> None:
         _check_combination(select, request)
     if select == "ALL_ATTRIBUTES" and index is not None and index.is_global and index.attributes is not None:
         raise ValidationError(
-            f"{_INVALID}Select type ALL_ATTRIBUTES is not supported for global secondary index {index.name} "
+            f"{INVALID_VALUES}Select type ALL_ATTRIBUTES is not supported for global secondary index {index.name} "
             "because its projection type is not ALL"
         )
 
@@ -68,7 +64,9 @@ def check_shown(shown: Iterable[str], index: IndexView) -> None:
     """ValidationError if a projection shows attributes (top-level names) that a global index does not hold."""
     lacking = index.lacking(shown)
     if index.is_global and lacking:
-        raise ValidationError(f"{_INVALID}Global secondary index {index.name} does not project [{', '.join(lacking)}]")
+        raise ValidationError(
+            f"{INVALID_VALUES}Global secondary index {index.name} does not project [{', '.join(lacking)}]"
+        )
 
 
 def check_filter(filtered: Iterable[str], index: IndexView) -> None:
@@ -76,7 +74,7 @@ def check_filter(filtered: Iterable[str], index: IndexView) -> None:
     lacking = index.lacking(filtered)
     if lacking:
         raise ValidationError(
-            f"{_INVALID}Secondary index {index.name} does not project one or more filter attributes: "
+            f"{INVALID_VALUES}Secondary index {index.name} does not project one or more filter attributes: "
             f"[{', '.join(lacking)}]"
         )
 
@@ -108,21 +106,14 @@ def whole_image(image: Item) -> Item:
 
 
 def projector_alone(request: Request) -> Callable[[Item], Item]:
-    """`projector`, where the request has no other expression."""
+    """What the projection of a request without another expression leaves of an item."""
     if "ExpressionAttributeNames" in request and "ProjectionExpression" not in request:
-        raise ServiceRejected("ValidationException", NAMES_ALONE)
+        raise invalid_request(NAMES_ALONE)
     bindings = bind(request.get("ExpressionAttributeNames"), None)
-    wanted = projector(request, bindings)
+    text: str | None = request.get("ProjectionExpression")
+    wanted = whole_image if text is None else projection(text, bindings).apply
     bindings.finish()
     return wanted
-
-
-def projector(request: Request, bindings: Bindings) -> Callable[[Item], Item]:
-    """What the request's projection leaves of an item; evaluated over the image, so the stored form never shows."""
-    text: str | None = request.get("ProjectionExpression")
-    if text is None:
-        return whole_image
-    return projection(text, bindings).apply
 
 
 NAMES_ALONE: Final = "ExpressionAttributeNames can only be specified when using expressions"

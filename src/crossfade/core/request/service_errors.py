@@ -1,10 +1,8 @@
 """The words for what is wrong with a request: DynamoDB's own.
 
-A request that is carried out here is also checked here, and what is wrong with it is DynamoDB's to say: it knows every
-rule, and which it looks at first. So a request that we refuse is shown to the caller's own table, in a form that cannot
-write: a read as it is, a write under a condition that nothing fulfils in place of its own. What it says is the answer.
-Our own words stand where it finds nothing wrong, as in conditions (which are read here in its very words), and where
-the table is gone.
+DynamoDB knows every rule, and which it looks at first. So a request that we refuse is shown to the caller's own table,
+in a form that cannot write: a read as it is, a write under a condition that nothing fulfils in place of its own. What
+it says is the answer. Our own words stand where it finds nothing wrong, and where the table is gone.
 """
 
 from __future__ import annotations
@@ -45,7 +43,9 @@ def with_service_errors(pair: Pair, operation: str, request: Request, routine: R
     try:
         return (yield from relayed(routine, seen))
     except (ServiceRejected, NotPossibleInStage) as refusal:
-        asks = not sent and (operation in READS if isinstance(refusal, NotPossibleInStage) else is_about_form(refusal))
+        asks = not sent and (
+            operation in READS if isinstance(refusal, NotPossibleInStage) else refusal.code == "ValidationException"
+        )
         asks = asks or QUOTING in refusal.message  # of our form of an expression
         said = (yield from theirs(pair, operation, request, refusal)) if asks else None
         raise said or in_words_of(operation, request, refusal) from None
@@ -77,10 +77,6 @@ def in_words_of(
     return cancellation([*reasons, *told[len(reasons) :]]) if reasons != told[: len(reasons)] else refusal
 
 
-def is_about_form(error: ServiceRejected) -> bool:
-    return error.code == "ValidationException"
-
-
 def theirs(pair: Pair, operation: str, request: Request, refusal: CrossfadeError) -> Routine[ServiceRejected | None]:
     """What the service says of a request that we refuse, or None where it has nothing to say."""
     condition_is_wrong = "Invalid ConditionExpression" in refusal.message
@@ -102,11 +98,6 @@ def theirs(pair: Pair, operation: str, request: Request, refusal: CrossfadeError
     return None
 
 
-def placeholders_alone(request: Request) -> bool:
-    """Placeholders without any expression: with our condition there would be one."""
-    return uses_no_expression(request) and any(name in request for name in PLACEHOLDERS)
-
-
 def harmless_form(pair: Pair, operation: str, request: Request, *, condition_is_wrong: bool) -> Request | None:
     """The request in a form that changes nothing whatever happens; None where there is none. A condition that is not
     what is wrong stays in it, for the sake of its values."""
@@ -114,7 +105,8 @@ def harmless_form(pair: Pair, operation: str, request: Request, *, condition_is_
         return without_mark(opened(request))
     if operation in SINGLE_WRITES and request.get("ConditionExpression") and not condition_is_wrong:
         return never_done(pair, operation, request)
-    if operation in SINGLE_WRITES and not placeholders_alone(request):
+    placeholders_alone = uses_no_expression(request) and any(name in request for name in PLACEHOLDERS)
+    if operation in SINGLE_WRITES and not placeholders_alone:  # with our condition they would not be alone
         own = {name: value for name, value in request.items() if name not in (*LEGACY_WRITE_PARAMETERS, *PLACEHOLDERS)}
         update: str = request.get("UpdateExpression", "")
         used = used_by(update, request)
@@ -130,9 +122,8 @@ def harmless_form(pair: Pair, operation: str, request: Request, *, condition_is_
     return None
 
 
-NEVER_HOLDS: Final = (
-    "attribute_exists(xf_never) AND attribute_not_exists(xf_never)"  # without placeholders, which may be wrong
-)
+# Without placeholders: the request's own may be wrong.
+NEVER_HOLDS: Final = "attribute_exists(xf_never) AND attribute_not_exists(xf_never)"
 # What the service says of our own part of the request: then it has found nothing wrong with the caller's.
 ABOUT_OUR_PART: Final = (
     "list of item keys contains duplicates",
@@ -143,7 +134,6 @@ ABOUT_OUR_PART: Final = (
 
 
 def is_about_ours(error: ServiceRejected) -> bool:
-    """Whether it is our own part of a request that is wrong."""
     return any(words in error.text for words in ABOUT_OUR_PART)
 
 

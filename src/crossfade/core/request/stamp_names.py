@@ -1,9 +1,8 @@
 """The stamp's name in what a caller asks: to callers no item has that attribute, so a condition or a filter is made to
 speak of one that no item has.
 
-Where a request is evaluated here, the item has no stamp any more. This is for the service, which sees the items as they
-are: in a target, and in a source in which copy-on-write leaves stamps. So it is with what an update reads; what it
-writes stays as it is.
+This is for requests that the service evaluates, which sees the items as they are. What an update reads is made to speak
+so too; what it writes stays as it is.
 """
 
 from __future__ import annotations
@@ -98,6 +97,4 @@ def tell_stamp_name(routine: Routine[Reply]) -> Routine[Reply]:
         text = error.text.replace(NO_ATTRIBUTE, STAMP)
         if text == error.text:
             raise
-        raise ServiceRejected(
-            error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}}
-        ) from None
+        raise error.with_text(text) from None

@@ -1,8 +1,7 @@
 """Whether a request has the shape that its operation has: the right JSON types, values with one type each, a key.
 
-botocore looks at this unless a client switches it off (`parameter_validation=False`), and lets pass a value that has no
-type or two. What has another shape is never carried out, and what is wrong with it is the service's to say. Members
-that are not listed here are none of our business.
+botocore looks at this unless a client switches it off (`parameter_validation=False`), but lets pass a value with no
+type or two. What has another shape is never carried out, and what is wrong with it is the service's to say.
 """
 
 from __future__ import annotations
@@ -13,18 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 from crossfade.core.effects import Request
-from crossfade.core.items import VALUE_KINDS
+from crossfade.core.items import EMPTY_VALUE, TWO_KINDS, VALUE_KINDS
 from crossfade.core.request.cursor import INVALID_CURSOR, has_foreign_mark
-from crossfade.errors import ServiceRejected
+from crossfade.errors import ServiceRejected, invalid_request
 
 # The service takes 32 levels and says so itself; what is far beyond that, not every encoder here can write.
 DEPTH_MAX: Final = 100
 TOO_DEEP: Final = "Nesting Levels have exceeded supported limits: Attributes have more than 32 levels"
 HALF: Final = re.compile(r"[\ud800-\udfff]")
-EMPTY_VALUE: Final = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
-TWO: Final = (
-    "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
-)
 
 
 class Shape(Protocol):
@@ -85,10 +80,10 @@ class Structure:
         given = cast("dict[str, Any]", value)
         for name in self.required:
             if given.get(name) is None:
-                return ServiceRejected("ValidationException", f"{name}: Member must not be null")
+                return invalid_request(f"{name}: Member must not be null")
         known = {name: inner for name, inner in given.items() if name in self.members and inner is not None}
         if self.is_choice and len(known) != 1:
-            return ServiceRejected("ValidationException", f"exactly one of {', '.join(self.members)} is needed")
+            return invalid_request(f"exactly one of {', '.join(self.members)} is needed")
         for name, inner in known.items():
             if (fault := self.members[name].fault(inner, depth)) is not None:
                 return fault
@@ -97,17 +92,15 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An attribute value."""
-
     def fault(self, value: Any, depth: int) -> ServiceRejected | None:
         if not isinstance(value, dict):
             return unreadable(value, "attribute value")
         given = cast("dict[str, Any]", value)
         known = {kind: inner for kind, inner in given.items() if kind in VALUE_KINDS and inner is not None}
         if len(known) != 1 or len(given) != 1:
-            return ServiceRejected("ValidationException", TWO if len(known) > 1 else EMPTY_VALUE)
+            return invalid_request(TWO_KINDS if len(known) > 1 else EMPTY_VALUE)
         if depth > DEPTH_MAX:
-            return ServiceRejected("ValidationException", TOO_DEEP)
+            return invalid_request(TOO_DEEP)
         ((kind, inner),) = known.items()
         return INSIDE[kind].fault(inner, depth + 1)
 
@@ -190,14 +183,13 @@ INSIDE: Final[dict[str, Shape]] = {
 
 
 def fault_in(operation: str, request: Request) -> ServiceRejected | None:
-    """What is wrong with the shape of a request, or None."""
     shape = SHAPES.get(operation)
     if shape is None:
         return None
     try:
         fault = shape.fault(request, 0)
         if fault is None and "ExclusiveStartKey" in request and has_foreign_mark(request):
-            return ServiceRejected("ValidationException", INVALID_CURSOR)
+            return invalid_request(INVALID_CURSOR)
         return fault
     except RecursionError:  # the caller's own stack is deep: what is not seen here is for others to refuse
         return None

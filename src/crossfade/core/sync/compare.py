@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from crossfade.core.effects import Note, Routine, Sleep
-from crossfade.core.items import Item
-from crossfade.core.sync.sync import read_patiently, same_image
+from crossfade.core.items import Item, same_item
+from crossfade.core.sync.sync import read_patiently
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
 
-# Waits before a difference that is only a write in flight is called damage. On a hot key each look may catch another
-# write in flight, so two looks must see the same difference, or all of them one.
+# Waits between looks at a difference, which may be a write in flight. From the third look on, the same one twice in a
+# row is damage; and so is any at the last look: on a hot key each look may have caught another write.
 RECHECK_SECONDS: Final = (0.1, 0.5, 2.0, 2.0, 2.0, 2.0)
 
 
@@ -33,7 +33,7 @@ class Difference:
         return "missing" if self.target is None else "mismatched"
 
     def same(self, other: Difference) -> bool:
-        return same_image(self.source, other.source) and same_image(self.target, other.target)
+        return same_item(self.source, other.source) and same_item(self.target, other.target)
 
 
 def compare_key(
@@ -42,12 +42,8 @@ def compare_key(
     waits: tuple[float, ...] = RECHECK_SECONDS,
     agreed: Callable[[Stored, Stored], bool] | None = None,
 ) -> Routine[Difference | None]:
-    """None when both sides agree on this key; else what they hold, seen after several looks. `agreed`: what that means
-    of a source and a target, if not equality.
-
-    A difference that is only a write in flight is not one: both sides are read again, after growing waits, before it
-    counts.
-    """
+    """None when both sides agree on this key; else what they hold, after several looks (see RECHECK_SECONDS). `agreed`:
+    what that means of a source and a target, if not equality."""
     seen: Difference | None = None
     for wait in (*waits, None):
         source = yield from read_patiently(pair, "source", source_key)

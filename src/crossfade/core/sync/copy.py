@@ -54,10 +54,7 @@ class CopyResult:
 
 
 def copy_items(pair: Pair, copies: Sequence[Copy], fence: Request | None = None) -> Routine[list[CopyResult]]:
-    """What came of each. At most COPIES_MAX, one less with a fence, which is one more condition.
-
-    Background work: it is sent until the outcome is known.
-    """
+    """What came of each; sent until that is known. At most COPIES_MAX, one less with a fence."""
     results: dict[int, CopyResult] = {}
     left = list(range(len(copies)))
     while left:
@@ -138,10 +135,8 @@ def _there(pair: Pair, copy: Copy, item: Item | None) -> CopyResult:
 
 
 def copy_key(pair: Pair, source_key: Item, fence: Request | None = None) -> Routine[CopyResult | None]:
-    """Copy what the source holds under one key now, however often that changes meanwhile; None where it holds nothing.
-
-    An item that the mapping does not take is a FAILED one.
-    """
+    """Copy what the source holds under one key now, however often that changes meanwhile; None where it holds
+    nothing."""
     while True:
         source = yield from read_patiently(pair, "source", source_key)
         if source.item is None:

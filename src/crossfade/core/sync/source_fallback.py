@@ -26,14 +26,12 @@ FOUND: Final = frozenset({CopyOutcome.COPIED, CopyOutcome.FAILED, CopyOutcome.AN
 
 
 def look_behind(pair: Pair, source_key: Item, *, written: bool = False) -> Routine[None]:
-    """After the target had no such item: has the source? That is an alert, and is put right.
+    """After the target had no such item: has the source? That is an alert, and is put right, but only while the fleet
+    is in `rampdown`: a client that is in `complete` deletes in the target alone, and what the source still holds is
+    nobody's.
 
-    `written`: the target may have one by now, which was made without a look at the source's. It stays as it is, but is
-    told of, since what the source holds was there at that time: nothing new is written to it.
-
-    A client that is in `complete` already deletes in the target alone, and what the source then still holds is nobody's
-    any more. So the repair is carried out only while the fleet is in `rampdown`, and only then does a hit count.
-    """
+    `written`: the target may have one by now, made without a look at the source's. It stays as it is, but is told of:
+    what the source holds was there at that time, since nothing new is written to it."""
     result = yield from copy_key(pair, source_key, fence(pair) if pair.rules.fence else None)
     if result is None or result.outcome not in (FOUND | {CopyOutcome.THERE} if written else FOUND):
         return

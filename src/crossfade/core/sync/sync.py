@@ -27,17 +27,13 @@ from crossfade.errors import MappingError, ServiceRejected, UnknownOutcome
 
 
 def read_patiently(pair: Pair, side: Side, source_key: Item) -> Routine[Stored]:
-    """What one side holds under a key."""
     reply = yield from read_again(Call(side, "GetItem", pair.get_request(side, source_key)))
     return pair.stored(side, reply.get("Item"))
 
 
 def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
-    """Make the other side equal to `authority` under one key. Right in every stage, and at any time within it.
-
-    Raises ServiceRejected or MappingError when the other side can never hold the image (over 400 KB, an index key of
-    the wrong type); anything else is tried until it is done.
-    """
+    """Make the other side equal to `authority` under one key, at any time. Raises ServiceRejected or MappingError when
+    it can never hold the image (over 400 KB, an index key of the wrong type); else it is tried until it is done."""
     other = other_side(authority)
     if not (yield from may_hold(pair, other, source_key)):
         return
@@ -61,7 +57,7 @@ def sync(pair: Pair, authority: Side, source_key: Item) -> Routine[None]:
             if not pair.rules.check_read:
                 return
             now = yield from read_patiently(pair, authority, source_key)
-            if landed_by is None and same_image(now.item, held.item):
+            if landed_by is None and same_item(now.item, held.item):
                 return
         else:
             yield from next(pauses)
@@ -108,10 +104,8 @@ def was_retried(reply: Reply) -> bool:
 
 
 def write_locked(pair: Pair, side: Side, source_key: Item, image: Image, there: Stored) -> Routine[bool]:
-    """Write one image if `side` still holds what was read. False: it does not, or DynamoDB is busy; look again.
-
-    Without the check-read rule the write is blind, as in migrations that put what they have just written.
-    """
+    """Write one image if `side` still holds what was read; without the check-read rule, blindly. False: it does not, or
+    DynamoDB is busy; look again."""
     guard = pair.unchanged(side, there) if pair.rules.check_read else None
     request = yield from pair.put_or_delete(side, source_key, image, guard, exactly=False)  # as much as it can hold
     try:
@@ -125,13 +119,6 @@ def write_locked(pair: Pair, side: Side, source_key: Item, image: Image, there: 
 
 def agree(pair: Pair, authority: Side, held: Stored, there: Stored) -> bool:
     return pair.equal(held, there) if authority == "source" else pair.equal(there, held)
-
-
-def same_image(left: Item | None, right: Item | None) -> bool:
-    """Equal in meaning; absence equals absence."""
-    if left is None or right is None:
-        return left is right
-    return same_item(left, right)
 
 
 def wait_until(moment: float) -> Routine[None]:

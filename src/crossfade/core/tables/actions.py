@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from crossfade.core.effects import Request
+from crossfade.core.effects import Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.stages import Side
 from crossfade.core.tables.guards import Guard, with_guard
-from crossfade.core.tables.pair import Pair
+from crossfade.core.tables.pair import Image, Pair
 
 
 def as_action(request: Request) -> Request:
     return {"Put" if "Item" in request else "Delete": request}
 
 
-def is_condition_check(action: Request) -> bool:
-    return "ConditionCheck" in action
+def image_action(pair: Pair, side: Side, key: Item, image: Image, guard: Guard | None = None) -> Routine[Request]:
+    return as_action((yield from pair.put_or_delete(side, key, image, guard)))
 
 
 def delete_action(pair: Pair, side: Side, key: Item, guard: Guard | None = None) -> Request:

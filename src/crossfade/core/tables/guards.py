@@ -54,10 +54,8 @@ def attributes_guard(
 
 
 def joined_guards(left: Guard, right: Guard) -> Guard:
-    """Both at once."""
-    return Guard(
-        f"{left.expression} AND {right.expression}", {**left.names, **right.names}, {**left.values, **right.values}
-    )
+    expression = f"{left.expression} AND {right.expression}"
+    return Guard(expression, {**left.names, **right.names}, {**left.values, **right.values})
 
 
 def with_guard(request: Request, guard: Guard | None) -> Request:

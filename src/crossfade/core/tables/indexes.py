@@ -11,7 +11,7 @@ from crossfade.core.tables.descriptions import key_names_of
 from crossfade.core.tables.index_keys import index_keys
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.schema import IndexSchema
-from crossfade.errors import ServiceRejected
+from crossfade.errors import ServiceRejected, invalid_request
 
 INDEX_KINDS: Final = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
 DENIED: Final = "AccessDeniedException"
@@ -38,7 +38,7 @@ def index_schema(pair: Pair, side: Side, index: str) -> Routine[IndexSchema]:
         found = pair.schemas.get((side, name))
     if found is None:
         where = "" if side == pair.view else f" ({pair.table(side).name} has none called {name})"
-        raise ServiceRejected("ValidationException", f"The table does not have the specified index: {index}{where}")
+        raise invalid_request(f"The table does not have the specified index: {index}{where}")
     return found
 
 

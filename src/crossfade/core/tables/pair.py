@@ -1,9 +1,9 @@
 """The two tables of a migration and the mapping between them, as a routine sees them.
 
 Inside the core an item is always an **image**: the item as the caller sees it, or None for its absence. A caller speaks
-the source's key shape (the usual view) or already the target's. What the target stores carries a stamp besides, and
-only this file turns one form into the other. Whatever the view, an item is told by its source key; where the target's
-key is an attribute that the source's key does not lead to, together with that.
+the source's key shape (the usual view) or already the target's. What is stored may carry a stamp besides; only this
+file turns one form into the other. Whatever the view, an item is told by its source key; where the target's key is an
+attribute that the source's key does not lead to, together with that.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from crossfade.core.effects import Call, Request, Routine, Stamp
 from crossfade.core.items import Item, canonical_value, same, same_item
@@ -25,7 +25,7 @@ from crossfade.core.tables.guards import Guard, attributes_guard, joined_guards,
 from crossfade.core.tables.index_keys import IndexKey
 from crossfade.core.tables.schema import IndexSchema, TableShape
 from crossfade.core.tables.stamps import Stored
-from crossfade.errors import MappingError, ServiceRejected
+from crossfade.errors import MappingError, invalid_request
 
 Image = Item | None
 
@@ -61,15 +61,12 @@ class Pair:
     landing_seconds: float = LANDING_SECONDS_DEFAULT
     view: Side = "source"  # whose key shape and table name the caller speaks
     ledger: Ledger | None = None  # where tokens of transactions are kept; None: nowhere
-    indexes: Mapping[str, str] = field(
-        default_factory=dict[str, str]
-    )  # of the source -> of the target, where they differ
-    schemas: dict[tuple[Side, str], IndexSchema] = field(
-        default_factory=dict[tuple[Side, str], IndexSchema], compare=False, repr=False
-    )  # of indexes that were asked for, by the side and the name there
-    index_keys: dict[Side, tuple[IndexKey, ...]] = field(
-        default_factory=dict[Side, tuple[IndexKey, ...]], compare=False, repr=False
-    )  # of tables that were asked
+    indexes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Names of indexes of the source -> of the target, where they differ."""
+    schemas: dict[tuple[Side, str], IndexSchema] = field(default_factory=dict[Any, Any], compare=False, repr=False)
+    """Of the indexes of tables that were described, by the side and the name there."""
+    index_keys: dict[Side, tuple[IndexKey, ...]] = field(default_factory=dict[Any, Any], compare=False, repr=False)
+    """Of tables that were described."""
     stamps_source: bool = False  # in this stage writes to the source leave stamps too
     stamps_target: bool = True  # not where applications write there past crossfade, whose updates would keep a stamp
     is_followed: bool = False  # the target is the source of a later migration, which answers what is asked of it
@@ -141,17 +138,15 @@ class Pair:
             return {name: given[name] for name in self.callers_names}
         for name, _ in self.mapping.source_key_extras:
             if name not in given:
-                raise ServiceRejected("ValidationException", NEEDS_BOTH.format(name=name, table=self.source.name))
+                raise invalid_request(NEEDS_BOTH.format(name=name, table=self.source.name))
         return self.mapping.backward_key({name: given[name] for name in self.callers_names})
 
     def callers_whole_key(self, source_key: Item) -> Item:
         """The reverse: what the caller has to give so that the item is found in both tables."""
         if self.view == "source":
             return source_key
-        return {
-            **self.mapping.forward_key(source_key),
-            **{name: source_key[name] for name, _ in self.mapping.source_key_extras},
-        }
+        extras = {name: source_key[name] for name, _ in self.mapping.source_key_extras}
+        return self.mapping.forward_key(source_key) | extras
 
     def whole_key_of(self, side: Side, item: Item) -> Item:
         """The source key of an item of one side, whoever looks. Raises MappingError where it lacks what it needs."""
@@ -163,9 +158,9 @@ class Pair:
     def key(self, side: Side, source_key: Item) -> Item:
         if side == "target":
             return self.mapping.forward_key(source_key)
-        return (
-            {name: source_key[name] for name in self.source.key_names} if self.mapping.target_key_extras else source_key
-        )
+        if not self.mapping.target_key_extras:
+            return source_key
+        return {name: source_key[name] for name in self.source.key_names}
 
     def stored(self, side: Side, item: Item | None) -> Stored:  # noqa: ARG002 - both sides have the same form
         """What was read, its stamp apart. A stamp is nobody's data; the source has one where a copying migration, or
@@ -245,7 +240,6 @@ class Pair:
         return not self.is_another("target", target, self.source_key(source.item))
 
     def read(self, side: Side, source_key: Item) -> Routine[Stored]:
-        """One strongly consistent read."""
         reply = yield from Call(side, "GetItem", self.get_request(side, source_key))
         return self.stored(side, reply.get("Item"))
 
@@ -285,27 +279,21 @@ class Pair:
         return with_guard(request, guard)
 
     def unchanged(self, side: Side, before: Stored, named: frozenset[str] = frozenset()) -> Guard:
-        """The optimistic lock: this side still holds what was read.
-
-        On the target the stamp tells, which is fresh with every write. Where there are none, as on the source, the
-        attributes do, and those `named` are still absent where they were.
-        """
+        """The optimistic lock: this side still holds what was read. On the target the stamp tells, which is fresh with
+        every write; elsewhere the attributes do, and those `named` are still absent where they were."""
         if side == "source" or not self.stamps_target:
             return self.as_it_was(side, before.item, named)
+        names = {"#xf_key": self.target.partition_key}
         if before.item is None:
-            return Guard("attribute_not_exists(#xf_key)", {"#xf_key": self.target.partition_key}, {})
+            return Guard("attribute_not_exists(#xf_key)", names, {})
         if before.stamp is None:  # an item that crossfade has not written yet
-            return Guard(
-                "attribute_exists(#xf_key) AND attribute_not_exists(#xf_stamp)",
-                {"#xf_key": self.target.partition_key, "#xf_stamp": STAMP},
-                {},
-            )
+            names["#xf_stamp"] = STAMP
+            return Guard("attribute_exists(#xf_key) AND attribute_not_exists(#xf_stamp)", names, {})
         return Guard("#xf_stamp = :xf_stamp", {"#xf_stamp": STAMP}, {":xf_stamp": {"S": before.stamp}})
 
     def locked(self, side: Side, before: Stored, named: frozenset[str] = frozenset()) -> Guard:
         """`unchanged`, and on the target the attributes too: an application that has left the source behind sets no
-        stamps any more. They alone tell where no stamp was seen: where the target is the source of a migration that
-        goes on, that one hides them."""
+        stamps. They alone tell where none was seen: a later migration, whose source the target is, hides stamps."""
         attributes = self.as_it_was(side, before.item, named)
         if side == "source" or (before.item is not None and before.stamp is None):
             return attributes

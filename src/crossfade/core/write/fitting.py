@@ -19,7 +19,7 @@ from crossfade.core.stages import Row, Side, Writes, other_side
 from crossfade.core.tables.index_keys import KEY_ROLES, IndexKey, too_long, why_refused, wrong_kind
 from crossfade.core.tables.indexes import DENIED, described
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import DatabaseError, MappingError, ServiceRejected
+from crossfade.errors import DatabaseError, MappingError, ServiceRejected, invalid_request
 
 
 def check_fits(pair: Pair, row: Row, images: Sequence[Item], keys: Sequence[Item]) -> Routine[None]:
@@ -84,18 +84,16 @@ def said_of_index_keys(pair: Pair, row: Row, image: Item) -> Routine[str | None]
 def does_not_fit(pair: Pair, side: Side, said: str) -> ServiceRejected:
     """Return the error in the caller's table's words; for the other table, say that it is the other one."""
     if side == pair.view:
-        return ServiceRejected("ValidationException", said)
-    return ServiceRejected(
-        "ValidationException",
+        return invalid_request(said)
+    return invalid_request(
         f"One or more parameter values were invalid: {pair.table(side).name}, which is to hold the item as well, would"
-        f" refuse it ({said}); nothing was written",
+        f" refuse it ({said}); nothing was written"
     )
 
 
 def too_large(pair: Pair, side: Side, size: int) -> ServiceRejected:
-    return ServiceRejected(
-        "ValidationException",
+    return invalid_request(
         f"Item size has exceeded the maximum allowed size: in {pair.table(side).name} it would have {size:,} bytes,"
         f" with the {STAMP_BYTES} of the attribute {STAMP} by which a migration tells its writes, and an item may have"
-        f" {ITEM_BYTES_MAX:,}; nothing was written; make the item smaller",
+        f" {ITEM_BYTES_MAX:,}; nothing was written; make the item smaller"
     )

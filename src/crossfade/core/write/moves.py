@@ -23,15 +23,15 @@ from crossfade.core.effects import Request, Routine, Stamp
 from crossfade.core.evaluate.plain_table import Evaluated, Prepared
 from crossfade.core.items import Item, same
 from crossfade.core.mapping import STAMP
-from crossfade.core.request.limits import are_allowed, is_allowed
+from crossfade.core.request.limits import is_allowed
 from crossfade.core.request.names import PLACEHOLDERS
 from crossfade.core.request.stamp_names import names_stamp
 from crossfade.core.stages import Row, Side, Writes
-from crossfade.core.tables.actions import as_action, condition_check, delete_action
+from crossfade.core.tables.actions import as_action, condition_check, delete_action, image_action
 from crossfade.core.tables.guards import Guard, joined_guards, stamp_as_read, with_guard
 from crossfade.core.tables.pair import Image, Pair
 from crossfade.core.tables.stamps import ABSENT, Stored
-from crossfade.core.write.translate import stamped_request
+from crossfade.core.write.translate import stamped_update
 
 Held: TypeAlias = dict[Side, Stored]  # under one key, at one moment; of a side that nobody looked at, nothing
 Moves: TypeAlias = dict[Side, Request]  # actions of a transaction
@@ -71,12 +71,10 @@ def moves_of(pair: Pair, row: Row, decision: Decision, *, both: bool) -> Routine
 
 
 def lockstep_moves(pair: Pair, side: Side, decision: Decision) -> Routine[Moves]:
-    """Both sides in one transaction, the target's stamp as the lock.
-
-    Where the source decides, its action is the caller's own expression, because clients still in the stage before write
-    the source without a lock; the action is guarded by what the answer shows and by the item's existence (without that,
-    an item deleted and mirrored between our reads would come back in the target: an absence has no stamp).
-    """
+    """Both sides in one transaction, the target's stamp as the lock. Where the source decides, its action is the
+    caller's own expression, because clients still in the stage before write the source without a lock; it is guarded by
+    what the answer shows and by the item's existence (without that, an item deleted and mirrored between our reads
+    would come back in the target: an absence has no stamp)."""
     key, held, image = decision.key, decision.held, decision.done.image
     if not decision.changes:
         guard = pair.unchanged(side, held[side], decided_on(pair, side, decision.prepared))
@@ -84,9 +82,9 @@ def lockstep_moves(pair: Pair, side: Side, decision: Decision) -> Routine[Moves]
     if side == "source":
         source = yield from deciding_action(pair, decision)
     else:
-        source = as_action((yield from pair.put_or_delete("source", key, image)))
+        source = yield from image_action(pair, "source", key, image)
     lock = pair.unchanged("target", held["target"]) if pair.rules.stamp else None
-    return {"source": source, "target": as_action((yield from pair.put_or_delete("target", key, image, lock)))}
+    return {"source": source, "target": (yield from image_action(pair, "target", key, image, lock))}
 
 
 def copying_moves(pair: Pair, writes: Writes, decision: Decision) -> Routine[Moves]:
@@ -95,13 +93,13 @@ def copying_moves(pair: Pair, writes: Writes, decision: Decision) -> Routine[Mov
     if not held:  # nobody has looked: a put to the target, or a deletion wherever it is
         if image is None:
             return {"target": delete_action(pair, "target", key), "source": delete_action(pair, "source", key)}
-        return {"target": as_action((yield from pair.put_or_delete("target", key, image)))}
+        return {"target": (yield from image_action(pair, "target", key, image))}
     target = held["target"]
     if target.item is not None:
         if not decision.changes:
             return {"target": condition_check(pair, "target", key, pair.unchanged("target", target))}
         lock = pair.locked("target", target) if pair.rules.stamp else None
-        moves = {"target": as_action((yield from pair.put_or_delete("target", key, image, lock)))}
+        moves = {"target": (yield from image_action(pair, "target", key, image, lock))}
         if image is None and pair.rules.delete_both:
             moves["source"] = delete_action(pair, "source", key)
         return moves
@@ -109,7 +107,7 @@ def copying_moves(pair: Pair, writes: Writes, decision: Decision) -> Routine[Mov
     here = condition_check(pair, "target", key, absent)
     if writes is Writes.DELETING:  # what the source may still have of it was nobody's to see
         if image is not None:
-            return {"target": as_action((yield from pair.put_or_delete("target", key, image, absent)))}
+            return {"target": (yield from image_action(pair, "target", key, image, absent))}
         deletes = prepared.operation == "DeleteItem"
         return {"target": here, "source": delete_action(pair, "source", key)} if deletes else {"target": here}
     source = held["source"]
@@ -121,7 +119,7 @@ def copying_moves(pair: Pair, writes: Writes, decision: Decision) -> Routine[Mov
     as_read = pair.source_as_read(source) if pair.rules.stamp else None
     if image is None:
         return {"target": here, "source": delete_action(pair, "source", key, as_read)}
-    moves = {"target": as_action((yield from pair.put_or_delete("target", key, image, absent)))}
+    moves = {"target": (yield from image_action(pair, "target", key, image, absent))}
     if as_read is not None:
         moves["source"] = condition_check(pair, "source", key, as_read)
     return moves
@@ -131,12 +129,10 @@ OWN_PARAMETERS: Final = ("TableName", "Key", "Item", "UpdateExpression", "Condit
 
 
 def deciding_action(pair: Pair, decision: Decision) -> Routine[Request]:
-    """What the transaction does to a source that decides. Where there is no item, or the caller speaks of another form
-    or of a stamp that is not the one there, what was evaluated is written: the guard keeps it right. Else the caller's
-    own request is carried out, on what the source then holds.
-
-    Where writes leave stamps on the source, the stamp is part of the lock if the answer depends on what was read: of an
-    attribute that somebody has added meanwhile, nothing else tells.
+    """What the transaction does to a source that decides: the caller's own request, on what the source then holds.
+    Where there is no item, or the caller speaks of another form or of a stamp that is not the one there, it writes what
+    was evaluated. Where writes leave stamps on the source, the stamp is part of the lock if the answer depends on what
+    was read: of an attribute that somebody has added meanwhile, nothing else tells.
     """
     prepared, before, done, key = decision.prepared, decision.held["source"], decision.done, decision.key
     stamped = pair.stamps_source and pair.rules.stamp
@@ -146,7 +142,7 @@ def deciding_action(pair: Pair, decision: Decision) -> Routine[Request]:
     shown = done.shown - {STAMP}
     guard = pair.still(before.item, shown)
     if before.item is None:
-        return as_action((yield from pair.put_or_delete("source", key, done.image, guard)))
+        return (yield from image_action(pair, "source", key, done.image, guard))
     if stamped and shown:
         guard = joined_guards(stamp_as_read(before), guard)
     given: Request = {name: request[name] for name in OWN_PARAMETERS if name in request}
@@ -157,8 +153,9 @@ def deciding_action(pair: Pair, decision: Decision) -> Routine[Request]:
         return {"ConditionCheck": own}
     if pair.stamps_source and operation != "DeleteItem":
         stamp = yield from Stamp()
-        own = stamped_request(own, stamp)
-    if not are_allowed(own):  # what is added is too much: what was evaluated says the same in few words
+        own = {**own, "Item": {**own["Item"], STAMP: {"S": stamp}}} if "Item" in own else stamped_update(own, stamp)
+    texts = [own[name] for name in ("ConditionExpression", "UpdateExpression") if name in own]
+    if not all(map(is_allowed, texts)):  # what is added is too much: what was evaluated says the same in few words
         return (yield from as_evaluated(pair, decision))
     return {operation.removesuffix("Item"): own}
 
@@ -176,7 +173,7 @@ def locked_action(pair: Pair, side: Side, decision: Decision, lock: Guard) -> Ro
     ConditionCheck. The `lock` has the attributes of `decided_on` in it."""
     after, held, table = decision.done.image, decision.held[side].item, pair.table(side)
     if after is None or held is None or decision.prepared.operation != "UpdateItem":
-        return as_action((yield from pair.put_or_delete(side, decision.key, after, lock)))
+        return (yield from image_action(pair, side, decision.key, after, lock))
     item = yield from pair.stored_form(side, after)
     put = {name: value for name, value in item.items() if name not in held or not same(value, held[name])}
     gone = sorted(held.keys() - item.keys())
@@ -211,7 +208,6 @@ def decided_on(pair: Pair, side: Side, prepared: Prepared) -> frozenset[str]:
 
 
 def new_stamp(action: Request) -> str | None:
-    """The stamp that an action leaves, if it does."""
     ((_, request),) = action.items()
     written: Item = request.get("Item", {})
     for place, name in request.get("ExpressionAttributeNames", {}).items():

@@ -12,7 +12,6 @@ from crossfade.core.request.error_codes import RACED_REASONS, SINGLE_CODE_OF
 from crossfade.core.request.limits import size_explained
 from crossfade.core.stages import Side
 from crossfade.core.sync.retry import LOCKING, is_passing, item_too_busy
-from crossfade.core.tables.actions import is_condition_check
 from crossfade.core.tables.pair import Pair
 from crossfade.core.write.moves import Moves, new_stamp
 from crossfade.core.write.translate import error_restored, index_error_of
@@ -57,7 +56,7 @@ def send_moves(pair: Pair, key: Item, moves: Moves, asked: Request) -> Routine[R
     try:
         return (yield from transact(moves, asked))
     except ServiceRejected as error:  # by either table
-        stamped: Side = "source" if pair.stamps_source and not is_condition_check(moves["source"]) else "target"
+        stamped: Side = "source" if pair.stamps_source and "ConditionCheck" not in moves["source"] else "target"
         raise index_error_of(pair, size_explained(error, pair.table(stamped).name)) from None
 
 

@@ -1,9 +1,10 @@
 """PutItem, UpdateItem and DeleteItem in every stage.
 
-Where one write is, or may be, of both sides (lockstep, copy-on-write) it is evaluated here. Else it is made on the
-authority alone: the caller's own call goes out, rekeyed where the authority is not the table that the caller speaks to,
-if the server then evaluates its expressions rightly; if not, it is evaluated here too, and put under a lock. If writes
-are mirrored, the mirror of its key follows.
+Where one write is, or may be, of both sides (lockstep, copy-on-write), it is evaluated here; but in `drain` a put that
+neither looks at what is there nor shows it goes to the target as it is. Any other write is made on the authority alone:
+the caller's own call goes out, rekeyed where the authority is not the table that it names, if the server then evaluates
+its expressions rightly; if not, it is evaluated here and put under a lock. Where writes are mirrored, the mirror of its
+key follows.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from crossfade.core.write.translate import (
     server_evaluates,
     translate_request,
 )
-from crossfade.errors import ServiceRejected
+from crossfade.errors import ServiceRejected, invalid_request
 
 
 def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
@@ -35,20 +36,17 @@ def write(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routi
     try:
         return (yield from write_on_tables(pair, row, operation, request))
     except ServiceRejected as error:
-        if (
-            operation == "PutItem"
-            and error.code == "ConditionalCheckFailedException"
-            and not row.takes_alone(pair.view)
-        ):
+        is_failed_put = operation == "PutItem" and error.code == "ConditionalCheckFailedException"
+        if is_failed_put and not row.takes_alone(pair.view):
             # The service looks at the item of a put before it looks at the condition.
             said = yield from said_of_index_keys(pair, row, request["Item"])
             if said is not None:
-                raise index_error_of(pair, ServiceRejected("ValidationException", said)) from None
+                raise index_error_of(pair, invalid_request(said)) from None
         raise
 
 
 def write_on_tables(pair: Pair, row: Row, operation: WriteName, request: Request) -> Routine[Reply]:
-    if row.takes_two(deletes=operation == "DeleteItem"):
+    if row.may_write_both(deletes=operation == "DeleteItem"):
         if row.merges and operation == "PutItem":
             changed, key = modern(operation, request), checked_key(pair, request)
             if is_blind(pair, row, operation, changed):

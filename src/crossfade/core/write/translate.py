@@ -82,13 +82,13 @@ def translate_request(
         reply = yield from calmly(own if by_ourselves else Forward(moved), own)
     except ServiceRejected as error:
         pair.check_whole_key(side, pair.stored(side, error.response.get("Item")), key)
-        if looks and refused_for_absence(error):
+        if looks and error.code == "ConditionalCheckFailedException" and "Item" not in error.response:
             yield from look_later(pair, row, [key], written=True)
         if pair.stamps(side):
             error = size_explained(error, pair.table(side).name, request.get("Item"))
         raise error_restored(pair, side, as_asked(request, error)) from None
     if looks:
-        if made_anew(moved, reply):
+        if moved.get(RETURN_VALUES) in OLD and "Attributes" not in reply:  # it found no item
             yield from look_later(pair, row, [key], written=True)
         reply = answer_as_asked(request, reply)
     return reply_in_callers_terms(pair, side, request, reply)
@@ -125,15 +125,7 @@ def with_stamp(update: str) -> str:
     return f"{update} SET {ASSIGNMENT}".strip()
 
 
-def stamped_request(request: Request, stamp: str) -> Request:
-    """Return the put or update with the stamp in what it writes."""
-    if "Item" in request:
-        return {**request, "Item": {**request["Item"], STAMP: {"S": stamp}}}
-    return stamped_update(request, stamp)
-
-
 def stamped_update(request: Request, stamp: str) -> Request:
-    """Return the update with the stamp set as well."""
     return {
         **request,
         "UpdateExpression": with_stamp(request.get("UpdateExpression", "")),
@@ -170,10 +162,7 @@ def error_restored(pair: Pair, side: Side, error: ServiceRejected) -> ServiceRej
 
 def index_error_of(pair: Pair, error: ServiceRejected) -> ServiceRejected:
     """Return the error with the caller's name of an index that it is about."""
-    if error.code != "ValidationException":
-        return error
-    text = index_error_restored(pair, error.text)
-    return ServiceRejected(error.code, text, {**error.response, "Error": {"Code": error.code, "Message": text}})
+    return error.with_text(index_error_restored(pair, error.text)) if error.code == "ValidationException" else error
 
 
 def index_errors_of(pair: Pair, error: ServiceRejected, places: Iterable[int]) -> ServiceRejected:
@@ -217,15 +206,6 @@ def telling(operation: str, request: Request) -> Request:
     if decided and request.get(RETURN_VALUES, "NONE") == "NONE":
         told[RETURN_VALUES] = "ALL_OLD"
     return told
-
-
-def made_anew(told: Request, reply: Reply) -> bool:
-    """Whether a write that was carried out found no item (of UPDATED_OLD: or one without these attributes)."""
-    return told.get(RETURN_VALUES) in OLD and "Attributes" not in reply
-
-
-def refused_for_absence(error: ServiceRejected) -> bool:
-    return error.code == "ConditionalCheckFailedException" and "Item" not in error.response
 
 
 def answer_as_asked(request: Request, reply: Reply) -> Reply:

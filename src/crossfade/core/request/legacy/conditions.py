@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from crossfade.core.expressions.comparing import in_order
 from crossfade.core.expressions.conditions import IN_OPERANDS_MAX
-from crossfade.core.items import AttributeValue, ValidationError, stored_item
+from crossfade.core.items import INVALID_VALUES, AttributeValue, ValidationError, stored_item
 from crossfade.core.request.legacy.placeholders import Placeholders
 
-INVALID_VALUES: Final = "One or more parameter values were invalid: "
 OPERATORS: Final = (  # in the order of the service's message
     *("IN", "NULL", "BETWEEN", "LT", "NOT_CONTAINS", "EQ", "GT"),
     *("NOT_NULL", "NE", "LE", "BEGINS_WITH", "GE", "CONTAINS"),
@@ -128,26 +127,21 @@ def joined_comparisons(comparisons: Sequence[Comparison], operator: str | None, 
     return f" {operator or 'AND'} ".join(_written(each, placeholders) for each in comparisons)
 
 
+WRITTEN: Final = {
+    "NULL": "attribute_not_exists({0})",
+    "NOT_NULL": "attribute_exists({0})",
+    "BETWEEN": "({0} BETWEEN {1} AND {2})",
+    "BEGINS_WITH": "begins_with({0}, {1})",
+    "CONTAINS": "contains({0}, {1})",
+    "NOT_CONTAINS": "(attribute_exists({0}) AND NOT contains({0}, {1}))",  # an absent attribute does not fulfil it
+    **{word: f"{{0}} {sign} {{1}}" for word, sign in SIGNS.items()},
+}
+
+
 def _written(comparison: Comparison, placeholders: Placeholders) -> str:
     name = placeholders.name(comparison.attribute)
     values = [placeholders.value(value) for value in comparison.values]
-    match comparison.operator:
-        case "NULL":
-            return f"attribute_not_exists({name})"
-        case "NOT_NULL":
-            return f"attribute_exists({name})"
-        case "BETWEEN":
-            return f"({name} BETWEEN {values[0]} AND {values[1]})"
-        case "BEGINS_WITH":
-            return f"begins_with({name}, {values[0]})"
-        case "CONTAINS":
-            return f"contains({name}, {values[0]})"
-        case "NOT_CONTAINS":  # an attribute that is absent does not fulfil it
-            return f"(attribute_exists({name}) AND NOT contains({name}, {values[0]}))"
-        case "IN":
-            return _one_of(name, values)
-        case operator:
-            return f"{name} {SIGNS[operator]} {values[0]}"
+    return _one_of(name, values) if comparison.operator == "IN" else WRITTEN[comparison.operator].format(name, *values)
 
 
 def _one_of(name: str, values: Sequence[str]) -> str:

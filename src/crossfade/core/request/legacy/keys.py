@@ -7,7 +7,7 @@ from typing import Final
 
 from crossfade.core.expressions.keys import KeyNames, check_given, guessed_names
 from crossfade.core.items import ValidationError
-from crossfade.core.request.legacy.conditions import SIGNS, Comparison
+from crossfade.core.request.legacy.conditions import WRITTEN, Comparison
 from crossfade.core.request.legacy.placeholders import Placeholders
 
 _ON_A_SORT_KEY: Final = frozenset({"EQ", "LE", "LT", "GE", "GT", "BETWEEN", "BEGINS_WITH"})
@@ -16,11 +16,8 @@ _ON_A_SORT_KEY: Final = frozenset({"EQ", "LE", "LT", "GE", "GT", "BETWEEN", "BEG
 def key_condition_expression(
     given: Sequence[Comparison], key_names: KeyNames | None, placeholders: Placeholders
 ) -> str:
-    """The conditions as an expression; ValidationError for what no Query could follow.
-
-    Without `key_names` only an operator that no key condition may have is refused here, as if a condition with EQ were
-    the partition's; the rest shows when the expression is read by one who knows the names.
-    """
+    """The conditions as an expression; ValidationError for what no Query could follow. Without `key_names` that is only
+    an operator that no key condition may have."""
     if not given or (len(given) > 2 and key_names is not None and not key_names.is_several):
         raise ValidationError("Conditions can be of length 1 or 2 only")
     if key_names is not None or any(each.operator not in _ON_A_SORT_KEY for each in given):
@@ -38,13 +35,8 @@ def _check_keys(given: Sequence[Comparison], key_names: KeyNames | None) -> None
 def _written(comparison: Comparison, placeholders: Placeholders) -> str:
     name = placeholders.name(comparison.attribute)
     values = [placeholders.value(value) for value in comparison.values]
-    match comparison.operator:
-        case "BETWEEN":
-            return f"{name} BETWEEN {values[0]} AND {values[1]}"
-        case "BEGINS_WITH":
-            return f"begins_with({name}, {values[0]})"
-        case operator:
-            return f"{name} {SIGNS[operator]} {values[0]}"
+    form = "{0} BETWEEN {1} AND {2}" if comparison.operator == "BETWEEN" else WRITTEN[comparison.operator]
+    return form.format(name, *values)
 
 
 def check_filtered(filtered: Collection[str], asked: Collection[str], key_names: KeyNames | None) -> None:

@@ -13,9 +13,8 @@ from crossfade.core.expressions import bind, condition, projection
 from crossfade.core.expressions.errors import incorrect_data_type
 from crossfade.core.expressions.keys import KeyNames
 from crossfade.core.expressions.translated import TYPE_MISMATCH
-from crossfade.core.items import ValidationError, stored_item
+from crossfade.core.items import INVALID_VALUES, ValidationError, stored_item
 from crossfade.core.request.legacy.conditions import (
-    INVALID_VALUES,
     OPERATORS,
     Comparison,
     check_operator_given,
@@ -34,13 +33,11 @@ _COMPARING: Final = ("Expected", "KeyConditions", "QueryFilter", "ScanFilter")
 
 
 def modern(operation: str, request: Request, key_names: KeyNames | None = None) -> Request:
-    """The request in terms of expressions; the same object if it has no legacy parameter.
+    """The request in terms of expressions; the same object if it has no legacy parameter. Of a BatchGetItem it takes
+    the request or what it says of one table. Raises ValidationError in DynamoDB's words for what that would not take.
 
-    Of a BatchGetItem it takes the request or what it says of one table.
-
-    `key_names` are the names of the partition and sort key (of the index, if one is asked); a Query needs them to tell
-    a filter on a key and a key condition on another attribute, which otherwise is found when its expression is read.
-    Raises ServiceRejected("ValidationException", ...) in DynamoDB's words for a request that it would not take.
+    `key_names`: of the table or index that is asked. Without them a filter on a key, or a key condition on another
+    attribute, is found when the expression is read.
     """
     if operation == "BatchGetItem":
         return _batch_get(request) if "RequestItems" in request else _batch_get_part(request)
@@ -77,9 +74,8 @@ def _check_words(request: Request) -> None:
     """Operators and actions that DynamoDB does not know are found before anything else."""
     for parameter in _COMPARING:
         for attribute, entry in request.get(parameter, {}).items():
-            _check_word(
-                f"{parameter}.{attribute}.member.comparisonOperator", entry.get("ComparisonOperator"), OPERATORS
-            )
+            where = f"{parameter}.{attribute}.member.comparisonOperator"
+            _check_word(where, entry.get("ComparisonOperator"), OPERATORS)
     for attribute, entry in request.get("AttributeUpdates", {}).items():
         _check_word(f"AttributeUpdates.{attribute}.member.action", entry.get("Action"), ACTIONS)
     _check_word("ConditionalOperator", request.get("ConditionalOperator"), ("OR", "AND"))
@@ -177,9 +173,8 @@ def _batch_get(request: Request) -> Request:
     """Each table of a BatchGetItem has its own parameters."""
     tables: Mapping[str, Request] = request["RequestItems"]
     changed = {table: _batch_get_part(part) for table, part in tables.items()}
-    return (
-        {**request, "RequestItems": changed} if any(changed[name] is not tables[name] for name in tables) else request
-    )
+    is_same = all(changed[name] is tables[name] for name in tables)
+    return request if is_same else {**request, "RequestItems": changed}
 
 
 def _batch_get_part(part: Request) -> Request:

@@ -22,7 +22,6 @@ class Placeholders:
         return self.names.setdefault(attribute, f"#{PREFIX}{len(self.names)}")
 
     def value(self, value: AttributeValue) -> str:
-        """A new placeholder for `value`."""
         self.values.append(value)
         return f":{PREFIX}{len(self.values) - 1}"
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from crossfade.core.expressions.actions import TYPE_NAMES
 from crossfade.core.expressions.arithmetic import SETS
-from crossfade.core.items import AttributeValue, ValidationError, stored_item
-from crossfade.core.request.legacy.conditions import INVALID_VALUES
+from crossfade.core.items import INVALID_VALUES, AttributeValue, ValidationError, stored_item
 from crossfade.core.request.legacy.placeholders import Placeholders
 
 ACTIONS: Final = ("ADD", "DELETE", "PUT")
 _ADDED: Final = SETS | {"N", "L"}  # what is added to a list comes at its end, though the guide does not tell
-_TYPE_NAMES: Final = {
-    "S": "STRING", "N": "NUMBER", "B": "BINARY", "BOOL": "BOOLEAN", "NULL": "NULL", "L": "LIST", "M": "MAP",
-}  # fmt: skip
 
 
 def update_expression(given: Mapping[str, Any], placeholders: Placeholders) -> str:
@@ -39,10 +36,10 @@ def _written(name: str, action: str, value: AttributeValue | None, placeholders:
     (kind,) = value
     if action == "DELETE" and kind not in SETS:
         raise ValidationError(
-            f"{INVALID_VALUES}DELETE action with value is not supported for the type {_TYPE_NAMES[kind]}"
+            f"{INVALID_VALUES}DELETE action with value is not supported for the type {TYPE_NAMES[kind]}"
         )
     if action == "ADD" and kind not in _ADDED:
-        raise ValidationError(f"{INVALID_VALUES}ADD action is not supported for the type {_TYPE_NAMES[kind]}")
+        raise ValidationError(f"{INVALID_VALUES}ADD action is not supported for the type {TYPE_NAMES[kind]}")
     if action == "ADD" and kind == "L":
         empty = placeholders.value({"L": []})
         return "SET", f"{name} = list_append(if_not_exists({name}, {empty}), {placeholders.value(value)})"
