@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
@@ -23,7 +23,7 @@ from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
 from crossfade.jobs.options import JobOptions
 from crossfade.jobs.progress import Meter, Progress, seconds_left
-from crossfade.jobs.session import Session
+from crossfade.jobs.session import JobClient, Session
 from crossfade.jobs.workers import Workers
 from crossfade.migration import Migration
 
@@ -38,6 +38,27 @@ Result = TypeVar("Result")
 
 class LeaseLost(Fenced):
     """We were counted as gone and are back as another client: the job must be claimed again, or is somebody else's."""
+
+
+def check_owner(client: JobClient, claim: Claim) -> None:
+    """A job whose owner has no lease may be taken over at any moment. Raises LeaseLost."""
+    if client.agent.client_id != claim.record.owner:
+        raise LeaseLost(f"{claim.record.owner} lost its lease")
+
+
+async def under_claims(
+    client: JobClient, job: Job, segments: int, work: Callable[[Claim], Awaitable[Result]], *, again: bool = False
+) -> Result:
+    """Claim the job and do its `work`, and claim it again where that finds its lease lost. `again` repeats a complete
+    one."""
+    for _ in range(CLAIMS_MAX):
+        claim = await client.run(claim_job(client.agent, client.caller, job, segments, again=again))
+        try:
+            return await work(claim)
+        except LeaseLost:
+            again = False  # what we have begun goes on
+            await client.run(check_goes_on(claim))
+    raise Fenced(f"the lease was lost {CLAIMS_MAX} times", next_step="look at the connection to the control table")
 
 
 class SegmentTask(ABC):
@@ -127,9 +148,7 @@ class SegmentRun(ABC, Generic[Options, Result]):
         return self._stop.is_set()
 
     def check_owner(self) -> None:
-        """A job whose owner has no lease may be taken over at any moment."""
-        if self.session.agent.client_id != self.claim.record.owner:
-            raise LeaseLost(f"{self.claim.record.owner} lost its lease")
+        check_owner(self.session, self.claim)
 
     @property
     def done(self) -> int:
@@ -204,19 +223,13 @@ def run_segments(
     )
 
     async def carried_out() -> Result:
-        stop, once_more = stop_event or threading.Event(), again
+        stop = stop_event or threading.Event()
+
+        async def work(claim: Claim) -> Result:
+            return await kind(session, claim, options, observer, stop).work()
+
         async with session:
             check_stage(migration.strategy, session.agent.stage)
-            for _ in range(CLAIMS_MAX):
-                claiming = claim_job(session.agent, session.caller, kind.job, segments, again=once_more)
-                claim = await session.run(claiming)
-                try:
-                    return await kind(session, claim, options, observer, stop).work()
-                except LeaseLost:
-                    once_more = False  # what we have begun goes on
-                    await session.run(check_goes_on(claim))
-            raise Fenced(
-                f"the lease was lost {CLAIMS_MAX} times", next_step="look at the connection to the control table"
-            )
+            return await under_claims(session, kind.job, segments, work, again=again)
 
     return run_on_own_loop(carried_out())

@@ -26,7 +26,6 @@ from crossfade.control.gate_texts import BY_HAND, left_to_mend, way_to_clean
 from crossfade.control.jobs import (
     Claim,
     backfill_comes_first,
-    claim_job,
     finish_job,
     load_checkpoints,
     means_nothing,
@@ -43,6 +42,7 @@ from crossfade.jobs.observing import Observer
 from crossfade.jobs.order import spread_order
 from crossfade.jobs.pace import Pace
 from crossfade.jobs.progress import Meter, Progress, seconds_left
+from crossfade.jobs.segment_run import check_owner, under_claims
 from crossfade.jobs.session import JobClient
 from crossfade.jobs.workers import Workers
 from crossfade.migration import AnyMigration
@@ -87,7 +87,8 @@ def run_row_verify(
     """Compare all rows with all items, beside the traffic, in any stage in which writes reach both sides.
 
     Make the clients with `job_config`, one for `target` and one for `control`. Only a run that finds nothing opens the
-    gate. Raises NotPossibleInStage, Fenced, SourceError, and what asking how far the log is applied raises.
+    gate. One whose lease was lost claims again, and goes on behind its checkpoints. Raises NotPossibleInStage, Fenced,
+    SourceError, and what asking how far the log is applied raises.
     """
     stop = stop_event or threading.Event()
     observer = Observer(on_progress, on_note)
@@ -114,6 +115,7 @@ async def _verify(
         rules=options.rules,
         caller=caller,
         connect=connect,
+        reads_only=not options.repair,
     )
     async with client:
         check_stage(client.agent.stage, repair=options.repair)
@@ -121,8 +123,11 @@ async def _verify(
         try:
             tables = len(sides.destination.rows.tables)
             segments = tables + options.segments * directions(sides)
-            claim = await client.run(claim_job(client.agent, client.caller, Job.VERIFY, segments))
-            return await _Run(client, claim, sides, reads, options, observer, stop).work()
+
+            async def work(claim: Claim) -> RowVerifyResult:
+                return await _Run(client, claim, sides, reads, options, observer, stop).work()
+
+            return await under_claims(client, Job.VERIFY, segments, work)
         finally:
             reads.close()
 
@@ -224,6 +229,7 @@ class _Run:
         await self._workers.work_off(self._options.workers, self._meanwhile)
         self._searching = False
         if all(search.done for search in searches):
+            self.check_owner()
             for task in tasks:
                 await task.conclude(wanted)
 
@@ -232,6 +238,9 @@ class _Run:
     @property
     def strays_full(self) -> bool:
         return sum(len(task.strays) for task in self._tasks) >= STRAYS_MAX
+
+    def check_owner(self) -> None:
+        check_owner(self.client, self._claim)
 
     async def pace(self, amount: int) -> None:
         await self.client.run(self._pace.wait(amount))
@@ -262,6 +271,7 @@ class _Run:
     async def _meanwhile(self) -> None:
         if self.client.failure is not None:
             raise self.client.failure
+        self.check_owner()
         await self._observer.progress(self._progress())
 
     def _counts(self) -> Counter[str]:

@@ -42,6 +42,8 @@ class Overseer(Protocol):
     @property
     def strays_full(self) -> bool: ...
 
+    def check_owner(self) -> None: ...
+
     async def pace(self, amount: int) -> None: ...
 
     async def save(self, checkpoint: SegmentCheckpoint) -> SegmentCheckpoint: ...
@@ -93,6 +95,8 @@ class SegmentTask:
         return False
 
     async def step(self) -> float | None:
+        """Do a little. Raises LeaseLost."""
+        self._run.check_owner()
         now = self._run.client.now()
         if self._looks is not None:
             wait = await self._looks.step()
