@@ -14,5 +14,15 @@ from crossfade.core.expressions.keys import KeyCondition, KeyNames, key_conditio
 from crossfade.core.expressions.projections import projection
 from crossfade.core.expressions.updates import update
 
-__all__ = ["Bindings", "Condition", "ExpressionError", "KeyCondition", "KeyNames", "bind", "condition", "key_condition"]
-__all__ += ["projection", "update"]
+__all__ = [
+    "Bindings",
+    "Condition",
+    "ExpressionError",
+    "KeyCondition",
+    "KeyNames",
+    "bind",
+    "condition",
+    "key_condition",
+    "projection",
+    "update",
+]
