@@ -21,6 +21,7 @@ from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.sync.compare import Difference
+from crossfade.core.sync.expiring import EXPIRY_UNKNOWN
 from crossfade.core.sync.source_fallback import FALLBACK
 
 Observer: TypeAlias = Callable[[str, dict[str, Any]], None]
@@ -37,6 +38,7 @@ ALERTS: Final = {
     "compare.missing": "the target lacks an item that the source has, as is so until the backfill is complete",
     "compare.extra": "the target has an item that the source has not",
     "compare.mismatched": "an item is not the same in both tables",
+    EXPIRY_UNKNOWN: "whether a table's items expire is not known: allow dynamodb:DescribeTimeToLive to the application",
     "look.dropped": "too many reads found nothing to look behind all of them",
     "look.error": "a look into the source, of what the target does not have, has failed",
     "mirror_lost": "a mirror was lost, so a verify is needed",

@@ -190,7 +190,7 @@ def test_an_exchanged_key_is_found_though_the_counts_agree(scene: Retired) -> No
 
 def test_items_past_their_ttl_are_no_difference(scene: Retired) -> None:
     """What TTL takes away between snapshot and read-back is counted as expired."""
-    scene.setting.put_directly("source", order(800, ends={"N": "1000"}))
+    scene.setting.put_directly("source", order(800, ends={"N": str(int(scene.clock().timestamp()) - 3600)}))
     scene.up_to(Step.SNAPSHOT)  # before it is told, since the engine takes it away as soon as it may
     ttl = {"Enabled": True, "AttributeName": "ends"}
     _ = scene.setting.client.update_time_to_live(TableName=scene.source, TimeToLiveSpecification=ttl)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from crossfade.core.items import Item
+from crossfade.core.tables.expiry import overdue_seconds
 
 SEGMENTS: Final = 16  # of the table
 SAMPLES_MAX: Final = 10
@@ -22,11 +23,7 @@ class Comparison:
     segments: int = SEGMENTS
 
     def is_expired(self, item: Item) -> bool:
-        value = item.get(self.expiry, {}).get("N") if self.expiry else None
-        try:
-            return value is not None and float(value) <= self.at
-        except ValueError:
-            return False
+        return overdue_seconds(item, self.expiry, self.at) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from crossfade.cleanup.steps import Step
 from crossfade.cleanup.storage import Bucket, Place, place_of
 from crossfade.cleanup.survey import runs_of
 from crossfade.cleanup.table import document_of
+from crossfade.core.tables.expiry import expiry_attribute
 from crossfade.errors import ConfigurationError, NotPossibleInStage, ServiceRejected
 
 AGAIN = "crossfade cleanup --step snapshot --again --execute"
@@ -211,8 +212,7 @@ async def expiry_of(hands: Hands) -> str:
         if error.code != "AccessDeniedException":
             raise
         return ""
-    found: dict[str, str] = reply.get("TimeToLiveDescription", {})
-    return found.get("AttributeName", "") if found.get("TimeToLiveStatus") in ("ENABLED", "ENABLING") else ""
+    return expiry_attribute(reply)
 
 
 def table_id_of(description: Mapping[str, Any]) -> str:

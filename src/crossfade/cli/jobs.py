@@ -18,6 +18,7 @@ from crossfade.cleanup.connections import CHANGING
 from crossfade.cli.moving import Waiting
 from crossfade.cli.outcome import COULD_NOT_RUN, INTERRUPTED
 from crossfade.cli.screen import HasScreen, counted, duration
+from crossfade.core.sync.expiring import EXPIRY_UNKNOWN
 from crossfade.errors import NotPossibleInStage
 from crossfade.jobs.progress import Progress
 from crossfade.jobs.signals import StopEvent, stop_on_signals
@@ -57,6 +58,9 @@ class Progressing:
     def note(self, name: str, facts: dict[str, Any]) -> None:
         if name in ("waiting", CHANGING) and self._stop.is_set():
             raise KeyboardInterrupt  # there is nothing to finish
+        if name == EXPIRY_UNKNOWN:
+            advice = "allow dynamodb:DescribeTimeToLive, or what has expired on one side counts as a difference"
+            self._opened.screen.say(f"Whether items of {facts['key']} expire is not known: {facts['error']} ({advice})")
         self._waiting.note(name, facts)
 
     def progress(self, now: Progress) -> None:

@@ -117,10 +117,15 @@ def show(opened: OpenedTables, result: VerifyResult, next_step: str) -> None:
         show_verdict(screen, result, "both tables are equal")
         screen.say(
             f"  {counted(result.source_items, 'item')} in the source, {result.target_items:,} in the target;"
-            f" {differences_text(result)} ({duration(result.seconds)})"
+            f" {differences_text(result)}{expiring_text(result)} ({duration(result.seconds)})"
         )
     _ = show_repairs(screen, result)
     screen.say(f"Next: {next_step}")
+
+
+def expiring_text(result: VerifyResult) -> str:
+    """Items that one table has expired and the other is about to, where there are any."""
+    return f", expiring {result.expiring:,}" if result.expiring else ""
 
 
 def show_covered(screen: Screen, result: VerifyResult) -> None:
@@ -129,5 +134,5 @@ def show_covered(screen: Screen, result: VerifyResult) -> None:
     another = f", {result.mismatched:,} with another item in their place" if result.mismatched else ""
     screen.say(
         f"  {counted(result.source_items, 'item')} in the source, {result.missing:,} of them missing in the target"
-        f"{another} ({duration(result.seconds)})"
+        f"{another}{expiring_text(result)} ({duration(result.seconds)})"
     )

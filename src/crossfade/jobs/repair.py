@@ -1,14 +1,16 @@
 """One key made equal again, toward the authority of the present stage.
 
 A repair is the same routine as a mirror (`sync`), so it cannot overwrite a newer write: its own is locked on what it
-read, and the authority is read again after it. Three things it leaves alone, because it could destroy the only copy:
+read, and the authority is read again after it. Four things it leaves alone, because it could destroy the only copy:
 
 - an item of the target without crossfade's stamp, where it leaves one: somebody else put it there, before the
   migration or beside it;
 - an item that only the source has, while the target decides and the backfill was never complete (somebody forced the
   gate): it may never have been copied;
 - an item of the target that stands under the key of another item of the source (see use_as_key): one of the two is to
-  be corrected, by somebody who knows which.
+  be corrected, by somebody who knows which;
+- an item that one side alone has and whose time is over, where the other expires its items (TTL): that one may have
+  deleted it for that, and then there is nothing to carry over, in neither direction.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.request.error_codes import ABOUT_THE_ITEM
 from crossfade.core.stages import Row
-from crossfade.core.sync.compare import compare_key
+from crossfade.core.sync.compare import Difference, compare_key
+from crossfade.core.sync.expiring import overdue
 from crossfade.core.sync.sync import read_patiently, sync
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import MappingError, ServiceRejected
@@ -32,6 +35,7 @@ class Repair(StrEnum):
     FAILED = "could not be repaired"
     NOT_OURS = "not written by crossfade, left alone"
     MAYBE_NEVER_COPIED = "only the source has it and the backfill was not complete, left alone"
+    EXPIRED = "past its time, and expired on one side, left alone"
     ANOTHER = "the target has another item under its key, left alone"
 
 
@@ -40,6 +44,8 @@ def repair_key(pair: Pair, row: Row, source_key: Item, *, backfilled: bool) -> R
     try:
         target = yield from read_patiently(pair, "target", source_key)
         source = yield from read_patiently(pair, "source", source_key)
+        if (yield from overdue(pair, source.item, target.item)) is not None:
+            return Repair.EXPIRED
         if row.authority == "source" and source.item is None and target.item is not None and not pair.is_ours(target):
             return Repair.NOT_OURS
         if row.authority == "target" and target.item is None and source.item is not None and not backfilled:
@@ -52,4 +58,11 @@ def repair_key(pair: Pair, row: Row, source_key: Item, *, backfilled: bool) -> R
         if error.code not in ABOUT_THE_ITEM:
             raise
         return Repair.FAILED
-    return Repair.REPAIRED if remains is None else Repair.FAILED
+    return outcome_of(remains)
+
+
+def outcome_of(remains: Difference | None) -> Repair:
+    """What a repair has come to, after which this is left."""
+    if remains is None:
+        return Repair.REPAIRED
+    return Repair.FAILED if remains.overdue_seconds is None else Repair.EXPIRED

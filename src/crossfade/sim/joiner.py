@@ -19,6 +19,7 @@ from crossfade.sim.scenario import Scenario
 from crossfade.sim.setting import CONTROL_TABLE, Setting
 from crossfade.sim.world import World
 
+NO_EXPIRY: Final[dict[Side, str]] = {"source": "", "target": ""}  # the simulated tables expire nothing
 NOTHING_INDEXED: Final[dict[Side, tuple[IndexKey, ...]]] = {"source": (), "target": ()}  # which nobody asks then
 
 
@@ -47,7 +48,7 @@ class Joiner:
     def _chained(self, name: str, before: Migration, pair: Pair, agent: Agent) -> ChainedClient:
         scenario, ledger = self.scenario, Ledger(CONTROL_TABLE, before.name)
         tables = before.source, before.target, before.compiled
-        earlier = Pair(*tables, scenario.rules, scenario.landing_seconds, ledger=ledger)
+        earlier = Pair(*tables, scenario.rules, scenario.landing_seconds, ledger=ledger, expiry=NO_EXPIRY)
         first = Joining(before.name, earlier, self._agent(before, name, Role.APP), before.strategy)
         second = Joining(self.setting.migration.name, pair, agent, scenario.strategy)
         return ChainedClient(self.world, name, scenario.poll_seconds, first, second)

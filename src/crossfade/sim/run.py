@@ -31,7 +31,7 @@ from crossfade.sim.checkers import Unequal, Violation, Waits, answers, differenc
 from crossfade.sim.faults import Fault, Faults
 from crossfade.sim.history import History, Operation
 from crossfade.sim.jobs import JobRun
-from crossfade.sim.joiner import Joiner
+from crossfade.sim.joiner import NO_EXPIRY, Joiner
 from crossfade.sim.linearizability import TooLong
 from crossfade.sim.model import seen
 from crossfade.sim.network import STALE_SECONDS_MAX
@@ -66,7 +66,7 @@ class Run:
         ledger = Ledger(CONTROL_TABLE, made.name)
         self.pair = Pair(
             made.source, made.target, made.compiled, rules, self.scenario.landing_seconds, ledger=ledger,
-            indexes=made.indexes,
+            indexes=made.indexes, expiry=NO_EXPIRY,
         )  # fmt: skip
         self.database = setting.database()
         self.faults = Faults(self.scenario.rates, random)

@@ -12,6 +12,7 @@ from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.request.error_codes import ABOUT_THE_ITEM
 from crossfade.core.stages import Side, other_side
+from crossfade.core.sync.expiring import overdue
 from crossfade.core.sync.sync import agree, sync
 from crossfade.core.tables.pair import Pair, key_name
 from crossfade.errors import MappingError, ServiceRejected
@@ -29,7 +30,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Applied:
-    """How many keys agreed already, how many were synced, and which could not be."""
+    """How many keys agreed already, or did not for an expiry alone, how many were synced, and which could not be."""
 
     equal: int = 0
     synced: int = 0
@@ -52,12 +53,15 @@ def source_keys(pair: Pair, changes: Sequence[Change]) -> tuple[list[Item], list
 
 
 def apply_keys(pair: Pair, authority: Side, keys: Sequence[Item]) -> Routine[Applied]:
-    """Make the other side equal under these keys. Looks as `sync` does, but at all of them together first."""
+    """Make the other side equal under these keys. Looks as `sync` does, but at all of them together first. An expiry is
+    not carried over: the other side has its own."""
     applied = Applied()
     there = yield from get_in_bulk(pair, other_side(authority), keys)
     held = yield from get_in_bulk(pair, authority, keys)
     for key, other, decides in zip(keys, there, held, strict=True):
-        if agree(pair, authority, decides, other):
+        source, target = (decides, other) if authority == "source" else (other, decides)
+        expired = yield from overdue(pair, source.item, target.item)
+        if expired is not None or agree(pair, authority, decides, other):
             applied.equal += 1
             continue
         try:

@@ -20,7 +20,7 @@ from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.items import Item, canonical, same_item
 from crossfade.core.mapping import STAMP
 from crossfade.core.request.names import BATCH_GET_KEYS_MAX
-from crossfade.core.sync.compare import Difference
+from crossfade.core.sync.compare import Difference, dated
 from crossfade.core.sync.retry import read_again
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
@@ -131,7 +131,8 @@ def owner_of(pair: Pair, target_key: Item) -> Item | Stray:
 class SecondLooks:
     """The looks at some keys that seemed different. `found` is told each difference that stays, once.
 
-    A difference counts when two late looks see the same one, or when every look sees one (a hot key).
+    A difference counts when two late looks see the same one, or when every look sees one (a hot key). One that is only
+    expiring is told at once, and is not `differing`.
     """
 
     def __init__(
@@ -157,8 +158,11 @@ class SecondLooks:
         for start in range(0, len(self._left), LOOK_KEYS):
             some = self._left[start : start + LOOK_KEYS]
             differences = yield from _look(pair, [key for _, key in some], self._agreed or pair.equal)
-            for (n, key), difference in zip(some, differences, strict=True):
-                if difference is not None and not self._counts(n, difference, wait):
+            for (n, key), seen in zip(some, differences, strict=True):
+                difference = None if seen is None else (yield from dated(pair, seen))
+                if difference is not None and difference.is_expiring:
+                    self._found(difference)
+                elif difference is not None and not self._counts(n, difference, wait):
                     again.append((n, key))
         self._looks += 1
         self._left = again

@@ -16,6 +16,7 @@ from typing import Any, Final
 from crossfade.core.items import AttributeValue, Item, same
 from crossfade.core.mapping.values import SHOWN_CHARACTERS, show_value
 from crossfade.core.sync.compare import Difference
+from crossfade.core.tables.expiry import DAY_SECONDS
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
 from crossfade.errors import MappingError
@@ -28,6 +29,10 @@ Change = tuple[str, AttributeValue | None, AttributeValue | None]
 
 def diff_lines(pair: Pair, difference: Difference) -> tuple[str, ...]:
     """At most LINES_MAX lines, without the key."""
+    if difference.overdue_seconds is not None:
+        here, there = ("target", "source") if difference.source is None else ("source", "target")
+        days = difference.overdue_seconds / DAY_SECONDS
+        return (f"! gone in the {there}, past its time for {days:,.0f} days in the {here}: is TTL on in both tables?",)
     mapped: Item | None = None
     if difference.source is not None:
         try:

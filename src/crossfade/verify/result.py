@@ -69,7 +69,8 @@ class DifferenceSample:
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
     """Counts of keys: missing and extra are meant of the target. A repaired difference counts there as well, and in
-    `repaired`; `left_alone` and `not_repaired` are the rest of what a repair met."""
+    `repaired`; `left_alone` and `not_repaired` are the rest of what a repair met. `expiring` are no differences: one
+    table has expired the item (TTL) and the other is about to."""
 
     status: VerifyStatus
     source_items: int
@@ -78,6 +79,7 @@ class VerifyResult:
     missing: int
     extra: int
     mismatched: int
+    expiring: int
     repaired: int
     left_alone: int
     not_repaired: int

@@ -44,6 +44,7 @@ from crossfade.verify.repair import repair_stray, repair_uncovered
 from crossfade.verify.result import SAMPLES_MAX, DifferenceSample, VerifyOptions, VerifyResult, verdict
 
 KINDS: Final = ("missing", "extra", "mismatched")
+EXPIRING: Final[dict[Side, str]] = {"source": "expiring_in_source", "target": "expiring_in_target"}  # who has it still
 # A checkpoint after so many items, as in a backfill: after each page of a hundred they would be more than the one
 # partition of the control table takes from many workers. With suspects there is none before they are looked at again,
 # which is put off until so many items have been read.
@@ -55,6 +56,7 @@ REPAIRS: Final = {
     Repair.NOT_OURS: "left_alone",
     Repair.MAYBE_NEVER_COPIED: "left_alone",
     Repair.ANOTHER: "left_alone",
+    Repair.EXPIRED: "left_alone",
 }
 
 
@@ -136,10 +138,11 @@ class _Run(SegmentRun[VerifyOptions, VerifyResult]):
             status=status,
             source_items=counts["source_items"],
             target_items=counts["target_items"],
-            matching=counts["source_items"] - counts["missing"] - counts["mismatched"],
+            matching=counts["source_items"] - counts["missing"] - counts["mismatched"] - counts[EXPIRING["source"]],
             missing=counts["missing"],
             extra=counts["extra"],
             mismatched=counts["mismatched"],
+            expiring=sum(counts[name] for name in EXPIRING.values()),
             repaired=counts["repaired"],
             left_alone=counts["left_alone"],
             not_repaired=counts["not_repaired"],
@@ -245,6 +248,9 @@ class _SegmentTask(SegmentTask):
         return 0.0
 
     def _found(self, difference: Difference) -> None:
+        if difference.is_expiring:
+            self._counts[EXPIRING["source" if difference.target is None else "target"]] += 1
+            return
         self._counts[difference.kind] += 1
         if len(self._run.samples) < SAMPLES_MAX:
             lines = diff_lines(self._run.session.pair, difference)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from crossfade.core.effects import Note, Routine, Sleep
 from crossfade.core.items import Item, same_item
+from crossfade.core.sync.expiring import overdue
 from crossfade.core.sync.sync import read_patiently
+from crossfade.core.tables.expiry import GRACE_SECONDS
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
 
@@ -19,15 +21,26 @@ RECHECK_SECONDS: Final = (0.1, 0.5, 2.0, 2.0, 2.0, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What both sides hold under one key (stamps apart), in their own forms, when that stays different."""
+    """What both sides hold under one key (stamps apart), in their own forms, when that stays different.
+
+    overdue_seconds  since when the time is over of an item that one side has and the other may have expired, or None
+    """
 
     source_key: Item
     source: Item | None
     target: Item | None
+    overdue_seconds: int | None = None
 
     @property
-    def kind(self) -> Literal["missing", "extra", "mismatched"]:
-        """Missing or extra in the target, or there and different."""
+    def is_expiring(self) -> bool:
+        """True if the side that has the item is only later to expire it than the other: nothing to be made equal."""
+        return self.overdue_seconds is not None and self.overdue_seconds <= GRACE_SECONDS
+
+    @property
+    def kind(self) -> Literal["missing", "extra", "mismatched", "expiring"]:
+        """Missing or extra in the target, there and different, or no difference but an expiry."""
+        if self.is_expiring:
+            return "expiring"
         if self.source is None:
             return "extra"
         return "missing" if self.target is None else "mismatched"
@@ -42,20 +55,26 @@ def compare_key(
     waits: tuple[float, ...] = RECHECK_SECONDS,
     agreed: Callable[[Stored, Stored], bool] | None = None,
 ) -> Routine[Difference | None]:
-    """None when both sides agree on this key; else what they hold, after several looks (see RECHECK_SECONDS). `agreed`:
-    what that means of a source and a target, if not equality."""
+    """None when both sides agree on this key; else what they hold, after several looks (see RECHECK_SECONDS), or after
+    one if it is only expiring. `agreed`: what that means of a source and a target, if not equality."""
     seen: Difference | None = None
     for wait in (*waits, None):
         source = yield from read_patiently(pair, "source", source_key)
         target = yield from read_patiently(pair, "target", source_key)
         if (agreed or pair.equal)(source, target):
             return None
-        difference = Difference(source_key, source.item, target.item)
-        if wait is None or (wait == waits[-1] and seen is not None and difference.same(seen)):
+        difference = yield from dated(pair, Difference(source_key, source.item, target.item))
+        if wait is None or difference.is_expiring or (wait == waits[-1] and seen is not None and difference.same(seen)):
             return difference
         seen = difference
         yield from Sleep(wait)
     raise AssertionError("the loop above returns")
+
+
+def dated(pair: Pair, difference: Difference) -> Routine[Difference]:
+    """The difference, with the time that is over where it is one of expiry."""
+    seconds = yield from overdue(pair, difference.source, difference.target)
+    return difference if seconds is None else replace(difference, overdue_seconds=seconds)
 
 
 def shadow_compare(pair: Pair, source_key: Item, served: Stored | None = None) -> Routine[None]:

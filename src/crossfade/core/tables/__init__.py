@@ -6,5 +6,6 @@ is in the rooms above.
 pair            both tables and the mapping between them: images, keys, what one side holds
 stamps          what is held under one key, and its stamp, which no caller sees
 guards, actions conditions that are added to a request, and actions of a transaction made of them
+expiry          by which attribute a table expires its items, and whether an item's time is over
 schema, descriptions, indexes, index_keys    what a table and its indexes are, as declared and as described
 """

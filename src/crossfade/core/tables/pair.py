@@ -67,6 +67,8 @@ class Pair:
     """Of the indexes of tables that were described, by the side and the name there."""
     index_keys: dict[Side, tuple[IndexKey, ...]] = field(default_factory=dict[Any, Any], compare=False, repr=False)
     """Of tables that were described."""
+    expiry: dict[Side, str] = field(default_factory=dict[Any, Any], compare=False, repr=False)
+    """The TTL attribute of each table that was asked, "" for none."""
     stamps_source: bool = False  # in this stage writes to the source leave stamps too
     stamps_target: bool = True  # not where applications write there past crossfade, whose updates would keep a stamp
     is_followed: bool = False  # the target is the source of a later migration, which answers what is asked of it
