@@ -351,19 +351,6 @@ def test_a_database_that_cannot_be_asked_is_a_configuration_error() -> None:
         _ = run_check(None, None, migration, sample_items=0)
 
 
-def test_a_target_that_expires_items_is_an_error_while_they_are_copied(tables: Bench) -> None:
-    """The source's twin of an item that expired would be the item again; with tables kept equal, it is gone."""
-    tables.put({})
-    assert "target-expires" not in {found.code for found in tables.check(identity(), strategy="copy-on-write").findings}
-    _ = tables.client.update_time_to_live(
-        TableName=tables.target, TimeToLiveSpecification={"Enabled": True, "AttributeName": "gone_at"}
-    )
-    report = tables.check(identity(), strategy="copy-on-write")
-    assert not report.ok
-    assert "expire by 'gone_at'" in finding(report, "target-expires").what
-    assert tables.check(identity()).ok
-
-
 def test_items_that_share_a_new_key_are_found(tables: Bench) -> None:
     """Where an attribute becomes the key, it must be one item's alone."""
     tables.put({"guid": {"S": "one"}}, {"guid": {"S": "one"}})

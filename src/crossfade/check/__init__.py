@@ -4,7 +4,7 @@ report    what comes out: findings, and whether one is an error
 tables    what DescribeTable says of both tables, against what the migration file declares
 sampling  items from all over a table, at a low rate
 items     what the mapping makes of the sampled items
-expiry    TTL on the target, where that would bring items back
+expiry    TTL of both tables: whether they delete the same items
 run       all of it together
 """
 

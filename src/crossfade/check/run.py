@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from crossfade.check.items import Examination
 from crossfade.check.report import SAMPLES_MAX, CheckReport, Finding, ordered
 from crossfade.check.sampling import sample
 from crossfade.check.tables import table_findings
+from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
 from crossfade.core.mapping.values import show_value
 from crossfade.core.tables.descriptions import description_key
@@ -39,17 +41,19 @@ def run_check(
         findings = list(table_findings(migration, source, target))
         examination = Examination(migration.compiled, planned_index_keys(migration, source, target))
         whole_table = False
+        items: tuple[Item, ...] = ()
         if source is not None and description_key(source) == migration.source.key:
             taken = sample(client_source, migration.source.name, sample_items)
-            whole_table = taken.whole_table
-            for item in taken.items:
+            whole_table, items = taken.whole_table, taken.items
+            for item in items:
                 examination.add(item)
             findings += examination.findings()
-            if not taken.items:
+            if not items:
                 findings.append(Finding("warning", "source-empty", f"source {migration.source.name} holds no items"))
         if target is not None:
             findings += _already_there(client_target, migration)
-            findings += expiry_findings(client_target, migration)
+        if source is not None:
+            findings += expiry_findings(client_source, client_target, migration, items, time.time())
     except ClientError as error:
         raise ConfigurationError(
             f"the database refused: {error}", next_step="check needs dynamodb:DescribeTable and dynamodb:Scan on both"
