@@ -81,7 +81,9 @@ def test_what_the_target_would_delete_at_once_is_counted(tables: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", [convert("expires", number_to_text), drop("expires"), move("expires", "meta.expires")], ids=str
+    "piece",
+    [convert("expires", number_to_text), drop("expires"), move("expires", "meta.expires")],
+    ids=["convert", "drop", "move"],
 )
 @pytest.mark.parametrize("target", ["", "expires"])
 def test_a_form_that_ttl_does_not_take_is_an_error(tables: Bench, piece: Piece, target: str) -> None:
