@@ -187,9 +187,9 @@ def test_requests_on_other_tables_are_not_touched(world: World, monkeypatch: pyt
     begun: list[bool] = []
     begin = router.agent.begin
 
-    def counted(strict: bool, now: float) -> Ticket:
+    def counted(strict: bool) -> Ticket:
         begun.append(strict)
-        return begin(strict, now)
+        return begin(strict)
 
     monkeypatch.setattr(router.agent, "begin", counted)
     key = {"migration": {"S": "other"}, "record": {"S": "r"}}

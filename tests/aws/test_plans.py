@@ -36,15 +36,15 @@ class Tickets:
 
     @property
     def reading(self) -> Ticket:
-        return self.begin(False, 0.0)
+        return self.begin(False)
 
-    def begin(self, strict: bool, _now: float) -> Ticket:
+    def begin(self, strict: bool) -> Ticket:
         return Ticket(self._stage, 1, self._ramp_percent, 1, strict)
 
     def release(self, _ticket: Ticket) -> None:
         """It is over."""
 
-    def may_send(self, _ticket: Ticket, _now: float) -> None:
+    def may_send(self, _ticket: Ticket) -> None:
         """It may."""
 
 
@@ -74,13 +74,13 @@ def test_what_passes_or_is_mirrored_behind_its_reply_is_what_routing_says(
     local = LocalEffects(lambda _name, _facts: None)
     for operation in SINGLE_ITEM:
         for request in requests(operation, pair.caller.name):
-            ticket, plan = operations.begin(operation, request, 0.0)
+            ticket, plan = operations.begin(operation, request)
             routine = route(pair, stage, ramp_percent, operation, request, strategy=strategy)
             assert (routine is None) == (plan is PASS_THROUGH)
             assert ticket is not None or plan is PASS_THROUGH
             if plan is not REPLY_THEN_MIRROR or routine is None or ticket is None:
                 continue
-            scope = TicketScope(agent, ticket, lambda work, _: later.append(work), lambda: 0.0)
+            scope = TicketScope(agent, ticket, lambda work, _: later.append(work))
             assert local.begin(routine, scope) == Forward(None)
             with pytest.raises(StopIteration) as ended:
                 _ = local.go_on(routine, scope, {"answer": 1})
@@ -153,13 +153,13 @@ def test_what_is_translated_goes_as_the_routine_would_send_it(operation: str) ->
     local = LocalEffects(lambda _name, _facts: None, new_stamp=lambda: "stamp")
     for given in PLAIN[operation]:
         request = {"TableName": "orders", **given}
-        ticket, plan = operations.begin(operation, request, 0.0)
+        ticket, plan = operations.begin(operation, request)
         assert plan == Translate("target")
         assert ticket is not None
         there = operations.planner.fast_path.request(operation, request, lambda: "stamp")
         routine = route(pair, Stage.COMPLETE, 0, operation, request)
         assert routine is not None
-        scope = TicketScope(agent, ticket, lambda _work, _ticket: None, lambda: 0.0)
+        scope = TicketScope(agent, ticket, lambda _work, _ticket: None)
         assert local.begin(routine, scope) == Forward(there)
         held = pair.mapping.forward(ITEM_KEY | {"n": {"N": "1"}}) | {"_crossfade": {"S": "stamp"}}
         reply = {"Item": held} if operation == "GetItem" else {}
@@ -202,7 +202,7 @@ def test_the_stage_alone_tells_nothing_of_another_name(name: str, plans: Plan | 
     """By an ARN, the caller's table takes its routine; reads of the other table pass."""
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
     operations = Operations(pair, cast("Agent", Tickets(Stage.SHADOW, 0)), lambda _work, _ticket: None, lambda: 0.0)
-    _, plan = operations.begin("GetItem", {"TableName": name, "Key": ITEM_KEY}, 0.0)
+    _, plan = operations.begin("GetItem", {"TableName": name, "Key": ITEM_KEY})
     assert isinstance(plan, Run) if plans is None else plan is plans
     assert str(plan) in ("pass through", "reply, then mirror", "run the routine of GetItem in shadow")
 
@@ -236,7 +236,7 @@ def test_a_request_is_looked_at_once_routed_once_and_copied_once(
     pair = Pair(MIGRATION.source, MIGRATION.target, MIGRATION.compiled)
     agent = cast("Agent", Tickets(stage, ramp_percent))
     operations = Operations(pair, agent, lambda _work, _ticket: None, lambda: 0.0, strategy)
-    _ = operations.begin("GetItem", {"TableName": "orders", "Key": ITEM_KEY}, 0.0)  # what the stage alone tells is kept
+    _ = operations.begin("GetItem", {"TableName": "orders", "Key": ITEM_KEY})  # what the stage alone tells is kept
     monkeypatch.setattr(operations, "_tell_foreseen", untold)
     looked_at, routed, copies = list[str](), list[str](), list[Request]()
 
@@ -258,7 +258,7 @@ def test_a_request_is_looked_at_once_routed_once_and_copied_once(
     for operation, request in (singles | ON_SEVERAL).items():
         for seen in (looked_at, routed, copies):
             seen.clear()
-        ticket, plan = operations.begin(operation, request, 0.0, own)
+        ticket, plan = operations.begin(operation, request, own)
         assert len(looked_at) <= 1
         assert len(routed) <= 1
         assert len(copies) == isinstance(plan, Run)

@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, cast
 
-from crossfade.core.rules import RULE_NAMES, RULES_OF
+from crossfade.core.rules import RULES_OF
 from crossfade.core.stages import LADDERS
 from crossfade.errors import CrossfadeError, in_full
 from crossfade.local import LocalEngine
@@ -93,7 +93,7 @@ def scene(seed: int, strategy: Strategy, options: argparse.Namespace) -> Scene:
     """One run: a process of each kind of client, or all of one."""
     clients = (options.client,) if options.client else CLIENTS
     attempts = options.attempts or Random(f"{seed}.attempts").choice(ATTEMPTS)
-    drawn = scenes.draw(seed, strategy, options.drop or "")
+    drawn = scenes.draw(seed, strategy, dropped_rule(options))
     return replace(drawn, clients=clients, role=APPLICATIONS, attempts=attempts, rate=options.rate,
         clock_stands_still="clock" in kinds(options))  # fmt: skip
 
@@ -140,14 +140,19 @@ def strategies(options: argparse.Namespace) -> list[Strategy]:
     """Those that are asked for and have the rule that is left out, if one is."""
     chosen: list[Strategy] = [options.strategy] if options.strategy else [cast("Strategy", name) for name in LADDERS]
     everywhere = not options.drop or options.drop in DOORS
-    return [strategy for strategy in chosen if everywhere or options.drop in RULES_OF[strategy]]
+    return [strategy for strategy in chosen if everywhere or dropped_rule(options) in RULES_OF[strategy]]
+
+
+def dropped_rule(options: argparse.Namespace) -> str:
+    """Return the name of what is left out, which is that of a rule or of a door; "" for nothing."""
+    return PROTECTIONS[options.drop].rule if options.drop else ""
 
 
 def kinds(options: argparse.Namespace) -> tuple[Kind, ...]:
     """All weather but what is left out, and but what crossfade does not claim to stand yet."""
     played: list[Kind] = []
     for kind in KINDS:
-        stood = kind not in IF_STOOD or kind in RULE_NAMES or kind in options.play
+        stood = kind not in IF_STOOD or PROTECTIONS[kind].exists or kind in options.play
         if stood and kind not in options.without:
             played.append(kind)
     return tuple(played)

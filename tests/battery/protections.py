@@ -18,19 +18,27 @@ from tests.histories.doors import DOORS
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """`against` what kind of weather, which is then played more; `why`: what would be lost."""
+    """`against` what kind of weather, which is then played more; `why`: what would be lost; `of_rule`: the name of its
+    rule, where that is another."""
 
     name: str
     why: str
     against: tuple[Kind, ...] = ()
+    of_rule: str = ""
+
+    @property
+    def rule(self) -> str:
+        return self.of_rule or self.name
 
     @property
     def exists(self) -> bool:
-        return self.name in RULE_NAMES or self.name in DOORS
+        return self.rule in RULE_NAMES or self.name in DOORS
 
 
 OF_THE_SERVICE: Final = (
-    Protection("clock", "a lease has ended while a process stood still, and its clock with it", ("clock",)),
+    Protection(
+        "clock", "a lease has ended while a process stood still, and its clock with it", ("clock",), "lease-clock"
+    ),
     Protection("rights", "a process goes on to a stage in which it may not do what the stage asks of it", ("rights",)),
     Protection(
         "attempts", "an attempt that was not answered is forgotten for one that was refused", ("lost", "errors")

@@ -10,7 +10,7 @@ import pytest
 
 from crossfade.core.stages import LADDERS, Stage
 from tests.aws.conftest import World
-from tests.battery.__main__ import calls, kinds, main, parser, scene, strategies
+from tests.battery.__main__ import calls, dropped_rule, kinds, main, parser, scene, strategies
 from tests.battery.protections import OF_THE_SERVICE, PROTECTIONS
 from tests.battery.weather import APPLICATIONS, IF_STOOD, Kind, Weather
 from tests.conftest import new_botocore_session
@@ -38,6 +38,7 @@ def test_every_protection_has_a_door_or_is_a_rule() -> None:
     for name in ("check-read", "stamp", "barrier", "prepare", "fence"):
         assert PROTECTIONS[name].exists
         assert rule_of(name) == name
+    assert dropped_rule(parser().parse_args(["--drop", "clock"])) == rule_of("lease-clock") == "lease-clock"
     for name in DOORS:
         assert PROTECTIONS[name].exists
         assert rule_of(name) == ""
@@ -48,12 +49,14 @@ def test_a_rule_is_left_out_in_the_strategies_that_have_it() -> None:
     assert strategies(parser().parse_args([])) == list(LADDERS)
     assert strategies(parser().parse_args(["--drop", "prepare"])) == ["copy-on-write"]
     assert strategies(parser().parse_args(["--drop", "tokens"])) == list(LADDERS)
+    assert strategies(parser().parse_args(["--drop", "clock"])) == list(LADDERS)
 
 
 def test_everything_is_played_that_crossfade_claims_to_stand() -> None:
     """What it has no rule for yet is played where it is asked for."""
     plain = parser().parse_args([])
     assert set(get_args(Kind)) - set(kinds(plain)) <= set(IF_STOOD)
+    assert scene(1, "dual-write", plain).clock_stands_still
     asked = parser().parse_args(["--play", *IF_STOOD, "--without", "delays"])
     assert set(kinds(asked)) == set(get_args(Kind)) - {"delays"}
     assert "session" in calls(asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -346,6 +347,7 @@ def application(scene: Retired, name: str, lease_seconds: float) -> Agent:
         host="web-3",
         pid=7,
         fingerprint=migration.compiled.fingerprint,
+        clock=time.monotonic,
         new_id=lambda: f"{name}-again",
         control_table=migration.control_table,
     )

@@ -49,9 +49,9 @@ def test_join_adopts_the_stage_and_acknowledges_it(world: World) -> None:
     agent = world.joined()
     assert agent.stage is Stage.SHADOW
     assert lease_of(world, agent.client_id).epoch == agent.epoch == state_of(world).epoch
-    ticket = agent.begin(True, world.now)
+    ticket = agent.begin(True)
     assert (ticket.stage, ticket.epoch) == (Stage.SHADOW, agent.epoch)
-    agent.end(ticket, world.now)
+    agent.end(ticket)
 
 
 def test_join_with_another_mapping_is_refused(world: World) -> None:
@@ -92,10 +92,10 @@ def test_new_operations_enter_the_new_stage_while_old_ones_keep_theirs(world: Wo
     """A poll adopts a newer epoch at once for what begins then; what began before keeps its stage."""
     world.start(Stage.DUALWRITE)
     agent = world.joined()
-    old = agent.begin(True, world.now)
+    old = agent.begin(True)
     move(world, Stage.SHADOW)
     world.run(agent.poll())
-    new = agent.begin(True, world.now)
+    new = agent.begin(True)
     assert (old.stage, new.stage) == (Stage.DUALWRITE, Stage.SHADOW)
 
 
@@ -104,19 +104,19 @@ def test_acknowledges_only_after_old_tickets_and_their_mirrors_have_ended(world:
     world.start(Stage.DUALWRITE)
     agent = world.joined()
     before = agent.epoch
-    old = agent.begin(True, world.now)
+    old = agent.begin(True)
     move(world, Stage.SHADOW)
     world.run(agent.poll())
-    newer = agent.begin(True, world.now)
+    newer = agent.begin(True)
     assert lease_of(world, agent.client_id).epoch == before
     agent.hold(old)
-    agent.end(old, world.now)
+    agent.end(old)
     world.run(agent.poll())
     assert lease_of(world, agent.client_id).epoch == before
     agent.release(old)
     world.run(agent.poll())
     assert lease_of(world, agent.client_id).epoch == before + 1
-    agent.end(newer, world.now)
+    agent.end(newer)
     assert agent.pending == 0
 
 
@@ -124,29 +124,29 @@ def test_hazard_09_a_client_that_cannot_renew_stops_writing_but_not_reading(worl
     """Past its deadline a client begins nothing strict, sends nothing more of what it began, and still reads."""
     world.start(Stage.DUALWRITE)
     agent = world.joined()
-    ticket = agent.begin(True, world.now)
+    ticket = agent.begin(True)
     world.now += LEASE_SECONDS
     with pytest.raises(StageUncertain, match="nothing was sent") as caught:
-        _ = agent.begin(True, world.now)
+        _ = agent.begin(True)
     assert caught.value.retryable
     with pytest.raises(StageUncertain):
-        agent.may_send(ticket, world.now)
-    reading = agent.begin(False, world.now)
+        agent.may_send(ticket)
+    reading = agent.begin(False)
     assert reading.stage is Stage.DUALWRITE
-    agent.end(reading, world.now)
-    agent.end(ticket, world.now)  # its answer came before anybody could have counted us out
+    agent.end(reading)
+    agent.end(ticket)  # its answer came before anybody could have counted us out
     world.run(agent.poll())
-    assert agent.begin(True, world.now).stage is Stage.DUALWRITE
+    assert agent.begin(True).stage is Stage.DUALWRITE
 
 
 def test_an_answer_after_a_pause_is_not_acknowledged(world: World) -> None:
     """An operation that ends later than deadline plus landing time must not be acknowledged, and is reported."""
     world.start(Stage.DUALWRITE)
     agent = world.joined()
-    ticket = agent.begin(True, world.now)
+    ticket = agent.begin(True)
     world.now += LEASE_SECONDS + LANDING_SECONDS + 0.1
     with pytest.raises(StageUncertain, match="may or may not"):
-        agent.end(ticket, world.now)
+        agent.end(ticket)
     world.run(agent.poll())
     assert state_of(world).unclean == 1
     assert agent.pending == 0
@@ -156,13 +156,13 @@ def test_an_answer_after_being_counted_out_is_not_acknowledged(world: World) -> 
     """What began before the lease was taken away ends with StageUncertain, even though the client is back in time."""
     world.start(Stage.DUALWRITE)
     agent = world.joined()
-    ticket = agent.begin(True, world.now)
+    ticket = agent.begin(True)
     count_out_by_hand(world, agent.client_id)
     world.run(agent.poll())
     with pytest.raises(StageUncertain):
-        agent.may_send(ticket, world.now)
+        agent.may_send(ticket)
     with pytest.raises(StageUncertain):
-        agent.end(ticket, world.now)
+        agent.end(ticket)
 
 
 def test_rejoins_under_another_id_after_being_counted_out(world: World) -> None:
@@ -178,7 +178,7 @@ def test_rejoins_under_another_id_after_being_counted_out(world: World) -> None:
     assert agent.stage is Stage.SHADOW
     assert state_of(world).unclean == 1
     assert world.noted("fenced") == [{"client": former, "again_as": agent.client_id}]
-    agent.end(agent.begin(True, world.now), world.now)
+    agent.end(agent.begin(True))
 
 
 def test_what_only_reads_leaves_no_mark_however_it_ends(world: World) -> None:
@@ -191,7 +191,7 @@ def test_what_only_reads_leaves_no_mark_however_it_ends(world: World) -> None:
     (lease,) = world.run(world.control.leases())
     assert (lease.client, lease.reads_only) == (reader.client_id, True)
     with pytest.raises(AssertionError):
-        _ = reader.begin(True, world.now)
+        _ = reader.begin(True)
     assert world.run(count_out(world.control, world.caller(), state_of(world), lease))
     assert world.run(world.control.leases()) == ()
     assert state_of(world).unclean == 0
@@ -231,14 +231,14 @@ def test_leave_deletes_the_lease_and_tells_whether_all_was_done(world: World, pe
     """A drained client leaves no mark; one that leaves with work undone raises `unclean` in the same transaction."""
     world.start(Stage.DUALWRITE)
     agent = world.joined()
-    ticket = agent.begin(True, world.now)
+    ticket = agent.begin(True)
     if not pending:
-        agent.end(ticket, world.now)
+        agent.end(ticket)
     world.run(agent.leave())
     assert world.run(world.control.leases()) == ()
     assert state_of(world).unclean == int(pending)
     with pytest.raises(StageUncertain):
-        _ = agent.begin(True, world.now)
+        _ = agent.begin(True)
 
 
 def test_a_cancelled_migration_leaves_its_clients_in_off(world: World) -> None:
@@ -260,9 +260,9 @@ def test_operations_of_many_threads_are_all_counted(world: World) -> None:
 
     def work() -> None:
         for _ in range(2000):
-            ticket = agent.begin(True, world.now)
+            ticket = agent.begin(True)
             agent.hold(ticket)
-            agent.end(ticket, world.now)
+            agent.end(ticket)
             agent.release(ticket)
 
     threads = [threading.Thread(target=work) for _ in range(4)]

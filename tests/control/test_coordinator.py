@@ -92,7 +92,7 @@ def test_hazard_09_the_next_stage_is_not_written_before_everybody_entered_this_o
     """While one client has an old operation open, the fleet is in two adjacent stages at most."""
     world.start()
     slow, quick = world.joined(), world.joined()
-    ticket = slow.begin(True, world.now)
+    ticket = slow.begin(True)
     asleep = 0
 
     def poll() -> None:
@@ -102,7 +102,7 @@ def test_hazard_09_the_next_stage_is_not_written_before_everybody_entered_this_o
         if asleep < 20:
             assert {slow.stage, quick.stage} <= {Stage.OFF, Stage.DUALWRITE}
         if asleep == 20:
-            slow.end(ticket, world.now)
+            slow.end(ticket)
 
     world.while_asleep = poll
     assert world.run(world.coordinator().walk(Stage.SHADOW)).stage is Stage.SHADOW
@@ -149,7 +149,7 @@ def test_a_client_that_renews_at_the_last_moment_is_not_counted_out(world: World
     """The deletion is conditional on the beat that was seen, so a renewal just before it wins."""
     world.start()
     client = world.joined()
-    ticket = client.begin(True, world.now)
+    ticket = client.begin(True)
     tried = 0
 
     def renew(call: Call) -> None:
@@ -158,7 +158,7 @@ def test_a_client_that_renews_at_the_last_moment_is_not_counted_out(world: World
             tried += 1
             world.before_call = lambda _: None
             world.run(client.poll())  # just before the transaction is carried out
-            client.end(ticket, world.now)
+            client.end(ticket)
             world.while_asleep = world.polls(client)
 
     world.before_call = renew
@@ -176,10 +176,11 @@ def test_a_client_joining_during_a_move_is_waited_for(world: World) -> None:
     late = world.agent()
     joining = late.join()
     effects = [joining.send(None)]  # the read that only looks whether the migration is there
-    effects.append(joining.send(world.perform(effects[0])))  # the lease
-    assert isinstance(effects[1], Call)
-    assert effects[1].operation == "PutItem"
-    reply = world.perform(effects[1])
+    effects.append(joining.send(world.perform(effects[0])))  # its token
+    effects.append(joining.send(world.perform(effects[1])))  # the lease
+    assert isinstance(effects[2], Call)
+    assert effects[2].operation == "PutItem"
+    reply = world.perform(effects[2])
     asleep = 0
 
     def poll() -> None:
@@ -231,12 +232,12 @@ def test_a_move_asked_for_while_another_one_waits_is_told(world: World) -> None:
     """A coordinator that waits for the barrier notices that the state was moved under it."""
     world.start()
     client = world.joined()
-    ticket = client.begin(True, world.now)
+    ticket = client.begin(True)
     _ = world.run(world.coordinator(rules=Rules(barrier=False)).move_one(Stage.DUALWRITE))
 
     def asleep() -> None:
         world.while_asleep = world.polls(client)
-        client.end(ticket, world.now)
+        client.end(ticket)
         _ = world.run(world.coordinator("bob").move_one(Stage.SHADOW))
 
     world.while_asleep = asleep
@@ -255,7 +256,7 @@ def test_patience_ends_with_the_names_of_those_waited_for(world: World) -> None:
     """A client that renews for ever without draining is named, and the same command may be given again."""
     world.start(Stage.DUALWRITE)
     stuck = world.joined()
-    _ = stuck.begin(True, world.now)
+    _ = stuck.begin(True)
     world.while_asleep = world.polls(stuck)
     with pytest.raises(NotPossibleInStage, match=stuck.client_id):
         _ = world.run(world.coordinator(patience_seconds=30).move_one(Stage.SHADOW))

@@ -165,7 +165,7 @@ def test_a_client_that_does_not_enter_in_time_turns_the_move_back_at_once(frozen
     """Others that hold their writes go on in shadow, without waiting for the one that is stuck."""
     moving = begin(frozen, Stage.SHADOW)
     stuck, quick = frozen.joined(), frozen.joined()
-    ticket = stuck.begin(True, frozen.now)
+    ticket = stuck.begin(True)
     frozen.while_asleep = frozen.polls(stuck, quick)
     began = frozen.now
     with pytest.raises(TurnedBack, match=r"in shadow again.*(?s:.)*has not acknowledged"):
@@ -174,7 +174,7 @@ def test_a_client_that_does_not_enter_in_time_turns_the_move_back_at_once(frozen
     assert state_of(frozen).stage is Stage.SHADOW
     frozen.run(quick.poll())
     assert quick.stage is Stage.SHADOW
-    stuck.end(ticket, frozen.now)
+    stuck.end(ticket)
     assert frozen.run(moving.walk(Stage.LIVE)).stage is Stage.LIVE
 
 

@@ -156,7 +156,7 @@ def test_force_does_not_pass_the_barrier(world: World) -> None:
     """A client that has not acknowledged is waited for, forced or not."""
     world.start(Stage.DUALWRITE)
     busy = world.joined()
-    _ = busy.begin(True, world.now)
+    _ = busy.begin(True)
     world.while_asleep = world.polls(busy)
     forcing = world.coordinator(force_because="hurry", patience_seconds=20)
     with pytest.raises(NotPossibleInStage, match=busy.client_id):

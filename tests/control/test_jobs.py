@@ -132,7 +132,7 @@ def test_a_job_begins_only_when_every_client_has_entered_the_stage(world: World)
     """A client that still writes as in off is waited for, since the scan might already have passed its item."""
     world.start()
     late, runner = world.joined(), world.joined()
-    ticket = late.begin(True, world.now)
+    ticket = late.begin(True)
     _ = world.run(world.coordinator(rules=Rules(barrier=False)).move_one(Stage.DUALWRITE))
     asleep = 0
 
@@ -140,7 +140,7 @@ def test_a_job_begins_only_when_every_client_has_entered_the_stage(world: World)
         nonlocal asleep
         asleep += 1
         if asleep == 9:
-            late.end(ticket, world.now)
+            late.end(ticket)
         world.polls(late, runner)()
 
     world.while_asleep = poll

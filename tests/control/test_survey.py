@@ -75,7 +75,7 @@ def test_it_names_who_is_waited_for_and_who_is_silent(world: World) -> None:
     """Two looks with the same sightings tell the silent client from the slow one."""
     world.start()
     slow, dead = world.joined(), world.joined(host="elsewhere")
-    _ = slow.begin(True, world.now)
+    _ = slow.begin(True)
     _ = world.run(world.coordinator(rules=Rules(barrier=False)).move_one(Stage.DUALWRITE))
     sightings = Sightings()
     _ = look(world, sightings)

@@ -55,8 +55,9 @@ def test_the_log_has_no_key(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_lease_has_no_key() -> None:
     """What was lost is told with the digest; what is no key, as it is."""
     agent = Agent(
-        "orders-v2", "app-1", lease_seconds=10.0, landing_seconds=1.0, host="web-1", pid=7, fingerprint="f", new_id=str
-    )
+        "orders-v2", "app-1", lease_seconds=10.0, landing_seconds=1.0, host="web-1", pid=7, fingerprint="f",
+        clock=float, new_id=str,
+    )  # fmt: skip
     agent.lost("customer=ann@example.org", ServiceRejected("ValidationException", "ann@example.org"))
     told = agent._lost_example  # pyright: ignore[reportPrivateUsage]
     assert "ann@" not in told

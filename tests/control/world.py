@@ -144,6 +144,7 @@ class World:
             "host": "node",
             "pid": 1,
             "fingerprint": FINGERPRINT,
+            "clock": lambda: self.now,
             "new_id": self.new_id,
             "control_table": TABLE,
         }

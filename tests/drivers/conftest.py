@@ -36,7 +36,7 @@ class FakeAgent:
     held: list[Ticket] = field(default_factory=list[Ticket])
     lost_keys: list[str] = field(default_factory=list[str])
 
-    def may_send(self, _ticket: Ticket, _now: float) -> None:
+    def may_send(self, _ticket: Ticket) -> None:
         if self.ended:
             raise StageUncertain("the lease has ended")
 
@@ -71,7 +71,7 @@ class Harness(ABC):
     def scope(self, held: Ticket | None = None, forward: Call | None = None) -> Scope:
         if held is None:
             return Scope(forward)
-        return TicketScope(self.agent.as_agent(), held, self.put_here, lambda: 0.0, forward)
+        return TicketScope(self.agent.as_agent(), held, self.put_here, forward)
 
     def count(self, name: str, outcome: str | None = None) -> int:
         return sum(noted == name and facts.get("outcome") == outcome for noted, facts in self.notes)

@@ -256,6 +256,7 @@ class Board:
             host="node",
             pid=1,
             fingerprint=FINGERPRINT,
+            clock=lambda: world.now,
             new_id=lambda: "again",
             control_table=TABLE,
         )
@@ -279,7 +280,7 @@ class Board:
         call = self.board.admit(operation, Invoke("source", "add", (17,), {}, True), world.now, world.now)
         if call is None:
             return None
-        scope = SwitchScope(self.agent, call.ticket, lambda _later, _ticket: None, lambda: world.now)
+        scope = SwitchScope(self.agent, call.ticket, lambda _later, _ticket: None)
         hand.before = lambda effect: scope.invoking(effect)
         _ = hand.run(self.board.routine(call))
         self.board.ended(call, scope, error, world.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -174,6 +175,7 @@ def another_client(setting: Setting) -> Generator[Agent]:
         host="elsewhere",
         pid=7,
         fingerprint=setting.migration.fingerprint,
+        clock=time.monotonic,
         new_id=lambda: "verify-another-2",
         control_table=setting.migration.control_table,
         mapping=setting.migration.mapping_digest,

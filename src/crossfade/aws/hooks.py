@@ -126,11 +126,10 @@ class Hooks:
         engine = self.engine
         if id(forwarded) not in engine.in_flight.waiting:
             raise client_error(given_up(), forwarded.operation)
-        now = engine.clock()
         if forwarded.ticket.strict:
-            engine.agent.may_send(forwarded.ticket, now)
+            engine.agent.may_send(forwarded.ticket)
         forwarded.attempts += 1
-        forwarded.sent_at = now
+        forwarded.sent_at = engine.clock()
         if forwarded.running is not None:
             forwarded.running.scope.sent = True
 
@@ -164,10 +163,10 @@ class Hooks:
         """Begin an operation: one that is left alone is on its way; None: however it ends. Raises
         NotPossibleInStage."""
         engine = self.engine
-        operations, now = engine.operations, engine.clock()
+        operations = engine.operations
         own = partial(from_wire, params["body"])
         try:
-            ticket, plan = operations.begin(operation, parameters, now, own, is_followed=self.is_followed)
+            ticket, plan = operations.begin(operation, parameters, own, is_followed=self.is_followed)
             if ticket is None:
                 return None
             if type(plan) is Translate and not self._sent_translated(operation, ticket, params, context):
@@ -178,7 +177,7 @@ class Hooks:
             (self.plain.add if type(plan) in WITHOUT_ROUTINE else self.plain.discard)(operation)
         if type(plan) is Run:
             return operations.run(ticket, plan)
-        forwarded = Forwarded(operation, parameters, ticket, now, plan, own, None, type(plan) is Translate)
+        forwarded = Forwarded(operation, parameters, ticket, engine.clock(), plan, own, None, type(plan) is Translate)
         context[self._claim_key] = engine.in_flight.add(forwarded)
         return forwarded
 

@@ -97,7 +97,6 @@ class Operations:
         self,
         operation: str,
         request: Request,
-        now: float,
         own: Callable[[Request], Request] = fresh,
         *,
         is_followed: bool = False,
@@ -112,7 +111,7 @@ class Operations:
             now_obeyed = self._agent.reading
             if self.planner.passes(now_obeyed.stage, now_obeyed.ramp_percent, operation, request):
                 return None, PASS_THROUGH
-        ticket = self._agent.begin(strict, now)
+        ticket = self._agent.begin(strict)
         try:
             plan = self.planner.plan(
                 ticket.stage, ticket.ramp_percent, operation, request, own, is_followed=is_followed
@@ -131,7 +130,7 @@ class Operations:
     def run(self, ticket: Ticket, plan: Run) -> RunningOperation:
         """Return the operation of a plan with a routine."""
         call = Call("source", plan.operation, plan.request)
-        scope = TicketScope(self._agent, ticket, self._put, self._clock, call)
+        scope = TicketScope(self._agent, ticket, self._put, call)
         return RunningOperation(self._carried_out(plan.routine, scope, plan.operation, plan.request), scope, plan)
 
     def run_instead(
@@ -184,11 +183,10 @@ class Operations:
         self, ticket: Ticket, operation: str, request: Request, *, may_land: bool, sent: bool
     ) -> StageUncertain | None:
         """The end of a request that was left alone; an error where its answer must not be given."""
-        now = self._clock()
         if may_land:
-            self._linger(ticket, now)
+            self._linger(ticket)
         try:
-            self._agent.end(ticket, now)
+            self._agent.end(ticket)
         except StageUncertain as error:
             self._may_have_strayed(operation, request, sent=sent)
             return error
@@ -196,7 +194,7 @@ class Operations:
 
     def follow_up(self, local: LocalEffects, ticket: Ticket, operation: str, request: Request, reply: Reply) -> None:
         """Carry out a routine whose request has been answered, and the answer given: for what it leaves for later."""
-        scope = TicketScope(self._agent, ticket, self._put, self._clock)
+        scope = TicketScope(self._agent, ticket, self._put)
         routine = self.planner.follow_up(ticket.stage, ticket.ramp_percent, operation, request)
         try:
             if not isinstance(local.begin(routine, scope), Forward):
@@ -230,9 +228,9 @@ class Operations:
         if foreseen is not None:
             self._tell(foreseen)
 
-    def _linger(self, ticket: Ticket, now: float) -> None:
+    def _linger(self, ticket: Ticket) -> None:
         self._agent.hold(ticket)
-        self._lingering.append((now + self._pair.landing_seconds, ticket))
+        self._lingering.append((self._clock() + self._pair.landing_seconds, ticket))
 
     def _may_have_strayed(self, operation: str, request: Request, *, sent: bool) -> None:
         if sent and operation in WRITES:
@@ -245,8 +243,8 @@ class Operations:
         now = self._clock()
         while self._lingering and self._lingering[0][0] <= now:
             self._agent.release(self._lingering.popleft()[1])
-        while self._strays and self._agent.joined and now < self._agent.deadline:
-            self._repair(self._strays.popleft(), now)
+        while self._strays and self._agent.holds_lease:
+            self._repair(self._strays.popleft())
 
     def only_lingering_beyond(self, until: float) -> bool:
         """Whether nothing is left but writes that were given up on and may land even after that moment."""
@@ -260,10 +258,10 @@ class Operations:
             else:
                 self._agent.lost(key_name(key), "too many writes were not acknowledged")
 
-    def _repair(self, key: Item, now: float) -> None:
+    def _repair(self, key: Item) -> None:
         """Sync the key in the direction of the stage known now, and again when the stray write can land no more."""
         try:
-            ticket = self._agent.begin(True, now)
+            ticket = self._agent.begin(True)
         except StageUncertain:
             self._strays.appendleft(key)
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -16,6 +15,8 @@ from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Agent
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Side, Stage
 from crossfade.core.tables.pair import Ledger, Pair
+from crossfade.drivers.lease_clock import lease_clock
+from crossfade.drivers.unique import unique
 from crossfade.errors import ConfigurationError
 from crossfade.migration import Migration
 from crossfade.observe import Watch
@@ -59,13 +60,14 @@ class AttachSettings:
             new_id=new_client_id,
             lease_seconds=self.lease_seconds,
             rules=self.rules,
+            clock=lease_clock(self.rules),
             control_table=self.migration.control_table,
             place=place,
         )
 
 
 def new_client_id() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return f"{socket.gethostname()}-{os.getpid()}-{unique(8)}"
 
 
 class Router:

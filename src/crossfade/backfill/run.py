@@ -134,12 +134,12 @@ class _SegmentTask(SegmentTask):
         if self._unsettled is not None:
             (page, ticket), self._unsettled = self._unsettled, None
         else:
-            ticket = session.agent.begin(strict=True, now=session.now())
+            ticket = session.agent.begin(strict=True)
             page = None
         with session.holding(ticket) as scope:
             again = await self._work_at(page, scope)
         if self._unsettled is None:
-            session.agent.end(ticket, session.now())
+            session.agent.end(ticket)
         return again
 
     def abandon(self) -> None:

@@ -2,8 +2,10 @@
 
 Two promises make the barrier. A client sends nothing once its lease may have been counted as gone: the deadline is
 `lease_seconds` after the moment *before* the last renewal that was answered was sent, while others count from when they
-saw that renewal, which is later. And it acknowledges an epoch only when all that it began under older ones has ended,
-mirrors in the background included, with what was lost reported in the same transaction.
+saw that renewal, which is later. The clock is one that no suspension stops (drivers/lease_clock.py). Each renewal
+carries a token and is refused where the record holds one that this process has not sent: of two that were restored from
+one snapshot, the second finds itself fenced. And it acknowledges an epoch only when all that it began under older ones
+has ended, mirrors in the background included, with what was lost reported in the same transaction.
 
 One process has one agent a migration. A single thread or task runs `join`, `poll` and `leave`; `begin`, `end`, `hold`,
 `release` and `lost` may be called from any, and hold the lock for a few instructions.
@@ -13,23 +15,25 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from crossfade.control.calls import DONE, Failed, ask, change, change_surely
-from crossfade.control.freezing import names_mapping, shared
+from crossfade.control.freezing import check_shared
 from crossfade.control.record_items import client_record
 from crossfade.control.records import STATE, Lease, Role, State
 from crossfade.control.store import TABLE_DEFAULT, Control
 from crossfade.control.telling import told_loss
-from crossfade.core.effects import Note, Now, Request, Routine
+from crossfade.core.effects import Note, Request, Routine, Stamp
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError, DatabaseError, NotStarted, StageUncertain
 
 LEASE_SECONDS: Final = 10.0  # ten polls: a client outlives a short loss of the network, the fleet waits no longer
 POLL_SECONDS: Final = 1.0  # how soon a move is noticed; two small requests a poll
+TOKENS_MAX: Final = 50  # renewals in a row without an answer; who meets more of them has lost its lease long since
 LOST_EXAMPLE_LENGTH_MAX: Final = 200  # the lease is a small record, read by everybody who waits
 
 
@@ -45,8 +49,9 @@ class Ticket:
 
 
 class Agent:
-    """One client. `new_id` gives the id of its next lease once this one was counted as gone; `place` is that of the
-    control table, for messages. One that `reads_only` has no operations: nothing of it can be left undone."""
+    """One client. `clock` is that of its lease, in seconds; `new_id` gives the id of its next lease once this one was
+    counted as gone; `place` is that of the control table, for messages. One that `reads_only` has no operations:
+    nothing of it can be left undone."""
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class Agent:
         host: str,
         pid: int,
         fingerprint: str,
+        clock: Callable[[], float],
         new_id: Callable[[], str],
         lease_seconds: float = LEASE_SECONDS,
         role: Role | str = Role.APP,
@@ -77,6 +83,7 @@ class Agent:
         self.fingerprint = fingerprint
         self.rules = rules
         self.lost_mirrors = 0
+        self._clock = clock
         self._new_id = new_id
         self._lock = threading.Lock()
         self._state: State | None = None  # as adopted
@@ -85,6 +92,7 @@ class Agent:
         self._member = False
         self._deadline = -math.inf
         self._beat = 0
+        self._tokens: deque[str] = deque(maxlen=TOKENS_MAX)  # one of them is in the record, unless it is not ours
         self._acknowledged = 0
         self._open: dict[int, int] = {}  # epoch -> operations and mirrors that have not ended
         self._unreported = 0  # what may have been left undone and `unclean` does not say yet
@@ -106,8 +114,13 @@ class Agent:
 
     @property
     def deadline(self) -> float:
-        """Monotonic seconds; from then on nothing strict begins and nothing more is sent."""
+        """Seconds of the clock; from then on nothing strict begins and nothing more is sent."""
         return self._deadline
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether something strict may begin now."""
+        return self._member and self._clock() < self._deadline
 
     @property
     def joined(self) -> bool:
@@ -145,11 +158,11 @@ class Agent:
         """The ticket of a read that would be over at once: one that obeys the stage, and that nobody waits for."""
         return (self._tickets or self._new_tickets())[0]
 
-    def begin(self, strict: bool, now: float) -> Ticket:
+    def begin(self, strict: bool) -> Ticket:
         """A ticket for one operation. Raises StageUncertain when it is strict and the lease has ended: send nothing."""
         with self._lock:
             lax, firm = self._tickets or self._new_tickets()
-            if strict and now >= self._deadline:
+            if strict and self._clock() >= self._deadline:
                 raise self._uncertain("nothing was sent")
             self._open[firm.epoch] = self._open.get(firm.epoch, 0) + 1
             return firm if strict else lax
@@ -161,22 +174,22 @@ class Agent:
         self._tickets = (Ticket(*now, strict=False), Ticket(*now, strict=True))
         return self._tickets
 
-    def may_send(self, ticket: Ticket, now: float) -> None:
+    def may_send(self, ticket: Ticket) -> None:
         """Check the lease, before every call of a strict ticket, be it a read or a write: an operation or a mirror may
         go on for longer than the lease.
 
         Raises StageUncertain: nothing more of this ticket may be sent.
         """
-        if ticket.incarnation != self._incarnation or now >= self._deadline:
+        if ticket.incarnation != self._incarnation or self._clock() >= self._deadline:
             raise self._uncertain("what remained of the operation was not sent")
 
-    def end(self, ticket: Ticket, now: float) -> None:
+    def end(self, ticket: Ticket) -> None:
         """The operation has its answer, or its error. Raises StageUncertain when the answer must not be given."""
         with self._lock:
             self._drop(ticket)
             if not ticket.strict:
                 return
-            if ticket.incarnation != self._incarnation or now > self._deadline + self.landing_seconds:
+            if ticket.incarnation != self._incarnation or self._clock() > self._deadline + self.landing_seconds:
                 self._unreported += 1
                 raise self._uncertain("it may or may not have been carried out")
 
@@ -214,7 +227,8 @@ class Agent:
 
     def join(self) -> Routine[None]:
         """Take a lease and adopt the state. Raises NotStarted, ConfigurationError (another mapping), DatabaseError."""
-        self._check((yield from self.control.state()))  # before anything is written
+        found = yield from self.control.state()
+        check_shared(self.control.migration, found.fingerprint, self.fingerprint)  # before anything is written
         yield from self._enter()
         yield from Note("joined", {"client": self.client_id, "stage": self.stage.value})
 
@@ -234,8 +248,7 @@ class Agent:
                 if self._due() and not (yield from self._renew()):
                     yield from self._rejoin()
         except DatabaseError as error:
-            now = yield from Now()
-            facts = {"client": self.client_id, "error": str(error), "seconds_left": self._deadline - now}
+            facts = {"client": self.client_id, "error": str(error), "seconds_left": self._deadline - self._clock()}
             yield from Note("lease_not_renewed", facts)
 
     def leave(self) -> Routine[None]:
@@ -264,9 +277,13 @@ class Agent:
 
     def _enter(self) -> Routine[None]:
         """The lease first, the state after it: whoever moves the migration either sees the one or shows the other."""
+        token = yield from Stamp()
         with self._lock:
             self._beat, self._acknowledged = 1, 0
-        yield from self._put_lease(self._lease(0))
+            self._tokens.append(token)
+        if not (yield from self._put_lease(self._lease(0, token))):
+            yield from self._rejoin()
+            return
         with self._lock:
             self._member = True  # without a deadline yet: an earlier sending of the put may have begun the lease
         try:
@@ -277,14 +294,16 @@ class Agent:
         if not (yield from self._renew()):
             yield from self._rejoin()
 
-    def _put_lease(self, lease: Lease) -> Routine[None]:
+    def _put_lease(self, lease: Lease) -> Routine[bool]:
+        """Whether it is there and ours. False: a process restored from the same snapshot has it by now."""
         if (yield from change_surely("PutItem", self.control.put_new(lease))) == DONE:
-            return
+            return True
         found = yield from self.control.lease(lease.client)
         if found is None or (found.host, found.pid) != (lease.host, lease.pid):
             raise ConfigurationError(
                 f"another client already runs as {lease.client}", next_step="give every process an id of its own"
             )
+        return found.token in self._tokens
 
     def _rejoin(self) -> Routine[None]:
         """We were counted as gone. What was begun before is not ours to finish; start again under another id."""
@@ -295,16 +314,19 @@ class Agent:
             # What was on its way when we stopped may have landed after we were counted.
             self._unreported += not self.reads_only
             self.client_id = again_as
+            self._tokens.clear()
         yield from Note("fenced", {"client": former, "again_as": again_as})
         yield from self._enter()
 
     def _renew(self) -> Routine[bool]:
         """Whether the lease is still ours. An unknown outcome is raised, and extends nothing."""
-        sent = yield from Now()
+        token = yield from Stamp()
+        sent = self._clock()
         with self._lock:
             self._beat += 1
+            self._tokens.append(token)
             epoch, unreported = self._reachable(), self._unreported
-            update = self.control.renewal(self._lease(epoch))
+            update = self.control.renewal(self._lease(epoch, token), self._tokens)
         failed: Failed
         if unreported:
             actions = [{"Update": update}, {"Update": self.control.add_unclean()}]
@@ -320,10 +342,12 @@ class Agent:
         with self._lock:
             self._deadline = max(self._deadline, sent + self.lease_seconds)
             self._acknowledged = epoch
+            self._tokens.clear()
+            self._tokens.append(token)
             self._unreported -= unreported
         return True
 
-    def _lease(self, epoch: int) -> Lease:
+    def _lease(self, epoch: int, token: str) -> Lease:
         return Lease(
             client=self.client_id,
             role=self.role,
@@ -338,6 +362,7 @@ class Agent:
             lost_example=self._lost_example,
             mapping=self.control.mapping,
             reads_only=self.reads_only,
+            token=token,
         )
 
     # --- the state
@@ -351,7 +376,7 @@ class Agent:
                 raise
             yield from Note("migration_gone", {"client": self.client_id, "record": STATE})  # cancelled: we stay in off
             return
-        self._check(found)
+        check_shared(self.control.migration, found.fingerprint, self.fingerprint)
         with self._lock:
             former = self._state
             if former is not None and found.epoch <= former.epoch:
@@ -359,20 +384,6 @@ class Agent:
             self._state, self._tickets = found, None
         facts = {"client": self.client_id, "stage": found.stage.value, "epoch": found.epoch}
         yield from Note("stage_entered", facts | {"ramp_percent": found.ramp_percent})
-
-    def _check(self, found: State) -> None:
-        if found.fingerprint == self.fingerprint:
-            return
-        if names_mapping(found.fingerprint):
-            raise ConfigurationError(
-                f"migration {self.control.migration} was started with another mapping "
-                f"(fingerprint {found.fingerprint}, here {self.fingerprint})",
-                next_step="deploy the same migration file everywhere",
-            )
-        raise ConfigurationError(
-            f"migration {self.control.migration} was started for {shared(found.fingerprint)}, which this client is not",
-            next_step=f"use {shared(found.fingerprint)} everywhere",
-        )
 
     def _reachable(self) -> int:
         """The epoch that may be acknowledged; under the lock."""

@@ -18,6 +18,7 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from crossfade.core.stages import ALL_LADDERS, Stage, next_resting
+from crossfade.errors import ConfigurationError
 
 HOLD_SECONDS: Final = 5.0  # half of what a caller's timeout usually is; the way takes one to two
 GIVE_UP_PART: Final = 0.8  # of that: the coordinator turns back before the first write has waited for too long
@@ -63,6 +64,21 @@ def names_mapping(fingerprint: str) -> bool:
 def shared(fingerprint: str) -> str:
     """What every client of a migration that was started with it has in common, in words."""
     return SWITCHES.get(fingerprint) or f"the mapping whose fingerprint is {fingerprint}"
+
+
+def check_shared(migration: str, fingerprint: str, here: str) -> None:
+    """Raise ConfigurationError where a migration was started with another fingerprint than the one of this client."""
+    if fingerprint == here:
+        return
+    if names_mapping(fingerprint):
+        raise ConfigurationError(
+            f"migration {migration} was started with another mapping (fingerprint {fingerprint}, here {here})",
+            next_step="deploy the same migration file everywhere",
+        )
+    raise ConfigurationError(
+        f"migration {migration} was started for {shared(fingerprint)}, which this client is not",
+        next_step=f"use {shared(fingerprint)} everywhere",
+    )
 
 
 SWITCHES: Final[dict[str, str]] = {

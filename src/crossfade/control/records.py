@@ -112,6 +112,7 @@ class Lease:
     lost_example: str
     mapping: str = ""  # the digest of the one that it applies, where that may change
     reads_only: bool = False  # it writes into neither table, so nothing of it can be left undone
+    token: str = ""  # of the renewal behind this beat: whoever has not sent it may not renew
 
     @property
     def gone_after_seconds(self) -> float:

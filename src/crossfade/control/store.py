@@ -7,7 +7,7 @@ back and knows its own by the token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -177,25 +177,30 @@ class Control:
             "ExpressionAttributeNames": {"#record": SORT_KEY},
         }
 
-    def renewal(self, lease: Lease) -> Request:
-        """The next beat of a lease. Nobody else writes this record, and a beat is never used twice, so that one which
-        lands late is refused; `<=`, because a client library beneath us may send the same request twice."""
+    def renewal(self, lease: Lease, tokens: Iterable[str]) -> Request:
+        """The next beat of a lease, where the record has one of these `tokens`, which this process has sent: its own is
+        among them, because a client library beneath us may send the same request twice. A beat is never used twice, so
+        that one which lands late is refused."""
+        known = {f":token{n}": text(token) for n, token in enumerate(tokens)}
         return {
             "TableName": self.table,
             "Key": self.key(record_name(lease)),
-            "UpdateExpression": "SET #beat = :beat, #epoch = :epoch, #lost = :lost, #example = :example",
-            "ConditionExpression": "attribute_exists(#beat) AND #beat <= :beat",
+            "UpdateExpression": "SET #beat = :beat, #token = :token, #epoch = :epoch, #lost = :lost, #example = :last",
+            "ConditionExpression": f"#beat <= :beat AND #token IN ({', '.join(known)})",
             "ExpressionAttributeNames": {
                 "#beat": "beat",
                 "#epoch": "epoch",
                 "#lost": "lost_mirrors",
                 "#example": "lost_example",
+                "#token": "token",
             },
             "ExpressionAttributeValues": {
                 ":beat": number(lease.beat),
                 ":epoch": number(lease.epoch),
                 ":lost": number(lease.lost_mirrors),
-                ":example": text(lease.lost_example),
+                ":last": text(lease.lost_example),
+                ":token": text(lease.token),
+                **known,
             },
         }
 

@@ -13,6 +13,7 @@ class Rules:
     check_read: bool = True  # a mirror reads the authority again after its write, until nothing has changed
     stamp: bool = True  # what is decided upon a read is conditional on the stamp of what was read
     barrier: bool = True  # a stage is entered only after every client has entered, and finished, the one before
+    lease_clock: bool = True  # a lease ends by the clock that moved most, also while its machine was suspended
     lockstep: bool = True  # the authority moves only through the two lockstep stages
     prepare: bool = True  # nobody copies an item while somebody knows the source alone
     delete_both: bool = True  # a delete takes both sides in one transaction
@@ -42,11 +43,11 @@ class Rules:
 
 
 RULES_OF = {
-    "dual-write": ("check-read", "stamp", "barrier", "lockstep"),
-    "copy-on-write": ("stamp", "barrier", "prepare", "delete-both", "source-check", "fence"),
+    "dual-write": ("check-read", "stamp", "barrier", "lockstep", "lease-clock"),
+    "copy-on-write": ("stamp", "barrier", "prepare", "delete-both", "source-check", "fence", "lease-clock"),
     "freeze": (
         "check-read", "barrier", "fence", "second-freeze", "repair-queue", "carrier-lease",
-        "version", "tombstone", "rebuild-lock", "offsets", "term", "low-mark",
+        "version", "tombstone", "rebuild-lock", "offsets", "term", "low-mark", "lease-clock",
     ),
 }  # fmt: skip
 RULES_OF_TABLES = tuple(dict.fromkeys([*RULES_OF["dual-write"], *RULES_OF["copy-on-write"]]))

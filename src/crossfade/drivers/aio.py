@@ -15,8 +15,9 @@ from typing import Any, Final, TypeVar
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Place, Reply, Request, Routine, Sleep
 from crossfade.drivers.backlog import Backlog, Job
-from crossfade.drivers.local import LocalEffects, NoteFunction, fresh_stamp
+from crossfade.drivers.local import LocalEffects, NoteFunction
 from crossfade.drivers.scope import Scope, TicketScope
+from crossfade.drivers.unique import unique
 from crossfade.errors import CrossfadeError
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ class AioDriver(LocalEffects):
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
-        new_stamp: Callable[[], str] = fresh_stamp,
+        new_stamp: Callable[[], str] = unique,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(note, clock, new_stamp, jitter)
@@ -225,7 +226,7 @@ class AioBackground:
             self._calling = False
 
     async def _run(self, job: Job) -> None:
-        scope = self.scope_of(self._agent, job.ticket, self.put, self._driver.clock)
+        scope = self.scope_of(self._agent, job.ticket, self.put)
         error: BaseException | None = None
         try:
             await self._driver.run(job.routine, scope)

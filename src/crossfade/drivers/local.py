@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from crossfade.core.effects import Effect, Later, Note, Now, Routine, Stamp, Today
 from crossfade.drivers.scope import Scope
+from crossfade.drivers.unique import unique
 
 NoteFunction = Callable[[str, dict[str, Any]], None]
 
@@ -17,17 +17,12 @@ JITTER: Final = 0.25  # a sleep lasts what was asked for, and up to a quarter mo
 LOCAL: Final = frozenset({Later, Note, Now, Stamp, Today})
 
 
-def fresh_stamp() -> str:
-    """128 bits of chance, from the operating system: a forked child shares nothing with its parent."""
-    return os.urandom(16).hex()
-
-
 class LocalEffects:
     def __init__(
         self,
         note: NoteFunction,
         clock: Callable[[], float] = time.monotonic,
-        new_stamp: Callable[[], str] = fresh_stamp,
+        new_stamp: Callable[[], str] = unique,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._note = note

@@ -49,25 +49,23 @@ class Scope:
 class TicketScope(Scope):
     """The scope of an operation by the caller, and of its mirrors and comparisons."""
 
-    __slots__ = ("_agent", "_clock", "_put", "ticket")
+    __slots__ = ("_agent", "_put", "ticket")
 
     def __init__(
         self,
         agent: Agent,
         ticket: Ticket,
         put: Callable[[Later, Ticket], None],
-        clock: Callable[[], float],
         forward: Call | None = None,
     ) -> None:
         super().__init__(forward)
         self.ticket = ticket
         self._agent = agent
         self._put = put
-        self._clock = clock
 
     def before(self, call: Call) -> None:
         if self.ticket.strict:
-            self._agent.may_send(self.ticket, self._clock())
+            self._agent.may_send(self.ticket)
         if call.operation in WRITES:
             self.sent = True
 

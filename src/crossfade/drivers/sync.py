@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from crossfade.core.effects import Call, Effect, Forward, Gather, Place, Reply, Request, Routine, Sleep
-from crossfade.drivers.local import LocalEffects, NoteFunction, fresh_stamp
+from crossfade.drivers.local import LocalEffects, NoteFunction
 from crossfade.drivers.scope import Scope
+from crossfade.drivers.unique import unique
 from crossfade.errors import CrossfadeError
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class SyncDriver(LocalEffects):
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        new_stamp: Callable[[], str] = fresh_stamp,
+        new_stamp: Callable[[], str] = unique,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(note, clock, new_stamp, jitter)

@@ -11,7 +11,6 @@ import contextlib
 import getpass
 import os
 import socket
-import uuid
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,7 +27,9 @@ from crossfade.core.effects import Later, Place, Reply, Request, Routine
 from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.drivers.aio import AioDriver
+from crossfade.drivers.lease_clock import lease_clock
 from crossfade.drivers.scope import Scope, TicketScope
+from crossfade.drivers.unique import unique
 from crossfade.jobs.connecting import Clients, Connect, Connection, connected, landing_seconds_of, lean
 from crossfade.migration import AnyMigration, Migration
 
@@ -89,6 +90,7 @@ class JobClient:
             pid=os.getpid(),
             fingerprint=migration.fingerprint,
             rules=rules,
+            clock=lease_clock(rules),
             new_id=lambda: _new_id(role),
             control_table=migration.control_table,
             place=endpoint_and_region(clients["control"]),
@@ -137,10 +139,10 @@ class JobClient:
     @contextmanager
     def ticket(self) -> Generator[TicketScope, None, None]:
         """One operation. Raises StageUncertain, at either end, when the lease does not cover it."""
-        ticket = self.agent.begin(strict=True, now=self.now())
+        ticket = self.agent.begin(strict=True)
         with self.holding(ticket) as scope:
             yield scope
-        self.agent.end(ticket, self.now())
+        self.agent.end(ticket)
 
     @contextmanager
     def holding(self, ticket: Ticket) -> Generator[TicketScope, None, None]:
@@ -151,7 +153,7 @@ class JobClient:
         except Exception as error:
             if scope.may_land:
                 self.agent.lost("a page", f"given up on with a write under way: {error}")
-            self.agent.end(ticket, self.now())
+            self.agent.end(ticket)
             raise
         except BaseException:  # it was cancelled
             if scope.sent:
@@ -161,7 +163,7 @@ class JobClient:
 
     def scope_of(self, ticket: Ticket) -> TicketScope:
         """Return a scope in which nothing is sent that the lease does not cover."""
-        return TicketScope(self.agent, ticket, _no_background, self._driver.clock)
+        return TicketScope(self.agent, ticket, _no_background)
 
     async def count_approximately(self, place: Place, table: str) -> int:
         """What DescribeTable says; the service counts every six hours."""
@@ -217,7 +219,7 @@ class Session(JobClient):
 
 
 def _new_id(role: Role) -> str:
-    return f"{role.value}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return f"{role.value}-{socket.gethostname()}-{os.getpid()}-{unique(8)}"
 
 
 def _no_background(later: Later, ticket: Ticket) -> None:

@@ -14,6 +14,7 @@ from crossfade.sim.processes import Answered, Process, Task
 from crossfade.sim.world import World
 
 WORKERS: Final = 4
+WAIT_SECONDS_MIN: Final = 1e-6  # what rounding leaves of a wait is none
 
 
 class Background:
@@ -39,18 +40,18 @@ class Background:
         return self._backlog.idle
 
     def put(self, later: Later, ticket: Ticket) -> None:
-        self._backlog.put(later, ticket, self._world.now)
+        self._backlog.put(later, ticket, self._world.monotonic(self._process))
         self._work()
 
     def _work(self) -> None:
         """Give every free worker something to do; come back when something that waits is due."""
         while self._process.alive and self._busy < WORKERS:
-            found = self._backlog.take(self._world.now)
+            found = self._backlog.take(self._world.monotonic(self._process))
             if isinstance(found, Job):
                 self._run(found)
                 continue
             if found is not None:
-                self._world.after(found, self._work)
+                self._world.after(max(found, WAIT_SECONDS_MIN), self._work)
             return
 
     def _run(self, job: Job) -> None:
@@ -61,7 +62,7 @@ class Background:
             self._backlog.finished(job, error)
             self._work()
 
-        scope = self._scope_of(self._agent, job.ticket, self.put, lambda: self._world.now)
+        scope = self._scope_of(self._agent, job.ticket, self.put)
         self._world.start(
             Task(
                 self._process,

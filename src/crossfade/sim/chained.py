@@ -41,7 +41,9 @@ class FiberDriver(LocalEffects):
 
     def __init__(self, world: World, process: Process, sdk: Sdk, migration: str) -> None:
         super().__init__(
-            lambda name, facts: world.note(process.name, name, facts), lambda: world.now, new_stamp=world.stamp
+            lambda name, facts: world.note(process.name, name, facts),
+            partial(world.monotonic, process),
+            new_stamp=world.stamp,
         )
         self._world = world
         self._process = process
@@ -102,7 +104,7 @@ class Link:
         return self.driver
 
     def clock(self) -> float:
-        return self._client.world.now
+        return self._client.clock()
 
     def put(self, later: Later, ticket: Ticket) -> None:
         self._client.background.put(later, ticket)
@@ -130,13 +132,13 @@ class Joining:
 class ChainedClient:
     """What an application uses in place of a Client. It speaks of the first migration's source."""
 
-    def __init__(self, world: World, name: str, poll_seconds: float, first: Joining, second: Joining) -> None:
+    def __init__(self, world: World, process: Process, poll_seconds: float, first: Joining, second: Joining) -> None:
         self.world = world
-        self.process = Process(name)
+        self.process = process
         self._sdk = sdk = Sdk(world, self.process)
         self._first, self._second = (
             Client(
-                world, joining.pair, joining.agent, name, poll_seconds, joining.strategy, self.process,
+                world, joining.pair, joining.agent, process.name, poll_seconds, joining.strategy, self.process,
                 through(sdk, joining.migration, Context()),
             )
             for joining in (first, second)

@@ -63,10 +63,9 @@ class Client:
         self.agent = agent
         self.process = process or Process(name)
         self.background = Background(world, self.process, agent, through=through)
-        self.operations = Operations(pair, agent, self.background.put, lambda: world.now, strategy)
-        self._local = LocalEffects(
-            lambda note, facts: world.note(name, note, facts), lambda: world.now, new_stamp=world.stamp
-        )
+        self.clock: Callable[[], float] = partial(world.monotonic, self.process)
+        self.operations = Operations(pair, agent, self.background.put, self.clock, strategy)
+        self._local = LocalEffects(lambda note, facts: world.note(name, note, facts), self.clock, new_stamp=world.stamp)
         self.poll_seconds = poll_seconds
         self._strategy = strategy
         self.ready = False
@@ -94,7 +93,7 @@ class Client:
         if self.left:
             return
         if self.process.paused_until > self.world.now:
-            self.world.at(self.process.paused_until, self._poll)
+            self.world.at(self.world.goes_on_at(self.process), self._poll)
         elif self.process.alive:
             for look_after in self.looked_after:
                 look_after()
@@ -146,7 +145,7 @@ class Client:
             request, told = views.asked(self.pair, operation, request), self._told_of_target(told, request)
         calling = Calling(f"{operation} {' '.join(keys)}", keys, told, sent_twice)
         try:
-            ticket, plan = self.operations.begin(operation, request, self.world.now)
+            ticket, plan = self.operations.begin(operation, request)
             there = None
             if ticket is not None and isinstance(plan, Translate):
                 there = self.operations.planner.fast_path.request(operation, request, self.world.stamp)
@@ -164,8 +163,8 @@ class Client:
             scope = Scope(call)
             self._start(calling, forwarding(None), scope, lambda reply, error: told(reply, error, scope.sent))
             return
-        strict_scope = TicketScope(self.agent, ticket, self.background.put, lambda: self.world.now, call)
-        forwarded = Forwarded(operation, request, ticket, self.world.now, plan, partial(fresh, request))
+        strict_scope = TicketScope(self.agent, ticket, self.background.put, call)
+        forwarded = Forwarded(operation, request, ticket, self.clock(), plan, partial(fresh, request))
         answered = partial(self._answered, calling, forwarded, strict_scope)
         self._start(calling, forwarding(there), strict_scope, answered)
 

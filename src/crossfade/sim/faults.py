@@ -25,6 +25,7 @@ class Fault(StrEnum):
     CRASH = "crash"
     PAUSE = "pause"
     SLOW_CLIENT = "slow client"
+    SUSPEND = "suspend"  # it stands still with its machine, and its monotonic clock too
     LEASE_LOSS = "lease loss"  # every control call of a process fails for a while
     REBALANCE = "rebalance"  # partitions go to other members of the group
     OFFSETS_BACK = "offsets back"  # the group reads some messages once more
@@ -58,6 +59,9 @@ class Rates:
     lease_loss: float = 0.0
 
 
+SUSPENDED: Final = 0.5  # of the worlds, more or less often
+SUSPENSIONS: Final = 0.04  # at most so often, of a process in one second
+SUSPENSION_LEASES: Final = (0.5, 8.0)  # how long, in leases
 NEVER_LANDS: Final = 0.4  # of requests that timed out
 BATCHES: Final = frozenset({"BatchGetItem", "BatchWriteItem"})
 CONFLICTING: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "TransactGetItems"})
@@ -87,12 +91,19 @@ def draw_rates(random: Random) -> Rates:
 
 @dataclass(slots=True)
 class Faults:
-    """The dice. `random` is the world's; `injected` counts what was drawn."""
+    """The dice. `random` is the world's; `suspensions` are dice of their own, so that worlds without one stay what they
+    are; `injected` counts what was drawn."""
 
     rates: Rates
     random: Random
+    suspensions: Random
     healed: bool = False
     injected: Counter[Fault] = field(default_factory=Counter[Fault])
+    _suspension_rate: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        if self.suspensions.random() < SUSPENDED:
+            self._suspension_rate = SUSPENSIONS * self.suspensions.random()
 
     def of_call(self, place: Place, operation: str, *, retried_by_sdk: bool) -> Fault | None:
         """What befalls one call. `retried_by_sdk`: whether an SDK stands between, with retries of its own."""
@@ -129,6 +140,13 @@ class Faults:
                 return self.count(fault)
             dice -= rate
         return None
+
+    def suspended_leases(self) -> float:
+        """For how many leases a process is suspended, drawn once a second; 0.0 for not at all."""
+        if self.healed or self.suspensions.random() >= self._suspension_rate:
+            return 0.0
+        _ = self.count(Fault.SUSPEND)
+        return self.suspensions.uniform(*SUSPENSION_LEASES)
 
     def count(self, fault: Fault) -> Fault:
         self.injected[fault] += 1

@@ -15,7 +15,7 @@ from crossfade.backfill.segment import PageCopy, after_page, check_stage, copy_p
 from crossfade.control.jobs import Claim, claim_job, finish_job, load_checkpoints, save_checkpoint
 from crossfade.control.records import Job, SegmentCheckpoint
 from crossfade.control.store import Caller
-from crossfade.core.effects import Call, Note, Now, Request, Routine, Sleep
+from crossfade.core.effects import Call, Note, Request, Routine, Sleep
 from crossfade.core.items import Item
 from crossfade.core.stages import LADDERS, Side, Stage, Writes
 from crossfade.core.sync.compare import compare_key
@@ -163,13 +163,12 @@ class JobRun:
         """Do some work under a ticket, all of it again where the lease ended meanwhile."""
         client = self.client
         for _ in range(PASSES_MAX):
-            now = yield from Now()
             try:
-                ticket = client.agent.begin(strict=True, now=now)
+                ticket = client.agent.begin(strict=True)
             except StageUncertain:
                 yield from Sleep(RETRY_SECONDS)
                 continue
-            self.task.scope = TicketScope(client.agent, ticket, client.background.put, lambda: client.world.now)
+            self.task.scope = TicketScope(client.agent, ticket, client.background.put)
             try:
                 return (yield from work(ticket.stage))
             except StageUncertain:

@@ -15,6 +15,7 @@ from crossfade.migration import Migration
 from crossfade.sim.applications import Application
 from crossfade.sim.chained import ChainedClient, Joining
 from crossfade.sim.client import Client
+from crossfade.sim.processes import Process
 from crossfade.sim.scenario import Scenario
 from crossfade.sim.setting import CONTROL_TABLE, Setting
 from crossfade.sim.world import World
@@ -37,36 +38,38 @@ class Joiner:
         return self.setting.scenario
 
     def application(self) -> Application:
-        name, pair, before = self._name("app"), self._new_pair(), self.setting.before
-        agent = self._agent(self.setting.migration, name, Role.APP)
+        process, pair, before = Process(self._name("app")), self._new_pair(), self.setting.before
+        agent = self._agent(self.setting.migration, process, Role.APP)
         if before is not None:
-            return self._chained(name, before, pair, agent)
+            return self._chained(process, before, pair, agent)
         if self.world.random.random() < self.scenario.target_share:
             pair = replace(pair, view="target")
-        return Client(self.world, pair, agent, name, self.scenario.poll_seconds, self.scenario.strategy)
+        return self._client(process, pair, agent)
 
-    def _chained(self, name: str, before: Migration, pair: Pair, agent: Agent) -> ChainedClient:
+    def _chained(self, process: Process, before: Migration, pair: Pair, agent: Agent) -> ChainedClient:
         scenario, ledger = self.scenario, Ledger(CONTROL_TABLE, before.name)
         tables = before.source, before.target, before.compiled
         earlier = Pair(*tables, scenario.rules, scenario.landing_seconds, ledger=ledger, expiry=NO_EXPIRY)
-        first = Joining(before.name, earlier, self._agent(before, name, Role.APP), before.strategy)
+        first = Joining(before.name, earlier, self._agent(before, process, Role.APP), before.strategy)
         second = Joining(self.setting.migration.name, pair, agent, scenario.strategy)
-        return ChainedClient(self.world, name, scenario.poll_seconds, first, second)
+        return ChainedClient(self.world, process, scenario.poll_seconds, first, second)
 
     def job(self, job: Job) -> Client:
-        name = self._name(job.value)
-        agent = self._agent(self.setting.migration, name, Role.BACKFILL if job is Job.BACKFILL else Role.VERIFY)
+        process, role = Process(self._name(job.value)), Role.BACKFILL if job is Job.BACKFILL else Role.VERIFY
+        return self._client(process, self._new_pair(), self._agent(self.setting.migration, process, role))
+
+    def _client(self, process: Process, pair: Pair, agent: Agent) -> Client:
         scenario = self.scenario
-        return Client(self.world, self._new_pair(), agent, name, scenario.poll_seconds, scenario.strategy)
+        return Client(self.world, pair, agent, process.name, scenario.poll_seconds, scenario.strategy, process)
 
     def _new_pair(self) -> Pair:
         """What one process knows of the tables."""
         return replace(self.pair, schemas={}, index_keys={} if self.scenario.index else dict(NOTHING_INDEXED))
 
-    def _agent(self, migration: Migration, name: str, role: Role) -> Agent:
+    def _agent(self, migration: Migration, process: Process, role: Role) -> Agent:
         return Agent(
             migration.name,
-            name,
+            process.name,
             lease_seconds=self.scenario.lease_seconds,
             landing_seconds=self.scenario.landing_seconds,
             role=role,
@@ -74,7 +77,8 @@ class Joiner:
             pid=0,
             fingerprint=migration.compiled.fingerprint,
             rules=self.scenario.rules,
-            new_id=lambda: self._new_id(name),
+            clock=self.world.lease_clock(process, self.scenario.rules),
+            new_id=lambda: self._new_id(process.name),
         )
 
     def _name(self, kind: str) -> str:

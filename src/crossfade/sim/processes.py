@@ -23,6 +23,8 @@ class Process:
     paused_until: float = 0.0
     slowed_until: float = 0.0
     cut_off_until: float = 0.0  # from the control table
+    suspended_seconds: float = 0.0  # which its monotonic clock has not counted
+    suspended_at: float = 0.0  # since when, where it stands still with its machine; 0.0 where without
     held: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
     in_flight: list[Flight] = field(default_factory=list["Flight"])
     closing: dict[object, Callable[[], None]] = field(default_factory=dict[object, Callable[[], None]])

@@ -48,6 +48,7 @@ FAULTY_SECONDS_MAX: Final = 30.0  # after so long with faults, they end
 HEALED_SECONDS_MAX: Final = 600.0  # without faults, everything must come to rest well within this
 QUIET_POLLS: Final = 3
 PARTINGS: Final = 4
+AWAKENINGS: Final = 3
 FOREVER: Final = float("inf")  # a mirror may be late by any time: what it has not brought yet is read from long ago
 PAUSE_LEASES: Final = (0.2, 2.5)  # how long a process stands still, in leases
 
@@ -69,7 +70,7 @@ class Run:
             indexes=made.indexes, expiry=NO_EXPIRY,
         )  # fmt: skip
         self.database = setting.database()
-        self.faults = Faults(self.scenario.rates, random)
+        self.faults = Faults(self.scenario.rates, random, Random(f"suspensions of {seed}"))  # noqa: S311
         self.world = World(seed, self.database, self.faults, random, self.scenario.landing_seconds)
         self.control = Control(self.migration.name, self.migration.control_table)
         self.caller = Caller("simulator", "simulated", lambda: f"{self.world.now:.3f}")
@@ -169,10 +170,19 @@ class Run:
                     process.cut_off_until = world.now + lease * random.uniform(0.5, 2.5)
                     world.note(process.name, "cut off", {"until": round(process.cut_off_until, 3)})
                 case _:
-                    pass
+                    if leases := self.faults.suspended_leases():
+                        self._suspend(process, lease * leases)
             world.after(random.uniform(0.5, 1.5), befall)
 
         world.after(random.random(), befall)
+
+    def _suspend(self, process: Process, seconds: float) -> None:
+        """Suspend the machine of a process. When it goes on, its application is at once as busy as ever."""
+        world = self.world
+        world.suspend(process, seconds)
+        for _ in range(AWAKENINGS):
+            delay = seconds + self.scenario.poll_seconds * self.faults.suspensions.random()
+            world.after(delay, lambda: self.workload.burst([c for c in self._applications() if c.process is process]))
 
     # --- the phases
 

@@ -8,11 +8,14 @@ network's business.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 from random import Random
 from typing import Any, Final
 
 from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Note, Now, Reply, Sleep, Stamp, Today
+from crossfade.core.rules import Rules
+from crossfade.drivers.lease_clock import furthest
 from crossfade.drivers.local import JITTER
 from crossfade.errors import CrossfadeError
 from crossfade.sim.faults import Faults
@@ -41,6 +44,15 @@ class World:
         self._stamps = 0
 
     # --- time -----------------------------------------------------------------------------------------------------
+
+    def monotonic(self, process: Process) -> float:
+        """Seconds by a clock of the process that no suspension moves."""
+        return self.now - process.suspended_seconds
+
+    def lease_clock(self, process: Process, rules: Rules) -> Callable[[], float]:
+        """Return what production goes by, on the clocks of the process."""
+        monotonic = partial(self.monotonic, process)
+        return furthest(monotonic, lambda: self.now, lambda: self.now) if rules.lease_clock else monotonic
 
     def at(self, when: float, action: Callable[[], None]) -> None:
         self._order += 1
@@ -125,7 +137,7 @@ class World:
     def _at_once(self, task: Task, effect: Effect[Any]) -> Any:
         match effect:
             case Now():
-                return self.now
+                return self.monotonic(task.process)
             case Today():
                 return int(self.now)
             case Stamp():
@@ -209,9 +221,22 @@ class World:
         self.note(process.name, "pause", {"seconds": round(seconds, 1)})
         self.at(process.paused_until, lambda: self._wake(process))
 
+    def suspend(self, process: Process, seconds: float) -> None:
+        """Pause the process with its machine: its monotonic clock stands still."""
+        if process.paused_until <= self.now:
+            process.suspended_at = self.now
+            process.suspended_seconds += seconds
+            self.note(process.name, "suspended", {"seconds": round(seconds, 1)})
+            self.pause(process, seconds)
+
+    def goes_on_at(self, process: Process) -> float:
+        """When a process that stands still comes to what it had planned for now. Its timers stand still with it."""
+        return process.paused_until + (self.now - process.suspended_at if process.suspended_at else 0.0)
+
     def _wake(self, process: Process) -> None:
         if not process.alive or process.paused_until > self.now:
             return
+        process.suspended_at = 0.0
         held, process.held = process.held, []
         self.note(process.name, "goes on", {})
         self.random.shuffle(held)

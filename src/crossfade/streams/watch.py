@@ -9,7 +9,6 @@ import asyncio
 import os
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.stages import ALL_LADDERS, Row
 from crossfade.core.tables.pair import key_name
+from crossfade.drivers.unique import unique
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.loop import run_on_own_loop
 from crossfade.jobs.observing import Observer
@@ -120,7 +120,7 @@ class _Watch:
         _ = await self._look_again()
         step = "crossfade watch --enable-stream --execute"
         streams = await streams_of(session, ("source",), WATCH_ADVICE, step, on=options.enable)
-        owner = f"watch-{session.caller.host}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        owner = f"watch-{session.caller.host}-{os.getpid()}-{unique(8)}"
         opening = Opening(Reader.WATCH, owner, session.caller, os.getpid(), streams, options.afresh)
         ledger: Ledger = await session.run(open_ledger(control, opening, int(self._wall())))
         before = Counter(ledger.report.counts)

@@ -37,16 +37,16 @@ class Repairs:
         """Put the work of one round into the background. Raises StageUncertain without a lease; DatabaseError."""
         board, agent = self._board, self._board.agent
         for intent in board.intents.due((yield from Now()), agent.client_id, REPAIRS_AT_ONCE):
-            yield from self._under_a_ticket(intent.text, partial(board.mirrored, intent))
+            self._under_a_ticket(intent.text, partial(board.mirrored, intent))
         knows = board.intents.knows
         found = yield from orphans(agent.control, self._caller, agent.client_id, knows, self._sightings, self._place)
         for record in self._choose(found, min(len(found), REPAIRS_AT_ONCE)):
-            yield from self._under_a_ticket(f"{record.client}#{record.digest}", partial(board.take_over, record))
+            self._under_a_ticket(f"{record.client}#{record.digest}", partial(board.take_over, record))
 
-    def _under_a_ticket(self, key: str, routine_of: Callable[[Row], Routine[None]]) -> Routine[None]:
+    def _under_a_ticket(self, key: str, routine_of: Callable[[Row], Routine[None]]) -> None:
         """Put it as work of the present stage."""
         agent = self._board.agent
-        ticket = agent.begin(True, (yield from Now()))
+        ticket = agent.begin(True)
         try:
             self._board.put(Later("mirror", key, routine_of(FREEZE[ticket.stage])), ticket)
         finally:

@@ -7,7 +7,6 @@ import atexit
 import inspect
 import os
 import random
-import secrets
 import socket
 import threading
 import time
@@ -26,7 +25,9 @@ from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.stages import Stage
+from crossfade.drivers.lease_clock import lease_clock
 from crossfade.drivers.loop_thread import LoopThread
+from crossfade.drivers.unique import unique
 from crossfade.errors import ConfigurationError, Held, Undeclared
 from crossfade.migration import MIGRATION_NAME
 from crossfade.observe import Observer, Watch
@@ -113,10 +114,11 @@ class Switch:
                 fingerprint=self.plan().fingerprint,
                 new_id=new_client_id,
                 lease_seconds=lease_seconds,
+                clock=lease_clock(),
                 control_table=control_table,
                 place=endpoint_and_region(self._client),
             )
-            intents = Intents(lambda: secrets.token_hex(8))
+            intents = Intents(lambda: unique(16))
             note, chance = self._watch.note, random.random
             return Switchboard(
                 agent, mirror, intents, put, note, chance, landing_seconds, hold_seconds, declared_refusals

@@ -41,7 +41,7 @@ class SwitchScope(TicketScope):
         if not effect.writes:
             return
         if self.ticket.strict:
-            self._agent.may_send(self.ticket, self._clock())
+            self._agent.may_send(self.ticket)
         self.sent = True
 
 
@@ -93,7 +93,7 @@ class Switchboard:
                 self.mirror.check_key(key)
         keys = tuple((key, key_text(key)) for key in found)
         what = operation.what
-        ticket = self.agent.begin(not (isinstance(what, Read) and what.eventual), now)
+        ticket = self.agent.begin(not (isinstance(what, Read) and what.eventual))
         if operation.writes and FREEZE[ticket.stage].holds:
             self.agent.release(ticket)  # nothing was begun
             if now - since < self.hold_seconds:
@@ -193,7 +193,7 @@ class Switchboard:
         if may_land and not call.intents:  # it holds its ticket until it can no longer land
             for _, text in call.keys:
                 self.put(Later("mirror", f"{LANDING}{text}", nothing(), self.landing_seconds), call.ticket)
-        self.agent.end(call.ticket, now)
+        self.agent.end(call.ticket)
 
     def _mirror_later(self, intent: Intent, ticket: Ticket, delay_seconds: float) -> None:
         routine = self.mirrored(intent, FREEZE[ticket.stage])
@@ -258,7 +258,7 @@ class UnderWay:
     that went. What a method of a repository raised leaves the block quietly, and is the application's to get."""
 
     def __init__(self, board: Switchboard, call: Call, clock: Callable[[], float]) -> None:
-        self.scope = SwitchScope(board.agent, call.ticket, board.put, clock)
+        self.scope = SwitchScope(board.agent, call.ticket, board.put)
         self._board = board
         self._call = call
         self._clock = clock

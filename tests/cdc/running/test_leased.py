@@ -143,7 +143,7 @@ def test_the_authority_waits_for_a_change_that_is_under_way(world: World) -> Non
 
     async def play() -> None:
         async with world.leased(lease_seconds=20.0) as leased:
-            ticket = leased.agent.begin(True, asyncio.get_running_loop().time())
+            ticket = leased.agent.begin(True)
             with pytest.raises(TurnedBack, match="writes were held"):
                 _ = await asyncio.to_thread(world.operator.walk, Stage.LIVE, hold_seconds=1.0)
             leased.agent.release(ticket)

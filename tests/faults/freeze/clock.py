@@ -16,6 +16,7 @@ from unittest.mock import patch
 from crossfade.cdc.etl.worker import Worker
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.sync import SyncDriver
+from crossfade.jobs import session
 from crossfade.switch import membership, switch
 
 T = TypeVar("T")
@@ -185,6 +186,8 @@ def virtual_time(clock: Clock, process: Callable[[], Process]) -> Generator[None
         patch.dict(SyncDriver.__init__.__kwdefaults__, {**told, "sleep": clock.sleep}),
         patch.dict(Worker.__init__.__kwdefaults__, told),
         patch.object(membership.Membership, "clock", staticmethod(told["clock"])),
+        patch.object(session, "lease_clock", lambda _rules: told["clock"]),
+        patch.object(switch, "lease_clock", lambda: told["clock"]),
         patch.object(membership, "ThreadPoolExecutor", AtOnce),
         patch.object(switch, "time", SimpleNamespace(sleep=clock.sleep)),
         patch.object(switch, "LoopThread", thread_of),

@@ -24,6 +24,7 @@ from crossfade.aws.lean.routes import Routes, names_arn
 from crossfade.aws.lean.settings import LeanSettings, settings_of
 from crossfade.aws.lean.signing import Signer
 from crossfade.core.effects import Reply, Request
+from crossfade.drivers.unique import unique
 from crossfade.errors import ConfigurationError
 
 CONNECTIONS_MAX: Final = 32  # what one core can keep busy with a service that answers in milliseconds
@@ -72,7 +73,7 @@ class BulkClient:
             self._bind()
         known = self._routes.operation(operation)
         if known.token_member and known.token_member not in request:
-            request = {**request, known.token_member: str(uuid.uuid4())}
+            request = {**request, known.token_member: unique()}
         body = encoded(request)
         self._calls = self._calls + 1
         invocation = f"amz-sdk-invocation-id: {self._invocation}{self._calls % 2**COUNTER_BITS:012x}\r\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -22,6 +21,7 @@ from crossfade.cdc.running.vouching import ConnectOffsets
 from crossfade.cdc.topics import Debezium, Kafka, Theirs
 from crossfade.check.report import Finding
 from crossfade.control.streams import LAG_SECONDS_MAX
+from crossfade.drivers.unique import unique
 
 MESSAGES_MAX: Final = 200  # of a partition, the last ones
 ROUND_SECONDS_MAX: Final = 20.0  # for a mark to come round: beyond, no freeze would wait for it
@@ -126,7 +126,7 @@ def _round(
 
 
 def _come_round(migration: RowMigration, declared: Theirs, consumer: Any, connection: Connection) -> Change | None:
-    marks, token = Watermarks(migration.marks_schema), secrets.token_hex(12)
+    marks, token = Watermarks(migration.marks_schema), unique(24)
     only = (marks.name,)
     reading = debezium(0, only) if isinstance(declared, Debezium) else dms(0, {marks.name: ("name",)}, only)
     marks.commit(connection, GROUP, token)
@@ -154,7 +154,7 @@ def _vouched(
     try:
         kept = offsets.kept()
         while (kept is None or kept <= came.version.position) and time.monotonic() < until:
-            marks.commit(connection, GROUP, secrets.token_hex(12))
+            marks.commit(connection, GROUP, unique(24))
             time.sleep(POLL_SECONDS)
             kept = offsets.kept()
     finally:

@@ -51,7 +51,7 @@ class Standing:
 
         Not while writes are held: on the way back there may still be somebody who reads from the target then.
         """
-        ticket = self.agent.begin(True, self._clock())
+        ticket = self.agent.begin(True)
         self.agent.release(ticket)
         if not carries(ticket.stage):
             return PASSING
@@ -67,7 +67,7 @@ class Standing:
 
         Raises Resting, StageUncertain: nothing more of this session may be applied.
         """
-        ticket = self.agent.begin(True, self._clock())
+        ticket = self.agent.begin(True)
         if carries(ticket.stage) and (session != self._session or self._client != self.agent.client_id):
             self.agent.release(ticket)
             raise Resting("since this worker began, it has lost its lease, or the target was the authority")

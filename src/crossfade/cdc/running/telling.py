@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -21,6 +20,7 @@ from crossfade.cdc.running.rounds import Rounds
 from crossfade.cdc.running.tracking import Look, Tracked
 from crossfade.control.capturing import put_schema
 from crossfade.control.records import SchemaRecord
+from crossfade.drivers.unique import unique
 
 STATEMENT_SHOWN: Final = 120  # characters of a change of the schema: a line
 DIGEST_LENGTH: Final = 16
@@ -98,7 +98,7 @@ class Telling:
                 self.marks,
                 migration.tables,
                 name=migration.name,
-                new_mark=lambda: secrets.token_hex(12),
+                new_mark=lambda: unique(24),
                 progress=Progress.of_text(kept) if kept else None,
             )
             for told in snapshot.beside(log):

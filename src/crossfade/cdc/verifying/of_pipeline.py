@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -19,6 +18,7 @@ from crossfade.cdc.verifying.run import RowSides
 from crossfade.cdc.verifying.settling import LogApplied, Pause, Settling, applied_by_capture, applied_by_group
 from crossfade.control.records import CaptureRecord
 from crossfade.core.stages import FREEZE, Stage
+from crossfade.drivers.unique import unique
 from crossfade.errors import NotPossibleInStage
 
 MIRROR_SECONDS: Final = 5.0  # a mirror that is merely behind has come by then
@@ -33,7 +33,7 @@ def sides_of(pipeline: Pipeline, source: Source, stage: Stage) -> RowSides:
     mark = None  # the places of topics that others fill are none of the source's: the target's versions are kept
     if not pipeline.theirs:
         marks = Watermarks(pipeline.migration.marks_schema)
-        mark = Marking(source, marks, lambda: kept(pipeline), lambda: secrets.token_hex(12))
+        mark = Marking(source, marks, lambda: kept(pipeline), lambda: unique(24))
     return RowSides(pipeline.migration, source, pipeline.destination(), settling, mark, rows_decide)
 
 

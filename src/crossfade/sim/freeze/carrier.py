@@ -228,7 +228,7 @@ class Carrier:
         self.agent = agent
         self.worker: Worker | None = None
         self._destination = destination
-        self._standing = Standing(agent, lambda: world.now)
+        self._standing = Standing(agent, partial(world.monotonic, process))
         if rules.carrier_lease:
             self._keeper = Keeper(world, process, agent, poll_seconds, self._standing.look_after, nothing)
         self._begin()
@@ -248,7 +248,7 @@ class Carrier:
         except (Resting, StageUncertain) as error:
             then(None, error)
             return
-        scope = TicketScope(self.agent, ticket, no_background, lambda: self.world.now)
+        scope = TicketScope(self.agent, ticket, no_background)
 
         def ended(value: object, error: CrossfadeError | None) -> None:
             self._standing.give_back(ticket, may_land=scope.may_land)

@@ -80,17 +80,17 @@ class Fleet:
         self._names[name] += 1
         return f"{name}.{self._names[name]}"
 
-    def _agent(self, kind: type[Agent], name: str, role: Role) -> Any:
+    def _agent(self, kind: type[Agent], process: Process, role: Role) -> Any:
         scenario = self.scenario
         return kind(
-            MIGRATION, name, landing_seconds=scenario.landing_seconds, host="simulated", pid=0,
-            fingerprint=FINGERPRINT, new_id=lambda: self._new_id(name), lease_seconds=scenario.lease_seconds,
-            role=role, rules=scenario.rules,
+            MIGRATION, process.name, landing_seconds=scenario.landing_seconds, host="simulated", pid=0,
+            fingerprint=FINGERPRINT, new_id=lambda: self._new_id(process.name), lease_seconds=scenario.lease_seconds,
+            role=role, rules=scenario.rules, clock=self.world.lease_clock(process, scenario.rules),
         )  # fmt: skip
 
     def _start_service(self) -> None:
         scenario, process = self.scenario, self.process("service")
-        agent: SwitchAgent = self._agent(SwitchAgent, process.name, Role.APP)
+        agent: SwitchAgent = self._agent(SwitchAgent, process, Role.APP)
         mirror = Mirror(carried="log" if scenario.carried else "", conditional=scenario.conditional)
         service = Service(
             self.world, process, agent, mirror, self.caller, scenario.rules, poll_seconds=scenario.poll_seconds,
@@ -102,7 +102,7 @@ class Fleet:
     def _start_carrier(self) -> None:
         scenario, process = self.scenario, self.process("etl")
         destination = Destination(self.stores.sql.shape.rows, PARTS)
-        agent: Agent = self._agent(Agent, process.name, Role.ETL)
+        agent: Agent = self._agent(Agent, process, Role.ETL)
         carrier = Carrier(self.world, process, self.topic, destination, agent, scenario.rules, scenario.poll_seconds)
         self.carriers.append(carrier)
 
@@ -226,7 +226,9 @@ class Fleet:
                     process.cut_off_until = world.now + lease * random.uniform(0.5, 2.5)
                     world.note(process.name, "cut off", {"until": round(process.cut_off_until, 3)})
                 case _:
-                    pass
+                    if leases := self.faults.suspended_leases():
+                        world.suspend(process, lease * leases)
+                        paused(lease * leases)
             world.after(random.uniform(0.5, 1.5), befall)
 
         world.after(random.random(), befall)

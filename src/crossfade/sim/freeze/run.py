@@ -56,7 +56,7 @@ class Run:
         more = Random(f"more of {seed}")  # noqa: S311
         scenario = self.scenario = draw(random, more, rules)
         self.stores = Stores(Sql(shape(scenario.shape), scenario.initial), keeps_stamp=scenario.keeps_stamp)
-        self.faults = Faults(scenario.rates, random)
+        self.faults = Faults(scenario.rates, random, Random(f"suspensions of {seed}"))  # noqa: S311
         self.world = ServiceWorld(seed, self.stores, self.faults, random, scenario.landing_seconds)
         self.violations: list[Violation] = []
         self.fleet = Fleet(self.world, scenario, self.stores, self.faults, self._held_for)

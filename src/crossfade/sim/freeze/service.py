@@ -66,7 +66,7 @@ class SecondFreezeless(Switchboard):
         if not operation.writes or agent.stage is not Stage.FREEZE_TARGET:
             return super().admit(operation, invoke, now, since)
         keys = tuple((key, key_text(key)) for key in operation.keys(invoke.arguments, dict(invoke.named)))
-        return Call(operation, invoke, keys, agent.begin(True, now), [])
+        return Call(operation, invoke, keys, agent.begin(True), [])
 
 
 class Service:
@@ -77,6 +77,7 @@ class Service:
         self.world = world
         self.process = process
         self.agent = agent
+        self.clock: Callable[[], float] = partial(world.monotonic, process)
         self.intents = Intents(self._serial)
         self.background = Background(world, process, agent, SwitchScope)
         self._rules = rules
@@ -109,12 +110,12 @@ class Service:
 
     def call(self, operation: Operation, arguments: tuple[Any, ...], keys: tuple[str, ...], told: Told) -> None:
         invoke = Invoke("source", operation.name, arguments, {}, operation.writes)
-        self._admit(operation, invoke, self.world.now, keys, told)
+        self._admit(operation, invoke, self.clock(), keys, told)
 
     def _admit(self, operation: Operation, invoke: Invoke, since: float, keys: tuple[str, ...], told: Told) -> None:
         world = self.world
         try:
-            call = self.board.admit(operation, invoke, world.now, since)
+            call = self.board.admit(operation, invoke, self.clock(), since)
         except (Held, StageUncertain) as error:
             if isinstance(error, Held):
                 self._seen_held(since)
@@ -129,17 +130,18 @@ class Service:
         self._carry_out(call, keys, told)
 
     def _seen_held(self, since: float) -> None:
-        if self.process.paused_until < since:  # else it stood still, and nobody can help that
-            self._held_for(self.world.now - since)
+        seconds = self.clock() - since
+        if self.process.paused_until < self.world.now - seconds:  # else it stood still, and nobody can help that
+            self._held_for(seconds)
 
     def _carry_out(self, call: Call, keys: tuple[str, ...], told: Told) -> None:
         world = self.world
-        scope = CallScope(self.agent, call.ticket, self._put, lambda: world.now)
+        scope = CallScope(self.agent, call.ticket, self._put)
 
         def ended(value: object, error: CrossfadeError | None) -> None:
             given: BaseException | None = error.error if isinstance(error, Raised) else error
             try:
-                self.board.ended(call, scope, given, world.now)
+                self.board.ended(call, scope, given, self.clock())
             except StageUncertain as uncertain:
                 given = uncertain
             told(value, given, scope.wrote)
@@ -182,7 +184,7 @@ class Service:
 
     def copy(self, key: KeyName, done: Callable[[], None]) -> None:
         """Make the other store hold it, as a mirror does. Raises StageUncertain."""
-        ticket = self.agent.begin(True, self.world.now)
+        ticket = self.agent.begin(True)
         text = key_text(key)
 
         def copied(row: Row) -> Routine[None]:

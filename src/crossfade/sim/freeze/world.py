@@ -27,10 +27,8 @@ class CallScope(SwitchScope):
 
     __slots__ = ("wrote",)
 
-    def __init__(
-        self, agent: Agent, ticket: Ticket, put: Callable[[Later, Ticket], None], clock: Callable[[], float]
-    ) -> None:
-        super().__init__(agent, ticket, put, clock)
+    def __init__(self, agent: Agent, ticket: Ticket, put: Callable[[Later, Ticket], None]) -> None:
+        super().__init__(agent, ticket, put)
         self.wrote = False
 
     def invoking(self, effect: Invoke) -> None:
