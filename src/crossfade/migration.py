@@ -169,6 +169,13 @@ class Migration(AnyMigration):
     def fingerprint(self) -> str:
         return self.compiled.fingerprint
 
+    def check_whole(self) -> None:
+        if compile_mapping(self.mapping, self.source.key, self.target.key).fingerprint != self.fingerprint:
+            raise MappingInvalid(
+                f"migration {self.name}: what the mapping's functions use is changed below the Migration",
+                next_step="move that above it: clients compare what was there when the Migration was made",
+            )
+
     def table(self, place: Literal["source", "target"]) -> Table:
         """The table on one side."""
         return self.source if place == "source" else self.target

@@ -7,7 +7,7 @@ is 7, which would come back as `"7"`), the item is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, DivisionByZero, InvalidOperation, Overflow, localcontext
 from typing import Any, Final, TypeAlias
 
@@ -16,6 +16,7 @@ from crossfade.core.mapping.paths import Path, PathLike, parse_path, put, show
 from crossfade.core.mapping.piece import KEY_KINDS, KeyPart, Keys, Kind, Piece, kind_of, unmappable, value_at
 from crossfade.core.mapping.python_values import exact_value, python_value
 from crossfade.core.mapping.values import show_value
+from crossfade.core.mapping.versions import check_version, told_by
 from crossfade.errors import MappingError, MappingInvalid
 
 Change: TypeAlias = Callable[[Any], Any]  # of an attribute value, or of a Python value
@@ -30,7 +31,8 @@ class Converter:
 
     `types` are what it takes and what it makes, such as `("S", "N")`; without them it cannot be used on a key. Either
     function raises ValueError for a value that it cannot take, with a text that says what is wrong with it. `prefix`:
-    all that it does is to put this text before each text, which keeps their order.
+    all that it does is to put this text before each text, which keeps their order. `version`: what tells the functions
+    from others, where they use what no fingerprint can cover.
     """
 
     name: str
@@ -39,10 +41,16 @@ class Converter:
     types: tuple[str, str] | None = None
     prefix: str = ""
     python: bool = False
+    version: str | None = None
+
+    def __post_init__(self) -> None:
+        check_version(self.version, self.name)
 
     def reversed(self) -> Converter:
         types = None if self.types is None else (self.types[1], self.types[0])
-        return Converter(f"reversed {self.name}", self.backward, self.forward, types, python=self.python)
+        return replace(
+            self, name=f"reversed {self.name}", forward=self.backward, backward=self.forward, types=types, prefix=""
+        )
 
     def changed(self, change: Change, value: AttributeValue) -> Any:
         """Return what one of its functions makes of a value: an attribute value, if the function keeps to its word."""
@@ -64,7 +72,8 @@ class Convert(Piece):
     @property
     def content(self) -> tuple[object, ...]:
         converter = self.converter
-        said = (self.path, converter.name, converter.types, converter.forward, converter.backward)
+        functions = told_by(converter.version, converter.forward, converter.backward)
+        said = (self.path, converter.name, converter.types, *functions)
         return (*said, "python") if converter.python else said
 
     def bind(self, keys: Keys, target: Mapping[str, Kind]) -> tuple[Piece, Keys]:
@@ -137,12 +146,14 @@ def convert(
     backward: Change | None = None,
     types: tuple[str, str] | None = None,
     python: bool = False,
+    version: str | None = None,
 ) -> Piece:
     """Change the value at a path, by a ready-made converter or by two functions that undo each other.
 
     Functions take and return one attribute value (`{"S": "12"}` -> `{"N": "12"}`), or with `python=True` one Python
     value (`"12"` -> `Decimal(12)`), of the types that a boto3 resource gives, but `bytes`. Items without the value are
-    left as they are. `types` (`("S", "N")`) makes any other type an error, and is needed on a key attribute.
+    left as they are. `types` (`("S", "N")`) makes any other type an error, and is needed on a key attribute. `version`:
+    what tells these functions from others, where they use what no fingerprint can cover.
     """
     parsed = parse_path(path)
     given: Any = converter  # migration files are not type-checked
@@ -152,7 +163,7 @@ def convert(
                 f"convert: {given!r} is no Converter",
                 next_step="use a ready-made one such as text_to_number, or give forward= and backward=",
             )
-        if forward is not None or backward is not None or types is not None or python:
+        if forward is not None or backward is not None or types is not None or python or version is not None:
             raise MappingInvalid(f"convert: {show(parsed)}: a converter, or functions, not both")
         return Convert(parsed, given)
     if not callable(forward) or not callable(backward):
@@ -163,4 +174,4 @@ def convert(
     if types is not None and (len(types) != 2 or not VALUE_KINDS.issuperset(types)):
         raise MappingInvalid(f"convert: {show(parsed)}: types are two of {', '.join(sorted(VALUE_KINDS))}")
     name = str(getattr(forward, "__qualname__", type(forward).__name__))
-    return Convert(parsed, Converter(name, forward, backward, types, python=python))
+    return Convert(parsed, Converter(name, forward, backward, types, python=python, version=version))

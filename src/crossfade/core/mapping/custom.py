@@ -7,13 +7,14 @@ they were, and that the way back gives the same item. Both functions get an item
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
 from crossfade.core.items import Item, copy_item, same, same_item
 from crossfade.core.mapping.piece import Keys, Kind, Piece, unmappable
 from crossfade.core.mapping.stamp import STAMP
 from crossfade.core.mapping.values import show_value
+from crossfade.core.mapping.versions import check_version, told_by
 from crossfade.errors import MappingError, MappingInvalid
 
 ItemChange: TypeAlias = Callable[[Item], Item]
@@ -24,6 +25,7 @@ class Custom(Piece):
     name: str
     there: ItemChange
     back: ItemChange
+    version: str | None = None  # what tells its functions from others, where it is not to be found in them
     keys: tuple[str, ...] = ()  # filled in when bound
 
     @property
@@ -32,11 +34,11 @@ class Custom(Piece):
 
     @property
     def content(self) -> tuple[object, ...]:
-        return (self.name, self.there, self.back)
+        return (self.name, *told_by(self.version, self.there, self.back))
 
     def bind(self, keys: Keys, target: Mapping[str, Kind]) -> tuple[Piece, Keys]:
         del target
-        return Custom(self.name, self.there, self.back, tuple(keys)), keys
+        return replace(self, keys=tuple(keys)), keys
 
     def forward(self, item: Item) -> None:
         changed = self._apply(self.there, item)
@@ -76,17 +78,19 @@ class Custom(Piece):
         return f"custom: {self.name}"
 
 
-def custom(forward: ItemChange, backward: ItemChange, *, name: str | None = None) -> Piece:
+def custom(forward: ItemChange, backward: ItemChange, *, name: str | None = None, version: str | None = None) -> Piece:
     """Any change of the ordinary attributes: `forward(item) -> item` and its exact inverse.
 
     Items are in DynamoDB's own form (`{"total": {"N": "1.5"}}`). Both must be plain functions of the item alone: no
-    database, no clock, no chance, because they run on every request and again in each check.
+    database, no clock, no chance, because they run on every request and again in each check. `version`: what tells
+    these functions from others, where they use what no fingerprint can cover.
     """
     if not callable(forward) or not callable(backward):
         raise MappingInvalid(
             "custom: the function and its inverse are both needed", next_step="write custom(forward, backward)"
         )
-    return Custom(name or str(getattr(forward, "__qualname__", type(forward).__name__)), forward, backward)
+    check_version(version, "custom")
+    return Custom(name or str(getattr(forward, "__qualname__", type(forward).__name__)), forward, backward, version)
 
 
 def difference(item: Item, again: Item) -> tuple[str, str]:
