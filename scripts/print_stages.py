@@ -136,6 +136,7 @@ for no verify, as it does where there is no such queue.
 GATES = {
     Gate.EMPTY: "the target is empty",
     Gate.BACKFILLED: "the backfill is complete",
+    Gate.MIRRORED: "since the backfill began no client ended unfinished or lost a mirror; or a verify found nothing",
     Gate.VERIFIED: "a full verify, begun after the last client that ended unfinished, found nothing",
     Gate.PASSED: "all that was written before the freeze has reached the other side",
     Gate.QUIET: "for 14 days (`--quiet-days`) nothing was found in the source alone",

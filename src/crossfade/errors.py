@@ -73,7 +73,12 @@ class NotStarted(ConfigurationError):
 
 
 class MappingError(CrossfadeError):
-    """One item cannot be mapped without losing something. Names the piece and the attribute."""
+    """One item cannot be mapped without losing something. Names the piece and the attribute; `told` names these alone,
+    and no value of the item, for logs and leases."""
+
+    def __init__(self, message: str, *, next_step: str = "", told: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.told = told
 
 
 class NotPossibleInStage(CrossfadeError):

@@ -87,7 +87,8 @@ class Watch:
         if say:
             told = shown_key(facts) if counted == REFUSED_LATER else told_key(shown_key(facts))
             more = f" (and {unsaid:,} more since the last such line)" if unsaid else ""
-            LOG.warning("%s%s: %s%s", self._head, ALERTS[counted], told, more)
+            why = f": {facts['reason']}" if facts.get("reason") else ""
+            LOG.warning("%s%s: %s%s%s", self._head, ALERTS[counted], told, why, more)
 
     def _count(self, name: str) -> None:
         with self._lock:

@@ -49,9 +49,28 @@ def test_lockstep_source_needs_a_complete_backfill(world: World) -> None:
     world.start(Stage.SHADOW)
     with pytest.raises(GateClosed, match="no backfill has begun") as caught:
         _ = world.run(world.coordinator().move_one(Stage.LOCKSTEP_SOURCE))
-    assert caught.value.next_step == "crossfade backfill --execute"
+    assert "crossfade backfill --execute" in caught.value.next_step
     assert state_of(world).stage is Stage.SHADOW
+    unclean_end(world)  # which the backfill is to come by
     _ = do_job(world, Job.BACKFILL)
+    assert world.run(world.coordinator().move_one(Stage.LOCKSTEP_SOURCE)).stage is Stage.LOCKSTEP_SOURCE
+
+
+def test_lockstep_is_not_entered_while_what_the_target_cannot_hold_is_not_settled(world: World) -> None:
+    """A write of it is an error from lockstep_source on, and was a lost mirror before: a verify has to find nothing."""
+    world.start(Stage.SHADOW)
+    _ = do_job(world, Job.BACKFILL)
+    unclean_end(world)
+    with pytest.raises(GateClosed, match="lost a mirror, and nothing has been verified"):
+        _ = world.run(world.coordinator().move_one(Stage.LOCKSTEP_SOURCE))
+    _ = do_job(world, Job.VERIFY)
+    unclean_end(world)
+    with pytest.raises(GateClosed, match="lost a mirror") as caught:
+        _ = world.run(world.coordinator().move_one(Stage.LOCKSTEP_SOURCE))
+    assert "crossfade status shows what was lost, and why" in caught.value.next_step
+    assert "is to be corrected first" in caught.value.next_step
+    assert state_of(world).stage is Stage.SHADOW
+    _ = do_job(world, Job.VERIFY)
     assert world.run(world.coordinator().move_one(Stage.LOCKSTEP_SOURCE)).stage is Stage.LOCKSTEP_SOURCE
 
 
@@ -62,16 +81,20 @@ def test_the_authority_moves_only_after_a_verify_that_still_holds(world: World, 
     world.start(Stage.DUALWRITE)
     _ = do_job(world, Job.VERIFY, clean=clean)  # before the backfill: worth nothing
     _ = do_job(world, Job.BACKFILL)
-    _ = world.run(world.coordinator().walk(Stage.LOCKSTEP_SOURCE))
+    _ = world.run(world.coordinator().walk(Stage.SHADOW))
 
     def refused(reason: str) -> None:
         with pytest.raises(GateClosed, match=reason):
-            _ = world.run(world.coordinator().move_one(Stage.LOCKSTEP_TARGET))
+            _ = world.run(world.coordinator().walk(Stage.LOCKSTEP_TARGET))
 
     refused("began before the backfill was complete")
     _ = do_job(world, Job.VERIFY, clean=False)
     refused(r"found differences \(missing 1\)")  # not what was counted beside them
     _ = do_job(world, Job.VERIFY)
+    unclean_end(world)
+    refused("ended unfinished")
+    _ = do_job(world, Job.VERIFY)
+    _ = world.run(world.coordinator().walk(Stage.LOCKSTEP_SOURCE))
     unclean_end(world)
     refused("ended unfinished")
     _ = do_job(world, Job.VERIFY)
@@ -91,7 +114,7 @@ def test_a_verify_that_began_before_an_unclean_end_does_not_count(world: World) 
     world.run(agent.leave())
     with pytest.raises(GateClosed, match="once"):
         _ = world.run(world.coordinator().walk(Stage.LIVE))
-    assert state_of(world).stage is Stage.LOCKSTEP_SOURCE
+    assert state_of(world).stage is Stage.SHADOW
 
 
 def test_the_authority_moves_back_only_after_a_verify_too(world: World) -> None:
@@ -175,6 +198,7 @@ def test_going_back_to_off_clears_backfill_and_verify(world: World) -> None:
     with pytest.raises(GateClosed, match="no backfill has begun"):
         _ = world.run(world.coordinator().walk(Stage.LOCKSTEP_SOURCE))
     _ = do_job(world, Job.BACKFILL)  # and a new one begins at the beginning
+    _ = do_job(world, Job.VERIFY)
     assert world.run(world.coordinator().move_one(Stage.LOCKSTEP_SOURCE)).stage is Stage.LOCKSTEP_SOURCE
 
 

@@ -37,6 +37,8 @@ def test_an_error_is_told_by_its_kind() -> None:
         "ValidationException"
     )
     assert told_error(MappingError("customer: 'ann@example.org' would not come back")) == "MappingError"
+    error = MappingError("convert: total: attribute 'total' is '007'", told="convert: total: attribute 'total'")
+    assert told_error(error) == "cannot be mapped (convert: total: attribute 'total')"  # names, and no value
     assert told_error("too many mirrors are waiting") == "too many mirrors are waiting"
 
 

@@ -13,7 +13,7 @@ from crossfade.core.items import Item
 from crossfade.core.routing import route
 from crossfade.core.stages import LADDERS, Side, Stage, Writes
 from crossfade.core.tables.pair import Pair
-from crossfade.errors import ServiceRejected
+from crossfade.errors import ServiceRejected, UnknownOutcome
 from crossfade.mapping import rename
 from tests.core.conftest import Bench
 from tests.migrations import make_anew
@@ -110,6 +110,25 @@ def test_the_sizes_of_key_and_item_are_looked_at_first(bench: Bench, strategy: s
             _ = tables.write(strategy, stage, bad)
         assert words in refusal.value.text
         assert tables.held() == []
+
+
+@pytest.mark.parametrize("stage", [Stage.LOCKSTEP_SOURCE, Stage.LOCKSTEP_TARGET])
+def test_every_item_of_a_batch_is_mapped_before_the_first_is_written(bench: Bench, stage: Stage) -> None:
+    """One that cannot be is an error with the piece and the attribute, and nothing was written."""
+    tables = Tables(bench, "source", "source")
+    with pytest.raises(ServiceRejected, match="rename: label -> tag: attribute 'tag' is already there"):
+        _ = tables.write("dual-write", stage, item(label={"S": "x"}, tag={"S": "y"}))
+    assert tables.held() == []
+
+
+def test_what_stands_in_the_way_behind_the_first_item_of_a_batch_is_told_as_a_part(bench: Bench) -> None:
+    """What the target holds under a later key has no counterpart: the items before it are written by then."""
+    tables = Tables(bench, "source", "source")
+    odd = item(label={"S": "x"}, tag={"S": "y"})
+    _ = bench.client.put_item(TableName=tables.pair.target.name, Item=odd)
+    with pytest.raises(UnknownOutcome, match="refused after a part of the batch was written: rename: label -> tag"):
+        _ = tables.write("dual-write", Stage.LOCKSTEP_TARGET, item(label={"S": "x"}))
+    assert len(tables.held()) == 7
 
 
 def test_each_table_is_described_once(bench: Bench) -> None:

@@ -27,6 +27,7 @@ from crossfade.aws.router import AttachSettings
 from crossfade.control.agent import Agent, Ticket
 from crossfade.control.fallbacks import FallbackHits
 from crossfade.control.refusals import ForeseenRefusals
+from crossfade.control.telling import told_error
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
 from crossfade.core.request.names import WRITES
@@ -96,7 +97,8 @@ class Membership:
         except Exception as error:  # noqa: BLE001 - the caller has its answer: what is lost is the mirror
             if operation in WRITES:
                 self.agent.lost(operation, error)
-                self._watch.note("mirror_lost", {"key": operation, "error": str(error)})
+                facts = {"key": operation, "error": str(error), "reason": told_error(error)}
+                self._watch.note("mirror_lost", facts)
             else:
                 self._watch.note("compare", {"outcome": "error", "key": operation, "error": str(error)})
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,6 +22,7 @@ from crossfade.errors import ConfigurationError
 from crossfade.migration import Migration, Table
 
 TARGET_SAMPLE_ITEMS = 100  # whether anything is there at all is the question
+OF_ITEMS = {"unmappable", "item-too-large", "item-refused", "key-too-large", "index-key"}  # not in the target
 SAMPLE_ITEMS_MAX = 1_000_000  # the sample's keys are kept in memory: about 500 bytes an item
 
 
@@ -47,7 +48,8 @@ def run_check(
             whole_table, items = taken.whole_table, taken.items
             for item in items:
                 examination.add(item)
-            findings += examination.findings()
+            found = list(examination.findings())
+            findings += [*found, *_what_becomes_of(migration, found)]
             if not items:
                 findings.append(Finding("warning", "source-empty", f"source {migration.source.name} holds no items"))
         if target is not None:
@@ -70,6 +72,23 @@ def run_check(
         whole_table=whole_table,
         findings=ordered(findings),
     )
+
+
+def _what_becomes_of(migration: Migration, found: Sequence[Finding]) -> Iterator[Finding]:
+    """What a write of an item does in the course of the migration that the target cannot hold."""
+    if not any(finding.code in OF_ITEMS for finding in found):
+        return
+    source, target = migration.source.full_name, migration.target.full_name
+    if migration.strategy == "copy-on-write":
+        said = f"from the stage drain on a write that would bring such an item into {target} is an error"
+    else:
+        until = "lockstep_source" if migration.strategy == "dual-write" else "the stages that hold writes"
+        said = (
+            f"while writes to {source} are mirrored, one of such an item succeeds there and does not reach {target}:"
+            f" crossfade status counts it as a lost mirror and says why; {until} cannot be entered then before a verify"
+            " finds nothing"
+        )
+    yield Finding("info", "not-mirrored", f"what becomes of items that the target cannot hold: {said}")
 
 
 def _describe(client: Any, table: Table) -> Mapping[str, Any] | None:

@@ -47,6 +47,9 @@ def way_to_clean(counts: Mapping[str, int]) -> str:
     beyond = counts.get("not_ours", 0), counts.get("unmapped", 0)
     steps = [REPAIR] if left_to_mend(counts) else []
     steps += ["correct the function (or the row) of what cannot be mapped"] if beyond[1] else []
+    steps += (
+        ["correct in the source what the target cannot hold: crossfade check"] if counts.get("not_repaired") else []
+    )
     steps += ["delete from the target what crossfade did not write, or let a row make it"] if beyond[0] else []
     return ", then ".join([*steps, "crossfade verify"])
 

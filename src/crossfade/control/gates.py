@@ -11,7 +11,7 @@ is served so far, and that it refuses.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from crossfade.control.calls import ask
@@ -149,6 +149,8 @@ def _judge(
             return _empty(state, evidence)
         case Gate.BACKFILLED:
             return _backfilled(evidence.backfill)
+        case Gate.MIRRORED:
+            return _mirrored(state, evidence)
         case Gate.VERIFIED:
             return _verified(state, evidence)
         case Gate.REPLICATED:
@@ -194,6 +196,16 @@ def _backfilled(backfill: JobRecord | None) -> Finding:
     return Finding(Gate.BACKFILLED, True, f"the backfill is complete since {backfill.finished_at}", "")
 
 
+def _mirrored(state: State, evidence: Evidence) -> Finding:
+    """Where the source still decides: what the target cannot hold was a lost mirror, and will be an error."""
+    backfill = evidence.backfill
+    if backfill is not None and backfill.unclean == state.unclean:
+        return Finding(Gate.MIRRORED, True, "since the backfill began, nothing was left undone", "")
+    verified = _verified(state, evidence)
+    since = "" if verified.is_open else "since the backfill began, a client ended unfinished or lost a mirror, and "
+    return replace(verified, gate=Gate.MIRRORED, found=f"{since}{verified.found}")
+
+
 def _verified(state: State, evidence: Evidence) -> Finding:
     verify, backfill = evidence.verify, evidence.backfill
     command = "crossfade verify"
@@ -219,7 +231,11 @@ def _verified(state: State, evidence: Evidence) -> Finding:
     if verify.unclean != state.unclean:
         more = state.unclean - verify.unclean
         times = "once" if more == 1 else f"{more} times"
-        return closed(f"since the last verify began, a client ended unfinished or lost a mirror ({times})")
+        return closed(
+            f"since the last verify began, a client ended unfinished or lost a mirror ({times})",
+            f"{command} (crossfade status shows what was lost, and why: what the other table cannot hold is to be"
+            " corrected first)",
+        )
     schema = evidence.carriage.schema if evidence.carriage is not None else None
     if schema is not None and verify.schema != schema.change:
         return closed(

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Final
 
 from crossfade.core.request.names import WRITES
-from crossfade.errors import ServiceRejected
+from crossfade.errors import MappingError, ServiceRejected
 
 VARIABLE: Final = "CROSSFADE_KEYS"
 PLAIN: Final = "plain"
@@ -33,7 +33,10 @@ def told_loss(key: str, error: object) -> str:
 
 
 def told_error(error: object) -> str:
-    """Return what may be written down of an error: its kind, since DynamoDB's words may hold a value of the item."""
+    """Return what may be written down of an error: its kind, since DynamoDB's words may hold a value of the item; of an
+    item that cannot be mapped, by which piece, and because of which attribute."""
     if isinstance(error, ServiceRejected):
         return error.code
+    if isinstance(error, MappingError) and error.told:
+        return f"cannot be mapped ({error.told})"
     return type(error).__name__ if isinstance(error, BaseException) else str(error)

@@ -86,6 +86,7 @@ class Gate(StrEnum):
 
     EMPTY = "empty"  # the target holds nothing
     BACKFILLED = "backfilled"  # the backfill is complete
+    MIRRORED = "mirrored"  # nothing was left undone since the backfill began, or a verify has found nothing since
     VERIFIED = "verified"  # a full verify begun after the last unclean end of a client found nothing
     REPLICATED = "replicated"  # the replication, where one was started, runs and has caught up
     PASSED = "passed"  # all that was written to the authority before the freeze has reached the other side
@@ -207,7 +208,7 @@ DUAL_WRITE: dict[Stage, Row] = {
         "writes to the source are mirrored to the target"),
     Stage.SHADOW: Row("source", Writes.MIRRORED, True, Ramp.EVENTUAL, (),
         "as before, and reads are compared with the target", Order.SOURCE_MARKED),
-    Stage.LOCKSTEP_SOURCE: Row("source", Writes.LOCKSTEP, True, Ramp.EVERY, (Gate.BACKFILLED,),
+    Stage.LOCKSTEP_SOURCE: Row("source", Writes.LOCKSTEP, True, Ramp.EVERY, (Gate.BACKFILLED, Gate.MIRRORED),
         "one transaction writes both sides; the source decides", Order.SOURCE_MARKED),
     Stage.LOCKSTEP_TARGET: Row("target", Writes.LOCKSTEP, True, Ramp.NONE, (Gate.BACKFILLED, Gate.VERIFIED),
         "one transaction writes both sides; the target decides", Order.SOURCE_MARKED),

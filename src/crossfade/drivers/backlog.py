@@ -17,6 +17,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from crossfade.control.agent import Agent, Ticket
+from crossfade.control.telling import told_error
 from crossfade.core.effects import Later, Routine
 
 # A key waits in about 1 KB (its image, mostly) to 400 KB; an application so far behind has lost its target for minutes.
@@ -89,8 +90,7 @@ class Backlog:
             return
         if self._full(later):
             later.routine.close()
-            self._agent.lost(later.key, "too many mirrors are waiting")
-            self._note("mirror_lost", {"key": later.key, "error": "too many mirrors are waiting"})
+            self._lose(later.key, "too many mirrors are waiting")
             return
         self._agent.hold(ticket)
         job = Job("mirror", later.key, later.routine, [ticket])
@@ -134,7 +134,7 @@ class Backlog:
             return
         del self._running[job.key]
         if error is not None:
-            self._lose(job, error)
+            self._lose(job.key, error)
         self._release(job)
 
     def give_up(self) -> int:
@@ -142,7 +142,7 @@ class Backlog:
         left = [*self._mirrors.values(), *(job for jobs in self._delayed.values() for job in jobs)]
         for job in left:
             job.routine.close()
-            self._lose(job, "the process ended before it could be done")
+            self._lose(job.key, "the process ended before it could be done")
             self._release(job)
         for job in self._compares:
             job.routine.close()
@@ -199,9 +199,9 @@ class Backlog:
                 self._agent.release(old)
         return [*kept, *newer]
 
-    def _lose(self, job: Job, error: BaseException | str) -> None:
-        self._agent.lost(job.key, error)
-        self._note("mirror_lost", {"key": job.key, "error": str(error)})
+    def _lose(self, key: str, error: BaseException | str) -> None:
+        self._agent.lost(key, error)
+        self._note("mirror_lost", {"key": key, "error": str(error), "reason": told_error(error)})
 
     def _release(self, job: Job) -> None:
         for ticket in job.tickets:

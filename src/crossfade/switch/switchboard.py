@@ -130,7 +130,8 @@ class Switchboard:
         intent = self.intents.take(key, text, self.agent.client_id)
         if intent is None:
             self.agent.forgotten(text, "too many keys wait to be mirrored")
-            yield from Note("mirror_lost", {"key": text, "error": "too many keys wait to be mirrored"})
+            why = "too many keys wait to be mirrored"
+            yield from Note("mirror_lost", {"key": text, "error": why, "reason": why})
             return
         call.intents.append(intent)
         yield from self._record(intent)

@@ -289,3 +289,21 @@ def test_a_piece_makes_what_the_documentation_says(piece: Piece, before: Item, a
     """The other pieces on one item each, there and back; emptied parents stay, missing ones are made."""
     key: Item = {"customer": {"S": "c"}, "order": {"S": "o"}}
     assert there_and_back(compiled(piece), {**key, **before}) == {**key, **after}
+
+
+def test_a_move_does_not_make_an_item_deeper_than_dynamodb_takes() -> None:
+    """32 levels, the value within counted; there and back."""
+
+    def nested(levels: int) -> AttributeValue:
+        value: AttributeValue = {"S": "v"}
+        for _ in range(levels):
+            value = {"L": [value]}
+        return value
+
+    key: Item = {"customer": {"S": "c"}, "order": {"S": "o"}}
+    deeper, flatter = compiled(move("a", "b.c.d")), compiled(move("b.c.d", "a"))
+    _ = deeper.forward({**key, "a": nested(29)})
+    with pytest.raises(MappingError, match=r"move: a -> b.c.d: attribute 'b.c.d' would lie in more than 32 levels"):
+        _ = deeper.forward({**key, "a": nested(30)})
+    with pytest.raises(MappingError, match=r"attribute 'b.c.d' would lie in more than 32 levels"):
+        _ = flatter.backward({**key, "a": nested(30)})

@@ -85,6 +85,7 @@ class CompiledMapping:
             raise MappingError(
                 f"the mapping cannot take {name!r} back: it {said}",
                 next_step="before the stage live, write what the old form of the item can hold",
+                told=f"attribute {name!r}, on the way back",
             )
         return back
 
@@ -174,7 +175,8 @@ def _check_key(item: Mapping[str, AttributeValue], schema: KeySchema, place: str
     for name, kind in schema:
         value = item.get(name)
         if value is None or not value.get(kind):
-            raise MappingError(f"{place} key attribute {name!r} is {_wrong_key(value, kind)}")
+            told = f"{place} key attribute {name!r}"
+            raise MappingError(f"{told} is {_wrong_key(value, kind)}", told=told)
 
 
 def _wrong_key(value: AttributeValue | None, kind: Kind) -> str:

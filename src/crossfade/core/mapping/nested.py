@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crossfade.core.items import Item
+from crossfade.core.items import CONTAINERS_MAX, AttributeValue, Item, container_levels
 from crossfade.core.mapping.paths import (
     Blocked,
     Path,
@@ -55,6 +55,7 @@ class Move(Piece):
                     self, self.new, "would arrive in a map that is there and empty, which would not come back as it is"
                 )
             put(item, self.new, value)
+        self._must_not_be_too_deep(self.new, self.old, value)
         take(item, self.old, prune=False)
 
     def backward(self, item: Item) -> None:
@@ -65,8 +66,18 @@ class Move(Piece):
         if value is None:
             return
         self._must_be_free(item, self.old, needed=True)
+        self._must_not_be_too_deep(self.old, self.new, value)
         put(item, self.old, value)
         take(item, self.new, prune=True)
+
+    def _must_not_be_too_deep(self, there: Path, here: Path, value: AttributeValue) -> None:
+        if len(there) > len(here) and len(there) - 1 + container_levels(value) > CONTAINERS_MAX:
+            raise unmappable(
+                self,
+                there,
+                f"would lie in more than {CONTAINERS_MAX + 1} levels of lists and maps, the most that DynamoDB takes",
+                "make it flatter in the source, or move it to a place less deep",
+            )
 
     def _must_be_free(self, item: Item, path: Path, *, needed: bool) -> None:
         try:

@@ -134,7 +134,8 @@ def value_at(piece: Piece, item: Item, path: Path) -> AttributeValue | None:
 def unmappable(piece: Piece, attribute: Path | str, why: str, next_step: str = "") -> MappingError:
     """The error for one item that a piece cannot map."""
     name = attribute if isinstance(attribute, str) else show(attribute)
-    return MappingError(f"{piece.describe()}: attribute {name!r} {why}", next_step=next_step)
+    told = f"{piece.describe()}: attribute {name!r}"
+    return MappingError(f"{told} {why}", next_step=next_step, told=told)
 
 
 def kind_of(value: AttributeValue) -> str:

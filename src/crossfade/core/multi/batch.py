@@ -34,7 +34,7 @@ from crossfade.core.write.evaluated import write_evaluated
 from crossfade.core.write.fitting import check_fits
 from crossfade.core.write.malformed import refuse_malformed
 from crossfade.core.write.translate import index_error_of, translate_request
-from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome, invalid_request
+from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected, UnknownOutcome, invalid_request
 
 DUPLICATES: Final = "Provided list of item keys contains duplicates"
 
@@ -267,8 +267,8 @@ def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence
         one: Request = {**given, "TableName": name, **accounting_asked(request)}
         try:
             reply = yield from write_one(pair, row, operation, one)
-        except ServiceRejected as error:
-            if not is_passing(error):
+        except (ServiceRejected, MappingError) as error:
+            if isinstance(error, MappingError) or not is_passing(error):
                 raise after_a_part(error) if sent else error from None
             left.setdefault(name, []).append(entry)
         else:
@@ -281,7 +281,7 @@ def one_by_one(pair: Pair, row: Row, request: Request, name: str, keys: Sequence
     return {**answer, "ItemCollectionMetrics": metrics} if metrics else answer
 
 
-def after_a_part(error: ServiceRejected) -> UnknownOutcome:
+def after_a_part(error: ServiceRejected | MappingError) -> UnknownOutcome:
     """A refusal says that nothing was written; of a batch that is written in part nobody can say that."""
     return UnknownOutcome(f"refused after a part of the batch was written: {error}")
 
