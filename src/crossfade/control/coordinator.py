@@ -214,9 +214,8 @@ class Coordinator:
         settles: bool = True,
     ) -> Routine[State]:
         expected = state
-        alive = (
-            bool({Gate.MIRRORED, Gate.VERIFIED} & set(gates)) and Gate.PASSED not in gates
-        )  # of whoever is held, the repair queue tells
+        # Of whoever is held, the repair queue tells.
+        alive = bool({Gate.MIRRORED, Gate.VERIFIED} & set(gates)) and Gate.PASSED not in gates
         token = yield from Stamp()
         for _ in range(CHANGES_MAX):
             state = yield from self._settled(goal, alive=alive)

@@ -227,6 +227,7 @@ def _way_back(state: State, evidence: Evidence) -> str:
 DOWN_TO_PREPARE: Final = "down to prepare, where both tables are used; not to off: {} has what only it has"
 NEEDED: Final = {
     Gate.BACKFILLED: "a complete backfill",
+    Gate.MIRRORED: "a verify that finds nothing",
     Gate.VERIFIED: "a verify that finds nothing",
     Gate.REPLICATED: "what carries the writes to have caught up",
 }

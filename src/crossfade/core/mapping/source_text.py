@@ -90,7 +90,7 @@ def _span(node: ast.expr) -> tuple[Place, Place]:
 
 
 def _extent(node: ast.Lambda) -> tuple[int, int]:
-    """Of lambdas around one another the innermost is the smallest, since it begins last."""
+    """Return what is least for the innermost of lambdas around one another: it begins last."""
     return -node.body.lineno, -node.body.col_offset
 
 
