@@ -13,6 +13,8 @@ EXAMPLES = (
     ("documents", "examples.documents.run"),
     ("guid", "examples.guid.run"),
     ("guid, derived", "examples.guid.run", "--derived"),
+    ("sessions", "examples.sessions.run"),
+    ("sessions, copying", "examples.sessions.run", "--copying"),
     ("another_region", "examples.another_region.run"),
     ("mysql_to_dynamodb", "examples.mysql_to_dynamodb.run"),
 )

@@ -25,13 +25,18 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         (["examples.documents.run"], ["the index lists", "removed documents have not come back"]),
         (["examples.guid.run"], ["use_as_key: guid", "retracted articles have not come back", "the old table is gone"]),
         (["examples.guid.run", "--derived"], ["derive_key: guid = uuid5", "the old table is gone"]),
+        (["examples.sessions.run"], ["and no difference", "have expired, and have not come back"]),
+        (
+            ["examples.sessions.run", "--copying"],
+            ["now the new table expires too", "have expired, and have not come back"],
+        ),
         (["examples.another_region.run"], ["eu-west-1 holds", "each seen by the next read"]),
         (
             ["examples.mysql_to_dynamodb.run"],
             ["of the rows equal those of the items", "cancelled orders have not come back", "no tombstone is left"],
         ),
     ],
-    ids=["documents", "guid", "derived", "another_region", "mysql_to_dynamodb"],
+    ids=["documents", "guid", "derived", "sessions", "sessions copying", "another_region", "mysql_to_dynamodb"],
 )
 def test_an_example_holds(command: list[str], shown: list[str]) -> None:
     """On a database of its own; its last line says what was found, and so does its exit status."""

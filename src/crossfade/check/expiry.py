@@ -71,7 +71,7 @@ def setting_command(table: Table, attribute: str, *, enabled: bool = True) -> st
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """By which attribute each table expires its items, "" for none."""
+    """The attributes by which the two tables expire their items, "" for none."""
 
     migration: Migration
     source: str
@@ -80,7 +80,7 @@ class _Settings:
     now: float
 
     def copied(self) -> Iterator[Finding]:
-        """Of a target that goes on by itself, and may not expire anything before it is complete."""
+        """Find what is wrong for a target that goes on by itself, and may expire nothing before it is complete."""
         migration = self.migration
         if self.target:
             yield Finding(
@@ -97,7 +97,7 @@ class _Settings:
             yield Finding("warning", "expiry-lost", f"{self._by_source}, those of the target do not", next_step=on)
 
     def kept_equal(self) -> Iterator[Finding]:
-        """Of tables that both hold every item."""
+        """Find what is wrong for tables that both hold every item."""
         migration = self.migration
         if not self.source and not self.target:
             return
