@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from tests.cli.conftest import ITEMS, Shell, order
@@ -66,3 +67,22 @@ def test_verify_writes_json_lines(at_stage: Callable[[str], Shell]) -> None:
     result = shell.lines("verify", *JOB)[-1]
     assert (result["event"], result["status"], result["matching"]) == ("result", "clean", ITEMS)
     assert result["next_step"] == "crossfade advance --to shadow --execute"
+
+
+def test_verify_counts_what_has_expired_in_one_table_apart(at_stage: Callable[[str], Shell]) -> None:
+    """TTL of the target has deleted an item: no difference, no repair of it, and shown by the command and by status."""
+    shell = at_stage("dualwrite")
+    past = {**order(7), "expires": {"N": str(int(time.time()) - 60)}}
+    _ = shell.client.put_item(TableName=shell.tables["source"], Item=past)
+    _ = shell("backfill", *JOB, "--execute")
+    specification = {"Enabled": True, "AttributeName": "expires"}
+    _ = shell.client.update_time_to_live(TableName=shell.tables["target"], TimeToLiveSpecification=specification)
+    while len(shell.scan(shell.tables["target"])) == ITEMS:  # until the engine has swept it
+        time.sleep(0.1)
+    found = shell("verify", *JOB).output
+    assert "both tables are equal" in found
+    assert "mismatched 0, expiring 1" in found
+    assert (shell.lines("verify", *JOB)[-1]["expiring"], len(shell.scan(shell.tables["source"]))) == (1, ITEMS)
+    assert "expiring in source 1" in shell("status").output
+    assert "mismatched 0, expiring 1" in shell("verify", *JOB, "--repair", "--execute").output
+    assert len(shell.scan(shell.tables["source"])) == ITEMS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -230,3 +231,15 @@ def test_a_page_over_an_unmappable_item_is_told_of_it(bench: Bench) -> None:
     drain.fleet_is_in(Stage.RAMPDOWN)
     assert query(drain)["Count"] == 0
     assert told(drain) == ["failed"]
+
+
+def test_what_the_target_expires_is_neither_copied_nor_told_of(bench: Bench) -> None:
+    """It would be copied again and again, and each time be a hit that keeps the last gate closed."""
+    drain = Drain(bench)
+    drain.put(drain.pair.source.name, {**ITEM, "expires": {"N": str(int(time.time()) - 60)}})
+    drain.fleet_is_in(Stage.RAMPDOWN)
+    specification = {"Enabled": True, "AttributeName": "expires"}
+    bench.client.update_time_to_live(TableName=drain.pair.target.name, TimeToLiveSpecification=specification)
+    assert "Item" not in drain.do(Stage.RAMPDOWN, "GetItem", Key=KEY)
+    drain.do_what_waits()
+    assert (drain.held("target"), told(drain)) == (None, [])

@@ -168,3 +168,17 @@ def begin(database: Database, tag: str, log: Path, *more: str) -> subprocess.Pop
 
 def lines(log: Path) -> int:
     return log.read_bytes().count(b"\n") if log.exists() else 0
+
+
+def test_an_expiry_is_not_carried_over(dynamodb: Database) -> None:
+    """Where the target alone has TTL, the old table keeps what it has: it may be the last copy."""
+    setting = StreamSetting(dynamodb, Stage.LIVE)
+    past = {"N": str(int(time.time()) - 60)}
+    setting.app("PutItem", Item=order(1, expires=past))
+    specification = {"Enabled": True, "AttributeName": "expires"}
+    target = setting.migration.target.name
+    setting.client.update_time_to_live(TableName=target, TimeToLiveSpecification=specification)
+    while len(setting.held("target")) == 6:  # until the engine has swept it
+        time.sleep(0.1)
+    result = setting.replicate()
+    assert (result.counts["synced"], len(setting.held("source"))) == (0, 6)

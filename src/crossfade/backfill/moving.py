@@ -63,7 +63,7 @@ def count(pair: Pair, copy: Copy, result: CopyResult, moved: Copied) -> Routine[
     final: CopyResult | None = result
     if result.outcome is CopyOutcome.CHANGED:
         final = yield from copy_key(pair, copy.source_key)
-    if final is None or final.outcome is CopyOutcome.THERE:
+    if final is None or final.outcome in (CopyOutcome.THERE, CopyOutcome.EXPIRED):
         moved.changed += 1
     elif final.outcome in (CopyOutcome.FAILED, CopyOutcome.ANOTHER):
         moved.failures.append(Failure(copy.source_key, final.reason))

@@ -100,6 +100,7 @@ OUTCOMES: Final[dict[CopyOutcome, str]] = {
     CopyOutcome.THERE: TARGET_COUNTS,
     CopyOutcome.ANOTHER: Repair.ANOTHER,
     CopyOutcome.CHANGED: Repair.FAILED,
+    CopyOutcome.EXPIRED: Repair.EXPIRED,
     CopyOutcome.FENCED: ONE_TABLE,
     CopyOutcome.FAILED: Repair.FAILED,
 }

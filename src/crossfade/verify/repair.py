@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.stages import Row, Writes
 from crossfade.core.sync.compare import compare_key
 from crossfade.core.sync.copy import CopyOutcome, copy_key
-from crossfade.core.sync.expiring import overdue
 from crossfade.core.sync.retry import patiently
 from crossfade.core.sync.source_fallback import fence
-from crossfade.core.sync.sync import read_patiently
 from crossfade.core.tables.guards import with_guard
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import ServiceRejected
 from crossfade.jobs.repair import Repair, outcome_of
 from crossfade.verify.compare import Stray, read_stray
 
+LEFT: Final = {
+    CopyOutcome.ANOTHER: Repair.ANOTHER,
+    CopyOutcome.EXPIRED: Repair.EXPIRED,
+    CopyOutcome.FAILED: Repair.FAILED,
+    CopyOutcome.FENCED: Repair.FAILED,
+}
+
 
 def repair_uncovered(pair: Pair, row: Row, source_key: Item) -> Routine[Repair]:
     """Copy what the target lacks, under a ticket of a stage that drains the source: nothing of it is overwritten."""
-    source = yield from read_patiently(pair, "source", source_key)
-    target = yield from read_patiently(pair, "target", source_key)
-    if (yield from overdue(pair, source.item, target.item)) is not None:
-        return Repair.EXPIRED
     result = yield from copy_key(pair, source_key, fence(pair) if row.writes is Writes.DELETING else None)
-    if result is not None and result.outcome is CopyOutcome.ANOTHER:
-        return Repair.ANOTHER
-    if result is not None and result.outcome in (CopyOutcome.FAILED, CopyOutcome.FENCED):
-        return Repair.FAILED
+    if result is not None and result.outcome in LEFT:
+        return LEFT[result.outcome]
     remains = yield from compare_key(pair, source_key, agreed=pair.is_covered)
     return outcome_of(remains)
 

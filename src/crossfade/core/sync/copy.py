@@ -18,6 +18,7 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.request.cancellation import reasons_of
 from crossfade.core.request.error_codes import BUSY_REASONS
 from crossfade.core.request.names import TRANSACTION_ACTIONS_MAX
+from crossfade.core.sync.expiring import overdue
 from crossfade.core.sync.retry import BACKGROUND, is_passing
 from crossfade.core.sync.sync import read_patiently
 from crossfade.core.tables.actions import condition_check
@@ -34,6 +35,7 @@ class CopyOutcome(StrEnum):
     THERE = "there"  # the target has the item: a client was quicker
     ANOTHER = "another"  # the target has another item of the source under this key
     CHANGED = "changed"  # the source is not what was read any more
+    EXPIRED = "expired"  # its time is over in the target, which has it no more, or not for long
     FENCED = "fenced"  # the stage is not what it was
     FAILED = "failed"  # the target does not take it
 
@@ -135,12 +137,14 @@ def _there(pair: Pair, copy: Copy, item: Item | None) -> CopyResult:
 
 
 def copy_key(pair: Pair, source_key: Item, fence: Request | None = None) -> Routine[CopyResult | None]:
-    """Copy what the source holds under one key now, however often that changes meanwhile; None where it holds
-    nothing."""
+    """Copy what the source holds under one key now, however often that changes meanwhile; None where it holds nothing.
+    EXPIRED: its time is over in the target (TTL), which may have deleted it before."""
     while True:
         source = yield from read_patiently(pair, "source", source_key)
         if source.item is None:
             return None
+        if (yield from overdue(pair, source.item, None)) is not None:
+            return CopyResult(CopyOutcome.EXPIRED)
         try:
             copy = Copy(source_key, source, pair.mapping.forward(source.item))
         except MappingError as error:
