@@ -5,6 +5,7 @@ tables    what DescribeTable says of both tables, against what the migration fil
 sampling  items from all over a table, at a low rate
 items     what the mapping makes of the sampled items
 expiry    TTL of both tables: whether they delete the same items
+surroundings  consumers, rights, settings and scaling of a table; carried_over: of both tables, against one another
 run       all of it together
 """
 

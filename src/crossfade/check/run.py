@@ -8,11 +8,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from crossfade.check.carried_over import surroundings_findings
 from crossfade.check.expiry import expiry_findings
 from crossfade.check.indexes import planned_index_keys
 from crossfade.check.items import Examination
 from crossfade.check.report import SAMPLES_MAX, CheckReport, Finding, ordered
 from crossfade.check.sampling import sample
+from crossfade.check.surroundings import look_around
 from crossfade.check.tables import table_findings
 from crossfade.core.items import Item
 from crossfade.core.mapping import STAMP
@@ -27,12 +29,18 @@ SAMPLE_ITEMS_MAX = 1_000_000  # the sample's keys are kept in memory: about 500 
 
 
 def run_check(
-    client_source: Any, client_target: Any, migration: Migration, *, sample_items: int = 1_000
+    client_source: Any,
+    client_target: Any,
+    migration: Migration,
+    *,
+    sample_items: int = 1_000,
+    scaling: tuple[Any, Any] = (None, None),
 ) -> CheckReport:
     """Try `migration` on up to `sample_items` items of the real source; writes nothing.
 
-    Clients are botocore DynamoDB clients (or anything with their `describe_table`, `describe_time_to_live` and `scan`).
-    A table that is not there is a finding. Raises ConfigurationError where a database cannot be asked at all.
+    Clients are botocore DynamoDB clients; `scaling`: of application-autoscaling, for the source and the target, where
+    that is to be looked at. A table that is not there is a finding, and so is what cannot be looked at around one.
+    Raises ConfigurationError where a database cannot be asked at all.
     """
     if not 1 <= sample_items <= SAMPLE_ITEMS_MAX:
         raise ConfigurationError(f"sample_items is {sample_items:,}, and must be from 1 to {SAMPLE_ITEMS_MAX:,}")
@@ -52,6 +60,10 @@ def run_check(
             findings += [*found, *_what_becomes_of(migration, found)]
             if not items:
                 findings.append(Finding("warning", "source-empty", f"source {migration.source.name} holds no items"))
+        if source is not None:
+            around = look_around(client_source, migration.source.name, source, scaling[0])
+            beside = None if target is None else look_around(client_target, migration.target.name, target, scaling[1])
+            findings += surroundings_findings(migration, around, beside)
         if target is not None:
             findings += _already_there(client_target, migration)
         if source is not None:

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from crossfade.aws.clients import endpoint_and_region
 from crossfade.check import CheckReport, Finding, run_check
-from crossfade.cli.connect import connect_to
+from crossfade.check.surroundings import SCALING
+from crossfade.cli.connect import connect_to, service_client
 from crossfade.cli.opened import Opened, OpenedRows, open_migration, strangeness
 from crossfade.cli.options import Where, with_json, with_where
 from crossfade.cli.outcome import NOT_YET
@@ -47,7 +48,8 @@ def check(screen: Screen, where: Where, sample: int) -> None:
 
     It maps items forward and back, and looks for target keys that collide, wrong or empty index keys, items that grow
     beyond 400 KB, and pieces of the mapping that find nothing to do. It compares every index of both tables: the key,
-    its types and its order, and what it projects.
+    its types and its order, and what it projects. It tells what stands around the old table and has to be carried over
+    to the new one: replicas, who follows its changes, keys, backups, policies, scaling, tags.
 
     Of rows it tries so many of each table, and looks at the source's settings and rights too, each with the statement
     that mends it, at tables without a primary key, and at the topics. The one thing it writes is a mark, into the table
@@ -68,7 +70,8 @@ def check(screen: Screen, where: Where, sample: int) -> None:
     else:
         tables = (opened.migration.source, opened.migration.target)
         client, other = (connect_to(where, table, patient=True) for table in tables)
-        report = run_check(client, other, opened.migration, sample_items=sample)
+        scaling = (scaling_of(where, client), scaling_of(where, other))
+        report = run_check(client, other, opened.migration, sample_items=sample, scaling=scaling)
     started = state_where_started(opened)
     step = "crossfade start" if started is None else "crossfade status"
     strange = "" if started is None else strangeness(migration, started)
@@ -81,6 +84,13 @@ def check(screen: Screen, where: Where, sample: int) -> None:
     screen.document({**report.to_json(), "stage": None if started is None else started.stage, "note": strange})
     if not report.ok:
         raise click.exceptions.Exit(NOT_YET)
+
+
+def scaling_of(where: Where, client: Any) -> Any:
+    """Return a client of the service that scales the tables of a DynamoDB client; None where that is not AWS's own."""
+    if ".amazonaws." not in str(client.meta.endpoint_url):
+        return None
+    return service_client(where, SCALING, client.meta.region_name)
 
 
 def state_where_started(opened: Opened) -> State | None:
