@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from unittest.mock import patch
 
 from crossfade.cdc.etl.worker import Worker
+from crossfade.core.rules import Rules
 from crossfade.drivers.aio import AioDriver
 from crossfade.drivers.sync import SyncDriver
 from crossfade.jobs import session
@@ -181,12 +182,15 @@ def virtual_time(clock: Clock, process: Callable[[], Process]) -> Generator[None
     def thread_of(_name: str) -> Process:
         return process()
 
+    def clock_of(_rules: Rules) -> Callable[[], float]:
+        return lambda: clock.now
+
     changes: tuple[AbstractContextManager[Any], ...] = (
         patch.dict(AioDriver.__init__.__kwdefaults__, told),
         patch.dict(SyncDriver.__init__.__kwdefaults__, {**told, "sleep": clock.sleep}),
         patch.dict(Worker.__init__.__kwdefaults__, told),
         patch.object(membership.Membership, "clock", staticmethod(told["clock"])),
-        patch.object(session, "lease_clock", lambda _rules: told["clock"]),
+        patch.object(session, "lease_clock", clock_of),
         patch.object(switch, "lease_clock", lambda: told["clock"]),
         patch.object(membership, "ThreadPoolExecutor", AtOnce),
         patch.object(switch, "time", SimpleNamespace(sleep=clock.sleep)),
