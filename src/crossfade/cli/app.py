@@ -34,6 +34,7 @@ COMMANDS: Final = (
     "rollback",
     "complete",
     "cancel",
+    "recover",
     "cleanup",
     "restore",
     "local",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import click
 
 from crossfade.cli.moving import coordinator
@@ -9,21 +13,24 @@ from crossfade.cli.opened import Opened, OpenedRows, open_migration
 from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen
+from crossfade.control.losing import refuse_lost, refuse_stamps
 from crossfade.control.starting import StartPlan, already_started
 from crossfade.core.stages import FREEZE_STRATEGY
-from crossfade.errors import NotStarted
+from crossfade.errors import NotStarted, ServiceRejected
 
 
 @click.command(short_help="Record the migration in the control table.")
 @with_where
+@click.option("--anew", is_flag=True, help="What a migration has left in the tables is of one that was given up.")
 @with_execute
 @with_json
 @click.pass_obj
-def start(screen: Screen, where: Where, execute: bool) -> None:
+def start(screen: Screen, where: Where, anew: bool, execute: bool) -> None:
     """Record the migration in the control table, in stage off. Neither table is touched.
 
     After it, deploy the applications with crossfade attached (or their Switch, where rows are migrated): they find the
-    migration there, and follow its stages.
+    migration there, and follow its stages. It is refused where records, or stamps in a table, tell of a migration whose
+    state was lost: that is put back by crossfade recover.
 
     \b
     Examples:
@@ -33,14 +40,12 @@ def start(screen: Screen, where: Where, execute: bool) -> None:
     opened = open_migration(screen, where)
     opened.look_at_tables()
     refuse_second_start(opened)
-    migration = opened.migration
-    carried = isinstance(opened, OpenedRows)
-    wanted = StartPlan(
-        migration.strategy_name, migration.source_name, migration.target_name, migration.fingerprint, carried
-    )
+    migration, wanted = opened.migration, replace(plan_to_start(opened), anew=anew)
+    if not anew:
+        refuse_leavings(opened)
     if not go_on(opened, plan_of(opened, wanted), execute=execute):
         return
-    state = opened.run(coordinator(opened).start(wanted))
+    state = opened.run(coordinator(opened).start(wanted), say_notes(screen))
     step = opened.command("crossfade status")
     screen.say(f"Migration {migration.name} is started, in stage {state.stage}.", "bold green")
     how = f'Switch("{migration.name}", ...)' if switched(opened) else "crossfade.attach(...) and this file"
@@ -48,6 +53,40 @@ def start(screen: Screen, where: Where, execute: bool) -> None:
     screen.say(f"Next: {step}")
     facts = {"migration": migration.name, "stage": state.stage, "epoch": state.epoch, "next_command": step}
     screen.document({"executed": True, **facts})
+
+
+def plan_to_start(opened: Opened) -> StartPlan:
+    migration, carried = opened.migration, isinstance(opened, OpenedRows)
+    return StartPlan(
+        migration.strategy_name, migration.source_name, migration.target_name, migration.fingerprint, carried
+    )
+
+
+def refuse_leavings(opened: Opened) -> None:
+    """Raise NotPossibleInStage where a migration that nobody has cancelled has left something."""
+    try:
+        cancelled = opened.run(refuse_lost(opened.control))
+        others = opened.run(opened.control.others())
+    except ServiceRejected as error:
+        if error.code != "ResourceNotFoundException":
+            raise
+        cancelled, others = False, {}  # there is no control table yet
+    if cancelled or isinstance(opened, OpenedRows):
+        return  # what it has left is known; rows are versioned, and their target may have been filled before
+    opened.run(refuse_stamps(opened.control, "target", opened.migration.target_name))
+    if opened.migration.source_name not in {state.target for state in others.values()}:  # of a chain, it has stamps
+        opened.run(refuse_stamps(opened.control, "source", opened.migration.source_name))
+
+
+def say_notes(screen: Screen) -> Callable[[str, dict[str, Any]], None]:
+    """What of the control table is not as it should be, and does not matter now."""
+
+    def note(name: str, facts: dict[str, Any]) -> None:
+        if name == "backups_off":
+            why = f"Note: no point-in-time recovery of {facts['table']}: {facts['why']}. Switch it on yourself."
+            screen.say(why, "yellow")
+
+    return note
 
 
 def switched(opened: Opened) -> bool:

@@ -20,13 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from crossfade.control.calls import DONE, Failed, ask, change, change_surely
 from crossfade.control.freezing import check_shared
-from crossfade.control.record_items import client_record
+from crossfade.control.leasing import give_back, put_lease, renew_lease
+from crossfade.control.losing import AT_REST, cancelled_state, fenced
 from crossfade.control.records import STATE, Lease, Role, State
 from crossfade.control.store import TABLE_DEFAULT, Control
 from crossfade.control.telling import told_loss
-from crossfade.core.effects import Note, Request, Routine, Stamp
+from crossfade.core.effects import Note, Routine, Stamp
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError, DatabaseError, NotStarted, StageUncertain
@@ -88,6 +88,7 @@ class Agent:
         self._lock = threading.Lock()
         self._state: State | None = None  # as adopted
         self._tickets: tuple[Ticket, Ticket] | None = None  # that operations get now: not strict, strict
+        self._lost: StageUncertain | None = None  # the control table knows less than we do: what is told meanwhile
         self._incarnation = 1
         self._member = False
         self._deadline = -math.inf
@@ -217,6 +218,8 @@ class Agent:
             del self._open[ticket.epoch]
 
     def _uncertain(self, what: str) -> StageUncertain:
+        if self._lost is not None:
+            return StageUncertain(self._lost.message, next_step=self._lost.next_step)
         return StageUncertain(
             f"client {self.client_id} could not renew its lease on migration {self.control.migration} "
             f"for {self.lease_seconds:g} s, so it cannot know the stage: {what}",
@@ -259,19 +262,8 @@ class Agent:
             self._incarnation, self._tickets = self._incarnation + 1, None
         if not member:
             return
-        deletion = self.control.delete(client_record(self.client_id))
-        if unclean:
-            yield from self._leave_unclean(deletion)
-        else:
-            _ = yield from ask("DeleteItem", deletion)
+        yield from give_back(self.control, self.client_id, unclean=unclean)
         yield from Note("left", {"client": self.client_id, "clean": not unclean})
-
-    def _leave_unclean(self, deletion: Request) -> Routine[None]:
-        """Delete the lease and count it as unclean in one transaction, until that is done: counting twice costs
-        a verify, not counting costs data."""
-        request: Request = {"TransactItems": [{"Delete": deletion}, {"Update": self.control.add_unclean()}]}
-        if (yield from change_surely("TransactWriteItems", request)) != DONE:
-            _ = yield from ask("DeleteItem", deletion)  # the migration is gone: nothing is left to be unclean
 
     # --- the lease
 
@@ -281,7 +273,7 @@ class Agent:
         with self._lock:
             self._beat, self._acknowledged = 1, 0
             self._tokens.append(token)
-        if not (yield from self._put_lease(self._lease(0, token))):
+        if not (yield from put_lease(self.control, self._lease(0, token), self._tokens)):
             yield from self._rejoin()
             return
         with self._lock:
@@ -293,17 +285,6 @@ class Agent:
             raise
         if not (yield from self._renew()):
             yield from self._rejoin()
-
-    def _put_lease(self, lease: Lease) -> Routine[bool]:
-        """Whether it is there and ours. False: a process restored from the same snapshot has it by now."""
-        if (yield from change_surely("PutItem", self.control.put_new(lease))) == DONE:
-            return True
-        found = yield from self.control.lease(lease.client)
-        if found is None or (found.host, found.pid) != (lease.host, lease.pid):
-            raise ConfigurationError(
-                f"another client already runs as {lease.client}", next_step="give every process an id of its own"
-            )
-        return found.token in self._tokens
 
     def _rejoin(self) -> Routine[None]:
         """We were counted as gone. What was begun before is not ours to finish; start again under another id."""
@@ -327,20 +308,11 @@ class Agent:
             self._tokens.append(token)
             epoch, unreported = self._reachable(), self._unreported
             update = self.control.renewal(self._lease(epoch, token), self._tokens)
-        failed: Failed
-        if unreported:
-            actions = [{"Update": update}, {"Update": self.control.add_unclean()}]
-            failed = yield from change("TransactWriteItems", {"TransactItems": actions})
-        else:
-            failed = yield from change("UpdateItem", update)
-        if 0 in failed:
+        if not (yield from renew_lease(self.control, update, reports=bool(unreported))):
             return False
-        if failed != DONE:  # no migration (any more), so nothing to report to; the lease stands as it was
-            failed = yield from change("UpdateItem", update)
-            if failed != DONE:
-                return False
         with self._lock:
-            self._deadline = max(self._deadline, sent + self.lease_seconds)
+            if self._lost is None:
+                self._deadline = max(self._deadline, sent + self.lease_seconds)
             self._acknowledged = epoch
             self._tokens.clear()
             self._tokens.append(token)
@@ -348,6 +320,7 @@ class Agent:
         return True
 
     def _lease(self, epoch: int, token: str) -> Lease:
+        state = self._state
         return Lease(
             client=self.client_id,
             role=self.role,
@@ -363,23 +336,37 @@ class Agent:
             mapping=self.control.mapping,
             reads_only=self.reads_only,
             token=token,
+            adopted=0 if state is None else state.epoch,
+            stage="" if state is None else state.stage,
+            ramp_percent=0 if state is None else state.ramp_percent,
         )
 
     # --- the state
 
     def _follow(self) -> Routine[None]:
-        """Adopt a newer epoch for all that begins from now on."""
+        """Adopt a newer epoch for all that begins from now on; where the table knows less than we do, send nothing."""
+        former = self._state
+        found: State | None
         try:
             found = yield from self.control.state()
         except NotStarted:
-            if self._state is None:
+            if former is None:
                 raise
-            yield from Note("migration_gone", {"client": self.client_id, "record": STATE})  # cancelled: we stay in off
+            if former.stage in AT_REST:
+                yield from Note("migration_gone", {"client": self.client_id, "record": STATE})  # we stay where we are
+                return
+            found = yield from cancelled_state(self.control, former)
+        if found is not None:
+            check_shared(self.control.migration, found.fingerprint, self.fingerprint)
+        if former is not None and (found is None or found.epoch < former.epoch):
+            with self._lock:
+                self._lost, self._deadline = fenced(self.control, former, found), -math.inf
+            yield from Note("record_lost", {"client": self.client_id, "error": self._lost.message})
             return
-        check_shared(self.control.migration, found.fingerprint, self.fingerprint)
+        assert found is not None  # noqa: S101 - by the lines above
         with self._lock:
-            former = self._state
-            if former is not None and found.epoch <= former.epoch:
+            self._lost = None
+            if former is not None and found.epoch == former.epoch:
                 return
             self._state, self._tickets = found, None
         facts = {"client": self.client_id, "stage": found.stage.value, "epoch": found.epoch}

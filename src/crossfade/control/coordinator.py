@@ -29,7 +29,7 @@ from crossfade.control.records import CAPTURES, CARRIER, FENCE, SORT_KEY, STATE,
 from crossfade.control.refusals import remove_refusals
 from crossfade.control.repairs import remove_repairs
 from crossfade.control.starting import StartPlan, start
-from crossfade.control.store import Caller, Change, Control
+from crossfade.control.store import CANCELLED, Caller, Change, Control
 from crossfade.control.streams import forget_reader
 from crossfade.control.waiting import PATIENCE_SECONDS, await_everyone
 from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp, Today
@@ -75,7 +75,7 @@ class Coordinator:
 
     def start(self, plan: StartPlan) -> Routine[State]:
         """Make the control table if need be and the first record. NotPossibleInStage when the migration was started
-        already."""
+        already, or has lost its records."""
         return (yield from start(self.control, self.caller, plan))
 
     def walk(self, to: Stage) -> Routine[State]:
@@ -149,9 +149,8 @@ class Coordinator:
                 yield from self.control.remove(capture[SORT_KEY]["S"])
         token = yield from Stamp()
         length = state.journal_length + 1
-        entry = JournalEntry(
-            length, token, state.epoch, "cancelled", self.caller.who, self.caller.host, self.caller.clock(), "", False
-        )
+        by, at = self.caller, self.caller.clock()
+        entry = JournalEntry(length, token, state.epoch, CANCELLED, by.who, by.host, at, "", False, Stage.OFF)
         deletion: Request = self.control.delete(STATE) | {
             "ConditionExpression": "#journal_length = :length",
             "ExpressionAttributeNames": {"#journal_length": "journal_length"},

@@ -113,6 +113,9 @@ class Lease:
     mapping: str = ""  # the digest of the one that it applies, where that may change
     reads_only: bool = False  # it writes into neither table, so nothing of it can be left undone
     token: str = ""  # of the renewal behind this beat: whoever has not sent it may not renew
+    adopted: int = 0  # the epoch that its new operations obey, with its stage; from these a lost state is put back
+    stage: str = ""
+    ramp_percent: int = 0
 
     @property
     def gone_after_seconds(self) -> float:
@@ -334,6 +337,8 @@ class JournalEntry:
     at: str
     why: str
     forced: bool
+    stage: str = ""  # after it
+    ramp_percent: int = 0
 
 
 AnyRecord: TypeAlias = (

@@ -8,6 +8,7 @@ from typing import Any, Final
 from crossfade.control.calls import ask
 from crossfade.control.carrying import NO_CARRIER
 from crossfade.control.freezing import shared
+from crossfade.control.losing import refuse_lost
 from crossfade.control.records import PARTITION_KEY, SORT_KEY, JournalEntry, Role, State
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Note, Request, Routine, Sleep, Stamp
@@ -30,10 +31,11 @@ class StartPlan:
     target: str
     fingerprint: str
     carried: bool = False  # the source's log is carried to the target, so that the authority waits for that as well
+    anew: bool = False  # what an earlier migration of that name has left is of one that was given up
 
     def steps(self, control: Control) -> tuple[str, ...]:
         return (
-            f"create the control table {control.table} (pay per request) unless it is there",
+            f"create the control table {control.table} (pay per request, protected from deletion) unless it is there",
             f"record migration {control.migration}: {self.source} -> {self.target}, stage {Stage.OFF}",
             f"every client must run {self.strategy} with {shared(self.fingerprint)}",
         )
@@ -52,6 +54,7 @@ def table_request(table: str) -> Request:
             {"AttributeName": PARTITION_KEY, "KeyType": "HASH"},
             {"AttributeName": SORT_KEY, "KeyType": "RANGE"},
         ],
+        "DeletionProtectionEnabled": True,
     }
 
 
@@ -63,6 +66,8 @@ def start(control: Control, caller: Caller, plan: StartPlan) -> Routine[State]:
         raise already_started(control, (yield from control.state()))
     except NotStarted:
         pass
+    if not plan.anew:
+        _ = yield from refuse_lost(control)
     yield from check_others(control, plan)
     yield from forget_old_tokens(control.table)
     # After a cancelled migration of that name the numbers go on: clients still here follow only a higher epoch.
@@ -154,13 +159,18 @@ def already_started(control: Control, state: State) -> NotPossibleInStage:
 
 
 def ensure_table(table: str) -> Routine[None]:
-    """Create it if it is missing, and wait until it can be used. ConfigurationError: that name is another table's."""
+    """Create it if it is missing, protected, and wait until it can be used. ConfigurationError: that name is another
+    table's."""
+    is_new = False
     for _ in range(LOOKS_MAX):
         description = yield from _describe(table)
         if description is None:
             yield from _create(table)
+            is_new = True
         elif description["TableStatus"] in ("ACTIVE", "UPDATING"):
             _check_keys(table, description)
+            if is_new:
+                yield from _keep_backups(table)
             return
         yield from Sleep(LOOK_SECONDS)
     raise ConfigurationError(f"the control table {table} did not become active", next_step="look at it, then try again")
@@ -183,6 +193,16 @@ def _create(table: str) -> Routine[None]:
     except ServiceRejected as error:
         if error.code != "ResourceInUseException":  # somebody else, or an earlier sending of ours, was first
             raise
+
+
+def _keep_backups(table: str) -> Routine[None]:
+    """Have the service keep what the table was in the last 35 days; where it does not, a loss costs more."""
+    wanted: Request = {"PointInTimeRecoveryEnabled": True}
+    try:
+        request: Request = {"TableName": table, "PointInTimeRecoverySpecification": wanted}
+        _ = yield from ask("UpdateContinuousBackups", request)
+    except ServiceRejected as error:
+        yield from Note("backups_off", {"table": table, "why": str(error)})
 
 
 def _check_keys(table: str, description: dict[str, Any]) -> None:

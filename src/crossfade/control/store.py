@@ -50,6 +50,8 @@ from crossfade.errors import NotStarted, ServiceRejected, UnknownOutcome
 Record = TypeVar("Record")
 
 TABLE_DEFAULT: Final = "crossfade"
+CANCELLED: Final = "cancelled"  # what the last entry of such a migration's journal says
+RENEWED: Final = ("beat", "token", "epoch", "adopted", "stage", "ramp_percent", "lost_mirrors", "lost_example")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,23 +187,10 @@ class Control:
         return {
             "TableName": self.table,
             "Key": self.key(record_name(lease)),
-            "UpdateExpression": "SET #beat = :beat, #token = :token, #epoch = :epoch, #lost = :lost, #example = :last",
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in RENEWED),
             "ConditionExpression": f"#beat <= :beat AND #token IN ({', '.join(known)})",
-            "ExpressionAttributeNames": {
-                "#beat": "beat",
-                "#epoch": "epoch",
-                "#lost": "lost_mirrors",
-                "#example": "lost_example",
-                "#token": "token",
-            },
-            "ExpressionAttributeValues": {
-                ":beat": number(lease.beat),
-                ":epoch": number(lease.epoch),
-                ":lost": number(lease.lost_mirrors),
-                ":last": text(lease.lost_example),
-                ":token": text(lease.token),
-                **known,
-            },
+            "ExpressionAttributeNames": {f"#{name}": name for name in RENEWED},
+            "ExpressionAttributeValues": {f":{name}": write(getattr(lease, name)) for name in RENEWED} | known,
         }
 
     def delete(self, record: str) -> Request:
@@ -277,7 +266,12 @@ class Control:
         }
         epoch = wanted.fields.get("epoch", state.epoch)
         assert isinstance(epoch, int)  # noqa: S101 - the impossible
-        entry = JournalEntry(length, token, epoch, wanted.what, caller.who, caller.host, at, wanted.why, wanted.forced)
+        stage, ramp = (fields.get(name, getattr(state, name)) for name in ("stage", "ramp_percent"))
+        assert isinstance(stage, str)  # noqa: S101 - the impossible
+        assert isinstance(ramp, int)  # noqa: S101 - likewise
+        entry = JournalEntry(
+            length, token, epoch, wanted.what, caller.who, caller.host, at, wanted.why, wanted.forced, stage, ramp
+        )
         return {"TransactItems": [{"Update": update}, {"Put": self.put_new(entry)}, *wanted.also]}
 
     # --- the calls beneath

@@ -143,6 +143,8 @@ def _prepare(server: LocalEngine, settings: Settings, console: Console) -> float
 
 def _drop_table(wire: Wire, table: str) -> None:
     try:
+        if table == CONTROL:
+            _ = wire.ask("UpdateTable", {"TableName": table, "DeletionProtectionEnabled": False})
         _ = wire.ask("DeleteTable", {"TableName": table})
     except WireError as error:
         if error.code != "ResourceNotFoundException":
