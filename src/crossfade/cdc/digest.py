@@ -2,13 +2,13 @@
 
 A constant that comes from the environment or a file counts by its value. A function without source text (`exec`, or a
 file that has changed since) counts by its bytecode, which differs from one version of Python to the next: that costs a
-verify and no item. How a function becomes a text: `core/mapping/digesting.py`.
+verify and no item. How a function becomes a text: `digests/digest.py`.
 """
 
 from __future__ import annotations
 
 from crossfade.cdc.rows import Rows
-from crossfade.core.mapping.digesting import Digest
+from crossfade.digests.digest import Digest
 
 
 def digest_of(rows: Rows) -> str:

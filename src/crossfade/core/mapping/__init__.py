@@ -16,7 +16,6 @@ compiling     binds the pieces to their places and finds what cannot work
 compiled      the result, which routing uses
 rehearsal     one item there and back, piece by piece, for `check`
 fingerprint what tells two mappings apart
-digesting     of functions: by what they do (source_text), with all that they use
 versions      of functions: by what the migration file says they are
 """
 

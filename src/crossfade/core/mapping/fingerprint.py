@@ -1,6 +1,6 @@
 """A short digest of what a mapping does, by which clients notice that they do not run the same one.
 
-Of functions counts what they do, with all that they use (`digesting`), or the version that the migration file gives
+Of functions counts what they do, with all that they use (`digests`), or the version that the migration file gives
 them.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from crossfade.core.mapping.digesting import Digest
 from crossfade.core.mapping.piece import Kind, Piece
+from crossfade.digests.digest import Digest
 from crossfade.errors import MappingInvalid
 
 FINGERPRINT_VERSION = 2  # goes into the digest: raised when a piece changes what it does

@@ -41,7 +41,7 @@ from types import (
 )
 from typing import Any, Final, NoReturn, cast
 
-from crossfade.core.mapping.source_text import definitions, meaning
+from crossfade.digests.source_text import definitions, meaning
 from crossfade.errors import MappingInvalid
 
 LENGTH: Final = 16  # hexadecimal digits
