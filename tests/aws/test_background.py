@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from crossfade.core.stages import DUAL_WRITE, Stage
@@ -120,6 +121,23 @@ def test_a_difference_that_stays_is_reported_with_both_sides(world: World) -> No
     wait_for(lambda: bool(found), "the report")
     assert found[0].source["amount"] == {"N": "1"}
     assert found[0].target["total"] == {"N": "9"}
+
+
+def test_what_the_target_has_expired_already_is_no_difference(world: World) -> None:
+    """The source still has it, and answers; the router asks for TTL by itself, and counts the item apart."""
+    client = world.boto3_client()
+    router = world.attach(client)
+    world.walk(Stage.DUALWRITE, Stage.SHADOW)
+    item = world.key("c", "o1") | {"amount": {"N": "1"}, "expires": {"N": str(int(time.time()) - 60)}}
+    client.put_item(TableName=world.migration.source.name, Item=item)
+    wait_for(lambda: router.pending == 0, "the mirror")
+    specification = {"Enabled": True, "AttributeName": "expires"}
+    world.plain.update_time_to_live(TableName=world.migration.target.name, TimeToLiveSpecification=specification)
+    wait_for(lambda: world.target_item("c", "o1") is None, "the engine's sweep")
+    read = {"TableName": world.migration.source.name, "Key": world.key("c", "o1")}
+    assert [client.get_item(**read)["Item"] for _ in range(2)] == [item] * 2
+    wait_for(lambda: router.counts().get("compare.expiring", 0) == 2, "the comparisons")
+    assert not {"compare.missing", "expiry_unknown"} & router.counts().keys()
 
 
 def test_an_error_of_an_observer_never_reaches_the_caller(world: World) -> None:
