@@ -29,9 +29,10 @@ def play_sessions(items: int, *, copying: bool) -> int:
     with open_play(FOLDER, f"{module}.py") as play, expiring(play):
         play.console.chapter(f"The old table: {items:,} sessions, which expire by `ttl`")
         old, new = (create_table(play.dynamodb, name, KEY) for name in DELAYS)
+        seeded = [session(number, items) for number in range(items)]
         with old.batch_writer() as batch:
-            for number in range(items):
-                batch.put_item(Item=session(number, items))
+            for one in seeded:
+                batch.put_item(Item=one)
         expire_by(old, "ttl")
         if not copying:
             warn_of_ttl(play, new)
@@ -48,7 +49,7 @@ def play_sessions(items: int, *, copying: bool) -> int:
 
         play.console.chapter("What is there in the end, by the servers' own journals")
         time.sleep(2 * SWEEP_SECONDS)
-        judge(play, new, last_written(*journals))
+        judge(play, new, {one["session"]: one for one in seeded} | last_written(*journals))
         return play.verdict("NOTHING LOST: every session was there until its time, and none came back after it")
 
 
@@ -125,7 +126,7 @@ def verified(play: Play) -> int:
 
 
 def judge(play: Play, new: Any, written: dict[str, Any]) -> None:
-    """`written`: by the servers, the last value of each session; None where a user has logged out."""
+    """`written`: the last value of each session; None where a user has logged out."""
     found = {item["session"]: without_stamp(plain(item)) for item in every(new, ConsistentRead=True)}
     now = time.time()
     lasting = {name: new_form(one) for name, one in written.items() if one is not None and one["ttl"] > now}

@@ -18,8 +18,8 @@ from crossfade import attach
 from examples.play import Journal, Stop, plain
 from examples.sessions.store import Session, Sessions
 
-SECONDS = 6.0  # of a session; in earnest some hours
-NEAR_SECONDS = 2.0  # so close to its time a session is not looked at: it may be over by the answer
+SECONDS = 12.0  # of a session; in earnest some hours
+NEAR_SECONDS = 6.0  # so close to its time a session is not looked at: it may be over by the answer
 
 
 class Web:
