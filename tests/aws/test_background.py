@@ -6,6 +6,9 @@ import threading
 import time
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from crossfade.core.stages import DUAL_WRITE, Stage
 from tests.aws.conftest import World, wait_for
 from tests.aws.faults import Gate, Sent, refusal
@@ -53,6 +56,36 @@ def test_hazard_10_a_mirror_that_the_target_refuses_is_counted_and_asks_for_a_ve
     world.set_stage(Stage.SHADOW)
     assert router.counts()["mirror_lost"] == 1
     assert world.state().unclean == 1
+
+
+def test_an_item_that_cannot_be_mapped_is_the_sources_while_it_is_mirrored_and_an_error_in_lockstep(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In dualwrite the write succeeds; the log and the lease say why there is no mirror, without a value. Once one
+    transaction writes both tables, it is refused with the same reason, and nothing is written."""
+    client = world.boto3_client()
+    router = world.attach(client)
+    world.set_stage(Stage.DUALWRITE)
+    why = "cannot be mapped (rename: amount -> total: attribute 'total')"
+    item = world.key("c", "o1") | {"amount": {"N": "1"}, "total": {"S": "secret"}}
+    client.put_item(TableName=world.migration.source.name, Item=item)
+    wait_for(lambda: router.pending == 0, "the mirror")
+    assert world.source_item("c", "o1") == item
+    world.set_stage(Stage.SHADOW)
+    assert [why in record.getMessage() for record in caplog.records if "a mirror was lost" in record.getMessage()] == [
+        True
+    ]
+    (lease,) = [
+        record
+        for record in world.plain.scan(TableName=world.migration.control_table)["Items"]
+        if "lost_example" in record
+    ]
+    assert (lease["lost_mirrors"], lease["lost_example"]["S"].partition(": ")[2]) == ({"N": "1"}, why)
+    assert "secret" not in caplog.text + repr(lease)
+    world.set_stage(Stage.LOCKSTEP_SOURCE)
+    with pytest.raises(ClientError, match="rename: amount -> total: attribute 'total' is already there"):
+        client.put_item(TableName=world.migration.source.name, Item=item | world.key("c", "o2"))
+    assert world.source_item("c", "o2") is None
 
 
 def test_hazard_08_mirrors_do_not_chase_each_other(world: World) -> None:

@@ -197,7 +197,8 @@ def _backfilled(backfill: JobRecord | None) -> Finding:
 
 
 def _mirrored(state: State, evidence: Evidence) -> Finding:
-    """Where the source still decides: what the target cannot hold was a lost mirror, and will be an error."""
+    """Judge what was left undone, while the source still decides: what the target cannot hold was a lost mirror, and
+    will be an error."""
     backfill = evidence.backfill
     if backfill is not None and backfill.unclean == state.unclean:
         return Finding(Gate.MIRRORED, True, "since the backfill began, nothing was left undone", "")
