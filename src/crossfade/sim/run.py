@@ -216,7 +216,9 @@ class Run:
         self.setting.fill(self.database)
         self.faults.healed = True
         compiled = self.migration.compiled
-        plan = StartPlan(self.strategy, self.migration.source.name, self.migration.target.name, compiled.fingerprint)
+        plan = StartPlan(
+            self.strategy, self.migration.source.name, self.migration.target.name, compiled.fingerprint, anew=True
+        )
         started: list[object] = []
         start = self.coordinator.start(plan)
         task = Task(self.operator_process, start, "start", lambda value, _error: started.append(value), Scope(), "job")

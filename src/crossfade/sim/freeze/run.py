@@ -124,7 +124,7 @@ class Run:
     def _prepare(self) -> None:
         self.faults.healed = True
         carried = self.scenario.carried and self.scenario.rules.fence
-        plan = StartPlan(FREEZE_STRATEGY, "old", "new", FINGERPRINT, carried)
+        plan = StartPlan(FREEZE_STRATEGY, "old", "new", FINGERPRINT, carried, anew=True)
         started: list[object] = []
         self._operate(self.coordinator.start(plan), started.append)
         if not self.world.run(lambda: bool(started), HEALED_SECONDS_MAX):
