@@ -130,7 +130,9 @@ class Migrated:
     def close(self) -> None:
         for carrier in self._carriers:
             carrier.end()
-        for name in (self.target, self.migration.parts_table, self.migration.control_table):
+        control = self.migration.control_table
+        _ = self._client.update_table(TableName=control, DeletionProtectionEnabled=False)
+        for name in (self.target, self.migration.parts_table, control):
             self._client.delete_table(TableName=name)
 
     # --- the source, and how its log is carried
