@@ -84,6 +84,8 @@ def test_an_attached_client_sends_nothing_until_the_state_is_back(
         client.put_item(TableName=source, Item=order(1))
         forget(shell, "")
         wait_for(lambda: router.counts().get("record_lost", 0) > 0)
+        wait_for(lambda: any(item["record"]["S"].startswith("client#") for item in shell.scan(shell.tables["control"])))
+        assert "is alive, in stage shadow" in shell("start", "--anew", "--execute", status=1).stderr
         with pytest.raises(client.exceptions.ClientError, match="no state is in the control table") as caught:
             client.put_item(TableName=source, Item=order(1))
         assert "crossfade recover" in str(caught.value)

@@ -13,7 +13,7 @@ from crossfade.cli.opened import Opened, OpenedRows, open_migration
 from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen
-from crossfade.control.losing import refuse_lost, refuse_stamps
+from crossfade.control.losing import refuse_living, refuse_lost, refuse_stamps
 from crossfade.control.starting import StartPlan, already_started
 from crossfade.core.stages import FREEZE_STRATEGY
 from crossfade.errors import NotStarted, ServiceRejected
@@ -41,8 +41,7 @@ def start(screen: Screen, where: Where, anew: bool, execute: bool) -> None:
     opened.look_at_tables()
     refuse_second_start(opened)
     migration, wanted = opened.migration, replace(plan_to_start(opened), anew=anew)
-    if not anew:
-        refuse_leavings(opened)
+    refuse_leavings(opened, anew=anew)
     if not go_on(opened, plan_of(opened, wanted), execute=execute):
         return
     state = opened.run(coordinator(opened).start(wanted), say_notes(screen))
@@ -62,16 +61,20 @@ def plan_to_start(opened: Opened) -> StartPlan:
     )
 
 
-def refuse_leavings(opened: Opened) -> None:
-    """Raise NotPossibleInStage where a migration that nobody has cancelled has left something."""
+def refuse_leavings(opened: Opened, *, anew: bool) -> None:
+    """Raise NotPossibleInStage where a migration that nobody has cancelled has left something; `anew`: where somebody
+    still takes part in it."""
     try:
+        if anew:
+            opened.run(refuse_living(opened.control))
+            return
         cancelled = opened.run(refuse_lost(opened.control))
         others = opened.run(opened.control.others())
     except ServiceRejected as error:
         if error.code != "ResourceNotFoundException":
             raise
         cancelled, others = False, {}  # there is no control table yet
-    if cancelled or isinstance(opened, OpenedRows):
+    if anew or cancelled or isinstance(opened, OpenedRows):
         return  # what it has left is known; rows are versioned, and their target may have been filled before
     opened.run(refuse_stamps(opened.control, "target", opened.migration.target_name))
     if opened.migration.source_name not in {state.target for state in others.values()}:  # of a chain, it has stamps

@@ -14,7 +14,7 @@ from typing import Final
 from crossfade.control.calls import ask
 from crossfade.control.records import State
 from crossfade.control.store import CANCELLED, Control
-from crossfade.core.effects import Place, Request, Routine
+from crossfade.core.effects import Place, Request, Routine, Sleep
 from crossfade.core.mapping import STAMP
 from crossfade.core.stages import Stage
 from crossfade.errors import NotPossibleInStage, StageUncertain
@@ -58,6 +58,22 @@ def refuse_lost(control: Control) -> Routine[bool]:
             place = f"stage {lease.stage}, epoch {lease.adopted}"
             raise lost(control, f"client {lease.client} on {lease.host} has been in {place}")
     return bool(last)
+
+
+def refuse_living(control: Control) -> Routine[None]:
+    """Raise NotPossibleInStage where a client that is alive obeys another stage than off: what it has acknowledged, off
+    would not show. Takes as long as a lease lasts where a record tells of one."""
+    seen = {lease.client: lease for lease in (yield from control.leases()) if lease.stage not in ("", Stage.OFF)}
+    if not seen:
+        return
+    yield from Sleep(max(lease.lease_seconds for lease in seen.values()))
+    for lease in (yield from control.leases()):
+        if lease.client in seen and lease.beat != seen[lease.client].beat:
+            raise NotPossibleInStage(
+                f"client {lease.client} on {lease.host} is alive, in stage {lease.stage}, epoch {lease.adopted}: the"
+                " migration was not given up",
+                next_step="crossfade recover; or end every client first, and begin anew then",
+            )
 
 
 def refuse_stamps(control: Control, place: Place, table: str) -> Routine[None]:
