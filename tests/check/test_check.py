@@ -141,9 +141,9 @@ def test_hazard_24_values_that_would_not_come_back_are_found(tables: Bench) -> N
 @pytest.mark.parametrize(
     ("strategy", "said"),
     [
-        ("dual-write", "lockstep_source cannot be entered before a verify finds nothing"),
+        ("dual-write", "lockstep_source cannot be entered then before a verify finds nothing"),
         ("copy-on-write", "from the stage drain on a write that would bring such an item into"),
-        ("freeze", "the stages that hold writes cannot be entered before a verify"),
+        ("freeze", "the stages that hold writes cannot be entered then before a verify"),
     ],
 )
 def test_what_becomes_of_items_that_the_target_cannot_hold_is_said(
