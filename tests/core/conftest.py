@@ -17,6 +17,7 @@ from crossfade.core.effects import (
     Forward,
     Gather,
     Later,
+    MayLand,
     Note,
     Now,
     Reply,
@@ -75,6 +76,8 @@ class Bench:
                 return self.send(Call(forward.place, forward.operation, request))
             case Later():
                 self.later.append(effect)
+            case MayLand():
+                return False
             case Note():
                 self.notes.append(effect)
             case Sleep():

@@ -10,19 +10,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Any, Final
 from unittest.mock import patch
 
-from crossfade.aws import hooks
 from crossfade.aws.hooks import Hooks
-from crossfade.core.effects import Reply, Request, Routine
+from crossfade.core.effects import Request, Routine
 from crossfade.core.multi import transact_evaluated, transact_write
 
 
 def forgotten(_hooks: Hooks, _context: dict[str, Any]) -> None:
     """An attempt that had no answer is not noted."""
-
-
-def was_sent_once(_parsed: Reply) -> bool:
-    """The SDK's own count is not looked at."""
-    return False
 
 
 def without_record(_pair: object, _request: Request, items: list[Request]) -> Routine[list[Request]]:
@@ -40,10 +34,7 @@ def was_never_done(_pair: object, _request: Request) -> Routine[bool]:
 @contextmanager
 def without_attempts() -> Generator[None]:
     """What was refused counts as not done, whatever came of the attempts before."""
-    with (
-        patch.object(Hooks, "had_no_answer", forgotten),
-        patch.object(hooks, "was_sent_again", was_sent_once),
-    ):
+    with patch.object(Hooks, "had_no_answer", forgotten):
         yield
 
 

@@ -225,9 +225,10 @@ class Front:
         afterwards: Answer | Lost | None = None
         hindered: dict[int, Hindrance] = {}
         for rule in list(self.rules):
-            afterwards = await self._played(rule, received, hindered, fault) or afterwards
-            if isinstance(afterwards, Answer) and afterwards.code and not getattr(rule.effect, "carried_out", False):
-                return afterwards
+            played = await self._played(rule, received, hindered, fault)
+            if isinstance(played, Answer) and played.code and not getattr(rule.effect, "carried_out", False):
+                return played
+            afterwards = played or afterwards
         await self._short(received, hindered, fault)
         answer = await self._carry_out(received, hindered)
         if isinstance(afterwards, Lost):

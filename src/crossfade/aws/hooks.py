@@ -248,7 +248,7 @@ class Hooks:
     def finish_without_routine(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> bool:
         """Give the answer, if no routine need be asked before it is given."""
         operation, status_code = forwarded.operation, http_response.status_code
-        may_land = operation in WRITES and (status_code >= SERVER_ERROR or was_sent_again(parsed))
+        may_land = operation in WRITES and (status_code >= SERVER_ERROR or forwarded.unsure)
         if forwarded.plan is PASS_THROUGH:
             ticket, sent = forwarded.ticket, forwarded.attempts > 0
             late = self.engine.operations.passed(ticket, operation, forwarded.request, may_land=may_land, sent=sent)
@@ -286,7 +286,7 @@ class Hooks:
         """The forwarded request's answer, as its routine is to see it."""
         write, status_code = forwarded.operation in WRITES, http_response.status_code
         running = self.running_of(forwarded)
-        if write and was_sent_again(parsed):
+        if write and forwarded.unsure:
             running.scope.may_land = True
         if status_code < ERROR_FROM:
             return dict(parsed)  # whoever gets `parsed` may change it, and the routine may look at it later
@@ -364,11 +364,6 @@ class Hooks:
         if scope.forward is not None and scope.forward.operation in WRITES:
             scope.may_land = True
         self.engine.put(Later("mirror", f"operation {id(running)}", abandoned(running.routine)), scope.ticket)
-
-
-def was_sent_again(parsed: Reply) -> bool:
-    metadata: Reply | None = parsed.get("ResponseMetadata")
-    return metadata is not None and bool(metadata.get("RetryAttempts"))
 
 
 def hide_stamps(refusal: Reply) -> None:

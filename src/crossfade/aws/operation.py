@@ -1,10 +1,10 @@
 """One operation by the caller, from its ticket to its answer: itself a routine, so threads and asyncio share it.
 
 Begin: a ticket, which fixes the stage. Carry out. End: the ticket is given back, and the agent says whether the answer
-may be given at all. Two things outlast the answer. A write that was given up on (a timeout, a server's error, an
-attempt before the last) may still land, so its ticket stays open until it no longer can. And after an answer that was
-withheld, a write may have strayed into a side that is not the authority any more: its key is synced once we know the
-stage.
+may be given at all. Two things outlast the answer. A write that was given up on (a timeout, a server's error, the
+last or an earlier attempt without an answer) may still land, so its ticket stays open until it no longer can. And after
+an answer that was withheld, a write may have strayed into a side that is not the authority any more: its key is synced
+once we know the stage.
 """
 
 from __future__ import annotations

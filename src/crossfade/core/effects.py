@@ -8,6 +8,8 @@ checkers know what comes back: `reply = yield from Call("source", "GetItem", req
                another request in it
     Call       one request to one of the tables                   -> Reply, or raises ServiceRejected / UnknownOutcome
     Gather     several calls at once                              -> their replies, in order; the first error is raised
+    MayLand    whether a write that the operation has sent and    -> bool
+               that had no answer may still be carried out
     Later      run a routine in the background, after the answer  -> None
     Sleep      wait; drivers add jitter                           -> None
     Now        monotonic seconds                                  -> float
@@ -77,6 +79,11 @@ class Call(Effect[Reply]):
 @dataclass(frozen=True, slots=True)
 class Gather(Effect[tuple[Reply, ...]]):
     calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MayLand(Effect[bool]):
+    pass
 
 
 @dataclass(frozen=True, slots=True)

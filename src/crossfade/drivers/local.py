@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from crossfade.core.effects import Effect, Later, Note, Now, Routine, Stamp, Today
+from crossfade.core.effects import Effect, Later, MayLand, Note, Now, Routine, Stamp, Today
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.unique import unique
 
 NoteFunction = Callable[[str, dict[str, Any]], None]
 
 JITTER: Final = 0.25  # a sleep lasts what was asked for, and up to a quarter more
-LOCAL: Final = frozenset({Later, Note, Now, Stamp, Today})
+LOCAL: Final = frozenset({Later, MayLand, Note, Now, Stamp, Today})
 
 
 class LocalEffects:
@@ -49,6 +49,8 @@ class LocalEffects:
                 return self.new_stamp()
             case Later():
                 scope.later(effect)
+            case MayLand():
+                return scope.may_land
             case Now():
                 return self.clock()
             case Today():

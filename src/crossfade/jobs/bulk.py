@@ -18,7 +18,6 @@ from crossfade.core.request.error_codes import ABOUT_THE_ITEM
 from crossfade.core.request.names import BATCH_GET_KEYS_MAX, BATCH_WRITE_ITEMS_MAX
 from crossfade.core.stages import Side
 from crossfade.core.sync.retry import BACKGROUND, is_passing, patiently, read_again
-from crossfade.core.sync.sync import was_retried
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
 from crossfade.errors import ServiceRejected, UnknownOutcome
@@ -172,8 +171,6 @@ def _put_batch(pair: Pair, items: dict[int, Item], written: Written) -> Routine[
                 raise
             unprocessed = left
         else:
-            if was_retried(reply):
-                _unsettle(pair, written, left, sent)
             unprocessed = _unprocessed(pair, reply, left)
         if unprocessed:
             pauses = BACKGROUND.pauses() if len(unprocessed) < len(left) else pauses
@@ -191,7 +188,7 @@ def _unprocessed(pair: Pair, reply: Reply, sent: dict[int, Item]) -> dict[int, I
 
 
 def _unsettle(pair: Pair, written: Written, items: dict[int, Item], sent: float) -> None:
-    """`sent` is before the first attempt. The client beneath may have made more: each has its own time to land."""
+    """`sent`: monotonic seconds, before the request went out."""
     written.unsettled |= items.keys()
     written.settles_at = max(written.settles_at, sent + pair.landing_seconds)
 
@@ -201,13 +198,10 @@ def _put_each(pair: Pair, items: dict[int, Item], written: Written) -> Routine[N
     for n, item in items.items():
         sent = yield from Now()
         try:
-            reply = yield from patiently(Call("target", "PutItem", {"TableName": pair.target.name, "Item": item}))
+            _ = yield from patiently(Call("target", "PutItem", {"TableName": pair.target.name, "Item": item}))
         except UnknownOutcome:
             _unsettle(pair, written, {n: item}, sent)
         except ServiceRejected as error:
             if error.code not in ABOUT_THE_ITEM:
                 raise
             written.refused[n] = error
-        else:
-            if was_retried(reply):
-                _unsettle(pair, written, {n: item}, sent)

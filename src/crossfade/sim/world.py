@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any, Final
 
-from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Note, Now, Reply, Sleep, Stamp, Today
+from crossfade.core.effects import Call, Effect, Forward, Gather, Later, MayLand, Note, Now, Reply, Sleep, Stamp, Today
 from crossfade.core.rules import Rules
 from crossfade.drivers.lease_clock import furthest
 from crossfade.drivers.local import JITTER
@@ -136,6 +136,8 @@ class World:
 
     def _at_once(self, task: Task, effect: Effect[Any]) -> Any:
         match effect:
+            case MayLand():
+                return task.scope.may_land
             case Now():
                 return self.monotonic(task.process)
             case Today():

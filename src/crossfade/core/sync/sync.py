@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from crossfade.core.effects import Call, Later, Now, Reply, Routine, Sleep
+from crossfade.core.effects import Call, Later, MayLand, Now, Reply, Routine, Sleep
 from crossfade.core.items import Item, same_item
 from crossfade.core.stages import Row, Side, Writes, other_side
 from crossfade.core.sync.retry import BACKGROUND, is_passing, read_again
@@ -86,7 +86,8 @@ def mirrored(pair: Pair, row: Row, keys: Iterable[Item], write: Routine[Reply]) 
     except UnknownOutcome:
         yield from mirror_later(pair, row.authority, keys, may_land=True)
         raise
-    yield from mirror_later(pair, row.authority, keys, may_land=was_retried(reply))
+    may_land = yield from MayLand()
+    yield from mirror_later(pair, row.authority, keys, may_land=may_land)
     return reply
 
 
@@ -96,11 +97,6 @@ def mirror_later(pair: Pair, authority: Side, keys: Iterable[Item], *, may_land:
         yield from Later("mirror", key_name(key), sync(pair, authority, key))
         if may_land:
             yield from Later("mirror", key_name(key), sync(pair, authority, key), delay_seconds=pair.landing_seconds)
-
-
-def was_retried(reply: Reply) -> bool:
-    """Whether the caller's SDK sent more than one attempt: an earlier one, given up on, may land after the last."""
-    return bool(reply.get("ResponseMetadata", {}).get("RetryAttempts", 0))
 
 
 def write_locked(pair: Pair, side: Side, source_key: Item, image: Image, there: Stored) -> Routine[bool]:
