@@ -27,7 +27,7 @@ ACTIONS: Final = {
 def test_every_operation_that_is_sent_has_its_permission() -> None:
     """docs/permissions.md names the action of each operation that crossfade itself asks DynamoDB or a stream for."""
     text = (ROOT / "docs" / "permissions.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"dynamodb:(\w+)", text))
+    named = set(re.findall(r"`(?:dynamodb:)?(\w+)`", text))
     wanted = {action for operation in set(sent()) for action in ACTIONS.get(operation, (operation,))}
     assert {"Query", "DescribeStream", "ConditionCheckItem"} <= wanted
     assert wanted - named == set()

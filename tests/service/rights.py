@@ -57,6 +57,7 @@ class Roles:
 
     def __init__(self) -> None:
         self._roles: dict[str, Role] = {}
+        self.asked: set[tuple[str, str, str]] = set()  # role, action and resource, of each role that has policies
 
     def named(self, name: str) -> Role:
         if name not in self._roles:
@@ -82,6 +83,7 @@ class Roles:
         if role.policies == [EVERYTHING]:
             return None
         for wanted in wanted_by(received, hash_names, stream):
+            self.asked.add((role.name, wanted.action, wanted.resource))
             decision = decide(role.policies, wanted)
             if decision is not Decision.ALLOWED:
                 explicitly = decision is Decision.DENIED

@@ -289,6 +289,11 @@ class FakeService:
         return list(self._front.log.entries)
 
     @property
+    def asked(self) -> set[tuple[str, str, str]]:
+        """Return role, action and resource of all that roles with policies asked for, as far as each request got."""
+        return set(self._front.roles.asked)
+
+    @property
     def faults(self) -> Counter[str]:
         """Return how often what went wrong, by what it was."""
         return Counter(self._front.log.faults)

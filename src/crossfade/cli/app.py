@@ -18,8 +18,8 @@ from crossfade.cli.outcome import EXIT_STATUSES, INTERRUPTED, INTERRUPTED_LINE, 
 from crossfade.cli.screen import Screen
 from crossfade.errors import ConfigurationError, CrossfadeError
 
-# In the order in which a migration needs them. Each is the object of that name in crossfade/cli/<name>.py; the demo has
-# a folder of its own, which a checkout has and an installed package has not.
+# In the order in which a migration needs them. Each is the object of that name in crossfade/cli/<name>.py (with `_` for
+# `-`); the demo has a folder of its own, which a checkout has and an installed package has not.
 COMMANDS: Final = (
     "new",
     "check",
@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "recover",
     "cleanup",
     "restore",
+    "iam-policy",
     "local",
     "simulate",
     "demo",
@@ -72,8 +73,9 @@ class App(click.Group):
             return None
         if not is_there(cmd_name):
             return demo_elsewhere
-        module = "crossfade.demo.command" if cmd_name == "demo" else f"crossfade.cli.{cmd_name}"
-        found: Any = getattr(importlib.import_module(module), cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = "crossfade.demo.command" if cmd_name == "demo" else f"crossfade.cli.{name}"
+        found: Any = getattr(importlib.import_module(module), name)
         assert isinstance(found, click.Command)  # noqa: S101 - the impossible
         say_interrupted(found)
         return found

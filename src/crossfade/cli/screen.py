@@ -23,7 +23,7 @@ WIDTH_WITHOUT_TERMINAL: Final = 100_000  # nothing is broken there: programs sea
 # A command within a text, of those that take the migration file.
 COMMAND: Final = re.compile(
     r"\bcrossfade (?:etl (?:retry|replay|work)|etl|check|start|status|backfill|verify|watch|replicate|advance|rollback"
-    r"|complete|cancel|cleanup)\b"
+    r"|complete|cancel|cleanup|iam-policy)\b"
 )
 COMMAND_WITHOUT_FILE: Final = re.compile(r"\bcrossfade restore\b")
 
