@@ -81,7 +81,7 @@ class Hooks:
         self.taking = True  # False lets all new operations pass
         self.only = True  # no other migration is on this client
         self.is_followed = False  # a later migration of a chain is, whose source is our target
-        self.plain: set[str] = set()  # the operations on one item whose last request needed no routine
+        self.plain: set[str] = set()  # the operations on one item whose last request was answered without a routine
         self._is_here = is_here
         self._tables = frozenset({engine.pair.source.name, engine.pair.target.name})
         self._claim_key = f"crossfade:{name}:{engine.pair.view}:claim"
@@ -174,7 +174,7 @@ class Hooks:
         except (ServiceRejected, StageUncertain) as error:
             return self.short(error, operation, shared=True)
         if operation in FAST_PARAMETERS:
-            (self.plain.add if type(plan) in WITHOUT_ROUTINE else self.plain.discard)(operation)
+            (self.plain.discard if type(plan) is Run else self.plain.add)(operation)
         if type(plan) is Run:
             return operations.run(ticket, plan)
         forwarded = Forwarded(operation, parameters, ticket, engine.clock(), plan, own, None, type(plan) is Translate)
