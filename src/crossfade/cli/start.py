@@ -74,11 +74,12 @@ def refuse_leavings(opened: Opened, *, anew: bool) -> None:
         if error.code != "ResourceNotFoundException":
             raise
         cancelled, others = False, {}  # there is no control table yet
-    if anew or cancelled or isinstance(opened, OpenedRows):
-        return  # what it has left is known; rows are versioned, and their target may have been filled before
-    opened.run(refuse_stamps(opened.control, "target", opened.migration.target_name))
-    if opened.migration.source_name not in {state.target for state in others.values()}:  # of a chain, it has stamps
-        opened.run(refuse_stamps(opened.control, "source", opened.migration.source_name))
+    migration = opened.migration
+    if anew or cancelled or switched(opened):
+        return  # what it has left is known; a Switch leaves no stamps in tables, and rows have versions
+    opened.run(refuse_stamps(opened.control, "target", migration.target_name))
+    if migration.source_name not in {state.target for state in others.values()}:  # of a chain, it has stamps
+        opened.run(refuse_stamps(opened.control, "source", migration.source_name))
 
 
 def say_notes(screen: Screen) -> Callable[[str, dict[str, Any]], None]:
