@@ -91,6 +91,7 @@ def test_the_sets_are_what_they_are() -> None:
     } == error_codes.PASSING
     assert {"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"} == error_codes.BUSY_REASONS
     assert {"None", "ConditionalCheckFailed", "TransactionConflict"} == error_codes.RACED_REASONS
+    assert {"AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"} == error_codes.NO_ACCESS
     assert {"ItemCollectionSizeLimitExceededException", "ValidationException"} == error_codes.ABOUT_THE_ITEM
 
 

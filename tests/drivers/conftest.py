@@ -40,6 +40,9 @@ class FakeAgent:
         if self.ended:
             raise StageUncertain("the lease has ended")
 
+    def is_ours(self, _ticket: Ticket) -> bool:
+        return not self.ended
+
     def hold(self, held: Ticket) -> None:
         self.held.append(held)
 

@@ -29,7 +29,7 @@ from crossfade.control.telling import told_loss
 from crossfade.core.effects import Note, Routine, Stamp
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
-from crossfade.errors import ConfigurationError, DatabaseError, NotStarted, StageUncertain
+from crossfade.errors import ConfigurationError, DatabaseError, NotStarted, ServiceRejected, StageUncertain
 
 LEASE_SECONDS: Final = 10.0  # ten polls: a client outlives a short loss of the network, the fleet waits no longer
 POLL_SECONDS: Final = 1.0  # how soon a move is noticed; two small requests a poll
@@ -184,6 +184,10 @@ class Agent:
         if ticket.incarnation != self._incarnation or self._clock() >= self._deadline:
             raise self._uncertain("what remained of the operation was not sent")
 
+    def is_ours(self, ticket: Ticket) -> bool:
+        """Whether it is good again when the lease is renewed: nobody is known to have gone on without it."""
+        return ticket.incarnation == self._incarnation
+
     def end(self, ticket: Ticket) -> None:
         """The operation has its answer, or its error. Raises StageUncertain when the answer must not be given."""
         with self._lock:
@@ -308,8 +312,12 @@ class Agent:
             self._tokens.append(token)
             epoch, unreported = self._reachable(), self._unreported
             update = self.control.renewal(self._lease(epoch, token), self._tokens)
-        if not (yield from renew_lease(self.control, update, reports=bool(unreported))):
-            return False
+        try:
+            if not (yield from renew_lease(self.control, update, reports=bool(unreported))):
+                return False
+        except ServiceRejected:
+            self._tokens.remove(token)  # it is in no record, and would push out the one that is
+            raise
         with self._lock:
             if self._lost is None:
                 self._deadline = max(self._deadline, sent + self.lease_seconds)

@@ -41,8 +41,8 @@ class Effect(Generic[T_co]):
 Routine: TypeAlias = Generator[Effect[Any], Any, T_co]
 
 
-def relayed(routine: Routine[T_co], effect_of: Callable[[Effect[Any]], Effect[Any]]) -> Routine[T_co]:
-    """Run the routine with each of its effects replaced by what `effect_of` makes of it."""
+def relayed(routine: Routine[T_co], effect_of: Callable[[Effect[Any]], Effect[Any] | Routine[Any]]) -> Routine[T_co]:
+    """Run the routine with each of its effects replaced by what `effect_of` makes of it, an effect or several."""
     answer: Any = None
     error: Exception | None = None
     try:
@@ -54,7 +54,7 @@ def relayed(routine: Routine[T_co], effect_of: Callable[[Effect[Any]], Effect[An
                 return result
             answer, error = None, None
             try:
-                answer = yield effect_of(effect)
+                answer = yield from effect_of(effect)
             except Exception as raised:  # noqa: BLE001 - the routine's to deal with
                 error = raised
     finally:

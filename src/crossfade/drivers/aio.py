@@ -10,10 +10,12 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from crossfade.control.agent import Agent, Ticket
 from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Place, Reply, Request, Routine, Sleep
+from crossfade.core.sync.retry import Access
 from crossfade.drivers.backlog import Backlog, Job
 from crossfade.drivers.local import LocalEffects, NoteFunction
 from crossfade.drivers.scope import Scope, TicketScope
@@ -107,6 +109,7 @@ class AioBackground:
         self._driver = driver
         self._agent = agent
         self._workers = workers
+        self._access = Access()
         self._lock = threading.RLock()  # an observer, told under it, may make a call that puts work
         self._backlog = Backlog(agent, note, workers=workers)
         self._call_soon: Callable[[Callable[[], None]], object] | None = None
@@ -229,7 +232,8 @@ class AioBackground:
         scope = self.scope_of(self._agent, job.ticket, self.put)
         error: BaseException | None = None
         try:
-            await self._driver.run(job.routine, scope)
+            is_ours = partial(self._agent.is_ours, job.ticket)
+            await self._driver.run(self._access.awaited(job.routine, is_ours), scope)
         except asyncio.CancelledError as cancelled:
             error = cancelled
             raise

@@ -18,6 +18,7 @@ class Fault(StrEnum):
     LOAD = "the load"
     RACE = "another request"
     REQUEST = "the request, or the item"
+    ACCESS = "the credentials, or their rights"
     CLOCK = "our clock"
     SERVICE = "the service"
 
@@ -28,6 +29,7 @@ class Again(StrEnum):
     YES = "yes, nothing was written"
     LOOK = "no: what was read is read again first"
     UNKNOWN = "where twice is as good as once: it may have been carried out"
+    ACCESS = "in the background alone, for some minutes"
     CLIENT = "by the client alone, as botocore does"
     CLOCK = "by the client, with the clock put right"
     NO = "no"
@@ -50,6 +52,7 @@ DEVELOPERS: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/developer
 ERRORS: Final = f"{DEVELOPERS}Programming.Errors.html"
 CONFLICTS: Final = f"{DEVELOPERS}transaction-apis.html#transaction-conflict-handling"
 TRANSACTIONS: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"
+ALL_SERVICES: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html"
 CLOCKS: Final = "https://github.com/aws/aws-sdk-js-v3/blob/main/packages/service-error-classification/src/constants.ts"
 BOTOCORE: Final = "https://docs.aws.amazon.com/boto3/latest/guide/retries.html"
 BOTOCORE_LEGACY: Final = "https://github.com/boto/botocore/blob/develop/botocore/data/_retry.json"
@@ -69,6 +72,8 @@ ERROR_CODES: Final = (
     ErrorCode("ItemCollectionSizeLimitExceededException", Fault.REQUEST, Again.NO, TRANSACTIONS,
               reason="ItemCollectionSizeLimitExceeded"),
     ErrorCode("InternalServerError", Fault.SERVICE, Again.UNKNOWN, ERRORS),
+    *(ErrorCode(code, Fault.ACCESS, Again.ACCESS, ALL_SERVICES)
+      for code in ("AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException")),
     *(ErrorCode(code, Fault.CLOCK, Again.CLOCK, CLOCKS)
       for code in ("InvalidSignatureException", "RequestExpired", "RequestInTheFuture")),
     *(ErrorCode(code, Fault.LOAD, Again.CLIENT, BOTOCORE_LEGACY, "legacy")
@@ -82,6 +87,8 @@ ERROR_CODES: Final = (
 
 # Nothing was written, and the same request may succeed a moment later.
 PASSING: Final = frozenset(row.code for row in ERROR_CODES if row.again is Again.YES)
+# Nothing was written, and it is not about the request: who asks may be known again soon, or be allowed again.
+NO_ACCESS: Final = frozenset(row.code for row in ERROR_CODES if row.fault is Fault.ACCESS)
 ABOUT_THE_ITEM: Final = frozenset(row.code for row in ERROR_CODES if row.fault is Fault.REQUEST)
 
 # Reasons of a cancelled transaction: those that pass; those of an action that was in order, or merely came too late.

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from crossfade.core.effects import Call, Effect, Reply, Routine, Sleep
+from crossfade.core.effects import Call, Effect, Gather, Now, Reply, Routine, Sleep, relayed
 from crossfade.core.request.cancellation import reasons_of
-from crossfade.core.request.error_codes import BUSY_REASONS, PASSING
-from crossfade.errors import DatabaseError, ServiceRejected, UnknownOutcome
+from crossfade.core.request.error_codes import BUSY_REASONS, NO_ACCESS, PASSING
+from crossfade.core.request.names import READS
+from crossfade.errors import DatabaseError, ServiceRejected, StageUncertain, UnknownOutcome
 
 Sent = TypeVar("Sent")
 
@@ -40,6 +41,8 @@ BACKGROUND: Final = Backoff()  # background work gives up on nothing but a refus
 # An optimistic lock is tried so often (some 40 s in all) before the caller is told that the item is too busy. The
 # pauses stay short, since whoever waits longest would else lose to every newcomer.
 LOCKING: Final = Backoff(seconds_max=0.4, pauses_max=104)
+# Rights that are changed are known everywhere within a minute or two; credentials are renewed in less.
+NO_ACCESS_SECONDS_MAX: Final = 300.0
 
 
 def is_passing(error: DatabaseError) -> bool:
@@ -70,6 +73,53 @@ def resend(
                 raise
         yield from pause
     return (yield from send())
+
+
+class Access:
+    """What the background work of a process has in common: since when a request of a kind has been refused for the sake
+    of the credentials or their rights. Until NO_ACCESS_SECONDS_MAX later it is sent again, and nothing is lost."""
+
+    def __init__(self) -> None:
+        self._refused_since: dict[tuple[str, str], float] = {}  # by place and operation
+
+    def awaited(self, routine: Routine[Sent], is_ours: Callable[[], bool]) -> Routine[Sent]:
+        """Carry a routine out, with such refusals kept from it while they may pass; likewise the end of a lease that
+        is refused its renewal, while `is_ours` says that nobody has gone on without it."""
+        return relayed(routine, partial(self._until_allowed, is_ours))
+
+    def _until_allowed(self, is_ours: Callable[[], bool], effect: Effect[Any]) -> Routine[Any]:
+        kind = kind_of(effect)
+        if kind is None:
+            return (yield from effect)
+        began: float | None = None
+        for pause in BACKGROUND.pauses():
+            try:
+                reply = yield from effect
+            except (ServiceRejected, StageUncertain) as error:
+                if not self._may_pass(error, is_ours):
+                    raise
+                now = yield from Now()
+                began = now if began is None else began  # rights may be to some items alone
+                if now - min(began, self._refused_since.setdefault(kind, now)) >= NO_ACCESS_SECONDS_MAX:
+                    raise
+            else:
+                _ = self._refused_since.pop(kind, None)
+                return reply
+            yield from pause
+        raise AssertionError("these pauses have no end")
+
+    def _may_pass(self, error: ServiceRejected | StageUncertain, is_ours: Callable[[], bool]) -> bool:
+        if isinstance(error, ServiceRejected):
+            return error.code in NO_ACCESS
+        return bool(self._refused_since) and is_ours()
+
+
+def kind_of(effect: Effect[Any]) -> tuple[str, str] | None:
+    """Return place and operation of a request that may be sent again after a refusal; of reads at once, the first's."""
+    call = effect.calls[0] if isinstance(effect, Gather) and effect.calls else effect
+    if isinstance(call, Call) and (call is effect or call.operation in READS):
+        return call.place, call.operation
+    return None
 
 
 def patiently(call: Call) -> Routine[Reply]:
