@@ -88,7 +88,7 @@ class Access:
         return relayed(routine, partial(self._until_allowed, is_ours))
 
     def _until_allowed(self, is_ours: Callable[[], bool], effect: Effect[Any]) -> Routine[Any]:
-        kind = kind_of(effect)
+        kind = kind_of_request(effect)
         if kind is None:
             return (yield from effect)
         began: float | None = None
@@ -114,7 +114,7 @@ class Access:
         return bool(self._refused_since) and is_ours()
 
 
-def kind_of(effect: Effect[Any]) -> tuple[str, str] | None:
+def kind_of_request(effect: Effect[Any]) -> tuple[str, str] | None:
     """Return place and operation of a request that may be sent again after a refusal; of reads at once, the first's."""
     call = effect.calls[0] if isinstance(effect, Gather) and effect.calls else effect
     if isinstance(call, Call) and (call is effect or call.operation in READS):
