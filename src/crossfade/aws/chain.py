@@ -33,7 +33,16 @@ from crossfade.aws.clients import SERVICE
 from crossfade.aws.hooks import CHOSEN, PARAMETERS, Hooks, Short
 from crossfade.aws.lean.decoding import decoded
 from crossfade.aws.lean.operations import LeanOperation, operation_of
-from crossfade.aws.own_calls import ERROR_FROM, OWN, SERVER_ERROR, restore_parameters, send_once, take_reply
+from crossfade.aws.own_calls import (
+    ERROR_FROM,
+    OWN,
+    SERVER_ERROR,
+    call_it_cancelled,
+    call_it_throttled,
+    restore_parameters,
+    send_once,
+    take_reply,
+)
 from crossfade.aws.serializing import ASIDE, SetAside
 from crossfade.aws.signer import choose_signer
 from crossfade.aws.unknown import KNOWN, refuse_unknown
@@ -43,6 +52,7 @@ from crossfade.errors import ConfigurationError
 from crossfade.migration import Migration
 
 TRANSACT: Final = "TransactWriteItems"
+ASKED_AGAIN: Final = WRITES | {"TransactGetItems"}  # whose attempts are looked at one by one
 WORTHWHILE_BYTES: Final = 200  # of an answer; what is shorter holds no item to speak of
 BEFORE_CALL: Final = f"before-call.{SERVICE}"
 CHOOSE_SIGNER: Final = f"choose-signer.{SERVICE}"
@@ -168,7 +178,8 @@ class HookChain:
             ("register", BEFORE_CALL, self.before_call),
             ("register_last", f"request-created.{SERVICE}", self.request_created),
             *(("register", f"before-parse.{SERVICE}.{read}", self.before_parse) for read in sorted(READS)),
-            *(("register_first", f"needs-retry.{SERVICE}.{write}", self.needs_retry) for write in sorted(WRITES)),
+            *(("register_first", f"needs-retry.{SERVICE}.{name}", self.needs_retry) for name in sorted(ASKED_AGAIN)),
+            ("register_last", f"needs-retry.{SERVICE}", call_it_cancelled),
             ("register_first", f"after-call.{SERVICE}", self.after_call),
             ("register_first", f"after-call-error.{SERVICE}", self.after_call_error),
         ]
@@ -209,6 +220,7 @@ class HookChain:
     ) -> None:
         """After each attempt of a write. What DynamoDB refuses it has not done, so only the others count."""
         if response is not None and response[0].status_code < SERVER_ERROR:
+            call_it_throttled(response, request_dict)
             return
         for hooks in self._hooks:
             hooks.had_no_answer(request_dict["context"])

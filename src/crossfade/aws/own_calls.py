@@ -20,11 +20,14 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from crossfade.aws.clients import SERVICE
 from crossfade.core.effects import Reply, Request
+from crossfade.core.request.error_codes import BUSY_REASONS, RACED_REASONS
 from crossfade.core.request.names import WRITES
 from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome, invalid_request
 
 ERROR_FROM: Final = 300
 SERVER_ERROR: Final = 500
+CANCELLED: Final = "TransactionCanceledException"
+DISGUISED: Final = "crossfade:disguised"  # in a call's context: its error has another code for the moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ async def call_async(client: Any, operation: str, request: Request, name: str = 
         return reply if own.reply is None else own.reply
 
 
-# --- the three handlers, for the emitter of a client that our own calls go through and that has no hooks
+# --- the handlers, for the emitter of a client that our own calls go through and that has no hooks
 
 
 def own_events() -> list[tuple[str, str, Callable[..., None]]]:
@@ -95,6 +98,8 @@ def own_events() -> list[tuple[str, str, Callable[..., None]]]:
     return [
         ("register_last", "before-parameter-build", restore_parameters),
         ("register_first", "needs-retry", send_once),
+        ("register_first", "needs-retry", call_it_throttled),
+        ("register_last", "needs-retry", call_it_cancelled),
         ("register_first", "after-call", take_reply),
     ]
 
@@ -102,14 +107,15 @@ def own_events() -> list[tuple[str, str, Callable[..., None]]]:
 def register_own(events: Any) -> None:
     """Let a client carry calls of ours. Several may share one, so registrations are counted."""
     for how, event, handler in own_events():
-        name, unique = f"{event}.{SERVICE}", f"crossfade:own:{event}"
+        name, unique = f"{event}.{SERVICE}", f"crossfade:own:{handler.__name__}"
         getattr(events, how)(name, handler, unique_id=unique, unique_id_uses_count=True)
 
 
 def unregister_own(events: Any) -> None:
     """Take one registration back."""
-    for _, event, _ in own_events():
-        events.unregister(f"{event}.{SERVICE}", unique_id=f"crossfade:own:{event}", unique_id_uses_count=True)
+    for _, event, handler in own_events():
+        unique = f"crossfade:own:{handler.__name__}"
+        events.unregister(f"{event}.{SERVICE}", unique_id=unique, unique_id_uses_count=True)
 
 
 def restore_parameters(params: Request, **_: Any) -> None:
@@ -127,6 +133,27 @@ def send_once(response: tuple[Any, Reply] | None, caught_exception: Exception | 
         raise UnknownOutcome(f"{type(caught_exception).__name__}: {caught_exception}") from caught_exception
     if response is not None and response[0].status_code >= SERVER_ERROR:
         raise outcome_of(response[0].status_code, response[1]) from ClientError(response[1], operation.name)
+
+
+def call_it_throttled(response: tuple[Any, Reply] | None, request_dict: Request, **_: Any) -> None:
+    """While botocore decides whether to send it again, a transaction of ours that was cancelled by throttling has the
+    code of a single operation, which is what the caller asked for: so it is waited for as the client is configured."""
+    if response is None or OWN.get() is None:
+        return
+    error: Reply = response[1].get("Error") or {}
+    if error.get("Code") != CANCELLED:
+        return
+    reasons: list[Reply] = response[1].get("CancellationReasons") or []
+    codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
+    if codes <= BUSY_REASONS and codes - RACED_REASONS:
+        request_dict["context"][DISGUISED] = True
+        error["Code"] = "ProvisionedThroughputExceededException"
+
+
+def call_it_cancelled(response: tuple[Any, Reply] | None, request_dict: Request, **_: Any) -> None:
+    """It has its own code again."""
+    if response is not None and request_dict["context"].pop(DISGUISED, None):
+        response[1]["Error"]["Code"] = CANCELLED
 
 
 def take_reply(http_response: Any, parsed: Reply, **_: Any) -> None:

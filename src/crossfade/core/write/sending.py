@@ -8,7 +8,7 @@ from collections.abc import Callable
 from crossfade.core.effects import Call, Reply, Request, Routine, Stamp
 from crossfade.core.items import Item
 from crossfade.core.request.cancellation import reasons_of
-from crossfade.core.request.error_codes import RACED_REASONS, SINGLE_CODE_OF
+from crossfade.core.request.error_codes import BUSY_REASONS, RACED_REASONS, SINGLE_CODE_OF
 from crossfade.core.request.limits import size_explained
 from crossfade.core.stages import Side
 from crossfade.core.sync.retry import LOCKING, is_passing, item_too_busy
@@ -124,7 +124,9 @@ def stamp_has_changed(target_action: Request, error: ServiceRejected) -> bool:
 
 def raise_unless_raced(error: ServiceRejected) -> None:
     """A cancelled transaction in which nobody was merely quicker is the caller's error."""
-    for reason in reasons_of(error):
+    reasons = reasons_of(error)
+    was_raced = any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons)
+    for reason in reasons:
         code: str = reason.get("Code", "None")
-        if code not in RACED_REASONS:
+        if code not in RACED_REASONS and not (was_raced and code in BUSY_REASONS):
             raise ServiceRejected(SINGLE_CODE_OF.get(code, code), reason.get("Message", error.text))
