@@ -139,6 +139,7 @@ GATES = {
     Gate.MIRRORED: "since the backfill began no client ended unfinished or lost a mirror; or a verify found nothing",
     Gate.VERIFIED: "a full verify, begun after the last client that ended unfinished, found nothing",
     Gate.PASSED: "all that was written before the freeze has reached the other side",
+    Gate.ALLOWED: "no client is denied on one table what it may do on the other",
     Gate.QUIET: "for 14 days (`--quiet-days`) nothing was found in the source alone",
     Gate.ANSWERED: "14 days (`--refused-days`) since a call was last seen that this stage refuses; open where none was",
     Gate.CONFIRMED: "you have confirmed that this cannot be undone",

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from crossfade.control.carrying import NO_CARRIER, Carriage
+from crossfade.control.evidence import Evidence
 from crossfade.control.gate_texts import REPAIR
-from crossfade.control.gates import Evidence, Finding, findings
+from crossfade.control.gates import Finding, findings
 from crossfade.control.records import CarrierRecord, Job, JobRecord, JobStatus, Lease, Role, SchemaRecord, State
 from crossfade.core.stages import Gate, Stage
 

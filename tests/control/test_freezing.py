@@ -10,8 +10,9 @@ from crossfade.control.agent import Agent
 from crossfade.control.capturing import put_schema, read_schema
 from crossfade.control.carrying import read_carrier, read_fence, report
 from crossfade.control.coordinator import Coordinator
+from crossfade.control.evidence import Evidence
 from crossfade.control.freezing import GIVE_UP_PART, HOLD_SECONDS, poll_seconds, way_out
-from crossfade.control.gates import Evidence, findings, gates_of_step
+from crossfade.control.gates import findings, gates_of_step
 from crossfade.control.records import CarrierRecord, Job, JobRecord, JobStatus, RepairRecord, Role, SchemaRecord, State
 from crossfade.control.repairs import forget_repair, list_repairs, put_repair
 from crossfade.control.starting import StartPlan

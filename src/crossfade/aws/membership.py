@@ -26,11 +26,13 @@ from crossfade.aws.operation import Forwarded, Operations
 from crossfade.aws.router import AttachSettings
 from crossfade.control.agent import Agent, Ticket
 from crossfade.control.fallbacks import FallbackHits
+from crossfade.control.probing import find_denials
 from crossfade.control.refusals import ForeseenRefusals
 from crossfade.control.telling import told_error
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
 from crossfade.core.request.names import WRITES
+from crossfade.core.stages import Stage
 from crossfade.core.sync.source_fallback import FALLBACK
 from crossfade.core.tables.pair import Pair
 from crossfade.drivers.aio import AioBackground, AioDriver
@@ -40,6 +42,8 @@ from crossfade.errors import DatabaseError
 from crossfade.observe import Watch
 
 DETACH_POLL_SECONDS: Final = 0.01  # how often a detaching router looks whether the last operation has ended
+RIGHTS_AFTER_SECONDS: Final = 0.5  # a process that has just joined, or entered a stage, has something better to do
+RIGHTS_SECONDS: Final = 600.0  # how often it is tried what the coming stages take: about 25 small requests
 TELLING_MAX: Final = 3  # reports of a process that ends: one under way, one of the rest, one for a lost answer
 LEAVE_SECONDS_MIN: Final = 5.0  # for giving the lease back; longer, and it runs out by itself
 
@@ -63,6 +67,8 @@ class Membership:
         self.fallbacks: FallbackHits = FallbackHits(self.agent.host, self.agent.pid)
         self.refusals: ForeseenRefusals = ForeseenRefusals(self.agent.host, self.agent.pid)
         self._telling: asyncio.Task[None] | None = None
+        self._trying: asyncio.Task[None] | None = None
+        self._try_at: tuple[Stage | None, float] = (None, 0.0)  # and from which stage on that holds
         self.operations: Operations = Operations(
             self.pair, self.agent, self.put, self.clock, settings.migration.strategy, self._foreseen
         )
@@ -122,6 +128,8 @@ class Membership:
             _ = self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
+        if self._trying is not None:
+            _ = self._trying.cancel()
         left = await self.background.close()
         try:
             async with asyncio.timeout(max(until - self.clock(), LEAVE_SECONDS_MIN)):
@@ -176,7 +184,24 @@ class Membership:
             due = any(told.due(self.clock()) for told in (self.fallbacks, self.refusals))
             if (due or self.operations.foresight.waits) and (self._telling is None or self._telling.done()):
                 self._telling = asyncio.create_task(self._tell(), name="crossfade-telling")
+            self._try_rights()
         except Exception as error:  # noqa: BLE001 - see above
+            self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
+
+    def _try_rights(self) -> None:
+        """Find out, beside the polls, what a coming stage would be denied; the next poll tells it."""
+        stage, now = self.agent.stage, self.clock()
+        if stage is not self._try_at[0]:
+            self._try_at = (stage, now + RIGHTS_AFTER_SECONDS)
+        if now >= self._try_at[1] and (self._trying is None or self._trying.done()):
+            self._try_at = (stage, now + RIGHTS_SECONDS)
+            self._trying = asyncio.create_task(self._find_denials(), name="crossfade-rights")
+
+    async def _find_denials(self) -> None:
+        try:
+            is_over = self.agent.stage is Stage.COMPLETE  # the source may be gone
+            self.agent.denied = "" if is_over else await self._own.run(find_denials(self.pair), Scope())
+        except Exception as error:  # noqa: BLE001 - what was known stands until the next time
             self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
 
     async def _tell(self) -> None:

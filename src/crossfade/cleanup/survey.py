@@ -8,8 +8,9 @@ from typing import Final, Literal
 
 from crossfade.cleanup.ledger import Ledger, StepRecord
 from crossfade.cleanup.steps import STEPS, Step
+from crossfade.control.evidence import Evidence
 from crossfade.control.gate_texts import way_to_complete
-from crossfade.control.gates import Evidence, findings
+from crossfade.control.gates import findings
 from crossfade.control.records import Lease, Role, State
 from crossfade.control.store import Control
 from crossfade.control.waiting import Waited

@@ -12,8 +12,9 @@ from crossfade.cli.options import StageName, Where, quoted, with_execute, with_j
 from crossfade.cli.planning import check_known, neighbour, ramp_step, walk_plan
 from crossfade.cli.plans import Plan, closed_exit, go_on, unchanged
 from crossfade.cli.screen import Screen
+from crossfade.control.evidence import Evidence
 from crossfade.control.gate_texts import way_to_complete, without_ramp
-from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings
+from crossfade.control.gates import RAMP_GATES, Finding, findings
 from crossfade.control.survey import Survey
 from crossfade.core.stages import ALL_LADDERS, Ramp, Stage, ladder
 from crossfade.errors import NotPossibleInStage
@@ -106,4 +107,4 @@ def again_of(goal: Stage, ramp: int | None, why: str) -> str:
 
 def gates_of_ramp(opened: Opened) -> Sequence[Finding]:
     state = opened.state()
-    return findings(RAMP_GATES, state, opened.run(Evidence.read(opened.control)))
+    return findings(RAMP_GATES, state, opened.run(Evidence.read(opened.control, clients=True)))

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Final
 
 from crossfade.cli.plans import Plan, Step
-from crossfade.control.gates import QUIET_DAYS, RAMP_GATES, REFUSED_DAYS, Evidence, Finding, findings, gates_of_step
+from crossfade.control.evidence import Evidence
+from crossfade.control.gates import QUIET_DAYS, RAMP_GATES, REFUSED_DAYS, Finding, findings, gates_of_step
 from crossfade.control.records import Job, State
 from crossfade.control.survey import Survey
 from crossfade.core.stages import ALL_LADDERS, Gate, Stage, ladder, next_resting, path
@@ -26,6 +27,7 @@ def evidence_of(look: Survey) -> Evidence:
         refusals=look.refusals,
         carriage=look.carriage,
         mapping=look.mapping,
+        denied=look.denied,
         migration=look.migration,
     )
 

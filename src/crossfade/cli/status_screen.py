@@ -163,6 +163,8 @@ def _clients(view: View) -> Iterator[RenderableType]:
     for client in clients:
         if client.lost_example:
             yield Text(f"  lost by {client.host} {client.pid}, for example: {client.lost_example}", style="yellow")
+        if client.denied:
+            yield Text(f"  denied to {client.host} {client.pid}: {client.denied}", style="bold yellow")
 
 
 def _client_row(client: ClientView, epoch: int) -> tuple[Text, ...]:

@@ -83,6 +83,7 @@ class Agent:
         self.fingerprint = fingerprint
         self.rules = rules
         self.lost_mirrors = 0
+        self.denied = ""  # what the process may do on one table and not on the other: told with the lease
         self._clock = clock
         self._new_id = new_id
         self._lock = threading.Lock()
@@ -347,6 +348,7 @@ class Agent:
             adopted=0 if state is None else state.epoch,
             stage="" if state is None else state.stage,
             ramp_percent=0 if state is None else state.ramp_percent,
+            denied=self.denied,
         )
 
     # --- the state

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from crossfade.control.carrying import put_fence, read_carrier
+from crossfade.control.evidence import Evidence
 from crossfade.control.fallbacks import begin_counting, fallback_records
 from crossfade.control.freezing import FROZEN_LOOK_SECONDS, GIVE_UP_PART, HOLD_SECONDS, way_out
 from crossfade.control.gate_texts import table_to_look_at, without_ramp
@@ -18,7 +19,6 @@ from crossfade.control.gates import (
     QUIET_DAYS,
     RAMP_GATES,
     REFUSED_DAYS,
-    Evidence,
     Finding,
     closed_error,
     findings,
@@ -61,7 +61,8 @@ class Coordinator:
     """`force_because`: why gates (not the barrier, nor those of NEVER_FORCED) are to be passed; kept in the journal.
     `quiet_days`: for how long nothing may have been found in the source alone; where fewer than the default are asked
     for, and that is what opens the gate, the journal says so. `hold_seconds`: for how long writes may be held.
-    `position`: where the source's log ends; without one, what carries the log asks the source itself."""
+    `position`: where the source's log ends; without one, what carries the log asks the source itself. `asks_rights`:
+    whether clients have to be allowed what the stages ask of them."""
 
     control: Control
     caller: Caller
@@ -72,6 +73,7 @@ class Coordinator:
     refused_days: int = REFUSED_DAYS
     hold_seconds: float = HOLD_SECONDS
     position: Position | None = None
+    asks_rights: bool = True
 
     def start(self, plan: StartPlan) -> Routine[State]:
         """Make the control table if need be and the first record. NotPossibleInStage when the migration was started
@@ -245,14 +247,8 @@ class Coordinator:
     ) -> Routine[tuple[Finding, ...]]:
         """The closed gates that are passed, by force or because fewer days are asked for than is the default.
         Raises GateClosed with every finding."""
-        gates = tuple(gates)
-        evidence = yield from Evidence.read(
-            self.control,
-            table_to_look_at(state, gates),
-            fallbacks=Gate.QUIET in gates,
-            refusals=Gate.ANSWERED in gates,
-            passing=Gate.PASSED in gates,
-        )
+        gates = tuple(gate for gate in gates if self.asks_rights or gate is not Gate.ALLOWED)
+        evidence = yield from Evidence.for_gates(self.control, state, gates)
         days = {"quiet_days": self.quiet_days, "refused_days": self.refused_days}
         judged = findings(gates, state, evidence, confirmed=confirmed, **days)
         closed = [finding for finding in judged if not finding.is_open]

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from crossfade.control.calls import ask
 from crossfade.control.carrying import Carriage, Passing
-from crossfade.control.fallbacks import Fallbacks, moment, read_fallbacks
+from crossfade.control.evidence import Evidence
+from crossfade.control.fallbacks import moment
 from crossfade.control.gate_texts import (
     BY_HAND,
     DIFFERENCES,
@@ -27,16 +27,15 @@ from crossfade.control.gate_texts import (
     refusals_text,
     way_to_clean,
 )
-from crossfade.control.records import Job, JobRecord, JobStatus, State
-from crossfade.control.refusals import Refusals, opens_at, read_refusals
-from crossfade.control.store import Control
+from crossfade.control.records import JobRecord, JobStatus, State
+from crossfade.control.refusals import opens_at
 from crossfade.control.streams import LAG_SECONDS_MAX, REPORT_BEATS_MAX, Replication
-from crossfade.core.effects import Request, Routine
-from crossfade.core.stages import ALL_LADDERS, Gate, Stage
+from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY, Gate, Stage
 from crossfade.errors import GateClosed
 
 QUIET_DAYS: Final = 14  # a fortnight has a month's end or a weekly job in it, most likely
 REFUSED_DAYS: Final = QUIET_DAYS
+DENIALS_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,60 +48,6 @@ class Finding:
     found: str
     next_step: str
     command: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What gates look at, read together with the state that it is judged against."""
-
-    backfill: JobRecord | None
-    verify: JobRecord | None
-    replication: Replication | None = None  # None: this migration has none, and no gate for it
-    target_empty: bool | None = None  # None: nobody has looked
-    fallbacks: Fallbacks | None = None  # None: nobody has looked, or nothing is counted
-    refusals: Refusals | None = None  # None: nobody has looked
-    passing: Passing | None = None  # None: nobody has looked, since writes are not held
-    carriage: Carriage | None = None  # None: no log carries anything in this migration
-    mapping: str = ""  # the digest of the mapping at hand, where it may change
-    migration: str = "NAME"  # whose evidence it is, for the commands that have to name it
-
-    @classmethod
-    def read(
-        cls,
-        control: Control,
-        target: str = "",
-        *,
-        fallbacks: bool = False,
-        refusals: bool = False,
-        passing: bool = False,
-    ) -> Routine[Evidence]:
-        """`target`: the table to be looked at as well, where a gate asks for it to be empty. `fallbacks`: likewise what
-        was found in the source alone; `refusals`: the calls that later stages refuse; `passing`: what is still on its
-        way to the other side."""
-        empty = None
-        if target:
-            request: Request = {"TableName": target, "Limit": 1, "ConsistentRead": True}
-            reply = yield from ask("Scan", request, place="target")
-            empty = not reply["Items"] and not reply.get("LastEvaluatedKey")
-        backfill = yield from control.job(Job.BACKFILL)
-        verify = yield from control.job(Job.VERIFY)
-        replication = yield from Replication.read(control)
-        found = (yield from read_fallbacks(control)) if fallbacks else None
-        foreseen = (yield from read_refusals(control)) if refusals else None
-        on_its_way = (yield from Passing.read(control)) if passing else None
-        carriage = yield from Carriage.read(control)
-        return cls(
-            backfill,
-            verify,
-            replication,
-            empty,
-            found,
-            foreseen,
-            on_its_way,
-            carriage,
-            control.mapping,
-            control.migration,
-        )
 
 
 def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
@@ -123,7 +68,7 @@ def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
     return tuple(gate for gate in Gate if gate in wanted)
 
 
-RAMP_GATES = (Gate.BACKFILLED, Gate.VERIFIED, Gate.REPLICATED)  # a ramped read answers from the target
+RAMP_GATES = (Gate.BACKFILLED, Gate.VERIFIED, Gate.REPLICATED, Gate.ALLOWED)  # a ramped read answers from the target
 
 
 def findings(
@@ -135,9 +80,11 @@ def findings(
     quiet_days: int = QUIET_DAYS,
     refused_days: int = REFUSED_DAYS,
 ) -> tuple[Finding, ...]:
-    """`replicated` is a gate only where a replication was started, or a log carries the source's writes."""
+    """`replicated` is a gate only where a replication was started, or a log carries the source's writes; `allowed`
+    only where clients try it."""
     follows = evidence.replication is not None or _is_carried(state, evidence)
-    asked = [gate for gate in gates if gate is not Gate.REPLICATED or follows]
+    gone = {Gate.REPLICATED: not follows, Gate.ALLOWED: state.strategy == FREEZE_STRATEGY}
+    asked = [gate for gate in gates if not gone.get(gate)]
     return tuple(_judge(gate, state, evidence, confirmed, quiet_days, refused_days) for gate in asked)
 
 
@@ -159,17 +106,23 @@ def _judge(
             return _replicated(evidence.replication)
         case Gate.PASSED:
             return _passed(state, evidence.passing)
+        case Gate.ALLOWED:
+            return _allowed(evidence)
         case Gate.QUIET:
             return _quiet(evidence, quiet_days)
         case Gate.ANSWERED:
             return _answered(evidence, refused_days)
         case Gate.CONFIRMED:
-            if confirmed:
-                return Finding(gate, True, "confirmed", "")
-            command = completing(evidence.migration)
-            return Finding(gate, False, "not confirmed: there is no way back from complete", command, command)
+            return _confirmed(evidence, confirmed=confirmed)
         case _:
             assert_never(gate)
+
+
+def _confirmed(evidence: Evidence, *, confirmed: bool) -> Finding:
+    if confirmed:
+        return Finding(Gate.CONFIRMED, True, "confirmed", "")
+    command = completing(evidence.migration)
+    return Finding(Gate.CONFIRMED, False, "not confirmed: there is no way back from complete", command, command)
 
 
 def _empty(state: State, evidence: Evidence) -> Finding:
@@ -341,6 +294,16 @@ def _passed(state: State, passing: Passing | None) -> Finding:
         found = f"the log is applied up to {carrier.applied or 'an unknown position'}{behind} ({carrier.reported_at})"
         return Finding(Gate.PASSED, False, found, "see to it that the ETL runs and keeps up, then try again")
     return Finding(Gate.PASSED, True, "all that was written has reached the other side", "")
+
+
+def _allowed(evidence: Evidence) -> Finding:
+    """Judge what clients have tried; one that has told nothing yet is denied nothing."""
+    if not evidence.denied:
+        return Finding(Gate.ALLOWED, True, "no client is denied on one table what it may do on the other", "")
+    command, more = "crossfade iam-policy --role application", len(evidence.denied) - DENIALS_NAMED
+    named = "; ".join([*evidence.denied[:DENIALS_NAMED], *([f"and {more} more clients"] if more > 0 else [])])
+    step = f"{command} (allow it; a client tries again after ten minutes, or when it is started anew)"
+    return Finding(Gate.ALLOWED, False, f"denied to {named}", step, command)
 
 
 def _quiet(evidence: Evidence, days: int) -> Finding:

@@ -116,6 +116,7 @@ class Lease:
     adopted: int = 0  # the epoch that its new operations obey, with its stage; from these a lost state is put back
     stage: str = ""
     ramp_percent: int = 0
+    denied: str = ""  # what it may do on one table and not on the other, as far as it has tried
 
     @property
     def gone_after_seconds(self) -> float:

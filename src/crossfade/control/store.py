@@ -51,7 +51,9 @@ Record = TypeVar("Record")
 
 TABLE_DEFAULT: Final = "crossfade"
 CANCELLED: Final = "cancelled"  # what the last entry of such a migration's journal says
-RENEWED: Final = ("beat", "token", "epoch", "adopted", "stage", "ramp_percent", "lost_mirrors", "lost_example")
+RENEWED: Final = (
+    "beat", "token", "epoch", "adopted", "stage", "ramp_percent", "lost_mirrors", "lost_example", "denied",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from crossfade.control.carrying import Carriage
+from crossfade.control.evidence import Evidence, denials_of
 from crossfade.control.fallbacks import Fallbacks
-from crossfade.control.gates import RAMP_GATES, Evidence, Finding, findings, gates_of_step
+from crossfade.control.gates import RAMP_GATES, Finding, findings, gates_of_step
 from crossfade.control.records import (
     Job,
     JobRecord,
@@ -47,6 +48,7 @@ class ClientView:
     silent_seconds: float
     lost_mirrors: int
     lost_example: str
+    denied: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Survey:
     refusals: Refusals = NONE_SEEN  # calls that are served so far, and refused in later stages
     carriage: Carriage | None = None  # None: no log carries anything
     mapping: str = ""  # the digest of the mapping at hand, where it may change
+    denied: tuple[str, ...] = ()  # what clients may do on one table and not on the other
 
     def as_json(self) -> dict[str, Any]:
         """Plain values only."""
@@ -107,6 +110,7 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
     row = ALL_LADDERS[state.strategy][state.stage]
     looked_at = state.target if copies and not row.is_final else ""
     evidence = yield from Evidence.read(control, looked_at, fallbacks=copies, refusals=True, passing=row.holds)
+    evidence = replace(evidence, denied=denials_of(leases))
     jobs: list[JobView] = []
     for job, record in ((Job.BACKFILL, evidence.backfill), (Job.VERIFY, evidence.verify)):
         if record is not None:
@@ -137,6 +141,7 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         refusals=evidence.refusals or NONE_SEEN,
         carriage=evidence.carriage,
         mapping=evidence.mapping,
+        denied=evidence.denied,
     )
 
 
@@ -153,6 +158,7 @@ def _client_view(lease: Lease, state: State, sightings: Sightings, now: float) -
         silent_seconds=waited.silent_seconds,
         lost_mirrors=lease.lost_mirrors,
         lost_example=lease.lost_example,
+        denied=lease.denied,
     )
 
 

@@ -90,6 +90,7 @@ class Gate(StrEnum):
     VERIFIED = "verified"  # a full verify begun after the last unclean end of a client found nothing
     REPLICATED = "replicated"  # the replication, where one was started, runs and has caught up
     PASSED = "passed"  # all that was written to the authority before the freeze has reached the other side
+    ALLOWED = "allowed"  # no client is denied on one table what it may do on the other, as far as it has tried
     QUIET = "quiet"  # for so many days nothing was found in the source alone
     ANSWERED = "answered"  # so many days since the last call was seen that this stage refuses; open where none was
     CONFIRMED = "confirmed"  # the operator knows that there is no way back after this
@@ -208,7 +209,8 @@ DUAL_WRITE: dict[Stage, Row] = {
         "writes to the source are mirrored to the target"),
     Stage.SHADOW: Row("source", Writes.MIRRORED, True, Ramp.EVENTUAL, (),
         "as before, and reads are compared with the target", Order.SOURCE_MARKED),
-    Stage.LOCKSTEP_SOURCE: Row("source", Writes.LOCKSTEP, True, Ramp.EVERY, (Gate.BACKFILLED, Gate.MIRRORED),
+    Stage.LOCKSTEP_SOURCE: Row("source", Writes.LOCKSTEP, True, Ramp.EVERY,
+        (Gate.BACKFILLED, Gate.MIRRORED, Gate.ALLOWED),
         "one transaction writes both sides; the source decides", Order.SOURCE_MARKED),
     Stage.LOCKSTEP_TARGET: Row("target", Writes.LOCKSTEP, True, Ramp.NONE, (Gate.BACKFILLED, Gate.VERIFIED),
         "one transaction writes both sides; the target decides", Order.SOURCE_MARKED),
@@ -226,7 +228,7 @@ COPY_ON_WRITE: dict[Stage, Row] = {
     Stage.STAMP: Row("source", Writes.STAMPED, False, Ramp.NONE, (),
         "the source alone; each write leaves a stamp, on which the locks of the next stages rely",
         Order.SOURCE_MARKED, stamped_source=True),
-    Stage.PREPARE: Row("target", Writes.PREPARED, False, Ramp.NONE, (Gate.EMPTY,),
+    Stage.PREPARE: Row("target", Writes.PREPARED, False, Ramp.NONE, (Gate.EMPTY, Gate.ALLOWED),
         "an item is written where it is, with a stamp; a new one in the source",
         Order.SOURCE_MARKED, Fallback.MERGED, stamped_source=True),
     Stage.DRAIN: Row("target", Writes.DRAINED, False, Ramp.NONE, (),

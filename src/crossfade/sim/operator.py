@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from crossfade.control.coordinator import Coordinator
-from crossfade.control.gates import Evidence
+from crossfade.control.evidence import Evidence
 from crossfade.control.records import Job, JobStatus
 from crossfade.core.effects import Note, Routine, Sleep
 from crossfade.core.stages import LADDERS, Ramp, Stage

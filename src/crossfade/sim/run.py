@@ -12,7 +12,8 @@ from random import Random
 from typing import Any, Final
 
 from crossfade.control.coordinator import Coordinator
-from crossfade.control.gates import Evidence, findings
+from crossfade.control.evidence import Evidence
+from crossfade.control.gates import findings
 from crossfade.control.record_items import from_item
 from crossfade.control.records import CLIENTS, Job, Role
 from crossfade.control.records import State as Record
@@ -74,7 +75,7 @@ class Run:
         self.world = World(seed, self.database, self.faults, random, self.scenario.landing_seconds)
         self.control = Control(self.migration.name, self.migration.control_table)
         self.caller = Caller("simulator", "simulated", lambda: f"{self.world.now:.3f}")
-        self.coordinator = Coordinator(self.control, self.caller, rules, quiet_days=0)
+        self.coordinator = Coordinator(self.control, self.caller, rules, quiet_days=0, asks_rights=False)
         self.clients: list[Application] = []
         self.operator_process = Process("operator")
         self.operator = Operator(self.coordinator, list(self.scenario.goals), self._run_job)
