@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from crossfade.core.request.cancellation import cancellation
 from crossfade.core.stages import DUAL_WRITE, Stage
 from crossfade.core.write.sending import raise_unless_raced
 from crossfade.errors import ServiceRejected
-from tests.aws.conftest import World, new_session
+from tests.aws.conftest import World, new_session, wait_for
 from tests.aws.test_attach_aio import attach, enter
 from tests.service import FakeService
 from tests.service.answers import TABLE_EXCEEDED
@@ -124,6 +125,23 @@ def test_a_throttle_beside_an_action_that_came_too_late_is_not_told(codes: list[
     with pytest.raises(ServiceRejected) as refused:
         raise_unless_raced(error)
     assert refused.value.code == told
+
+
+def test_mirrors_of_a_throttled_table_ask_no_more_often_than_it_can_bear(world: World, service: FakeService) -> None:
+    """Twenty mirrors read in batches; one that is refused is a batch again, after a pause, and not twenty reads."""
+    own = new_session().client("dynamodb", **service.client_options("crossfade"))
+    client = client_of(service)
+    _ = world.attach(client, own_client=own)
+    world.set_stage(Stage.DUALWRITE)
+    rule = service.throttle(operation=["BatchGetItem", "GetItem"], table=world.migration.target.name)
+    puts = [{"PutRequest": {"Item": world.key("c", f"o{n}")}} for n in range(20)]
+    client.batch_write_item(RequestItems={world.migration.source.name: puts})
+    time.sleep(1.0)
+    reads = [each.operation for each in service.log if each.caller == "crossfade" and "GetItem" in each.operation]
+    assert reads.count("BatchGetItem") > 1
+    assert len([each for each in service.log if each.fault and each.caller == "crossfade"]) < 20
+    rule.stop()
+    wait_for(world.agree, "both tables agree")
 
 
 def test_asyncio_waits_as_well(world: World, service: FakeService) -> None:

@@ -21,6 +21,9 @@ class Service:
     def __init__(self, items: dict[tuple[str, str], Reply]) -> None:
         self.items = items
         self.asked: list[str] = []
+        self.throttled = 0  # batches that are refused first
+        self.most: int | None = None  # keys of which a batch answers, the rest being left unprocessed
+        self.slept: list[float] = []
         self.batch: Reply | Exception | None = None  # what a batch is answered with, in place of the right answer
 
     async def call(self, operation: str, request: Request) -> Reply:
@@ -29,10 +32,18 @@ class Service:
         if operation == "GetItem":
             item = self.items.get((request["TableName"], request["Key"]["n"]["N"]))
             return {} if item is None else {"Item": item}
+        if self.throttled:
+            self.throttled -= 1
+            raise ServiceRejected("ProvisionedThroughputExceededException", "too much")
         if isinstance(self.batch, Exception):
             raise self.batch
         if self.batch is not None:
             return self.batch
+        if self.most is not None:
+            ((table, asked),) = request["RequestItems"].items()
+            done, left = asked["Keys"][: self.most], asked["Keys"][self.most :]
+            there = [self.items[table, key["n"]["N"]] for key in done]
+            return {"Responses": {table: there}, "UnprocessedKeys": {table: {"Keys": left}} if left else {}}
         return {
             "Responses": {
                 table: [
@@ -56,8 +67,11 @@ def item(number: str) -> Reply:
 def answers(service: Service, *requests: Request) -> list[Any]:
     """What each is answered with, asked for in one moment."""
 
+    async def sleep(seconds: float) -> None:
+        service.slept.append(seconds)
+
     async def ask() -> list[Any]:
-        reads = GatheredReads(service.call)
+        reads = GatheredReads(service.call, sleep)
         return await asyncio.gather(*(reads.get(request) for request in requests), return_exceptions=True)
 
     return asyncio.run(ask())
@@ -101,7 +115,6 @@ def test_a_batch_holds_no_more_than_the_service_takes() -> None:
 @pytest.mark.parametrize(
     "batch",
     [
-        {"Responses": {}, "UnprocessedKeys": {"a": {"Keys": [{"n": {"N": "1"}}, {"n": {"N": "2"}}]}}},
         {"Responses": {"a": [item("1")]}, "UnprocessedKeys": {"a": {"Keys": [{"n": {"N": "2"}}]}}},
         {"Responses": {"arn:aws:dynamodb:eu-west-1:123456789012:table/a": [item("1")]}},
         {"Responses": {"a": [item("3")]}},
@@ -116,6 +129,62 @@ def test_what_a_batch_leaves_open_is_asked_for_again(batch: Reply | Exception) -
     assert answers(service, read("a", "1"), read("a", "2")) == [{"Item": item("1")}, {"Item": item("2")}]
     assert service.asked[0] == "BatchGetItem"
     assert "GetItem" in service.asked
+
+
+def test_a_throttled_batch_is_a_batch_again() -> None:
+    """As often as it is refused, and later each time; not as many single reads at once."""
+    items = {("a", str(n)): item(str(n)) for n in range(20)}
+    service = Service(items)
+    service.throttled = 4
+    found = answers(service, *(read("a", str(n)) for n in range(20)))
+    assert found == [{"Item": item(str(n))} for n in range(20)]
+    assert service.asked == ["BatchGetItem"] * 5
+    assert len(service.slept) == 4
+    assert service.slept == sorted(service.slept)
+    assert service.slept[0] >= 0.05
+
+
+def test_what_a_batch_left_unprocessed_is_a_batch_again() -> None:
+    """The last one of all goes by itself; a pause comes before each, the shortest again where there was some room."""
+    items = {("a", str(n)): item(str(n)) for n in range(7)}
+    service = Service(items)
+    service.most = 2
+    found = answers(service, *(read("a", str(n)) for n in range(7)))
+    assert found == [{"Item": item(str(n))} for n in range(7)]
+    assert service.asked == ["BatchGetItem"] * 3 + ["GetItem"]
+    assert len(service.slept) == 3
+    assert max(service.slept) < 0.1
+
+
+def test_nobody_asks_for_what_nobody_waits_for() -> None:
+    """Reads that were given up meanwhile are in no further batch."""
+    service = Service({})
+    service.throttled = 1
+
+    async def ask() -> None:
+        waiting: list[asyncio.Task[Reply]] = []
+
+        async def sleep(_seconds: float) -> None:
+            for task in waiting:
+                _ = task.cancel()
+            await asyncio.sleep(0)
+
+        reads = GatheredReads(service.call, sleep)
+        waiting += [asyncio.create_task(reads.get(read("a", str(n)))) for n in range(3)]
+        _ = await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.sleep(0)
+
+    asyncio.run(ask())
+    assert service.asked == ["BatchGetItem"]
+
+
+def test_credentials_that_ran_out_are_told_to_each() -> None:
+    """One by one they would be refused as well."""
+    service = Service({})
+    service.batch = ServiceRejected("ExpiredTokenException", "expired")
+    found = answers(service, read("a", "1"), read("a", "2"))
+    assert found == [service.batch, service.batch]
+    assert service.asked == ["BatchGetItem"]
 
 
 def test_who_may_not_read_batches_is_not_asked_to_again() -> None:
