@@ -53,9 +53,9 @@ def test_write_units_are_kilobytes_begun() -> None:
 
 def test_a_page_is_small_under_a_rate_limit() -> None:
     """So that a stop, or a move of the stage, never waits for many seconds."""
-    assert BackfillOptions(items_per_second=40, workers=8).page_items_paced() == 10
-    assert BackfillOptions(units_per_second=1, workers=8).page_items_paced() == 1
-    assert BackfillOptions().page_items_paced() == 1_000
+    assert BackfillOptions(items_per_second=40, workers=8).page_paced(1_000) == 10
+    assert BackfillOptions(units_per_second=1, workers=8).page_paced(1_000) == 1
+    assert BackfillOptions().page_paced(1_000) == 1_000
 
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"segments": 20_000}, {"page_items": 0}, {"items_per_second": 0}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import tracemalloc
 from typing import Any
 
@@ -112,6 +113,18 @@ def test_hazard_32_an_item_in_the_wrong_place_is_extra(dynamodb: Database) -> No
     repaired = setting.verify(VerifyOptions(repair=True))
     assert (repaired.repaired, repaired.left_alone) == (1, 1)
     assert len(setting.held("target")) == 61
+
+
+def test_a_rate_holds_for_all_workers_together(dynamodb: Database) -> None:
+    """Of 60 items in each table at 60 a second: what was read last need not be waited for, so over a second."""
+    setting = equal_tables(dynamodb)
+    began = time.monotonic()
+    result = setting.verify(VerifyOptions(items_per_second=60.0, page_items=5))
+    assert result.status == "clean"
+    assert (result.source_items, result.target_items) == (60, 60)
+    assert time.monotonic() - began > 1.2
+    with pytest.raises(ConfigurationError, match="items_per_second is 0, and must be above 0"):
+        _ = VerifyOptions(items_per_second=0.0)
 
 
 def test_more_differences_than_samples_are_all_counted(dynamodb: Database) -> None:

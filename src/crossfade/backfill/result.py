@@ -10,7 +10,6 @@ from crossfade.jobs.options import PAGE_ITEMS_MAX, JobOptions
 
 SAMPLES_MAX: Final = 10  # enough to see what is wrong; the counts say how often
 SEGMENTS_MAX: Final = 10_000  # what the control table numbers
-PAGE_SECONDS: Final = 2.0  # under a rate limit a page takes no longer, so that Ctrl-C and a stage move need not wait
 
 EXIT_COMPLETE: Final = 0
 EXIT_INCOMPLETE: Final = 1
@@ -33,13 +32,6 @@ class BackfillOptions(JobOptions):
     units_per_second: float | None = None
     stop_at_first_error: bool = False
     again: bool = False
-
-    def page_items_paced(self) -> int:
-        """The page that all workers together can write within PAGE_SECONDS; a unit is at least one item."""
-        rates = [rate for rate in (self.items_per_second, self.units_per_second) if rate is not None]
-        if not rates:
-            return self.page_items
-        return min(self.page_items, max(1, int(min(rates) * PAGE_SECONDS / self.workers)))
 
 
 @dataclass(frozen=True, slots=True)

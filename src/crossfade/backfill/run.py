@@ -70,7 +70,7 @@ class _Run(SegmentRun[BackfillOptions, BackfillResult]):
         self, session: Session, claim: Claim, options: BackfillOptions, observer: Observer, stop: threading.Event
     ) -> None:
         super().__init__(session, claim, options, observer, stop)
-        self.page_items = options.page_items_paced()
+        self.page_items = options.page_paced(options.page_items)
         self.limits = Limits(Pace(options.items_per_second), Pace(options.units_per_second))
         self.samples: list[Failure] = []
         self._enough = False

@@ -10,7 +10,7 @@ from crossfade.cli.differences import differences_text, show_repairs, show_sampl
 from crossfade.cli.jobs import running
 from crossfade.cli.moving import look, what_next
 from crossfade.cli.opened import OpenedRows, OpenedTables, open_migration
-from crossfade.cli.options import Where, refuse_options, with_execute, with_json, with_where
+from crossfade.cli.options import Where, with_execute, with_json, with_where
 from crossfade.cli.outcome import ended
 from crossfade.cli.plans import Plan, Step, go_on
 from crossfade.cli.screen import Screen, counted, duration
@@ -26,7 +26,7 @@ from crossfade.verify.run import check_stage, run_verify
 @click.option("--repair", is_flag=True, help="Make differing items equal; needs --execute.")
 @click.option("--segments", metavar="N", type=int, help=f"Parts of each table ({SEGMENTS}; of rows fewer).")
 @click.option("--workers", metavar="N", type=int, default=WORKERS, show_default=True, help="Scan N segments at once.")
-@click.option("--rate", metavar="N", type=float, help="From MySQL: read at most N rows and N items a second.")
+@click.option("--rate", metavar="N", type=float, help="Read at most N items a second; from MySQL also N rows.")
 @with_execute
 @with_json
 @click.pass_obj
@@ -55,7 +55,7 @@ def verify(
       crossfade verify
       crossfade verify --repair --execute
     """
-    options = VerifyOptions(repair=repair, segments=segments or SEGMENTS, workers=workers)
+    options = VerifyOptions(repair=repair, segments=segments or SEGMENTS, workers=workers, items_per_second=rate)
     opened = open_migration(screen, where, workers=workers)
     if isinstance(opened, OpenedRows):
         with running(opened) as (stop, shown):
@@ -64,7 +64,6 @@ def verify(
                 opened, stop, shown, repair=repair, segments=segments, workers=workers, rate=rate, execute=execute
             )
         return
-    refuse_options(("rate",), "a migration of two tables")
     with running(opened) as (stop, shown):
         state = opened.state_of_this_file()
         check_stage(state.strategy, state.stage)

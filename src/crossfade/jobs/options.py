@@ -13,6 +13,7 @@ from crossfade.errors import ConfigurationError
 SEGMENTS: Final = 64  # a few for each worker, so that they end together although segments differ in size
 WORKERS: Final = 8
 WORKERS_MAX: Final = 256
+PAGE_SECONDS: Final = 2.0  # under a rate limit a page takes no longer, so that Ctrl-C and a stage move need not wait
 PAGE_ITEMS_MAX: Final = 5_000
 
 
@@ -31,6 +32,12 @@ class JobOptions:
     lease_seconds: float = LEASE_SECONDS
     landing_seconds: float | None = None
     rules: Rules = ALL_RULES
+
+    def page_paced(self, page_items: int) -> int:
+        """Return the items of a page that all workers together are allowed within PAGE_SECONDS; what a rate counts is
+        at least one for each item."""
+        rates: list[float] = [rate for rate in (getattr(self, name) for name in self.rates) if rate is not None]
+        return min(page_items, max(1, int(min(rates) * PAGE_SECONDS / self.workers))) if rates else page_items
 
     def __post_init__(self) -> None:
         for name, most in {"workers": WORKERS_MAX, **self.greatest}.items():

@@ -44,13 +44,15 @@ def verdict(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOptions(JobOptions):
-    """`repair` makes equal what differs; `segments` are those of each table."""
+    """`repair` makes equal what differs; `segments` are those of each table. `items_per_second`: of both together."""
 
     job: ClassVar = "verify"
     greatest: ClassVar = {"segments": SEGMENTS_MAX, "page_items": PAGE_ITEMS_MAX}
+    rates: ClassVar = ("items_per_second",)
 
     repair: bool = False
     page_items: int = PAGE_ITEMS
+    items_per_second: float | None = None
     recheck_seconds: tuple[float, ...] = RECHECK_SECONDS
 
 

@@ -25,6 +25,7 @@ from crossfade.jobs.bulk import Segment, scan_page
 from crossfade.jobs.connecting import Clients, Connect, lean
 from crossfade.jobs.observing import Observer
 from crossfade.jobs.order import spread_order
+from crossfade.jobs.pace import Pace
 from crossfade.jobs.repair import Repair, repair_key
 from crossfade.jobs.segment_run import OnNote, OnProgress, SegmentRun, SegmentTask, run_segments
 from crossfade.jobs.session import Session
@@ -117,10 +118,16 @@ class _Run(SegmentRun[VerifyOptions, VerifyResult]):
         super().__init__(session, claim, options, observer, stop)
         self.sides = sides_of(session.migration.strategy)
         self.samples: list[DifferenceSample] = []
+        self.pace = Pace(options.items_per_second)
+        self.page_items = options.page_paced(options.page_items)
 
     def tasks_of(self, checkpoints: Sequence[SegmentCheckpoint]) -> Sequence[SegmentTask]:
         order = verify_order(len(checkpoints)) if len(self.sides) > 1 else spread_order(len(checkpoints))
         return [_SegmentTask(self, fresh_start(checkpoints[n])) for n in order]
+
+    def look_after(self) -> None:
+        if self.stopping():
+            self.pace.lift()
 
     def sample(self, kind: Any, key: str, lines: tuple[str, ...]) -> None:
         if len(self.samples) < SAMPLES_MAX:
@@ -214,9 +221,11 @@ class _SegmentTask(SegmentTask):
         keys_alone = self._covers or self._side == "target"
         names = pair.whole_key_names(self._side) if keys_alone else ()
         scan = scan_page(
-            pair, self._side, self._segment, self._start_key, self._run.options.page_items, strongly=True, names=names
+            pair, self._side, self._segment, self._start_key, self._run.page_items, strongly=True, names=names
         )
+        await session.run(self._run.pace.wait(0))  # before the page, which is to be compared while it is fresh
         page = await session.run(scan)
+        _ = self._run.pace.book(len(page.items), session.now())
         compare = source_suspects if self._side == "source" else target_suspects
         if self._covers:
             compare = uncovered_suspects
