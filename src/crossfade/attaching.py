@@ -25,6 +25,7 @@ def attach(
     view: Side = "source",
     own_client: Any = None,
     fast_signing: bool = False,
+    compare_percent: float = 100,
     observer: Observer | None = None,
 ) -> Router:
     """Hook a client, and make this process a client of the migration.
@@ -39,6 +40,7 @@ def attach(
     `own_client`: another client for crossfade's own requests; by default they are made like those of the attached one.
     `fast_signing`: sign the client's requests by crossfade's signer, which takes a fifth of the time of botocore's; the
     signature is the same.
+    `compare_percent`: how many in a hundred of the reads that a stage compares are compared, drawn for each read.
     `observer`: called with the name and the facts of every event; what it raises is counted and goes no further.
 
     Raises NotStarted, ConfigurationError or DatabaseError, and then nothing was attached; with aiobotocore these come
@@ -53,9 +55,22 @@ def attach(
             next_step="let the application speak of the new table, its keys with the attributes of both, and say"
             ' attach(..., view="target")',
         )
+    if not 0 <= compare_percent <= 100:
+        raise ConfigurationError(
+            f"attach(..., compare_percent={compare_percent:g}): a share is from 0 to 100",
+            next_step="100 compares every read of a stage that compares, 0 none",
+        )
     found = attached(client_or_session, own_client)
     landing = landing_seconds_of(found.client) if landing_seconds is None else landing_seconds
-    settings = AttachSettings(migration, landing, lease_seconds, poll_seconds, view=view, fast_signing=fast_signing)
+    settings = AttachSettings(
+        migration,
+        landing,
+        lease_seconds,
+        poll_seconds,
+        view=view,
+        fast_signing=fast_signing,
+        compare_percent=compare_percent,
+    )
     watch = Watch(observer, migration.name)
     if found.asynchronous:
         return AioRouter(found, settings, watch)

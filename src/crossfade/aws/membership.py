@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -88,6 +89,11 @@ class Membership:
             self._watch.note(event, {"key": f"{kind.operation}: {kind.reason}", **asdict(kind), "at": at})
 
     def put(self, later: Later, ticket: Ticket) -> None:
+        """Put work in the background; of comparisons a share, drawn for each, so that every key has its turn."""
+        percent = self._settings.compare_percent
+        if later.kind == "compare" and percent < 100 and random.random() * 100 >= percent:  # noqa: S311 - a sample
+            later.routine.close()
+            return
         self.background.put(later, ticket)
 
     def follow(self, forwarded: Forwarded, content: bytes | Reply) -> None:

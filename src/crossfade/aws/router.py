@@ -35,6 +35,7 @@ class AttachSettings:
     rules: Rules = field(default_factory=Rules)
     view: Side = "source"
     fast_signing: bool = False
+    compare_percent: float = 100
 
     def pair(self) -> Pair:
         migration = self.migration
