@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
+from crossfade.aws import membership
 from crossfade.control.telling import PLAIN, VARIABLE
 from crossfade.local import ClientOptions, LocalEngine
 
@@ -66,3 +68,11 @@ def dynamodb() -> Iterator[Database]:
     """A running engine: `.endpoint_url`, `.client_options()` and `.client()`."""
     with LocalEngine.start() as server:
         yield Database(server)
+
+
+@pytest.fixture(autouse=True)
+def _rights_are_not_tried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second after it has joined, a client tries what a later stage will ask of its rights, with requests that
+    other tests would count as the application's."""
+    if request.path.name != "test_rights.py":
+        monkeypatch.setattr(membership, "RIGHTS_AFTER_SECONDS", math.inf)

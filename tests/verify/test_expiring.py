@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from crossfade.control.gates import Evidence, findings
+from crossfade.control.evidence import Evidence
+from crossfade.control.gates import findings
 from crossfade.core.items import AttributeValue
 from crossfade.core.stages import Gate, Side, Stage
 from crossfade.core.sync.expiring import EXPIRY_UNKNOWN

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from crossfade.control.gates import Evidence, findings
+from crossfade.control.evidence import Evidence
+from crossfade.control.gates import findings
 from crossfade.control.records import Job
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item

@@ -151,7 +151,7 @@ def call_it_throttled(response: tuple[Any, Reply] | None, request_dict: Request,
 
 
 def call_it_cancelled(response: tuple[Any, Reply] | None, request_dict: Request, **_: Any) -> None:
-    """It has its own code again."""
+    """Give it its own code again."""
     if response is not None and request_dict["context"].pop(DISGUISED, None):
         response[1]["Error"]["Code"] = CANCELLED
 

@@ -33,7 +33,8 @@ from crossfade.cdc.verifying import (
 )
 from crossfade.control.capturing import Captures
 from crossfade.control.coordinator import Coordinator
-from crossfade.control.gates import Evidence, findings
+from crossfade.control.evidence import Evidence
+from crossfade.control.gates import findings
 from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Reply, Request, Routine
