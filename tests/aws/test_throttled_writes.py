@@ -17,7 +17,7 @@ from tests.aws.conftest import World, new_session, wait_for
 from tests.aws.test_attach_aio import attach
 from tests.service import FakeService
 
-RETRIES = Config(retries={"total_max_attempts": 3, "mode": "legacy"}, read_timeout=0.5)
+RETRIES = Config(retries={"total_max_attempts": 3, "mode": "legacy"}, read_timeout=2.0)
 LANDING_SECONDS = 2.0
 WRITES = 8
 

@@ -486,6 +486,9 @@ COMPARED: Final = tuple(f"compare.{outcome}" for outcome in OUTCOMES)
 PASSING: Final = frozenset({"500", "reset", "timeout,", "timeout", "throttle", "conflict"})
 
 
+OUTLASTED: Final = frozenset({"GetItem", "PutItem", "DeleteItem"})  # background work is denied them for minutes first
+
+
 def told_by(step: str, mishap: Mishap) -> tuple[str, ...]:
     """The events of which one has to tell it; none where it is tried again at once, and succeeds then."""
     if mishap.ends == "slow":
@@ -494,7 +497,8 @@ def told_by(step: str, mishap: Mishap) -> tuple[str, ...]:
         return FAILED
     if is_method(step):
         return COMPARED
-    return () if mishap.ends != "answer" or mishap.kind in PASSING else (*FAILED, *POLLED)
+    passes = mishap.kind in PASSING or (mishap.kind == "denied" and step in OUTLASTED and not mishap.lasting)
+    return () if mishap.ends != "answer" or passes else (*FAILED, *POLLED)
 
 
 def same(raised: BaseException, told: BaseException | None) -> bool:
