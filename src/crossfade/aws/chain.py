@@ -37,7 +37,6 @@ from crossfade.aws.own_calls import (
     ERROR_FROM,
     OWN,
     SERVER_ERROR,
-    call_it_cancelled,
     call_it_throttled,
     restore_parameters,
     send_once,
@@ -179,7 +178,6 @@ class HookChain:
             ("register_last", f"request-created.{SERVICE}", self.request_created),
             *(("register", f"before-parse.{SERVICE}.{read}", self.before_parse) for read in sorted(READS)),
             *(("register_first", f"needs-retry.{SERVICE}.{name}", self.needs_retry) for name in sorted(ASKED_AGAIN)),
-            ("register_last", f"needs-retry.{SERVICE}", call_it_cancelled),
             ("register_first", f"after-call.{SERVICE}", self.after_call),
             ("register_first", f"after-call-error.{SERVICE}", self.after_call_error),
         ]
@@ -220,7 +218,7 @@ class HookChain:
     ) -> None:
         """After each attempt of a write. What DynamoDB refuses it has not done, so only the others count."""
         if response is not None and response[0].status_code < SERVER_ERROR:
-            call_it_throttled(response, request_dict)
+            call_it_throttled(response)
             return
         for hooks in self._hooks:
             hooks.had_no_answer(request_dict["context"])

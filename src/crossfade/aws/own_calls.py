@@ -27,7 +27,6 @@ from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome, in
 ERROR_FROM: Final = 300
 SERVER_ERROR: Final = 500
 CANCELLED: Final = "TransactionCanceledException"
-DISGUISED: Final = "crossfade:disguised"  # in a call's context: its error has another code for the moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,6 @@ def own_events() -> list[tuple[str, str, Callable[..., None]]]:
         ("register_last", "before-parameter-build", restore_parameters),
         ("register_first", "needs-retry", send_once),
         ("register_first", "needs-retry", call_it_throttled),
-        ("register_last", "needs-retry", call_it_cancelled),
         ("register_first", "after-call", take_reply),
     ]
 
@@ -135,9 +133,10 @@ def send_once(response: tuple[Any, Reply] | None, caught_exception: Exception | 
         raise outcome_of(response[0].status_code, response[1]) from ClientError(response[1], operation.name)
 
 
-def call_it_throttled(response: tuple[Any, Reply] | None, request_dict: Request, **_: Any) -> None:
-    """While botocore decides whether to send it again, a transaction of ours that was cancelled by throttling has the
-    code of a single operation, which is what the caller asked for: so it is waited for as the client is configured."""
+def call_it_throttled(response: tuple[Any, Reply] | None, **_: Any) -> None:
+    """Give a transaction of ours that was cancelled by throttling the code of a throttled single operation, which is
+    what the caller asked for: so botocore sends it again as the client is configured. `outcome_of` gives its own code
+    back."""
     if response is None or OWN.get() is None:
         return
     error: Reply = response[1].get("Error") or {}
@@ -146,14 +145,7 @@ def call_it_throttled(response: tuple[Any, Reply] | None, request_dict: Request,
     reasons: list[Reply] = response[1].get("CancellationReasons") or []
     codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
     if codes <= BUSY_REASONS and codes - RACED_REASONS:
-        request_dict["context"][DISGUISED] = True
         error["Code"] = "ProvisionedThroughputExceededException"
-
-
-def call_it_cancelled(response: tuple[Any, Reply] | None, request_dict: Request, **_: Any) -> None:
-    """Give it its own code again."""
-    if response is not None and request_dict["context"].pop(DISGUISED, None):
-        response[1]["Error"]["Code"] = CANCELLED
 
 
 def take_reply(http_response: Any, parsed: Reply, **_: Any) -> None:
@@ -189,6 +181,8 @@ def as_outcome(error: Exception) -> CrossfadeError:
 def outcome_of(status_code: int, parsed: Reply) -> CrossfadeError:
     """A parsed error answer."""
     error = parsed.get("Error", {})
+    if "CancellationReasons" in parsed:  # of a cancelled transaction alone, which may be called throttled
+        error["Code"] = CANCELLED
     code, text = str(error.get("Code", status_code)), str(error.get("Message", ""))
     if status_code >= SERVER_ERROR:
         return UnknownOutcome(f"{code}: {text}")
