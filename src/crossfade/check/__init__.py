@@ -2,6 +2,7 @@
 
 report    what comes out: findings, and whether one is an error
 tables    what DescribeTable says of both tables, against what the migration file declares
+asking    what an answer says that is an error
 sampling  items from all over a table, at a low rate
 items     what the mapping makes of the sampled items
 expiry    TTL of both tables: whether they delete the same items

@@ -16,6 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from crossfade.check.asking import code_of
 from crossfade.check.report import SAMPLES_MAX, Finding
 from crossfade.core.items import Item
 from crossfade.core.mapping import CompiledMapping
@@ -54,8 +55,7 @@ def _asked(client: Any, table: Table) -> str:
     try:
         return expiry_attribute(client.describe_time_to_live(TableName=table.name))
     except ClientError as error:
-        response: Any = error.response  # pyright: ignore[reportUnknownMemberType]
-        if response.get("Error", {}).get("Code") not in NOT_SUPPORTED:
+        if code_of(error) not in NOT_SUPPORTED:
             raise
         return ""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from crossfade.check.asking import code_of
 from crossfade.check.carried_over import surroundings_findings
 from crossfade.check.expiry import expiry_findings
 from crossfade.check.indexes import planned_index_keys
@@ -107,8 +108,7 @@ def _describe(client: Any, table: Table) -> Mapping[str, Any] | None:
     try:
         description: Mapping[str, Any] = client.describe_table(TableName=table.name)["Table"]
     except ClientError as error:
-        response: Any = error.response  # pyright: ignore[reportUnknownMemberType]
-        if response.get("Error", {}).get("Code") == "ResourceNotFoundException":
+        if code_of(error) == "ResourceNotFoundException":
             return None
         raise
     return description

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from crossfade.check.asking import code_of
+
 # There is nothing of the kind, or no such operation: an emulator knows few of them.
 NOTHING_THERE: Final = frozenset(
     {"PolicyNotFoundException", "ResourceNotFoundException", "TableNotFoundException", "UnknownOperationException"}
@@ -57,8 +59,7 @@ def _ask(around: Surroundings, action: str, ask: Callable[[], None]) -> None:
     try:
         ask()
     except ClientError as error:
-        response: Any = error.response  # pyright: ignore[reportUnknownMemberType]
-        code = str(response.get("Error", {}).get("Code", ""))
+        code = code_of(error)
         if code not in NOTHING_THERE:
             around.unseen.append(action if code in DENIED else f"{action} (answered {code})")
     except BotoCoreError as error:
