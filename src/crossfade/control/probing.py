@@ -126,11 +126,8 @@ def _attempts(pair: Pair, side: Side, token: str) -> Iterator[tuple[Action, str,
     key = {name: absent(kind, token) for name, kind in kinds.items()}
     named: Request = {"TableName": table.name}
     one: Request = {**named, "Key": key}
-    alone = {
-        "ProjectionExpression": "#k",
-        "ExpressionAttributeNames": {"#k": table.partition_key},
-    }  # gathered with none
-    yield GET, "GetItem", {**one, **alone}
+    # With a projection, so that a client which gathers reads sends no BatchGetItem for it.
+    yield GET, "GetItem", {**one, "ProjectionExpression": "#k", "ExpressionAttributeNames": {"#k": table.partition_key}}
     yield ("BatchGetItem", ""), "BatchGetItem", {"RequestItems": {table.name: {"Keys": [key]}}}
     yield ("Query", ""), "Query", {**named, **_of_partition({table.partition_key: key[table.partition_key]})}
     yield ("Scan", ""), "Scan", {**named, **NOTHING}
@@ -148,15 +145,15 @@ def _attempts(pair: Pair, side: Side, token: str) -> Iterator[tuple[Action, str,
 
 
 def absent(kind: str, token: str) -> AttributeValue:
-    """Return a value of a key that no item has: 16 bytes of chance, or as good as that."""
-    digest = blake2b(token.encode(), digest_size=15).hexdigest()
-    return (
-        {"S": f"crossfade {digest}"}
-        if kind == "S"
-        else {"B": bytes.fromhex(digest)}
-        if kind == "B"
-        else {"N": str(int(digest, 16))}
-    )
+    """Return a value of a key that no item has: 15 bytes of chance, which as a Number are no more than 38 digits."""
+    digest = blake2b(token.encode(), digest_size=15)
+    match kind:
+        case "S":
+            return {"S": f"crossfade {digest.hexdigest()}"}
+        case "B":
+            return {"B": digest.digest()}
+        case _:
+            return {"N": str(int.from_bytes(digest.digest()))}
 
 
 def _of_partition(values: Item) -> Request:

@@ -1,5 +1,5 @@
-"""What crossfade asks of DynamoDB, as IAM's actions: one table, from which `crossfade iam-policy` makes a policy, to
-which docs/permissions.md is held, and from which a client knows what the coming stages will ask of it.
+"""What crossfade asks of DynamoDB, as IAM's actions: one table, from which `crossfade iam-policy` makes a policy, and
+to which docs/permissions.md is held. What a role may really do, each client tries (`probing`).
 
 There are no actions for transactions: `TransactWriteItems` takes PutItem, UpdateItem, DeleteItem and
 ConditionCheckItem, `TransactGetItems` takes GetItem. A resource is a table (`source`, `target`, `control`), what is

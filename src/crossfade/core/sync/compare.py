@@ -23,7 +23,8 @@ RECHECK_SECONDS: Final = (0.1, 0.5, 2.0, 2.0, 2.0, 2.0)
 class Difference:
     """What both sides hold under one key (stamps apart), in their own forms, when that stays different.
 
-    overdue_seconds  since when the time is over of an item that one side has and the other may have expired, or None
+    overdue_seconds  for how long the time has been over of an item that one side has and the other may have expired
+                     (TTL); None for any other difference
     """
 
     source_key: Item
