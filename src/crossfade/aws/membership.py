@@ -29,7 +29,6 @@ from crossfade.control.agent import Agent, Ticket
 from crossfade.control.fallbacks import FallbackHits
 from crossfade.control.probing import find_denials
 from crossfade.control.refusals import ForeseenRefusals
-from crossfade.control.telling import told_error
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
 from crossfade.core.request.names import WRITES
@@ -108,9 +107,7 @@ class Membership:
             self.operations.follow_up(self._own, ticket, operation, own(), reply)
         except Exception as error:  # noqa: BLE001 - the caller has its answer: what is lost is the mirror
             if operation in WRITES:
-                self.agent.lost(operation, error)
-                facts = {"key": operation, "error": str(error), "reason": told_error(error)}
-                self._watch.note("mirror_lost", facts)
+                self.background.lose(operation, error)
             else:
                 self._watch.note("compare", {"outcome": "error", "key": operation, "error": str(error)})
         finally:

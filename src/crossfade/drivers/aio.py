@@ -158,6 +158,10 @@ class AioBackground:
         self._tell()
         return True
 
+    def lose(self, key: str, error: BaseException) -> None:
+        """Count a mirror that came to nothing before it was put, and tell it."""
+        self._backlog.lose(key, error)
+
     def _tell(self) -> None:
         if self._call_soon is None or self._closed or self._woken:
             return

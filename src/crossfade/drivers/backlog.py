@@ -90,7 +90,7 @@ class Backlog:
             return
         if self._full(later):
             later.routine.close()
-            self._lose(later.key, "too many mirrors are waiting")
+            self.lose(later.key, "too many mirrors are waiting")
             return
         self._agent.hold(ticket)
         job = Job("mirror", later.key, later.routine, [ticket])
@@ -134,7 +134,7 @@ class Backlog:
             return
         del self._running[job.key]
         if error is not None:
-            self._lose(job.key, error)
+            self.lose(job.key, error)
         self._release(job)
 
     def give_up(self) -> int:
@@ -142,7 +142,7 @@ class Backlog:
         left = [*self._mirrors.values(), *(job for jobs in self._delayed.values() for job in jobs)]
         for job in left:
             job.routine.close()
-            self._lose(job.key, "the process ended before it could be done")
+            self.lose(job.key, "the process ended before it could be done")
             self._release(job)
         for job in self._compares:
             job.routine.close()
@@ -199,7 +199,8 @@ class Backlog:
                 self._agent.release(old)
         return [*kept, *newer]
 
-    def _lose(self, key: str, error: BaseException | str) -> None:
+    def lose(self, key: str, error: BaseException | str) -> None:
+        """Count a mirror that will not be made, and tell it."""
         self._agent.lost(key, error)
         self._note("mirror_lost", {"key": key, "error": str(error), "reason": told_error(error)})
 

@@ -17,6 +17,11 @@ JITTER: Final = 0.25  # a sleep lasts what was asked for, and up to a quarter mo
 LOCAL: Final = frozenset({Later, MayLand, Note, Now, Stamp, Today})
 
 
+def lengthened(seconds: float, chance: float) -> float:
+    """Return how long to sleep where that many seconds were asked for; `chance`: from 0 to 1."""
+    return seconds * (1.0 + JITTER * chance)
+
+
 class LocalEffects:
     def __init__(
         self,
@@ -62,4 +67,4 @@ class LocalEffects:
         return None
 
     def jittered(self, seconds: float) -> float:
-        return seconds * (1.0 + JITTER * self._jitter())
+        return lengthened(seconds, self._jitter())

@@ -16,7 +16,7 @@ from typing import Any, Final
 from crossfade.core.effects import Call, Effect, Forward, Gather, Later, MayLand, Note, Now, Reply, Sleep, Stamp, Today
 from crossfade.core.rules import Rules
 from crossfade.drivers.lease_clock import furthest
-from crossfade.drivers.local import JITTER
+from crossfade.drivers.local import lengthened
 from crossfade.errors import CrossfadeError
 from crossfade.sim.faults import Faults
 from crossfade.sim.network import Network
@@ -128,7 +128,7 @@ class World:
             case Gather():
                 self._gather(task, effect)
             case Sleep():
-                seconds = effect.seconds * (1.0 + JITTER * self.random.random())
+                seconds = lengthened(effect.seconds, self.random.random())
                 self.after(seconds, lambda: self.deliver(task.process, lambda: self._step(task, None, None)))
             case _:
                 return False

@@ -18,7 +18,7 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.items import canonical_value
 from crossfade.core.request.error_codes import NO_ACCESS, PASSING
 from crossfade.core.sync.retry import BACKGROUND
-from crossfade.drivers.local import JITTER
+from crossfade.drivers.local import lengthened
 from crossfade.errors import ServiceRejected, UnknownOutcome
 
 KEYS_MAX: Final = 100  # in a request
@@ -100,7 +100,7 @@ class GatheredReads:
                 left = await self._batch(asked, consistent)
                 if left:
                     pauses = BACKGROUND.pauses() if len(left) < len(asked) else pauses
-                    _ = await self._sleep(next(pauses).seconds * (1.0 + JITTER * random.random()))  # noqa: S311
+                    _ = await self._sleep(lengthened(next(pauses).seconds, random.random()))  # noqa: S311
                 asked = {name: each for name, each in left.items() if not each.reply.done()}
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
             give_up(asked.values(), error)
