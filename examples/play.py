@@ -208,6 +208,14 @@ class Stop:
         """Whether it is time to end."""
         return self._event.wait(seconds)
 
+    def until_wrong(self, work: Callable[[], str]) -> bool:
+        """Work until it is time to end. Whether something was wrong before, as the work says and is shown."""
+        while not self.wait(0.05):
+            if wrong := work():
+                print(f"wrong: {wrong}")
+                return True
+        return False
+
 
 class Journal:
     """What was acknowledged, in the order in which it was: a key, and the item as it then is, or None."""

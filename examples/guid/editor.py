@@ -66,10 +66,8 @@ def main(journal_file: str, first: int, articles: int, derived: bool) -> int:
     stop = Stop()
     with Journal(journal_file) as journal:
         editor = Editor(Newsroom(table), journal, first, articles, derived=derived)
-        while not stop.wait(0.05):
-            if wrong := editor.work():
-                print(f"wrong: {wrong}")
-                return 1
+        if stop.until_wrong(editor.work):
+            return 1
     print(f"{editor.writes:,} writes, each seen by the next read")
     return 0
 

@@ -67,10 +67,8 @@ def main(journal_file: str, number: int, strategy: str) -> int:
     stop = Stop()
     with Journal(journal_file) as journal:
         web = Web(Sessions(table, SECONDS), journal, number)
-        while not stop.wait(0.05):
-            if wrong := web.work():
-                print(f"wrong: {wrong}")
-                return 1
+        if stop.until_wrong(web.work):
+            return 1
     print(f"{web.writes:,} writes, and every session was there until its time")
     return 0
 

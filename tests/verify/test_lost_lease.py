@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -20,6 +20,7 @@ from crossfade.verify import run as verify_run
 from crossfade.verify.result import VerifyOptions, VerifyResult
 from tests.backfill.setting import LANDING_SECONDS, LEASE_SECONDS, Setting, once
 from tests.conftest import Database
+from tests.fencing import Fencing
 from tests.verify.test_verify import damage, equal_tables, is_verified
 
 ITEMS: Final = 60
@@ -56,23 +57,16 @@ def count_out(setting: Setting, but: str = "") -> None:
             setting.client.delete_item(TableName=setting.migration.control_table, Key=key)
 
 
-class Fencing:
-    """What the job under test says of its leases."""
+class Losing(Fencing):
+    """A verify that may be counted out."""
 
     def __init__(self, setting: Setting) -> None:
+        super().__init__()
         self.setting = setting
-        self.fenced = threading.Event()
-        self.claims: list[dict[str, Any]] = []
-
-    def note(self, name: str, facts: dict[str, Any]) -> None:
-        if name == "fenced":
-            self.fenced.set()
-        if name == "job_claimed":
-            self.claims.append(facts)
 
     def lose(self) -> None:
         count_out(self.setting)
-        assert self.fenced.wait(30)
+        self.wait()
 
     def verify(self, options: VerifyOptions = OPTIONS) -> VerifyResult:
         return self.setting.verify(options, on_note=self.note)
@@ -83,7 +77,7 @@ def test_the_verify_goes_on_under_its_next_lease(dynamodb: Database, call: int) 
     """Counted out at any page, and nobody else there: it claims again, goes on behind its last checkpoint, and its
     finding opens the gate, since what only reads leaves nothing undone."""
     setting = equal_tables(dynamodb, ITEMS)
-    job = Fencing(setting)
+    job = Losing(setting)
     setting.jobs_client.before["batch_get_item"] = nth(call, job.lose)
     assert counted(job.verify()) == COUNTED
     assert [facts["resumed"] for facts in job.claims] == [False, True]
@@ -97,7 +91,7 @@ def test_what_was_found_before_is_found_again_and_counted_once(dynamodb: Databas
     setting = equal_tables(dynamodb, ITEMS)
     damage(setting)
     whole = setting.verify(OPTIONS)
-    job = Fencing(setting)
+    job = Losing(setting)
     setting.jobs_client.before["batch_get_item"] = nth(call, job.lose)
     again = job.verify()
     assert len(job.claims) == 2
@@ -110,7 +104,7 @@ def test_a_verify_that_repairs_begins_anew_since_its_write_may_still_land(dynamo
     """Its client leaves a mark, so its finding would open no gate; what it had repaired is equal by then."""
     setting = equal_tables(dynamodb, ITEMS)
     damage(setting)
-    job = Fencing(setting)
+    job = Losing(setting)
     setting.jobs_client.before["put_item"] = once(job.lose)
     result = job.verify(VerifyOptions(segments=1, workers=1, page_items=10, repair=True))
     assert result.status in ("clean", "repaired")
@@ -123,7 +117,7 @@ def test_a_verify_that_repairs_begins_anew_since_its_write_may_still_land(dynamo
 def test_who_comes_after_the_second_claim_is_refused(dynamodb: Database) -> None:
     """The first one is back as another client, whose lease stands."""
     setting = equal_tables(dynamodb, ITEMS)
-    job = Fencing(setting)
+    job = Losing(setting)
     refused: list[NotPossibleInStage] = []
 
     def another() -> None:
@@ -147,13 +141,13 @@ def test_who_comes_after_the_second_claim_is_refused(dynamodb: Database) -> None
 def test_one_that_another_has_ended_meanwhile_is_told_so(dynamodb: Database) -> None:
     """Nothing is compared twice: the other went on where this one was, and this one does not begin anew."""
     setting = equal_tables(dynamodb, ITEMS)
-    job = Fencing(setting)
+    job = Losing(setting)
     others: list[VerifyResult] = []
 
     def taken() -> None:
         count_out(setting)
         others.append(setting.verify(OPTIONS))
-        assert job.fenced.wait(30)
+        job.wait()
 
     setting.jobs_client.before["batch_get_item"] = nth(4, taken)
     with pytest.raises(Fenced, match="was taken over by"):
@@ -201,14 +195,14 @@ def another_client(setting: Setting) -> Generator[Agent]:
 def test_one_that_another_goes_on_with_is_refused_until_that_one_has_left(dynamodb: Database) -> None:
     """The other is alive, so it is left alone; the same command goes on where that one was."""
     setting = equal_tables(dynamodb, ITEMS)
-    job = Fencing(setting)
+    job = Losing(setting)
     with another_client(setting) as agent:
 
         def taken() -> None:
             count_out(setting, but=agent.client_id)
             claim = setting.run(claim_job(agent, setting.caller, Job.VERIFY, 2))
             assert claim.resumed
-            assert job.fenced.wait(30)
+            job.wait()
 
         setting.jobs_client.before["batch_get_item"] = nth(4, taken)
         with pytest.raises(NotPossibleInStage, match="is being run by ann on elsewhere"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from crossfade.control.records import Job, JobRecord, JobStatus
 from crossfade.errors import Fenced
 from tests.cdc.verifying.damage import ROWS, misplaced
 from tests.cdc.verifying.setting import LANDING_SECONDS, Migrated
+from tests.fencing import Fencing
 
 ROWS_READ: Final = 29 + 10 + 30 + 2 + 2
 OPTIONS: Final = RowVerifyOptions(
@@ -21,21 +21,20 @@ OPTIONS: Final = RowVerifyOptions(
 )
 
 
-class Losing:
+class Losing(Fencing):
     """A verify that is counted out while it reads the chunk of rows of this number, from 1."""
 
     def __init__(self, migrated: Migrated, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+        super().__init__()
         self.migrated = migrated
         self.meanwhile: Callable[[], None] = self.count_out
-        self.claims: list[dict[str, Any]] = []
-        self._fenced = threading.Event()
         seen: list[str] = []
 
         def read(connection: Any, making: Any, table: str, after: Any, count: int) -> Any:
             seen.append(table)
             if len(seen) == number:
                 self.meanwhile()
-                assert self._fenced.wait(30)
+                self.wait()
             return whole_chunk(connection, making, table, after, count)
 
         monkeypatch.setattr(pages, "whole_chunk", read)
@@ -47,12 +46,6 @@ class Losing:
         for lease in self.migrated.run(control.leases()):
             key = control.key(f"client#{lease.client}")
             _ = self.migrated.perform("DeleteItem", {"TableName": self.migrated.migration.control_table, "Key": key})
-
-    def note(self, name: str, facts: dict[str, Any]) -> None:
-        if name == "fenced":
-            self._fenced.set()
-        if name == "job_claimed":
-            self.claims.append(facts)
 
     def verify(self) -> RowVerifyResult:
         return self.migrated.verify(OPTIONS, on_note=self.note)
