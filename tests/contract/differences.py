@@ -649,5 +649,16 @@ BETWEEN_PAGES: Final = {
     "an item that is deleted and put anew between two pages of a Scan, or of a Query of an index, in `prepare` or"
     " `drain`": "it is another item, which may be in the other table, and so at another place: the pages may show it a"
     " second time, or not at all. In a Query of the table it is where it was",
+    "a strongly consistent Scan, or Query of an index, that goes on across the move where the authority changes"
+    " (`lockstep_source` and `lockstep_target`, either way; with copy-on-write from `rampdown` back to `drain`)": "it"
+    " would go on in the order of a table that gets what is written a moment later. It is refused (ValidationException,"
+    " with the reason): begin it anew, or go on without `ConsistentRead`",
+}
+WHILE_CLIENTS_MOVE: Final = {
+    "attributes that are being added": "in `lockstep_source`, while other clients are still on their way from or to"
+    " `shadow`, the whole item that a write answers with (`ALL_OLD`, `ALL_NEW`, or `ALL_OLD` of a failed condition) may"
+    " lack an attribute that it did not have when it was read, and that one of those clients added in the same"
+    " milliseconds, before the write: their writes take no lock, and DynamoDB has no condition on attributes whose"
+    " names are not known. The tables hold both writes, and what the answer shows was all there",
 }
 """What the comparison, which plays each case in one stage, does not meet."""

@@ -14,7 +14,16 @@ from typing import Final
 
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.migration import Strategy
-from tests.contract.differences import BETWEEN_PAGES, DIFFERENCES, OPERATIONS, PARTIQL, REFUSALS, Difference, Refusal
+from tests.contract.differences import (
+    BETWEEN_PAGES,
+    DIFFERENCES,
+    OPERATIONS,
+    PARTIQL,
+    REFUSALS,
+    WHILE_CLIENTS_MOVE,
+    Difference,
+    Refusal,
+)
 from tests.contract.engine_facts import FACTS, MORE_FACTS
 from tests.contract.shapes import KINDS, View
 from tests.contract.stricter import OF_PROJECTIONS, STRICTER
@@ -302,6 +311,10 @@ def between_pages() -> Iterator[str]:
     yield ""
     yield "What cursors cost that lack a part of the `LastEvaluatedKey` is told [where tokens are"
     yield "explained](attach.md#scans-index-queries-and-their-tokens).\n"
+    yield "## While clients move from stage to stage\n"
+    for what, why in WHILE_CLIENTS_MOVE.items():
+        yield f"- {what}: {why}."
+    yield ""
 
 
 LIMITS = {

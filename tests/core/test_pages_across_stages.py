@@ -16,6 +16,7 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.routing import route
 from crossfade.core.stages import COPY_ON_WRITE, Stage
 from crossfade.core.tables.pair import Pair
+from crossfade.errors import ServiceRejected
 from tests.contract.placing import Placed, bare
 from tests.contract.shapes import KINDS, Kind, Shape, View, number
 from tests.contract.tables import create, empty, everything, puts, write_all
@@ -115,7 +116,13 @@ class Moving:
             more["IndexName"] = getattr(self.shape.form, asked["index"])
         request = self.shape.request(**more)
         while True:
-            reply = self.do(operation, {**request, "Limit": choice.randint(1, 4)})
+            limit = choice.randint(1, 4)
+            try:
+                reply = self.do(operation, {**request, "Limit": limit})
+            except ServiceRejected as refused:
+                assert self.stage is Stage.DRAIN and "go on without ConsistentRead" in str(refused)
+                request = {**request, "ConsistentRead": False}
+                reply = self.do(operation, {**request, "Limit": limit})
             yield reply["Items"]
             if "LastEvaluatedKey" not in reply:
                 return

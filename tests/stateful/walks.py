@@ -415,6 +415,8 @@ class Walking:
         consistent = walk.request.get("ConsistentRead", False)
         if consistent and not self.model.local_stay_local and "strongly consistent" in told:
             return True  # found by a global index of the target
+        if consistent and len(set(walk.stages)) > 1 and "go on without ConsistentRead" in told:
+            return True
         moved = len(set(walk.stages[-2:])) > 1
         return walk.cut and moved and "cursor" in told
 

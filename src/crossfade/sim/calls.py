@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
+from crossfade.core.stages import Writes
 from crossfade.errors import CrossfadeError, ServiceRejected
 from crossfade.sim.applications import Application
 from crossfade.sim.history import History, KeyName, Operation
@@ -166,14 +167,15 @@ class Calls:
     def written_down(self, client: Application, asked: Asked, *, together: bool = False) -> list[Operation]:
         """The operations of one call, which begins now."""
         called, called_at = self.world.order(), self.world.now
-        who = client.process.name
+        who, row = client.process.name, client.row
         self.history.begins(called, called_at)
         since = self.history.since(self.oldest(client))
-        found = [
-            Operation(who, key, action, called, called_at, together=together,
-                      since=since if action.is_eventual else None)
-            for key, action in asked
-        ]  # fmt: skip
+        may_lack = row.writes is Writes.LOCKSTEP and row.authority == "source"
+        found: list[Operation] = []
+        for key, action in asked:
+            seen_since = since if action.is_eventual else None
+            made = replace(action, may_lack=may_lack and action.is_write)
+            found.append(Operation(who, key, made, called, called_at, together=together, since=seen_since))
         self.history.operations += found
         return found
 

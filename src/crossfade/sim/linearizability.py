@@ -86,9 +86,9 @@ def step(
     while options:
         i = options.pop()
         event = ordered[i]
-        answer, after = event.action.apply(state)
+        _, after = event.action.apply(state)
         if event.known:
-            if answer != event.answer:
+            if not event.action.is_answered_by(event.answer, state):
                 continue
             if without_effect(event):
                 options.clear()  # it fits, and has no effect wherever it stands: no other way is needed

@@ -92,6 +92,9 @@ class Action:
     `held`: of an index; `inside`: the lowest and the highest n of the places that it is about.
 
     `only_tried`: an action of a transaction that was cancelled, which tells whether it would have been carried out.
+
+    `may_lack`: it was made in lockstep while the source decides. There an item that the answer shows may lack an
+    attribute that a client of the stage before was adding (docs/operations.md, "attributes that are being added").
     """
 
     name: ActionName
@@ -103,6 +106,18 @@ class Action:
     is_eventual: bool = False
     held: Held = WHOLE
     inside: tuple[float, float] = (0, 0)
+    may_lack: bool = False
+
+    def is_answered_by(self, told: Answer | None, state: State) -> bool:
+        """Return whether a plain table that holds this would have told that."""
+        answer, _ = self.apply(state)
+        if answer == told or not self.may_lack or told is None or answer[0] != told[0]:
+            return answer == told
+        shown: State = told[1]
+        there: State = answer[1]
+        if shown is None or there is None:
+            return False
+        return all(not mine or mine == theirs for mine, theirs in zip(shown, there, strict=True))
 
     @property
     def is_write(self) -> bool:

@@ -1,6 +1,7 @@
 """Queries and Scans, page by page, with pauses in which stages move, each page perhaps by another process.
 
-Of a Query the order is known, so each page is a read of every key that it covers. Of a Scan it is not: an item that is
+Of a Query the order is known, so each page is a read of every key that it covers; and so is each of a strongly
+consistent Scan that goes through one table, whose order the simulated table tells. Of another Scan, an item that is
 shown is a read within its page, and one that the whole walk has not shown was absent at some moment of the walk.
 """
 
@@ -12,17 +13,42 @@ from typing import Final
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
-from crossfade.core.stages import Order, Row
+from crossfade.core.stages import Order, Row, Side
+from crossfade.core.tables.pair import Pair
 from crossfade.errors import CrossfadeError
 from crossfade.sim.applications import Application
-from crossfade.sim.calls import Calls, shown
+from crossfade.sim.calls import Calls, key_of, shown
 from crossfade.sim.history import KeyName, Operation, Repeated
 from crossfade.sim.model import Action, Answer
+from crossfade.sim.own_keys import with_own_key
+from crossfade.sim.table import Key, partition_hash, value_key
 
 # Where a token without a mark is taken for one of the target's order.
 PAGES_MAX: Final = 40  # of a few items: a walk that takes more goes in circles
 
+Place = tuple[int, Key]
+
 Successor = Callable[[Application], Application | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The order of one table's items in a Scan of it, by their keys in the caller's view."""
+
+    pair: Pair
+    side: Side
+
+    def of(self, key: KeyName) -> Place:
+        whole = with_own_key(self.pair.mapping, key_of(key))
+        return self._place(whole if self.side == "source" else self.pair.mapping.forward_key(whole))
+
+    def of_cursor(self, cursor: Item) -> Place:
+        pair = self.pair
+        return self._place(cursor if pair.view == self.side else pair.key(self.side, pair.callers_key(cursor)))
+
+    def _place(self, key: Item) -> Place:
+        place = tuple([value_key(key[name]) for name in self.pair.table(self.side).key_names])
+        return partition_hash(place), place
 
 
 @dataclass(slots=True)
@@ -42,11 +68,14 @@ class Walk:
     since: int | None = None
     pages: int = 0
     times: dict[KeyName, int] = field(default_factory=dict[KeyName, int])  # how often an item was shown
+    by: Places | None = None  # of a Scan whose order is known
 
     def begin(self, client: Application) -> None:
         world = self.calls.world
         self.begun, self.begun_at = world.order(), world.now
         self.calls.history.begins(self.begun, self.begun_at)
+        if self.operation == "Scan" and not self.action.is_eventual:
+            self.by = places_of(client, self.request["TableName"])
         self.since = self._since(client)
         self._page(client)
 
@@ -80,7 +109,7 @@ class Walk:
                 given = client.row
                 world.after(seconds, lambda: self._go_on(client, given))
 
-        keys = self.left if self.operation == "Query" else list(self.calls.history.initial)
+        keys = self.left if self.operation == "Query" or self.by else list(self.calls.history.initial)
         self.calls.send(client, self.operation, dict(self.request), keys, told)
 
     def _go_on(self, client: Application, given: Row) -> None:
@@ -102,7 +131,7 @@ class Walk:
             read(self.left[0] if self.left else next(iter(self.calls.history.initial)), ("odd", odd))
         for key in found:
             self.times[key] = self.times.get(key, 0) + 1
-        if self.operation == "Scan":
+        if self.operation == "Scan" and self.by is None:
             for key, answer in found.items():
                 read(key, answer)
             return
@@ -128,12 +157,14 @@ class Walk:
 
     def _reaches(self, key: KeyName, last: Item) -> bool:
         """Whether a page that ended at `last` has looked at this key."""
+        if self.by is not None:
+            return self.by.of(key) <= self.by.of_cursor(last)
         end: str = last[self.sort]["S"] if self.sort else key[1]
         return key[1] <= end if self.request["ScanIndexForward"] else key[1] >= end
 
     def _end(self, client: Application) -> None:
         """The whole walk: what it has never shown was absent at some moment of it."""
-        for key in self.calls.history.initial if self.operation == "Scan" else ():
+        for key in self.calls.history.initial if self.operation == "Scan" and self.by is None else ():
             if key in self.times:
                 continue
             operation = Operation(client.process.name, key, self.action, self.begun, self.begun_at, since=self.since)
@@ -142,6 +173,15 @@ class Walk:
         begun, ended = self.begun if self.since is None else self.since, self.calls.world.order()
         repeated = [key for key, times in self.times.items() if times > 1]
         self.calls.history.repeated += [Repeated(client.process.name, key, begun, ended) for key in repeated]
+
+
+def places_of(client: Application, table: str) -> Places | None:
+    """Return the order of a strongly consistent Scan that begins now; None where it goes through two tables, or along a
+    chain of migrations."""
+    pair, row = client.pair, client.row
+    if row.stamped_source or pair.caller.name != table:
+        return None
+    return Places(pair, row.authority)
 
 
 def query_of(table: str, partition: str, *, forward: bool, by: str = "pk") -> Request:

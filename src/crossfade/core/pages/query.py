@@ -26,7 +26,7 @@ from crossfade.core.pages.entries import Entries
 from crossfade.core.pages.index import check_alike, own_schema, shape_of
 from crossfade.core.pages.index_query import query_index
 from crossfade.core.pages.lanes import Lane, ask_lanes, is_backwards, next_lane, rank_by
-from crossfade.core.pages.order import declared_names, in_its_order, is_merged, order_of
+from crossfade.core.pages.order import declared_names, in_its_order, is_merged, order_asked
 from crossfade.core.pages.page_ends import ANEW_MAX, ChangedError, cursor_behind, pages_too_busy
 from crossfade.core.pages.page_fallback import ITEMS_MAX, is_looked_behind, look_at_page_later
 from crossfade.core.pages.partitions import Course, key_of_one, lanes_of, own_course, partitions
@@ -205,7 +205,7 @@ def more_of(pair: Pair, lane: Lane, image: Item, sent: list[Reply]) -> Routine[I
 def query_in_order(pair: Pair, row: Row, request: Request) -> Routine[Reply]:
     """One page of an index; or of a table whose items the other has in another order."""
     index: str | None = request.get("IndexName")
-    side, marks = order_of(row, request)
+    side, marks = order_asked(pair, row, "Query", request)
     course = None if index is None or side == pair.view else spread_course(pair, index, side)
     if index is None or course is None:
         return (yield from in_its_order(pair, row, "Query", request))
