@@ -10,7 +10,8 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-from crossfade.control.agent import Agent, Ticket
+from crossfade.control.agent import Agent
+from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Call, Later, Place, Reply, Request, Routine
 from crossfade.core.stages import Stage
 from crossfade.drivers.aio import AioBackground, AioDriver

@@ -3,7 +3,8 @@
 records      what the control table holds; record_items: its exact form there
 calls        one call with bounded retries; what a failed condition looks like
 store        reading the records, and the one way to change the state
-agent        a client's side: a lease, the stage that new operations obey, the acknowledgement
+tickets      what a client's operations have of its lease: the stage that they obey, whether they may go on
+agent        a client's side: a lease, the state that it adopts, the acknowledgement
 sightings    when a silent client counts as gone
 waiting      the barrier: wait until every client has acknowledged
 gates        what must hold before a step, judged from records alone; gate_texts: what is said of it

@@ -13,7 +13,8 @@ from contextvars import Context
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from crossfade.control.agent import Agent, Ticket
+from crossfade.control.agent import Agent
+from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Place, Reply, Request, Routine, Sleep
 from crossfade.core.sync.retry import Access
 from crossfade.drivers.backlog import Backlog, Job

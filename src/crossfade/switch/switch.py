@@ -19,10 +19,11 @@ from crossfade.aws import own_calls
 from crossfade.aws.clients import client_of, endpoint_and_region
 from crossfade.aws.lean import BulkClient
 from crossfade.aws.router import DETACH_SECONDS, new_client_id
-from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Ticket
+from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS
 from crossfade.control.freezing import HOLD_SECONDS
 from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller
+from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.stages import Stage
 from crossfade.drivers.lease_clock import lease_clock

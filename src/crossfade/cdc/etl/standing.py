@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from crossfade.control.agent import Agent, Ticket
+from crossfade.control.agent import Agent
+from crossfade.control.tickets import Ticket
 from crossfade.core.stages import FREEZE, Stage
 from crossfade.errors import CrossfadeError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from crossfade.control.agent import Agent, Ticket
+from crossfade.control.agent import Agent
+from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Call, Effect, Later
 from crossfade.errors import CrossfadeError, ServiceRejected
 from crossfade.sim.processes import Answered, Task

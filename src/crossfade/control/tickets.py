@@ -1,0 +1,174 @@
+"""What the operations of one client have of its lease: a ticket each, from their beginning to the end of their mirrors.
+
+Its methods may be called from any thread, and hold the lock for a few instructions. The lease itself is the agent's.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from crossfade.control.records import State
+from crossfade.control.store import Control
+from crossfade.control.telling import told_loss
+from crossfade.core.stages import Stage
+from crossfade.errors import StageUncertain
+
+LOST_EXAMPLE_LENGTH_MAX: Final = 200  # the lease is a small record, read by everybody who waits
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One operation's place in time: the stage it obeys until it has ended, whatever the fleet does meanwhile."""
+
+    stage: Stage
+    epoch: int
+    ramp_percent: int
+    incarnation: int
+    strict: bool
+
+
+class Tickets:
+    """The tickets of one client, and what of its operations has not ended or was left undone."""
+
+    def __init__(
+        self,
+        control: Control,
+        client_id: str,
+        *,
+        lease_seconds: float,
+        landing_seconds: float,
+        clock: Callable[[], float],
+        reads_only: bool,
+    ) -> None:
+        self.control = control
+        self.client_id = client_id
+        self.lease_seconds = lease_seconds
+        self.landing_seconds = landing_seconds
+        self.reads_only = reads_only
+        self.lost_mirrors = 0
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state: State | None = None  # as adopted
+        self._tickets: tuple[Ticket, Ticket] | None = None  # that operations get now: not strict, strict
+        self._lost: StageUncertain | None = None  # the control table knows less than we do: what is told meanwhile
+        self._incarnation = 1
+        self._deadline = -math.inf
+        self._open: dict[int, int] = {}  # epoch -> operations and mirrors that have not ended
+        self._unreported = 0  # what may have been left undone and `unclean` does not say yet
+        self._lost_example = ""
+
+    # --- what new operations obey
+
+    @property
+    def stage(self) -> Stage:
+        return self._adopted().stage
+
+    @property
+    def epoch(self) -> int:
+        return self._adopted().epoch
+
+    @property
+    def ramp_percent(self) -> int:
+        return self._adopted().ramp_percent
+
+    @property
+    def deadline(self) -> float:
+        """Seconds of the clock; from then on nothing strict begins and nothing more is sent."""
+        return self._deadline
+
+    @property
+    def pending(self) -> int:
+        """Operations and mirrors that have not ended."""
+        with self._lock:
+            return sum(self._open.values())
+
+    def _adopted(self) -> State:
+        state = self._state
+        if state is None:
+            raise StageUncertain(
+                f"client {self.client_id} has not joined migration {self.control.migration} yet",
+                next_step="try again in a moment",
+            )
+        return state
+
+    # --- operations
+
+    @property
+    def reading(self) -> Ticket:
+        """The ticket of a read that would be over at once: one that obeys the stage, and that nobody waits for."""
+        return (self._tickets or self._new_tickets())[0]
+
+    def begin(self, strict: bool) -> Ticket:
+        """A ticket for one operation. Raises StageUncertain when it is strict and the lease has ended: send nothing."""
+        with self._lock:
+            lax, firm = self._tickets or self._new_tickets()
+            if strict and self._clock() >= self._deadline:
+                raise self._uncertain("nothing was sent")
+            self._open[firm.epoch] = self._open.get(firm.epoch, 0) + 1
+            return firm if strict else lax
+
+    def _new_tickets(self) -> tuple[Ticket, Ticket]:
+        assert not self.reads_only  # noqa: S101 - the impossible
+        state = self._adopted()
+        now = (state.stage, state.epoch, state.ramp_percent, self._incarnation)
+        self._tickets = (Ticket(*now, strict=False), Ticket(*now, strict=True))
+        return self._tickets
+
+    def may_send(self, ticket: Ticket) -> None:
+        """Check the lease, before every call of a strict ticket, be it a read or a write: an operation or a mirror may
+        go on for longer than the lease.
+
+        Raises StageUncertain: nothing more of this ticket may be sent.
+        """
+        if ticket.incarnation != self._incarnation or self._clock() >= self._deadline:
+            raise self._uncertain("what remained of the operation was not sent")
+
+    def is_ours(self, ticket: Ticket) -> bool:
+        """Whether it is good again when the lease is renewed: nobody is known to have gone on without it."""
+        return ticket.incarnation == self._incarnation
+
+    def end(self, ticket: Ticket) -> None:
+        """The operation has its answer, or its error. Raises StageUncertain when the answer must not be given."""
+        with self._lock:
+            self._drop(ticket)
+            if not ticket.strict:
+                return
+            if ticket.incarnation != self._incarnation or self._clock() > self._deadline + self.landing_seconds:
+                self._unreported += 1
+                raise self._uncertain("it may or may not have been carried out")
+
+    def hold(self, ticket: Ticket) -> None:
+        """A mirror in the background belongs to this ticket, which is not finished before `release`."""
+        with self._lock:
+            self._open[ticket.epoch] = self._open.get(ticket.epoch, 0) + 1
+
+    def release(self, ticket: Ticket) -> None:
+        with self._lock:
+            self._drop(ticket)
+
+    def lost(self, key: str, error: object) -> None:
+        """A mirror will not be done. To be called before its `release`, so that no acknowledgement comes first."""
+        with self._lock:
+            self.lost_mirrors += 1
+            self._unreported += 1
+            self._lost_example = told_loss(key, error)[:LOST_EXAMPLE_LENGTH_MAX]
+
+    def _drop(self, ticket: Ticket) -> None:
+        left = self._open[ticket.epoch] - 1
+        if left:
+            self._open[ticket.epoch] = left
+        else:
+            del self._open[ticket.epoch]
+
+    def _uncertain(self, what: str) -> StageUncertain:
+        if self._lost is not None:
+            return StageUncertain(self._lost.message, next_step=self._lost.next_step)
+        return StageUncertain(
+            f"client {self.client_id} could not renew its lease on migration {self.control.migration} "
+            f"for {self.lease_seconds:g} s, so it cannot know the stage: {what}",
+            next_step="try again in a moment; if it lasts, look at the connection to the control table",
+        )
