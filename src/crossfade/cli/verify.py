@@ -116,15 +116,17 @@ def show(opened: OpenedTables, result: VerifyResult, next_step: str) -> None:
         show_verdict(screen, result, "both tables are equal")
         screen.say(
             f"  {counted(result.source_items, 'item')} in the source, {result.target_items:,} in the target;"
-            f" {differences_text(result)}{expiring_text(result)} ({duration(result.seconds)})"
+            f" {differences_text(result)}{apart_text(result)} ({duration(result.seconds)})"
         )
     _ = show_repairs(screen, result)
     screen.say(f"Next: {next_step}")
 
 
-def expiring_text(result: VerifyResult) -> str:
-    """Items that one table has expired and the other is about to, where there are any."""
-    return f", expiring {result.expiring:,}" if result.expiring else ""
+def apart_text(result: VerifyResult) -> str:
+    """What is no difference and counted apart, where there is any: items that one table has expired and the other is
+    about to, and those that were written at every look."""
+    counts = {"expiring": result.expiring, "in flight": result.in_flight}
+    return "".join(f", {what} {count:,}" for what, count in counts.items() if count)
 
 
 def show_covered(screen: Screen, result: VerifyResult) -> None:
@@ -133,5 +135,5 @@ def show_covered(screen: Screen, result: VerifyResult) -> None:
     another = f", {result.mismatched:,} with another item in their place" if result.mismatched else ""
     screen.say(
         f"  {counted(result.source_items, 'item')} in the source, {result.missing:,} of them missing in the target"
-        f"{another}{expiring_text(result)} ({duration(result.seconds)})"
+        f"{another}{apart_text(result)} ({duration(result.seconds)})"
     )

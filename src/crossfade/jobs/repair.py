@@ -62,7 +62,7 @@ def repair_key(pair: Pair, row: Row, source_key: Item, *, backfilled: bool) -> R
 
 
 def outcome_of(remains: Difference | None) -> Repair:
-    """What a repair has come to, after which this is left."""
-    if remains is None:
+    """What a repair has come to, after which this is left. Writes in flight since then are others' to follow."""
+    if remains is None or remains.in_flight:
         return Repair.REPAIRED
     return Repair.FAILED if remains.overdue_seconds is None else Repair.EXPIRED

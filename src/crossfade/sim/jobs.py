@@ -114,7 +114,7 @@ class JobRun:
                     image = item if side == "source" else pair.mapping.backward(item)
                     key = pair.source_key(image)
                     difference = yield from compare_key(pair, key, agreed=agreed)
-                    if difference is None:
+                    if difference is None or difference.in_flight:
                         continue
                     found += 1
                     yield from Note("difference", {"kind": difference.kind, "difference": difference})

@@ -13,17 +13,18 @@ not. That costs twice the read units of an eventually consistent scan.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from crossfade.core.effects import Call, Request, Routine
-from crossfade.core.items import Item, canonical, same_item
+from crossfade.core.items import Item, same_item
 from crossfade.core.mapping import STAMP
 from crossfade.core.request.names import BATCH_GET_KEYS_MAX
 from crossfade.core.sync.compare import Difference, dated
+from crossfade.core.sync.looks import Looks, Seen, Verdict, look_at_both
 from crossfade.core.sync.retry import read_again
 from crossfade.core.tables.pair import Pair
-from crossfade.core.tables.stamps import Stored
+from crossfade.core.tables.stamps import ABSENT, Stored
 from crossfade.errors import MappingError
 from crossfade.jobs.bulk import Page, get_in_bulk, get_items
 from crossfade.jobs.keys import cutter
@@ -31,7 +32,7 @@ from crossfade.verify.packing import packed, same_packed
 
 SUSPECTS_MAX: Final = 1_000  # a segment; one round of second looks for so many takes the waits below, once
 LOOK_KEYS: Final = 25  # at most 400 KB each, on both sides: 20 MB
-# Longer than a mirror takes that is merely behind; two looks four seconds apart must show the very same difference.
+# Longer than a mirror takes that is merely behind; what the looks say of a difference: core/sync/looks.py.
 RECHECK_SECONDS: Final = (1.0, 4.0, 5.0, 5.0)
 
 
@@ -129,10 +130,8 @@ def owner_of(pair: Pair, target_key: Item) -> Item | Stray:
 
 
 class SecondLooks:
-    """The looks at some keys that seemed different. `found` is told each difference that stays, once.
-
-    A difference counts when two late looks see the same one, or when every look sees one (a hot key). One that is only
-    expiring is told at once, and is not `differing`.
+    """The looks at some keys that seemed different. `found` is told once of each that still does in the end: confirmed,
+    in flight, or at once where it is only expiring. Those that are confirmed are `differing`.
     """
 
     def __init__(
@@ -146,55 +145,47 @@ class SecondLooks:
         self._agreed = agreed
         self.differing: list[Item] = []
         self._found = found
-        self._waits = waits
-        self._looks = 0
-        self._left = list(enumerate(keys))
-        self._seen: dict[int, int] = {}
+        self._left = [(key, Looks(waits)) for key in keys]
 
     def look(self, pair: Pair) -> Routine[float | None]:
         """One look at what is left. The seconds to wait before the next; None when there is nothing more to look at."""
-        wait = self._waits[self._looks] if self._looks < len(self._waits) else None
-        again: list[tuple[int, Item]] = []
+        again: list[tuple[Item, Looks]] = []
         for start in range(0, len(self._left), LOOK_KEYS):
             some = self._left[start : start + LOOK_KEYS]
-            differences = yield from _look(pair, [key for _, key in some], self._agreed or pair.equal)
-            for (n, key), seen in zip(some, differences, strict=True):
-                difference = None if seen is None else (yield from dated(pair, seen))
-                if difference is not None and difference.is_expiring:
-                    self._found(difference)
-                elif difference is not None and not self._counts(n, difference, wait):
-                    again.append((n, key))
-        self._looks += 1
+            for (key, looks), seen in zip(some, (yield from _look(pair, some)), strict=True):
+                if (self._agreed or pair.equal)(*seen):
+                    continue
+                difference = yield from dated(pair, Difference(key, seen[0].item, seen[1].item))
+                verdict = Verdict.CONFIRMED if difference.is_expiring else looks.judge(pair, seen)
+                if verdict is Verdict.LOOK_AGAIN:
+                    again.append((key, looks))
+                else:
+                    self._tell(replace(difference, in_flight=verdict is Verdict.IN_FLIGHT))
         self._left = again
-        return wait if again else None
+        return again[0][1].wait_seconds if again else None
 
-    def _counts(self, n: int, difference: Difference, wait: float | None) -> bool:
-        digest = digest_of(difference)
-        if wait is not None and (wait != self._waits[-1] or self._seen.get(n) != digest):
-            self._seen[n] = digest
-            return False
+    def _tell(self, difference: Difference) -> None:
         self._found(difference)
-        self.differing.append(difference.source_key)
-        return True
+        if not (difference.is_expiring or difference.in_flight):
+            self.differing.append(difference.source_key)
 
 
-def digest_of(difference: Difference) -> int:
-    """Equal for the same difference; stands for items that are too many to keep."""
-    source, target = difference.source, difference.target
-    return hash((source and canonical(source), target and canonical(target)))
-
-
-def _look(pair: Pair, keys: Sequence[Item], agreed: Agreed) -> Routine[list[Difference | None]]:
-    """Both sides of a few keys. The target of a key that cannot be mapped holds nothing."""
-    sources = yield from get_in_bulk(pair, "source", keys)
+def _look(pair: Pair, some: Sequence[tuple[Item, Looks]]) -> Routine[list[Seen]]:
+    """Both sides of a few keys: in bulk, but at one moment where a key is being written. The target of a key that
+    cannot be mapped holds nothing."""
+    keys = [key for key, _ in some]
     mappable = [n for n, key in enumerate(keys) if _is_mappable(pair, key)]
-    held = yield from get_in_bulk(pair, "target", [keys[n] for n in mappable])
-    targets = dict(zip(mappable, held, strict=True))
-    looks: list[Difference | None] = []
-    for n, (key, source) in enumerate(zip(keys, sources, strict=True)):
-        target = targets.get(n, Stored(None))
-        looks.append(None if agreed(source, target) else Difference(key, source.item, target.item))
-    return looks
+    moving = {n for n in mappable if some[n][1].has_moved}
+    seen: dict[int, Seen] = {}
+    for n in moving:
+        seen[n] = yield from look_at_both(pair, keys[n], at_once=True)
+    resting = [n for n in range(len(keys)) if n not in moving]
+    sources = yield from get_in_bulk(pair, "source", [keys[n] for n in resting])
+    targeted = [n for n in mappable if n not in moving]
+    held = yield from get_in_bulk(pair, "target", [keys[n] for n in targeted])
+    targets = dict(zip(targeted, held, strict=True))
+    seen |= {n: (source, targets.get(n, ABSENT)) for n, source in zip(resting, sources, strict=True)}
+    return [seen[n] for n in range(len(keys))]
 
 
 def _is_mappable(pair: Pair, key: Item) -> bool:

@@ -72,7 +72,8 @@ class DifferenceSample:
 class VerifyResult:
     """Counts of keys: missing and extra are meant of the target. A repaired difference counts there as well, and in
     `repaired`; `left_alone` and `not_repaired` are the rest of what a repair met. `expiring` are no differences: one
-    table has expired the item (TTL) and the other is about to."""
+    table has expired the item (TTL) and the other is about to. Nor are those `in_flight`: both sides were written at
+    every look, and neither ever stood still."""
 
     status: VerifyStatus
     source_items: int
@@ -82,6 +83,7 @@ class VerifyResult:
     extra: int
     mismatched: int
     expiring: int
+    in_flight: int
     repaired: int
     left_alone: int
     not_repaired: int

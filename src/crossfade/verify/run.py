@@ -46,6 +46,8 @@ from crossfade.verify.result import SAMPLES_MAX, DifferenceSample, VerifyOptions
 
 KINDS: Final = ("missing", "extra", "mismatched")
 EXPIRING: Final[dict[Side, str]] = {"source": "expiring_in_source", "target": "expiring_in_target"}  # who has it still
+IN_FLIGHT: Final[dict[Side, str]] = {"source": "in_flight_in_source", "target": "in_flight_in_target"}  # by scan
+NOT_MATCHING: Final = ("missing", "mismatched", EXPIRING["source"], IN_FLIGHT["source"])  # of the source's items
 # A checkpoint after so many items, as in a backfill: after each page of a hundred they would be more than the one
 # partition of the control table takes from many workers. With suspects there is none before they are looked at again,
 # which is put off until so many items have been read.
@@ -145,11 +147,12 @@ class _Run(SegmentRun[VerifyOptions, VerifyResult]):
             status=status,
             source_items=counts["source_items"],
             target_items=counts["target_items"],
-            matching=counts["source_items"] - counts["missing"] - counts["mismatched"] - counts[EXPIRING["source"]],
+            matching=counts["source_items"] - sum(counts[name] for name in NOT_MATCHING),
             missing=counts["missing"],
             extra=counts["extra"],
             mismatched=counts["mismatched"],
             expiring=sum(counts[name] for name in EXPIRING.values()),
+            in_flight=sum(counts[name] for name in IN_FLIGHT.values()),
             repaired=counts["repaired"],
             left_alone=counts["left_alone"],
             not_repaired=counts["not_repaired"],
@@ -259,6 +262,9 @@ class _SegmentTask(SegmentTask):
     def _found(self, difference: Difference) -> None:
         if difference.is_expiring:
             self._counts[EXPIRING["source" if difference.target is None else "target"]] += 1
+            return
+        if difference.in_flight:
+            self._counts[IN_FLIGHT[self._side]] += 1
             return
         self._counts[difference.kind] += 1
         if len(self._run.samples) < SAMPLES_MAX:

@@ -1,4 +1,4 @@
-"""One key compared on both sides: a difference that is only a write in flight is none."""
+"""One key compared on both sides: what only a write in flight makes differ is told apart."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from crossfade.core.effects import Note, Routine, Sleep
-from crossfade.core.items import Item, same_item
+from crossfade.core.items import Item
 from crossfade.core.sync.expiring import overdue
+from crossfade.core.sync.looks import Looks, Verdict, look_at_both
 from crossfade.core.sync.sync import read_patiently
 from crossfade.core.tables.expiry import GRACE_SECONDS
 from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
 
-# Waits between looks at a difference, which may be a write in flight. From the third look on, the same one twice in a
-# row is damage; and so is any at the last look: on a hot key each look may have caught another write.
+# Waits between looks at a difference, which may be a write in flight; what the looks say of it: core/sync/looks.py.
 RECHECK_SECONDS: Final = (0.1, 0.5, 2.0, 2.0, 2.0, 2.0)
 
 
@@ -25,12 +25,15 @@ class Difference:
 
     overdue_seconds  for how long the time has been over of an item that one side has and the other may have expired
                      (TTL); None for any other difference
+    in_flight        both sides were written at every look, so that this is no difference but a moment of theirs; any
+                     other is confirmed
     """
 
     source_key: Item
     source: Item | None
     target: Item | None
     overdue_seconds: int | None = None
+    in_flight: bool = False
 
     @property
     def is_expiring(self) -> bool:
@@ -38,16 +41,15 @@ class Difference:
         return self.overdue_seconds is not None and self.overdue_seconds <= GRACE_SECONDS
 
     @property
-    def kind(self) -> Literal["missing", "extra", "mismatched", "expiring"]:
-        """Missing or extra in the target, there and different, or no difference but an expiry."""
+    def kind(self) -> Literal["missing", "extra", "mismatched", "expiring", "in_flight"]:
+        """Missing or extra in the target, there and different; or no difference but an expiry, or writes in flight."""
         if self.is_expiring:
             return "expiring"
+        if self.in_flight:
+            return "in_flight"
         if self.source is None:
             return "extra"
         return "missing" if self.target is None else "mismatched"
-
-    def same(self, other: Difference) -> bool:
-        return same_item(self.source, other.source) and same_item(self.target, other.target)
 
 
 def compare_key(
@@ -56,20 +58,20 @@ def compare_key(
     waits: tuple[float, ...] = RECHECK_SECONDS,
     agreed: Callable[[Stored, Stored], bool] | None = None,
 ) -> Routine[Difference | None]:
-    """None when both sides agree on this key; else what they hold, after several looks (see RECHECK_SECONDS), or after
-    one if it is only expiring. `agreed`: what that means of a source and a target, if not equality."""
-    seen: Difference | None = None
-    for wait in (*waits, None):
-        source = yield from read_patiently(pair, "source", source_key)
-        target = yield from read_patiently(pair, "target", source_key)
+    """None when both sides agree on this key; else what they hold, confirmed or in flight, after several looks (one if
+    it is only expiring). `agreed`: what that means of a source and a target, if not equality."""
+    looks = Looks(waits)
+    while True:
+        source, target = yield from look_at_both(pair, source_key, at_once=looks.has_moved)
         if (agreed or pair.equal)(source, target):
             return None
         difference = yield from dated(pair, Difference(source_key, source.item, target.item))
-        if wait is None or difference.is_expiring or (wait == waits[-1] and seen is not None and difference.same(seen)):
+        if difference.is_expiring:
             return difference
-        seen = difference
-        yield from Sleep(wait)
-    raise AssertionError("the loop above returns")
+        verdict = looks.judge(pair, (source, target))
+        if verdict is not Verdict.LOOK_AGAIN:
+            return replace(difference, in_flight=verdict is Verdict.IN_FLIGHT)
+        yield from Sleep(looks.wait_seconds)
 
 
 def dated(pair: Pair, difference: Difference) -> Routine[Difference]:
