@@ -26,6 +26,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from crossfade.aws.botocore_private import remember_session
 from crossfade.aws.clients import endpoint_and_region
 from crossfade.aws.own_calls import call
 from crossfade.cli.options import Where
@@ -126,6 +127,7 @@ def _client(where: Where, config: Config) -> Any:
         raise ConfigurationError(
             f"no DynamoDB client can be made: {error}", next_step="look at --endpoint-url, --region and --profile"
         ) from error
+    remember_session(client, session)
     return client
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from crossfade.aws.botocore_private import remember_session
 from crossfade.aws.clients import client_of, is_asynchronous
 from crossfade.aws.lean import BulkClient
 from crossfade.core.effects import Place, Reply, Request
@@ -82,6 +83,7 @@ def made_client(table: Table) -> Any:
             next_step="see to that, or correct the function in the migration file" if is_settings else how,
         ) from error
     refuse_asynchronous(client, f"client= of table {table.full_name}")
+    remember_session(client)  # while it is there: of most such functions nothing else is left
     return client
 
 
