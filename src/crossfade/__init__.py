@@ -3,6 +3,7 @@
 from crossfade import _interrupting as _interrupting  # the first of all
 from crossfade.attaching import attach
 from crossfade.aws.router import Router
+from crossfade.drivers.sigterm import detach_on_sigterm
 from crossfade.errors import (
     ConfigurationError,
     CrossfadeError,
@@ -52,5 +53,6 @@ __all__ = [
     "UnknownOutcome",
     "Write",
     "attach",
+    "detach_on_sigterm",
     "refused_by_aws",
 ]

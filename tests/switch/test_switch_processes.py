@@ -138,3 +138,23 @@ def test_killed_processes_lose_nothing_on_the_way_up_back_and_up(
     assert recorder.faults() == []
     assert longest < HOLD_SECONDS + 1.0
     assert operator.state().unclean == 0
+
+
+def test_a_process_behind_the_switch_leaves_on_sigterm(operator: Operator, dynamodb: Any, tmp_path: Path) -> None:
+    """In the middle of its calls: no lease is left, nothing is in the repair queue, and both stores are equal."""
+    old, new = SqliteShop(tmp_path / "old"), SqliteShop(tmp_path / "new")
+    operator.start(Switch(operator.name, old, new, OPERATIONS, **operator.options()), Stage.SHADOW)
+    fleet = Fleet(operator, dynamodb, tmp_path)
+    fleet.begin()
+    (worker,) = fleet.workers
+    try:
+        until(lambda: len([line for file in tmp_path.glob("journal-*") for line in file.open()]) > 40, 30)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(40) == -signal.SIGTERM
+    finally:
+        worker.kill()
+    assert operator.run(operator.control.leases()) == ()
+    assert operator.repairs() == ()
+    assert operator.state().unclean == 0
+    for key in KEYS:
+        assert old.read(key) == new.read(key)

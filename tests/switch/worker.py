@@ -16,6 +16,7 @@ from typing import Any
 
 import botocore.session
 
+from crossfade import detach_on_sigterm
 from crossfade.errors import CrossfadeError, Held
 from crossfade.switch import Switch
 from crossfade.switch.membership import Timing
@@ -37,6 +38,7 @@ def main() -> None:
         stop.set()
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
+    assert detach_on_sigterm()
     options: dict[str, Any] = {"control": client, "timing": Timing(0.2, repair_seconds=0.5), **given["options"]}
     with (
         Switch(given["name"], old, new, OPERATIONS, **options) as switch,

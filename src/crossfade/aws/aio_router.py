@@ -1,23 +1,29 @@
 """A router on asyncio: a task that keeps the lease, tasks that mirror, and the callers' own.
 
 Everything runs on the loop of the client. The migration is joined at the first call, or by `await router.ready()`.
-Nothing can be awaited at the process's end, so leave by `async with attach(...)` or `await router.aclose()`.
+Nothing can be awaited at the process's end, so leave by `async with attach(...)` or `await router.aclose()`; a SIGTERM
+finds the loop running.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+from typing import Final
 
 from crossfade.aws import own_calls
 from crossfade.aws.aio_hooks import AioHooks
 from crossfade.aws.clients import Attached
 from crossfade.aws.membership import Membership
-from crossfade.aws.router import DETACH_SECONDS, AttachSettings, Router
+from crossfade.aws.router import DETACH_SECONDS, AttachSettings, Doors, Router
 from crossfade.control.agent import Agent
 from crossfade.core.effects import Place, Reply, Request
+from crossfade.drivers import process_end
 from crossfade.drivers.aio import AioDriver
 from crossfade.errors import ConfigurationError
 from crossfade.observe import Watch
+
+LOOP_SECONDS: Final = 5.0  # how much longer than it was granted leaving may take on a loop that has other work too
 
 
 class TaskEngine(Membership):
@@ -41,8 +47,9 @@ class AioRouter(Router):
         is_here = self._is_here if attached.is_session else None
         self._hooks = AioHooks(settings.migration.name, self._engine, is_here, self.ready)
         self._joining = asyncio.Lock()
-        self._joined = False
-        self._closed = False
+        self._joined = self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None  # where it was joined, in the process `_pid`
+        self._pid = 0
         self._begin()
         self._line.add(self._hooks, fast_signing=settings.fast_signing)
 
@@ -51,26 +58,48 @@ class AioRouter(Router):
         return self._engine.agent
 
     async def ready(self) -> None:
+        if self._doors is Doors.HOLDING and own_calls.OWN.get() is None:
+            _ = await asyncio.Event().wait()  # the process ends meanwhile
         if self._joined:
             return
         async with self._joining:
             if not self._joined and not self._closed:
-                await self._engine.join(self._hooks)
+                self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
+                process_end.enter(self, at_exit=False)
+                try:
+                    await self._engine.join(self._hooks)
+                except BaseException:
+                    process_end.leave(self)
+                    raise
                 self._joined = True
 
     def detach(self, timeout_seconds: float = DETACH_SECONDS) -> bool:  # noqa: ARG002
         raise ConfigurationError("a router on asyncio is detached by waiting for it", next_step="await router.aclose()")
 
     async def aclose(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
-        if self._closed:
-            return True
-        self._closed = True
         self._hooks.taking = False
-        try:
-            if self._joined:
-                return await self._engine.leave(timeout_seconds)
-            await self._engine.bulk.aclose()
-            return True
-        finally:
-            self._line.remove(self._hooks)
-            self._end()
+        return await self._leave(timeout_seconds, stays=False)
+
+    def end_within(self, timeout_seconds: float) -> bool:
+        loop = self._loop
+        if loop is None or self._pid != os.getpid() or not loop.is_running():
+            return False
+        future = asyncio.run_coroutine_threadsafe(self._leave(timeout_seconds, stays=True), loop)
+        return future.result(timeout_seconds + LOOP_SECONDS)
+
+    async def _leave(self, timeout_seconds: float, *, stays: bool) -> bool:
+        """`stays`: the hooks do, so that what the application still asks for does not go past them."""
+        async with self._joining:  # or leaving: whoever comes second waits for the first
+            if self._closed:
+                return True
+            self._closed = True
+            try:
+                if self._joined:
+                    return await self._engine.leave(timeout_seconds)
+                await self._engine.bulk.aclose()
+                return True
+            finally:
+                process_end.leave(self)
+                if not stays:
+                    self._line.remove(self._hooks)
+                    self._end()

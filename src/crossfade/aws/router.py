@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass, field
+from enum import Enum
 from types import TracebackType
 from typing import Final, Self
 
+from botocore.exceptions import ClientError
+
 from crossfade.aws import own_calls
+from crossfade.aws.answers import client_error
 from crossfade.aws.chain import chain_of
 from crossfade.aws.clients import Attached, same_place
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS, Agent
@@ -17,7 +21,7 @@ from crossfade.core.stages import Side, Stage
 from crossfade.core.tables.pair import Ledger, Pair
 from crossfade.drivers.lease_clock import lease_clock
 from crossfade.drivers.unique import unique
-from crossfade.errors import ConfigurationError
+from crossfade.errors import ConfigurationError, StageUncertain
 from crossfade.migration import Migration
 from crossfade.observe import Watch
 
@@ -71,6 +75,23 @@ def new_client_id() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{unique(8)}"
 
 
+class Doors(Enum):
+    """Whether new calls of the application go on."""
+
+    OPEN = "open"
+    HOLDING = "holding"  # they wait: the process has been told to end, and would have ended by now
+    REFUSING = "refusing"  # Python is ending
+
+
+def refused_at_end(name: str) -> ClientError:
+    """What a call is told that comes when this process has left the migration as its last act."""
+    uncertain = StageUncertain(
+        f"migration {name}: this process is ending and has given its lease back: nothing was sent",
+        next_step="call earlier; what atexit runs has its turn before this if it was registered after attach()",
+    )
+    return client_error(uncertain, "call")
+
+
 class Router:
     """What `attach` returns. `detach()` (or `await aclose()`, or leaving a `with`) puts everything back."""
 
@@ -80,6 +101,7 @@ class Router:
         self._settings = settings
         self._watch = watch
         self._line = chain_of(attached.events, asynchronous=attached.asynchronous)
+        self._doors = Doors.OPEN
 
     @property
     def agent(self) -> Agent:
@@ -118,6 +140,33 @@ class Router:
     async def aclose(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
         """`detach`, to be awaited."""
         raise NotImplementedError
+
+    # --- the end of the process, see drivers/process_end.py
+
+    @property
+    def unfinished(self) -> int:
+        """How many operations and mirrors of this process have not ended."""
+        return self.agent.pending
+
+    def hold(self) -> None:
+        """Let no further call of the application go on: it waits until the process has ended."""
+        if self._doors is Doors.OPEN:
+            self._doors = Doors.HOLDING
+
+    def refuse(self) -> None:
+        """Refuse the application's further calls."""
+        if self._doors is Doors.OPEN:
+            self._doors = Doors.REFUSING
+
+    def end(self) -> None:
+        """Detach, as the process's last act."""
+        _ = self.end_within(DETACH_SECONDS)
+
+    def end_within(self, timeout_seconds: float) -> bool:
+        """`detach`, but what the application still asks for is refused, or held, in place of being let past."""
+        raise NotImplementedError
+
+    # --- what both kinds do
 
     def _is_here(self, url: str, region: str | None) -> bool:
         """Whether a client of the session talks to the tables that we mean. Another Region has tables of its own."""

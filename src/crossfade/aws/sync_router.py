@@ -1,13 +1,12 @@
 """A router on threads: the callers' own, and one beside them with an event loop, which keeps the lease and mirrors.
 
-The process's end drains (atexit). A forked child is another client of the migration: at its first call it takes a lease
-of its own, starts its own thread and leaves its parent's connections alone.
+The process's end drains (drivers/process_end.py). A forked child is another client of the migration: at its first call
+it takes a lease of its own, starts its own thread and leaves its parent's connections alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
 import threading
 import weakref
@@ -16,10 +15,11 @@ from crossfade.aws import own_calls
 from crossfade.aws.clients import Attached
 from crossfade.aws.hooks import Hooks
 from crossfade.aws.membership import Membership
-from crossfade.aws.router import DETACH_SECONDS, AttachSettings, Router
+from crossfade.aws.router import DETACH_SECONDS, AttachSettings, Doors, Router, refused_at_end
 from crossfade.aws.sync_hooks import SyncHooks
 from crossfade.control.agent import Agent
 from crossfade.core.effects import Place, Reply, Request
+from crossfade.drivers import process_end
 from crossfade.drivers.loop_thread import LoopThread
 from crossfade.drivers.sync import SyncDriver
 from crossfade.observe import Watch
@@ -63,49 +63,72 @@ class SyncRouter(Router):
     def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         """Joins the migration. Raises NotStarted, ConfigurationError or DatabaseError; then nothing was attached."""
         super().__init__(attached, settings, watch)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of a signal may detach in the middle of detaching
         self._forked = False
         self._detached = False
         self._engine = ThreadEngine(attached, settings, watch)
         self._former: list[ThreadEngine] = []  # of a parent process: never used, never freed (its locks may be held)
-        is_here = self._is_here if attached.is_session else None
-        self._hooks = SyncHooks(settings.migration.name, self._engine, is_here, self._current)
+        self._hooks = SyncHooks(settings.migration.name, self._engine, self._admitted, self._current)
         self._begin()
-        try:
-            self._engine.start(self._hooks)
-        except BaseException:
-            self._end()
-            raise
+        with self._lock:  # a process that is told to end meanwhile waits for the lease, to give it back
+            process_end.enter(self)
+            try:
+                self._engine.start(self._hooks)
+            except BaseException:
+                process_end.leave(self)
+                self._end()
+                raise
         self._line.add(self._hooks, fast_signing=settings.fast_signing)
-        _ = atexit.register(self.detach)
         _ROUTERS.add(self)
 
     @property
     def agent(self) -> Agent:
         return self._current().agent
 
+    @property
+    def unfinished(self) -> int:
+        return 0 if self._forked else self._engine.agent.pending
+
     def detach(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
-        with self._lock:
+        self._hooks.taking = False
+        return self._leave(timeout_seconds, stays=False)
+
+    def end_within(self, timeout_seconds: float) -> bool:
+        self.refuse()
+        return self._leave(timeout_seconds, stays=True)
+
+    def _leave(self, timeout_seconds: float, *, stays: bool) -> bool:
+        """`stays`: the hooks do, so that what the application still asks for does not go past them."""
+        with self._lock:  # whoever comes second waits for the first
             if self._detached:
                 return True
             self._detached = True
-        atexit.unregister(self.detach)
-        self._hooks.taking = False
-        try:
-            return self._forked or self._engine.stop(timeout_seconds)
-        finally:
-            self._line.remove(self._hooks)
-            self._end()
+            try:
+                return self._forked or self._engine.stop(timeout_seconds)
+            finally:
+                process_end.leave(self)
+                if not stays:
+                    self._line.remove(self._hooks)
+                    self._end()
 
     async def aclose(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
         return await asyncio.to_thread(self.detach, timeout_seconds)
 
     def after_fork_in_child(self) -> None:
         """Only marks it: a child that never uses the tables takes no lease."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._doors = Doors.OPEN
         self._watch.after_fork_in_child()
         self._engine.bulk.forget()
         self._forked = True
+
+    def _admitted(self, url: str, region: str | None) -> bool:
+        """Whether a request is ours. Where the process is about to end it waits, or is refused."""
+        if self._doors is not Doors.OPEN and own_calls.OWN.get() is None:
+            if self._doors is Doors.REFUSING:
+                raise refused_at_end(self.migration.name)
+            _ = threading.Event().wait()  # the process ends meanwhile
+        return not self._attached.is_session or self._is_here(url, region)
 
     def _current(self) -> ThreadEngine:
         """The engine of this process."""
@@ -119,6 +142,7 @@ class SyncRouter(Router):
         self._attached.client.close()  # the connections are the parent's; this only forgets them
         engine = ThreadEngine(self._attached, self._settings, self._watch)
         self._hooks.engine = engine
+        process_end.enter_child(self)
         engine.start(self._hooks)
         self._former.append(self._engine)
         self._engine = engine

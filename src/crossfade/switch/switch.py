@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import inspect
 import os
 import random
@@ -26,6 +25,7 @@ from crossfade.control.store import Caller
 from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.stages import Stage
+from crossfade.drivers import process_end
 from crossfade.drivers.lease_clock import lease_clock
 from crossfade.drivers.loop_thread import LoopThread
 from crossfade.drivers.unique import unique
@@ -34,6 +34,7 @@ from crossfade.migration import MIGRATION_NAME
 from crossfade.observe import Observer, Watch
 from crossfade.switch.declaring import Operation, Read, Write, declared, method_of
 from crossfade.switch.driving import SwitchThreadDriver
+from crossfade.switch.ending import SwitchEnd
 from crossfade.switch.flags import Flag
 from crossfade.switch.intents import Intents
 from crossfade.switch.invoking import Invoke, Repositories
@@ -135,7 +136,9 @@ class Switch:
         self._driver = SwitchThreadDriver(self._repositories, self._send, self._watch.note)
         self._thread: LoopThread | None = None
         self._started = self._closed = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of a signal may close it in the middle of closing
+        self._joining = asyncio.Lock()
+        self._end = SwitchEnd(self.close, self.aclose, lambda: self._membership.board.agent.pending)
         self._calls = {method: self._callable(operation) for method, operation in self._operations.items()}
 
     # --- what it is
@@ -222,6 +225,8 @@ class Switch:
         return Invoke("source", operation.name, arguments, named, operation.writes)
 
     def _admitted(self, operation: Operation, invoke: Invoke, since: float) -> Call | None:
+        if self._end.holding:
+            return None  # for ever: the process ends meanwhile
         try:
             return self._membership.board.admit(operation, invoke, self._membership.clock(), since)
         except Held:
@@ -243,48 +248,64 @@ class Switch:
             )
         own_calls.register_own(self._client.meta.events)
         thread = LoopThread("crossfade-switch")
-        try:
-            thread.run(self._membership.join(thread.call_soon))
-        except BaseException:
-            self._closed = True
-            thread.run(self._membership.close())
-            _ = thread.close()
-            own_calls.unregister_own(self._client.meta.events)
-            raise
-        self._thread, self._started = thread, True
-        _ = atexit.register(self.close)
+        with self._lock:  # a process that is told to end meanwhile waits for the lease, to give it back
+            process_end.enter(self._end)
+            try:
+                thread.run(self._membership.join(thread.call_soon))
+            except BaseException:
+                self._closed = True
+                process_end.leave(self._end)
+                thread.run(self._membership.close())
+                _ = thread.close()
+                own_calls.unregister_own(self._client.meta.events)
+                raise
+            self._thread, self._started = thread, True
 
     def close(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
         """Wait for what is under way, and give the lease back. Whether all was mirrored; the rest is in the repair
         queue."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is None or os.getpid() != self._pid:
+        if os.getpid() != self._pid:
             return True
-        atexit.unregister(self.close)
-        self._started, self._closed = False, True
-        ended = thread.run(self._membership.leave(timeout_seconds))
-        self._driver.close()
-        own_calls.unregister_own(self._client.meta.events)
-        return thread.close() and ended
+        with self._lock:  # whoever comes second waits for the first
+            thread, self._thread = self._thread, None
+            if thread is None:
+                return True
+            self._started, self._closed = False, True
+            ended = thread.run(self._membership.leave(timeout_seconds))
+            process_end.leave(self._end)
+            self._driver.close()
+            own_calls.unregister_own(self._client.meta.events)
+            return thread.close() and ended
 
     async def ready(self) -> None:
         """Join the migration, on this loop. Raises NotStarted, ConfigurationError or DatabaseError: it may be tried
         again then, or is to be closed."""
         self._refuse_closed()
-        if not self._started:
-            await self._membership.join()
+        async with self._joining:
+            if self._started:
+                return
+            self._end.loop = asyncio.get_running_loop()
+            process_end.enter(self._end, at_exit=False)
+            try:
+                await self._membership.join()
+            except BaseException:
+                process_end.leave(self._end)
+                raise
             self._started = True
 
     async def aclose(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
         """`close`, to be awaited."""
-        if self._closed:
-            return True
-        started, self._started, self._closed = self._started, False, True
-        if not started:
-            await self._membership.close()
-            return True
-        return await self._membership.leave(timeout_seconds)
+        async with self._joining:  # or leaving: whoever comes second waits for the first
+            if self._closed:
+                return True
+            started, self._started, self._closed = self._started, False, True
+            try:
+                if started:
+                    return await self._membership.leave(timeout_seconds)
+                await self._membership.close()
+                return True
+            finally:
+                process_end.leave(self._end)
 
     def _refuse_closed(self) -> None:
         if self._closed:
