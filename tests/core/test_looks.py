@@ -36,7 +36,7 @@ class Busy(Bench):
 
     def perform(self, effect: Effect[Any], forward: Any) -> Any:
         if isinstance(effect, Sleep):
-            self.meanwhile()
+            _ = self.meanwhile()
         return super().perform(effect, forward)
 
     def holds(self, side: Side, number: int | None) -> None:

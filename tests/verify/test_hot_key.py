@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, cast
@@ -34,12 +34,12 @@ def slow(world: World, dynamodb: Database) -> Iterator[World]:
         world.database = Database(cast("Any", service))
         yield world
         for router in world.routers:
-            router.detach()
+            _ = router.detach()
         world.routers.clear()
 
 
 @contextmanager
-def traffic(work: Callable[[], object]) -> Iterator[None]:
+def traffic(work: Callable[[], object]) -> Generator[None]:
     """Some threads do this again and again."""
     ends = threading.Event()
 

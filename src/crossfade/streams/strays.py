@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from crossfade.core.effects import Routine, Sleep
-from crossfade.core.items import Item
+from crossfade.core.items import Item, same_item
 from crossfade.core.request.names import BATCH_GET_KEYS_MAX
 from crossfade.core.sync.compare import Difference
 from crossfade.core.sync.sync import read_patiently
@@ -46,10 +46,14 @@ def lasting_difference(
         if pair.equal(source, target):
             return None
         difference = Difference(source_key, source.item, target.item)
-        if looks >= LOOKS_MIN and seen is not None and difference.same(seen):
+        if looks >= LOOKS_MIN and seen is not None and is_same(difference, seen):
             return difference
         seen = difference
     return None
+
+
+def is_same(one: Difference, other: Difference) -> bool:
+    return same_item(one.source, other.source) and same_item(one.target, other.target)
 
 
 def mappable(pair: Pair, source_key: Item) -> bool:
