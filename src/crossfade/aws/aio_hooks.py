@@ -80,6 +80,8 @@ class AioHooks(Hooks):
 
     def _watch_caller(self, forwarded: Forwarded) -> None:
         """A task that ends while its call is under way was cancelled; who keeps the task keeps the context alive."""
+        if not forwarded.tracked:
+            return
         forwarded.caller = asyncio.current_task()
         if forwarded.caller is not None:
             forwarded.caller.add_done_callback(self._caller_ended)

@@ -218,7 +218,8 @@ class HookChain:
     ) -> None:
         """After each attempt of a write. What DynamoDB refuses it has not done, so only the others count."""
         if response is not None and response[0].status_code < SERVER_ERROR:
-            call_it_throttled(response)
+            if OWN.get() is not None:
+                call_it_throttled(response)
             return
         for hooks in self._hooks:
             hooks.had_no_answer(request_dict["context"])

@@ -27,7 +27,7 @@ from crossfade.aws.answers import (
     parsed_answer,
     raise_as_botocore_would,
 )
-from crossfade.aws.in_flight import Claim, InFlight
+from crossfade.aws.in_flight import InFlight
 from crossfade.aws.lean.encoding import BINARY, encoded
 from crossfade.aws.operation import Forwarded, OperationOutcome, Operations, RunningOperation, abandoned
 from crossfade.aws.own_calls import ERROR_FROM, OWN, SERVER_ERROR, Carried, outcome_of
@@ -83,9 +83,10 @@ class Hooks:
         self.only = True  # no other migration is on this client
         self.is_followed = False  # a later migration of a chain is, whose source is our target
         self.plain: set[str] = set()  # the operations on one item whose last request was answered without a routine
-        self._is_here = is_here
+        self.is_here = is_here
         self._tables = frozenset({engine.pair.source.name, engine.pair.target.name})
-        self._claim_key = f"crossfade:{name}:{engine.pair.view}:claim"
+        self._forwarded_key = f"crossfade:{name}:{engine.pair.view}"
+        self._claim_key = f"{self._forwarded_key}:claim"
 
     # --- events that run routines: what they return is for botocore, and may be a coroutine
 
@@ -106,31 +107,32 @@ class Hooks:
 
     def request_created(self, request: Any) -> bool:
         """Whether the answer is one that we look at."""
-        claim: Claim | None = request.context.get(self._claim_key)
-        if claim is None:
+        forwarded: Forwarded | None = request.context.get(self._forwarded_key)
+        if forwarded is None:
             return False
-        self._sending(claim.forwarded)
-        return claim.forwarded.plan is not PASS_THROUGH
+        self._sending(forwarded)
+        return forwarded.plan is not PASS_THROUGH
 
     def carried(self, context: dict[str, Any]) -> Carried | None:
         """Our part of a call whose next migration is to have its turn."""
-        claim: Claim | None = context.get(self._claim_key)
-        return None if claim is None else Carried(self.name, partial(self._sending, claim.forwarded))
+        forwarded: Forwarded | None = context.get(self._forwarded_key)
+        return None if forwarded is None else Carried(self.name, partial(self._sending, forwarded))
 
     def had_no_answer(self, context: dict[str, Any]) -> None:
         """One attempt of a call, after which another may follow."""
-        claim: Claim | None = context.get(self._claim_key)
-        if claim is not None:
-            claim.forwarded.unsure = True
+        forwarded: Forwarded | None = context.get(self._forwarded_key)
+        if forwarded is not None:
+            forwarded.unsure = True
 
     def _sending(self, forwarded: Forwarded) -> None:
         engine = self.engine
-        if id(forwarded) not in engine.in_flight.waiting:
-            raise client_error(given_up(), forwarded.operation)
-        if forwarded.ticket.strict:
-            engine.agent.may_send(forwarded.ticket)
+        if forwarded.tracked:
+            if id(forwarded) not in engine.in_flight.waiting:
+                raise client_error(given_up(), forwarded.operation)
+            if forwarded.ticket.strict:
+                engine.agent.may_send(forwarded.ticket)
+            forwarded.sent_at = engine.clock()
         forwarded.attempts += 1
-        forwarded.sent_at = engine.clock()
         if forwarded.running is not None:
             forwarded.running.scope.sent = True
 
@@ -139,7 +141,7 @@ class Hooks:
     def about_us(self, operation: str, params: dict[str, Any], context: dict[str, Any]) -> Request | None:
         """The parameters, if the request is by the caller and names one of our tables."""
         parameters: Request | None = context.get(PARAMETERS)
-        if parameters is None or not self.taking or self._claim_key in context:
+        if parameters is None or not self.taking or self._forwarded_key in context:
             return None
         own = OWN.get()
         if own is not None and self.name in own.names:
@@ -152,7 +154,7 @@ class Hooks:
                 return None
         elif operation not in MULTI_TABLE or not names_any(operation, parameters, self._tables):
             return None
-        if self._is_here is not None and not self._is_here(params["url"], context.get("client_region")):
+        if self.is_here is not None and not self.is_here(params["url"], context.get("client_region")):
             return None
         if operation == "TransactWriteItems" and not context.get(CHOSEN):
             return {name: value for name, value in parameters.items() if name != "ClientRequestToken"}
@@ -169,6 +171,8 @@ class Hooks:
         try:
             ticket, plan = operations.begin(operation, parameters, own, is_followed=self.is_followed)
             if ticket is None:
+                if operation in FAST_PARAMETERS:
+                    self.plain.add(operation)
                 return None
             if type(plan) is Translate and not self._sent_translated(operation, ticket, params, context):
                 plan = operations.run_instead(operation, own(parameters), ticket, is_followed=self.is_followed)
@@ -178,9 +182,18 @@ class Hooks:
             (self.plain.discard if type(plan) is Run else self.plain.add)(operation)
         if type(plan) is Run:
             return operations.run(ticket, plan)
-        forwarded = Forwarded(operation, parameters, ticket, engine.clock(), plan, own, None, type(plan) is Translate)
-        context[self._claim_key] = engine.in_flight.add(forwarded)
+        forwarded = Forwarded(operation, parameters, ticket, plan, own, None, type(plan) is Translate)
+        self._wait_for(forwarded, context)
         return forwarded
+
+    def _wait_for(self, forwarded: Forwarded, context: dict[str, Any]) -> None:
+        """Have the operation go on when its answer comes; and, where anything is left to do then, be noticed when its
+        caller is gone."""
+        context[self._forwarded_key] = forwarded
+        forwarded.tracked = forwarded.ticket.counted or forwarded.running is not None
+        if forwarded.tracked:
+            forwarded.sent_at = self.engine.clock()
+            context[self._claim_key] = self.engine.in_flight.add(forwarded)
 
     def _sent_translated(self, operation: str, ticket: Ticket, params: dict[str, Any], context: dict[str, Any]) -> bool:
         """Whether the request is plain enough; then it is the other table's from now on."""
@@ -221,11 +234,10 @@ class Hooks:
                 raise
             context[PARAMETERS] = effect.request
         changed = effect.request is not None
-        now = self.engine.clock()
         forwarded = Forwarded(
-            operation, request, running.scope.ticket, now, running.plan, running.own, running, changed=changed
+            operation, request, running.scope.ticket, running.plan, running.own, running, changed=changed
         )
-        context[self._claim_key] = self.engine.in_flight.add(forwarded)
+        self._wait_for(forwarded, context)
         return forwarded
 
     def short(self, outcome: OperationOutcome, operation: str, *, shared: bool) -> Short:
@@ -237,13 +249,13 @@ class Hooks:
 
     def pop_in_flight(self, context: dict[str, Any]) -> Forwarded | None:
         """The operation that waits for this call's answer. Raises where it was given up before the answer came."""
-        claim: Claim | None = context.get(self._claim_key)
-        if claim is None:
-            return None
-        if self.engine.in_flight.waiting.pop(id(claim.forwarded), None) is not None:
-            return claim.forwarded
-        if claim.forwarded.ticket.strict:  # its lease may have ended long ago
-            raise client_error(given_up(), claim.forwarded.operation)
+        forwarded: Forwarded | None = context.get(self._forwarded_key)
+        if forwarded is None or not forwarded.tracked:
+            return forwarded
+        if self.engine.in_flight.waiting.pop(id(forwarded), None) is not None:
+            return forwarded
+        if forwarded.ticket.strict:  # its lease may have ended long ago
+            raise client_error(given_up(), forwarded.operation)
         return None
 
     def finish_without_routine(self, forwarded: Forwarded, http_response: Any, parsed: Reply) -> bool:

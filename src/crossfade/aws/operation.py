@@ -51,18 +51,19 @@ class RunningOperation:
         return self.plan.request
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Forwarded:
     """A request of the caller that is on its way, whose reply is waited for: by its routine, or by its ticket only."""
 
     operation: str
     request: Request  # as the caller made it
     ticket: Ticket
-    sent_at: float
     plan: Plan
     own: Callable[[], Request]  # a copy of it, for a routine that runs afterwards
     running: RunningOperation | None = None
     changed: bool = False  # the request that is sent is another than the caller's
+    tracked: bool = field(default=True, init=False)  # somebody else goes on with it when the caller is gone
+    sent_at: float = field(default=0.0, init=False)
     attempts: int = field(default=0, init=False)
     unsure: bool = field(default=False, init=False)  # an attempt had no answer: it may have been carried out, or may be
     caller: asyncio.Task[Any] | None = field(default=None, init=False)  # on asyncio: the task that calls
@@ -184,6 +185,8 @@ class Operations:
         self, ticket: Ticket, operation: str, request: Request, *, may_land: bool, sent: bool
     ) -> StageUncertain | None:
         """The end of a request that was left alone; an error where its answer must not be given."""
+        if not ticket.counted:
+            return None
         if may_land:
             self._linger(ticket)
         try:

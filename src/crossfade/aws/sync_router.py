@@ -68,7 +68,8 @@ class SyncRouter(Router):
         self._detached = False
         self._engine = ThreadEngine(attached, settings, watch)
         self._former: list[ThreadEngine] = []  # of a parent process: never used, never freed (its locks may be held)
-        self._hooks = SyncHooks(settings.migration.name, self._engine, self._admitted, self._current)
+        self._is_ours = self._is_here if attached.is_session else None
+        self._hooks = SyncHooks(settings.migration.name, self._engine, self._is_ours, self._current)
         self._begin()
         with self._lock:  # a process that is told to end meanwhile waits for the lease, to give it back
             process_end.enter(self)
@@ -88,6 +89,14 @@ class SyncRouter(Router):
     @property
     def unfinished(self) -> int:
         return 0 if self._forked else self._engine.agent.pending
+
+    def hold(self) -> None:
+        super().hold()
+        self._hooks.is_here = self._admitted
+
+    def refuse(self) -> None:
+        super().refuse()
+        self._hooks.is_here = self._admitted
 
     def detach(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
         self._hooks.taking = False
@@ -117,7 +126,7 @@ class SyncRouter(Router):
     def after_fork_in_child(self) -> None:
         """Only marks it: a child that never uses the tables takes no lease."""
         self._lock = threading.RLock()
-        self._doors = Doors.OPEN
+        self._doors, self._hooks.is_here = Doors.OPEN, self._is_ours
         self._watch.after_fork_in_child()
         self._engine.bulk.forget()
         self._forked = True
@@ -128,7 +137,7 @@ class SyncRouter(Router):
             if self._doors is Doors.REFUSING:
                 raise refused_at_end(self.migration.name)
             _ = threading.Event().wait()  # the process ends meanwhile
-        return not self._attached.is_session or self._is_here(url, region)
+        return self._is_ours is None or self._is_ours(url, region)
 
     def _current(self) -> ThreadEngine:
         """The engine of this process."""

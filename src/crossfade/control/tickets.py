@@ -1,6 +1,9 @@
 """What the operations of one client have of its lease: a ticket each, from their beginning to the end of their mirrors.
 
 Its methods may be called from any thread, and hold the lock for a few instructions. The lease itself is the agent's.
+
+From a final stage nothing leads on or back: whoever knows that it is reached knows the stage for ever. So operations in
+it need no lease, and nobody waits for their end: they share one ticket, which is not counted.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Final
 from crossfade.control.records import State
 from crossfade.control.store import Control
 from crossfade.control.telling import told_loss
-from crossfade.core.stages import Stage
+from crossfade.core.stages import ALL_LADDERS, Stage
 from crossfade.errors import StageUncertain
 
 LOST_EXAMPLE_LENGTH_MAX: Final = 200  # the lease is a small record, read by everybody who waits
@@ -22,13 +25,17 @@ LOST_EXAMPLE_LENGTH_MAX: Final = 200  # the lease is a small record, read by eve
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One operation's place in time: the stage it obeys until it has ended, whatever the fleet does meanwhile."""
+    """One operation's place in time: the stage it obeys until it has ended, whatever the fleet does meanwhile.
+
+    `strict`: it needs a lease. `counted`: the fleet waits for its end; in a final stage neither is so.
+    """
 
     stage: Stage
     epoch: int
     ramp_percent: int
     incarnation: int
     strict: bool
+    counted: bool = True
 
 
 class Tickets:
@@ -104,8 +111,13 @@ class Tickets:
 
     def begin(self, strict: bool) -> Ticket:
         """A ticket for one operation. Raises StageUncertain when it is strict and the lease has ended: send nothing."""
+        given = self._tickets
+        if given is not None and not given[1].counted:
+            return given[1]
         with self._lock:
             lax, firm = self._tickets or self._new_tickets()
+            if not firm.counted:
+                return firm
             if strict and self._clock() >= self._deadline:
                 raise self._uncertain("nothing was sent")
             self._open[firm.epoch] = self._open.get(firm.epoch, 0) + 1
@@ -115,7 +127,11 @@ class Tickets:
         assert not self.reads_only  # noqa: S101 - the impossible
         state = self._adopted()
         now = (state.stage, state.epoch, state.ramp_percent, self._incarnation)
-        self._tickets = (Ticket(*now, strict=False), Ticket(*now, strict=True))
+        if ALL_LADDERS[state.strategy][state.stage].is_final:
+            final = Ticket(*now, strict=False, counted=False)
+            self._tickets = final, final
+        else:
+            self._tickets = Ticket(*now, strict=False), Ticket(*now, strict=True)
         return self._tickets
 
     def may_send(self, ticket: Ticket) -> None:
@@ -133,6 +149,8 @@ class Tickets:
 
     def end(self, ticket: Ticket) -> None:
         """The operation has its answer, or its error. Raises StageUncertain when the answer must not be given."""
+        if not ticket.counted:
+            return
         with self._lock:
             self._drop(ticket)
             if not ticket.strict:
@@ -143,10 +161,14 @@ class Tickets:
 
     def hold(self, ticket: Ticket) -> None:
         """A mirror in the background belongs to this ticket, which is not finished before `release`."""
+        if not ticket.counted:
+            return
         with self._lock:
             self._open[ticket.epoch] = self._open.get(ticket.epoch, 0) + 1
 
     def release(self, ticket: Ticket) -> None:
+        if not ticket.counted:
+            return
         with self._lock:
             self._drop(ticket)
 

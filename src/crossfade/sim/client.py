@@ -164,7 +164,7 @@ class Client:
             self._start(calling, forwarding(None), scope, lambda reply, error: told(reply, error, scope.sent))
             return
         strict_scope = TicketScope(self.agent, ticket, self.background.put, call)
-        forwarded = Forwarded(operation, request, ticket, self.clock(), plan, partial(fresh, request))
+        forwarded = Forwarded(operation, request, ticket, plan, partial(fresh, request))
         answered = partial(self._answered, calling, forwarded, strict_scope)
         self._start(calling, forwarding(there), strict_scope, answered)
 

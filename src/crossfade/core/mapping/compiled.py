@@ -48,6 +48,8 @@ class CompiledMapping:
     _backward_steps: Steps = field(init=False, repr=False, compare=False)
     _key_forward_steps: Steps = field(init=False, repr=False, compare=False)
     _key_backward_steps: Steps = field(init=False, repr=False, compare=False)
+    _source_whole: KeySchema = field(init=False, repr=False, compare=False)  # what tells an item in both tables
+    _target_whole: KeySchema = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, value in (
@@ -56,6 +58,8 @@ class CompiledMapping:
             ("_backward_steps", tuple(piece.backward for piece in self.pieces[::-1])),
             ("_key_forward_steps", tuple(piece.forward for piece in self.key_pieces)),
             ("_key_backward_steps", tuple(piece.backward for piece in self.key_pieces[::-1])),
+            ("_source_whole", self.source_key + self.target_key_extras),
+            ("_target_whole", self.target_key + self.source_key_extras),
         ):
             object.__setattr__(self, name, value)
 
@@ -91,14 +95,12 @@ class CompiledMapping:
 
     def forward_key(self, key: Item) -> Item:
         """The target key of a source key (exactly the key attributes, and those held). Raises MappingError."""
-        before = self.source_key + self.target_key_extras
-        return _map_key(key, before, "source", self._key_forward_steps, self.target_key, "target")
+        return _map_key(key, self._source_whole, "source", self._key_forward_steps, self.target_key, "target")
 
     def backward_key(self, key: Item) -> Item:
         """The source key (and what is held) of a target key (exactly the key attributes, and those kept). Raises
         MappingError."""
-        before, after = self.target_key + self.source_key_extras, self.source_key + self.target_key_extras
-        return _map_key(key, before, "target", self._key_backward_steps, after, "source")
+        return _map_key(key, self._target_whole, "target", self._key_backward_steps, self._source_whole, "source")
 
     def partitions(self, value: AttributeValue, *, back: bool = False) -> tuple[AttributeValue, ...]:
         """Every target partition that may hold items of one source partition, perhaps beside others; `back`: the
