@@ -14,8 +14,8 @@ import pytest
 from crossfade import ConfigurationError, NotPossibleInStage, NotStarted, Table, attach
 from crossfade.aws.lean.decoding import decoded
 from crossfade.aws.signer import SIGNATURE_NAME
+from crossfade.control.open_tickets import Ticket
 from crossfade.control.record_items import to_item
-from crossfade.control.tickets import Ticket
 from crossfade.core.stages import DUAL_WRITE, Stage
 from crossfade.mapping import identity
 from tests.aws.conftest import World, new_session, wait_for

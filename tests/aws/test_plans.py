@@ -9,7 +9,7 @@ import pytest
 from crossfade import Migration, Table
 from crossfade.aws.operation import Operations
 from crossfade.control.agent import Agent
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Forward, Later, Request
 from crossfade.core.plan import PASS_THROUGH, REPLY_THEN_MIRROR, SINGLE_ITEM, Plan, Run, Translate
 from crossfade.core.request.wellformed import fault_in

@@ -26,7 +26,7 @@ def holds(agent: Agent) -> bool:
 def restored(agent: Agent) -> Agent:
     """Another process with the same memory."""
     twin = copy.copy(agent)
-    for name in ("_tokens", "_open"):
+    for name in ("_tokens", "_open", "_owed"):
         setattr(twin, name, copy.copy(getattr(agent, name)))
     twin._lock = threading.Lock()  # pyright: ignore[reportPrivateUsage]
     return twin

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from crossfade.control.agent import Agent
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Call, Later, Place, Reply, Request, Routine
 from crossfade.core.stages import Stage
 from crossfade.drivers.aio import AioBackground, AioDriver

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Later, Note, Routine
 from crossfade.drivers.backlog import Backlog, Job
 from tests.drivers.conftest import FakeAgent, ticket

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from crossfade.control.open_tickets import Ticket
 from crossfade.control.starting import ensure_table
-from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Call, Effect, Later, Note, Now, Routine, Sleep
 from crossfade.core.stages import FREEZE, Side, Stage
 from crossfade.switch.comparing import RECHECK_SECONDS, Answer, compare

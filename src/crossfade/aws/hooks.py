@@ -33,7 +33,7 @@ from crossfade.aws.operation import Forwarded, OperationOutcome, Operations, Run
 from crossfade.aws.own_calls import ERROR_FROM, OWN, SERVER_ERROR, Carried, outcome_of
 from crossfade.aws.serializing import IS_TEXT
 from crossfade.control.agent import Agent
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Forward, Later, Reply, Request
 from crossfade.core.mapping import STAMP
 from crossfade.core.plan import PASS_THROUGH, REPLY_THEN_MIRROR, WITHOUT_ROUTINE, Run, Translate

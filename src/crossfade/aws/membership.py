@@ -27,9 +27,9 @@ from crossfade.aws.operation import Forwarded, Operations
 from crossfade.aws.router import AttachSettings
 from crossfade.control.agent import Agent
 from crossfade.control.fallbacks import FallbackHits
+from crossfade.control.open_tickets import Ticket
 from crossfade.control.probing import find_denials
 from crossfade.control.refusals import ForeseenRefusals
-from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
 from crossfade.core.request.names import WRITES

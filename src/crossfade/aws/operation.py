@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from crossfade.aws.answers import fresh
 from crossfade.control.agent import Agent
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Call, Forward, Later, Reply, Request, Routine
 from crossfade.core.foresight import Foreseen, Foresight
 from crossfade.core.items import Item

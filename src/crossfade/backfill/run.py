@@ -9,9 +9,9 @@ from crossfade.backfill.copy import Failure, Limits, settle
 from crossfade.backfill.result import SAMPLES_MAX, BackfillOptions, BackfillResult, BackfillStatus, FailureSample
 from crossfade.backfill.segment import PageCopy, after_page, check_stage, copy_page, fresh_start
 from crossfade.control.jobs import Claim, save_checkpoint
+from crossfade.control.open_tickets import Ticket
 from crossfade.control.records import Job, SegmentCheckpoint
 from crossfade.control.store import Caller
-from crossfade.control.tickets import Ticket
 from crossfade.core.mapping.values import show_key
 from crossfade.core.stages import Side
 from crossfade.core.tables.pair import Pair

@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "verify",
     "watch",
     "replicate",
+    "settle",
     "etl",
     "advance",
     "rollback",

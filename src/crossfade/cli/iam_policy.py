@@ -25,8 +25,9 @@ PLACE_PARTS: Final = ("aws", "REGION", "ACCOUNT")  # what stands for a partition
 def iam_policy(where: Where, role: Party, reads_only: bool) -> None:
     """Print the least IAM policy that a role needs for this migration: JSON on standard output.
 
-    `application` is a process with crossfade attached; `jobs` run backfill, verify, watch and replicate; `operator`
-    types the other commands, but for cleanup and restore, which need more, step by step: docs/permissions.md.
+    `application` is a process with crossfade attached; `jobs` run backfill, verify, watch, replicate and
+    settle; `operator` types the other commands, but for cleanup and restore, which need more, step by step:
+    docs/permissions.md.
     Region and account are those of the table, where it can be asked; otherwise REGION and ACCOUNT stand for them, and
     standard error says so.
 

@@ -21,7 +21,7 @@ from typing import Final
 from crossfade.control.freezing import check_shared
 from crossfade.control.leasing import give_back, put_lease, renew_lease
 from crossfade.control.losing import AT_REST, cancelled_state, fenced
-from crossfade.control.records import STATE, Lease, Role, State
+from crossfade.control.records import STATE, Lease, Role, State, UncleanMark
 from crossfade.control.store import TABLE_DEFAULT, Control
 from crossfade.control.tickets import Tickets
 from crossfade.core.effects import Note, Routine, Stamp
@@ -74,6 +74,7 @@ class Agent(Tickets):
         self._new_id = new_id
         self._member = False
         self._beat = 0
+        self._marks = 0  # the state's `unclean`, as it was seen last
         self._tokens: deque[str] = deque(maxlen=TOKENS_MAX)  # one of them is in the record, unless it is not ours
         self._acknowledged = 0
 
@@ -100,7 +101,7 @@ class Agent(Tickets):
 
     def join(self) -> Routine[None]:
         """Take a lease and adopt the state. Raises NotStarted, ConfigurationError (another mapping), DatabaseError."""
-        found = yield from self.control.state()
+        found, self._heard_at = yield from self.control.state_at()
         check_shared(self.control.migration, found.fingerprint, self.fingerprint)  # before anything is written
         yield from self._enter()
         yield from Note("joined", {"client": self.client_id, "stage": self.stage.value})
@@ -128,11 +129,12 @@ class Agent(Tickets):
         """Give the lease back. What has not ended by now counts as left undone: drain first."""
         with self._lock:
             member, self._member, self._deadline = self._member, False, -math.inf
-            unclean = bool(self._unreported or self._open)
+            unclean = bool(self._owed.count or self._open)
+            mark = self._mark("left before all that it had begun had ended") if unclean else None
             self._incarnation, self._tickets = self._incarnation + 1, None
         if not member:
             return
-        yield from give_back(self.control, self.client_id, unclean=unclean)
+        yield from give_back(self.control, self.client_id, mark)
         yield from Note("left", {"client": self.client_id, "clean": not unclean})
 
     # --- the lease
@@ -162,8 +164,8 @@ class Agent(Tickets):
         with self._lock:
             self._member, self._deadline = False, -math.inf
             self._incarnation, self._tickets = self._incarnation + 1, None
-            # What was on its way when we stopped may have landed after we were counted.
-            self._unreported += not self.reads_only
+            if not self.reads_only:  # what was on its way when we stopped may have landed after we were counted
+                self._owed.add(self._open.oldest(self._heard_at))
             self.client_id = again_as
             self._tokens.clear()
         yield from Note("fenced", {"client": former, "again_as": again_as})
@@ -176,10 +178,11 @@ class Agent(Tickets):
         with self._lock:
             self._beat += 1
             self._tokens.append(token)
-            epoch, unreported = self._reachable(), self._unreported
+            epoch, owed = self._reachable(), self._owed.count
             update = self.control.renewal(self._lease(epoch, token), self._tokens)
+            mark = self._mark("went on without its lease, or lost a mirror") if owed else None
         try:
-            if not (yield from renew_lease(self.control, update, reports=bool(unreported))):
+            if not (yield from renew_lease(self.control, update, mark)):
                 return False
         except ServiceRejected:
             self._tokens.remove(token)  # it is in no record, and would push out the one that is
@@ -190,8 +193,15 @@ class Agent(Tickets):
             self._acknowledged = epoch
             self._tokens.clear()
             self._tokens.append(token)
-            self._unreported -= unreported
+            self._owed.told(owed)
         return True
+
+    def _mark(self, why: str) -> UncleanMark:
+        """What is reported of what may have been left undone; under the lock."""
+        oldest, owed_since = self._open.oldest(self._heard_at), self._owed.since
+        since = oldest if owed_since is None else min(oldest, owed_since)
+        who, started_at = (self.client_id, self.host, self.pid), self._state.started_at if self._state else ""
+        return UncleanMark(self._marks + 1, *who, since, self.landing_seconds, started_at, why)
 
     def _lease(self, epoch: int, token: str) -> Lease:
         state = self._state
@@ -214,6 +224,7 @@ class Agent(Tickets):
             stage="" if state is None else state.stage,
             ramp_percent=0 if state is None else state.ramp_percent,
             denied=self.denied,
+            open_since=self._open.oldest(self._heard_at),
         )
 
     # --- the state
@@ -222,8 +233,9 @@ class Agent(Tickets):
         """Adopt a newer epoch for all that begins from now on; where the table knows less than we do, send nothing."""
         former = self._state
         found: State | None
+        heard_at = 0
         try:
-            found = yield from self.control.state()
+            found, heard_at = yield from self.control.state_at()
         except NotStarted:
             if former is None:
                 raise
@@ -240,10 +252,11 @@ class Agent(Tickets):
             return
         assert found is not None  # noqa: S101 - by the lines above
         with self._lock:
-            self._lost = None
+            self._lost, self._tickets = None, None
+            self._heard_at, self._marks = heard_at, found.unclean
             if former is not None and found.epoch == former.epoch:
                 return
-            self._state, self._tickets = found, None
+            self._state = found
         facts = {"client": self.client_id, "stage": found.stage.value, "epoch": found.epoch}
         yield from Note("stage_entered", facts | {"ramp_percent": found.ramp_percent})
 
@@ -251,7 +264,7 @@ class Agent(Tickets):
         """The epoch that may be acknowledged; under the lock."""
         if self._state is None:
             return 0
-        if self.rules.barrier and any(epoch < self._state.epoch for epoch in self._open):
+        if self.rules.barrier and self._open.any_before(self._state.epoch):
             return self._acknowledged
         return self._state.epoch
 

@@ -6,6 +6,7 @@ unknown outcome is sent again only where sending twice is the same as once; else
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Final
 
@@ -50,3 +51,13 @@ def failed_conditions(error: ServiceRejected) -> Failed:
     if error.code != "TransactionCanceledException":
         return DONE
     return tuple(i for i, reason in enumerate(reasons_of(error)) if reason.get("Code") == "ConditionalCheckFailed")
+
+
+def answered_at(reply: Reply) -> int | None:
+    """Return when DynamoDB gave an answer, by its own clock and rounded down, in seconds since 1970; None where it does
+    not say."""
+    date = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return int(parsedate_to_datetime(date).timestamp())
+    except ValueError:
+        return None

@@ -54,6 +54,17 @@ def way_to_clean(counts: Mapping[str, int]) -> str:
     return ", then ".join([*steps, "crossfade verify"])
 
 
+def way_to_settle(state: State, *, follows: bool) -> tuple[str, str]:
+    """Return what to do about unclean ends, and the command of it. `follows`: the change streams are known to be on."""
+    verify, settle = "crossfade verify", "crossfade settle --execute"
+    lost = "crossfade status shows what was lost, and why: what the other table cannot hold is to be corrected first"
+    if state.strategy != "dual-write":
+        return f"{verify} ({lost})", verify
+    if follows:
+        return f"{settle} (minutes of work; or {verify}; {lost})", settle
+    return f"{verify} (or, where the change streams of both tables were on, {settle}; {lost})", verify
+
+
 def left_to_mend(counts: Mapping[str, int]) -> int:
     """Return how many differences of a verify a repair may mend that has not."""
     done = sum(counts.get(name, 0) for name in ("repaired", "not_ours", "unmapped"))

@@ -26,7 +26,9 @@ from crossfade.control.gate_texts import (
     lease_text,
     refusals_text,
     way_to_clean,
+    way_to_settle,
 )
+from crossfade.control.marks import is_settled
 from crossfade.control.records import JobRecord, JobStatus, State
 from crossfade.control.refusals import opens_at
 from crossfade.control.streams import LAG_SECONDS_MAX, REPORT_BEATS_MAX, Replication
@@ -153,7 +155,7 @@ def _mirrored(state: State, evidence: Evidence) -> Finding:
     """Judge what was left undone, while the source still decides: what the target cannot hold was a lost mirror, and
     will be an error."""
     backfill = evidence.backfill
-    if backfill is not None and backfill.unclean == state.unclean:
+    if backfill is not None and is_settled(state, backfill.unclean):
         return Finding(Gate.MIRRORED, True, "since the backfill began, nothing was left undone", "")
     verified = _verified(state, evidence)
     since = "" if verified.is_open else "since the backfill began, a client ended unfinished or lost a mirror, and "
@@ -182,14 +184,12 @@ def _verified(state: State, evidence: Evidence) -> Finding:
             return closed(said, f"{BY_HAND}, then {command}", command)
         step = way_to_clean(verify.counts)
         return closed(said, step, REPAIR if step.startswith(REPAIR) else command)
-    if verify.unclean != state.unclean:
-        more = state.unclean - verify.unclean
+    if not is_settled(state, verify.unclean):
+        covered = state.settled if state.settled_base <= verify.unclean else 0
+        more = state.unclean - max(verify.unclean, covered)
         times = "once" if more == 1 else f"{more} times"
-        return closed(
-            f"since the last verify began, a client ended unfinished or lost a mirror ({times})",
-            f"{command} (crossfade status shows what was lost, and why: what the other table cannot hold is to be"
-            " corrected first)",
-        )
+        said = f"since the last verify, a client ended unfinished or lost a mirror ({times})"
+        return closed(said, *way_to_settle(state, follows=evidence.replication is not None))
     schema = evidence.carriage.schema if evidence.carriage is not None else None
     if schema is not None and verify.schema != schema.change:
         return closed(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Container
 
 from crossfade.control.calls import DONE, Failed, ask, change, change_surely
+from crossfade.control.marks import with_mark
 from crossfade.control.record_items import client_record
-from crossfade.control.records import Lease
+from crossfade.control.records import Lease, UncleanMark
 from crossfade.control.store import Control
 from crossfade.core.effects import Request, Routine
 from crossfade.errors import ConfigurationError
@@ -25,12 +26,11 @@ def put_lease(control: Control, lease: Lease, tokens: Container[str]) -> Routine
     return found.token in tokens
 
 
-def renew_lease(control: Control, update: Request, *, reports: bool) -> Routine[bool]:
-    """Whether it is still ours. `reports`: what may have been left undone is counted with it."""
+def renew_lease(control: Control, update: Request, mark: UncleanMark | None) -> Routine[bool]:
+    """Whether it is still ours. `mark`: what may have been left undone is counted with it."""
     failed: Failed
-    if reports:
-        actions = [{"Update": update}, {"Update": control.add_unclean()}]
-        failed = yield from change("TransactWriteItems", {"TransactItems": actions})
+    if mark is not None:
+        failed = yield from with_mark(control, {"Update": update}, mark, change)
     else:
         failed = yield from change("UpdateItem", update)
     if failed != DONE and 0 not in failed:  # no migration (any more), so nothing to report to; the lease stands
@@ -38,12 +38,10 @@ def renew_lease(control: Control, update: Request, *, reports: bool) -> Routine[
     return failed == DONE
 
 
-def give_back(control: Control, client: str, *, unclean: bool) -> Routine[None]:
+def give_back(control: Control, client: str, mark: UncleanMark | None) -> Routine[None]:
     """Delete the lease. An unclean end is counted in one transaction with it, until that is done: counting twice costs
     a verify, not counting costs data."""
     deletion = control.delete(client_record(client))
-    if unclean:
-        request: Request = {"TransactItems": [{"Delete": deletion}, {"Update": control.add_unclean()}]}
-        if (yield from change_surely("TransactWriteItems", request)) == DONE:
-            return  # else the migration is gone: nothing is left to be unclean
+    if mark is not None and (yield from with_mark(control, {"Delete": deletion}, mark, change_surely)) == DONE:
+        return  # else the migration is gone: nothing is left to be unclean
     _ = yield from ask("DeleteItem", deletion)

@@ -14,6 +14,7 @@ from crossfade.control.records import (
     FENCE,
     JOBS,
     JOURNAL,
+    MARKS,
     PARTITION_KEY,
     READERS,
     REFUSALS,
@@ -44,6 +45,7 @@ from crossfade.control.records import (
     ShardPosition,
     State,
     StreamReader,
+    UncleanMark,
 )
 from crossfade.core.items import AttributeValue, Item
 from crossfade.core.stages import Stage
@@ -83,6 +85,10 @@ def fallback_record(slot: int) -> str:
 
 def refusal_record(kind: str) -> str:
     return REFUSALS + kind
+
+
+def mark_record(mark: int) -> str:
+    return f"{MARKS}{mark:08d}"
 
 
 def repair_record(client: str, digest: str) -> str:
@@ -125,8 +131,8 @@ def record_name(record: AnyRecord) -> str:
             return repair_record(record.client, record.digest)
         case CaptureRecord():
             return capture_record(record.name)
-        case JournalEntry():
-            return journal_record(record.number)
+        case UncleanMark() | JournalEntry():
+            return (mark_record if isinstance(record, UncleanMark) else journal_record)(record.number)
 
 
 # --- attribute values

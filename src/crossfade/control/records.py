@@ -12,6 +12,7 @@
     fallback                    how often clients found in rampdown what only the source has
     fallback#3                  one of the last of these
     refusal#5c0e                a kind of call that clients see served, and that a later stage refuses
+    mark#00000003               why `unclean` was raised to that number, and since when something may be undone
     repair#ID#5c0e              a key that one client has begun to write, until both stores hold the same under it
     carrier                     how far what carries the source's log to the target has come
     fence                       what the carrier has to pass before the authority moves
@@ -42,6 +43,7 @@ SHARDS: Final = "shard#"
 JOURNAL: Final = "journal#"
 FALLBACK: Final = "fallback"
 REFUSALS: Final = "refusal#"
+MARKS: Final = "mark#"
 REPAIRS: Final = "repair#"
 CARRIER: Final = "carrier"
 FENCE: Final = "fence"
@@ -58,6 +60,7 @@ class Role(StrEnum):
     REPLICATION = "replication"
     ETL = "etl"
     WATCH = "watch"
+    SETTLE = "settle"
 
 
 class Job(StrEnum):
@@ -89,10 +92,12 @@ class State:
     source: str
     target: str
     fingerprint: str
-    unclean: int  # how often something may have been left undone; only a later verify answers for it
+    unclean: int  # how often something may have been left undone; a later verify answers for it, or what follows
     journal_length: int
     started_at: str
     changed_at: str
+    settled_base: int = 0  # what was left undone by those counted above this, up to the next number, has been done
+    settled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ class Lease:
     stage: str = ""
     ramp_percent: int = 0
     denied: str = ""  # what it may do on one table and not on the other, as far as it has tried
+    open_since: int = 0  # from before the oldest of what has not ended, by the service's clock; 0 for not known
 
     @property
     def gone_after_seconds(self) -> float:
@@ -251,6 +257,20 @@ class RefusalRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class UncleanMark:
+    """One client that ended unfinished, or lost a mirror. `number` is what `unclean` was raised to."""
+
+    number: int
+    client: str
+    host: str
+    pid: int
+    since: int  # what it left undone is of then or later, in seconds since 1970 by the service's clock; 0: not known
+    landing_seconds: float  # for how long after the mark something of it may still land
+    started_at: str  # the state's: one that was put back, or begun anew, has none of the marks before it
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class RepairRecord:
     """A key that one client has begun to write, or could not mirror. It is deleted, by its `serial`, when both stores
     hold the same under it."""
@@ -352,6 +372,7 @@ AnyRecord: TypeAlias = (
     | FallbackTotal
     | FallbackSample
     | RefusalRecord
+    | UncleanMark
     | RepairRecord
     | CarrierRecord
     | FenceRecord

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from crossfade.control.calls import DONE, SENDINGS, ask, change
+from crossfade.control.calls import DONE, SENDINGS, answered_at, ask, change
 from crossfade.control.record_items import (
     from_item,
     job_record,
@@ -42,7 +42,7 @@ from crossfade.control.records import (
     State,
     StreamReader,
 )
-from crossfade.core.effects import Request, Routine
+from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.items import Item
 from crossfade.core.sync.retry import is_unanswered, resend
 from crossfade.errors import NotStarted, ServiceRejected, UnknownOutcome
@@ -53,6 +53,7 @@ TABLE_DEFAULT: Final = "crossfade"
 CANCELLED: Final = "cancelled"  # what the last entry of such a migration's journal says
 RENEWED: Final = (
     "beat", "token", "epoch", "adopted", "stage", "ramp_percent", "lost_mirrors", "lost_example", "denied",
+    "open_since",
 )  # fmt: skip
 
 
@@ -98,10 +99,15 @@ class Control:
 
     def state(self) -> Routine[State]:
         """Raises NotStarted when there is no such migration, or no control table."""
-        found = yield from self._get(STATE)
+        return (yield from self.state_at())[0]
+
+    def state_at(self) -> Routine[tuple[State, int]]:
+        """Return the state, and when DynamoDB says that it was so (see `answered_at`); 0 where it does not say."""
+        reply = yield from self._read(STATE)
+        found: Item | None = reply.get("Item")
         if found is None:
             raise self.not_started()
-        return from_item(State, found)
+        return from_item(State, found), answered_at(reply) or 0
 
     def others(self) -> Routine[dict[str, State]]:
         """The state of every other migration in the control table, by its name."""
@@ -198,9 +204,10 @@ class Control:
     def delete(self, record: str) -> Request:
         return {"TableName": self.table, "Key": self.key(record)}
 
-    def add_unclean(self) -> Request:
-        """One more client that ended unfinished; refused where there is no migration (any more)."""
-        return {
+    def add_unclean(self, before: int | None = None) -> Request:
+        """One more client that ended unfinished; refused where there is no migration (any more), or `unclean` is not
+        what it was `before`."""
+        request: Request = {
             "TableName": self.table,
             "Key": self.key(STATE),
             "UpdateExpression": "ADD #unclean :one",
@@ -208,6 +215,10 @@ class Control:
             "ExpressionAttributeNames": {"#unclean": "unclean", "#record": SORT_KEY},
             "ExpressionAttributeValues": {":one": number(1)},
         }
+        if before is not None:
+            request["ConditionExpression"] += " AND #unclean = :before"
+            request["ExpressionAttributeValues"][":before"] = number(before)
+        return request
 
     # --- changing
 
@@ -279,16 +290,18 @@ class Control:
     # --- the calls beneath
 
     def _get(self, record: str) -> Routine[Item | None]:
+        found: Item | None = (yield from self._read(record)).get("Item")
+        return found
+
+    def _read(self, record: str) -> Routine[Reply]:
         try:
-            reply = yield from ask(
-                "GetItem", {"TableName": self.table, "Key": self.key(record), "ConsistentRead": True}
+            return (
+                yield from ask("GetItem", {"TableName": self.table, "Key": self.key(record), "ConsistentRead": True})
             )
         except ServiceRejected as error:
             if error.code != "ResourceNotFoundException":
                 raise
             raise self.not_started() from None  # no table, no migration: the refusal says nothing more
-        found: Item | None = reply.get("Item")
-        return found
 
     def _query(self, prefix: str) -> Request:
         return {

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from crossfade.control.open_tickets import OpenTickets, Owed, Ticket
 from crossfade.control.records import State
 from crossfade.control.store import Control
 from crossfade.control.telling import told_loss
@@ -21,21 +21,6 @@ from crossfade.core.stages import ALL_LADDERS, Stage
 from crossfade.errors import StageUncertain
 
 LOST_EXAMPLE_LENGTH_MAX: Final = 200  # the lease is a small record, read by everybody who waits
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """One operation's place in time: the stage it obeys until it has ended, whatever the fleet does meanwhile.
-
-    `strict`: it needs a lease. `counted`: the fleet waits for its end; in a final stage neither is so.
-    """
-
-    stage: Stage
-    epoch: int
-    ramp_percent: int
-    incarnation: int
-    strict: bool
-    counted: bool = True
 
 
 class Tickets:
@@ -60,12 +45,13 @@ class Tickets:
         self._clock = clock
         self._lock = threading.Lock()
         self._state: State | None = None  # as adopted
-        self._tickets: tuple[Ticket, Ticket] | None = None  # that operations get now: not strict, strict
+        self._tickets: tuple[Ticket, Ticket] | None = None  # of operations, until the next poll: not strict, strict
         self._lost: StageUncertain | None = None  # the control table knows less than we do: what is told meanwhile
         self._incarnation = 1
         self._deadline = -math.inf
-        self._open: dict[int, int] = {}  # epoch -> operations and mirrors that have not ended
-        self._unreported = 0  # what may have been left undone and `unclean` does not say yet
+        self._open: OpenTickets = OpenTickets()
+        self._heard_at = 0  # the time that DynamoDB told with the state, in seconds since 1970; 0 for none yet
+        self._owed: Owed = Owed()
         self._lost_example = ""
 
     # --- what new operations obey
@@ -91,7 +77,7 @@ class Tickets:
     def pending(self) -> int:
         """Operations and mirrors that have not ended."""
         with self._lock:
-            return sum(self._open.values())
+            return len(self._open)
 
     def _adopted(self) -> State:
         state = self._state
@@ -120,7 +106,7 @@ class Tickets:
                 return firm
             if strict and self._clock() >= self._deadline:
                 raise self._uncertain("nothing was sent")
-            self._open[firm.epoch] = self._open.get(firm.epoch, 0) + 1
+            self._open.add(firm)
             return firm if strict else lax
 
     def _new_tickets(self) -> tuple[Ticket, Ticket]:
@@ -131,7 +117,8 @@ class Tickets:
             final = Ticket(*now, strict=False, counted=False)
             self._tickets = final, final
         else:
-            self._tickets = Ticket(*now, strict=False), Ticket(*now, strict=True)
+            since = self._heard_at
+            self._tickets = Ticket(*now, strict=False, since=since), Ticket(*now, strict=True, since=since)
         return self._tickets
 
     def may_send(self, ticket: Ticket) -> None:
@@ -152,11 +139,11 @@ class Tickets:
         if not ticket.counted:
             return
         with self._lock:
-            self._drop(ticket)
+            self._open.drop(ticket)
             if not ticket.strict:
                 return
             if ticket.incarnation != self._incarnation or self._clock() > self._deadline + self.landing_seconds:
-                self._unreported += 1
+                self._owed.add(ticket.since)
                 raise self._uncertain("it may or may not have been carried out")
 
     def hold(self, ticket: Ticket) -> None:
@@ -164,27 +151,20 @@ class Tickets:
         if not ticket.counted:
             return
         with self._lock:
-            self._open[ticket.epoch] = self._open.get(ticket.epoch, 0) + 1
+            self._open.add(ticket)
 
     def release(self, ticket: Ticket) -> None:
         if not ticket.counted:
             return
         with self._lock:
-            self._drop(ticket)
+            self._open.drop(ticket)
 
     def lost(self, key: str, error: object) -> None:
         """A mirror will not be done. To be called before its `release`, so that no acknowledgement comes first."""
         with self._lock:
             self.lost_mirrors += 1
-            self._unreported += 1
+            self._owed.add(self._open.oldest(self._heard_at))
             self._lost_example = told_loss(key, error)[:LOST_EXAMPLE_LENGTH_MAX]
-
-    def _drop(self, ticket: Ticket) -> None:
-        left = self._open[ticket.epoch] - 1
-        if left:
-            self._open[ticket.epoch] = left
-        else:
-            del self._open[ticket.epoch]
 
     def _uncertain(self, what: str) -> StageUncertain:
         if self._lost is not None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from crossfade.control.freezing import FROZEN_LOOK_SECONDS, names_mapping, shared
+from crossfade.control.marks import mark_of
 from crossfade.control.record_items import client_record
 from crossfade.control.records import Lease, Role, State
 from crossfade.control.sightings import Sightings
@@ -142,8 +143,9 @@ def count_out(control: Control, caller: Caller, state: State, lease: Lease) -> R
         fields={},
         what=f"counted client {lease.client} as gone",
         why=f"{lease.role} on {lease.host}, pid {lease.pid}: silent for {lease.gone_after_seconds:g} s",
+        guard_unclean=marks,  # by which the mark has its number
         add_unclean=marks,
-        also=({"Delete": deletion},),
+        also=({"Delete": deletion}, *([{"Put": control.put(mark_of(state, lease))}] if marks else [])),
     )
     token = yield from Stamp()
     done = yield from control.change_state(state, caller, token, wanted)

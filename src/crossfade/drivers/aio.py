@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from crossfade.control.agent import Agent
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Place, Reply, Request, Routine, Sleep
 from crossfade.core.sync.retry import Access
 from crossfade.drivers.backlog import Backlog, Job

@@ -17,8 +17,8 @@ from heapq import heappop, heappush
 from typing import Final
 
 from crossfade.control.agent import Agent
+from crossfade.control.open_tickets import Ticket
 from crossfade.control.telling import told_error
-from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Later, Routine
 
 # A key waits in about 1 KB (its image, mostly) to 400 KB; an application so far behind has lost its target for minutes.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from crossfade.control.agent import Agent
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Call, Forward, Later
 from crossfade.core.request.names import WRITES
 from crossfade.errors import CrossfadeError, UnknownOutcome

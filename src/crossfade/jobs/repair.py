@@ -25,6 +25,7 @@ from crossfade.core.sync.compare import Difference, compare_key
 from crossfade.core.sync.expiring import overdue
 from crossfade.core.sync.sync import read_patiently, sync
 from crossfade.core.tables.pair import Pair
+from crossfade.core.tables.stamps import Stored
 from crossfade.errors import MappingError, ServiceRejected
 
 
@@ -44,12 +45,9 @@ def repair_key(pair: Pair, row: Row, source_key: Item, *, backfilled: bool) -> R
     try:
         target = yield from read_patiently(pair, "target", source_key)
         source = yield from read_patiently(pair, "source", source_key)
-        if (yield from overdue(pair, source.item, target.item)) is not None:
-            return Repair.EXPIRED
-        if row.authority == "source" and source.item is None and target.item is not None and not pair.is_ours(target):
-            return Repair.NOT_OURS
-        if row.authority == "target" and target.item is None and source.item is not None and not backfilled:
-            return Repair.MAYBE_NEVER_COPIED
+        leave = yield from reason_to_leave(pair, row, source, target, backfilled=backfilled)
+        if leave is not None:
+            return leave
         yield from sync(pair, row.authority, source_key)
         remains = yield from compare_key(pair, source_key)
     except MappingError:
@@ -59,6 +57,19 @@ def repair_key(pair: Pair, row: Row, source_key: Item, *, backfilled: bool) -> R
             raise
         return Repair.FAILED
     return outcome_of(remains)
+
+
+def reason_to_leave(
+    pair: Pair, row: Row, source: Stored, target: Stored, *, backfilled: bool
+) -> Routine[Repair | None]:
+    """Why a difference is left alone; None where it is to be repaired."""
+    if (yield from overdue(pair, source.item, target.item)) is not None:
+        return Repair.EXPIRED
+    if row.authority == "source" and source.item is None and target.item is not None and not pair.is_ours(target):
+        return Repair.NOT_OURS
+    if row.authority == "target" and target.item is None and source.item is not None and not backfilled:
+        return Repair.MAYBE_NEVER_COPIED
+    return None
 
 
 def outcome_of(remains: Difference | None) -> Repair:

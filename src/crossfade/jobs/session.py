@@ -21,9 +21,9 @@ from crossfade.aws.clients import endpoint_and_region
 from crossfade.control.agent import LEASE_SECONDS, Agent
 from crossfade.control.calls import ask
 from crossfade.control.freezing import poll_seconds
+from crossfade.control.open_tickets import Ticket
 from crossfade.control.records import Role
 from crossfade.control.store import Caller
-from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Later, Place, Reply, Request, Routine
 from crossfade.core.rules import ALL_RULES, Rules
 from crossfade.core.tables.pair import Ledger, Pair

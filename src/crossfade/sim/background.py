@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from crossfade.control.agent import Agent
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Call, Later
 from crossfade.drivers.backlog import Backlog, Job
 from crossfade.drivers.scope import TicketScope

@@ -20,7 +20,7 @@ from crossfade.aws.in_flight import InFlight
 from crossfade.aws.operation import Forwarded, Operations
 from crossfade.aws.own_calls import as_outcome
 from crossfade.control.agent import Agent
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Call, Effect, Later, Reply, Request, Routine, Today
 from crossfade.core.stages import Row
 from crossfade.core.tables.pair import Pair

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from crossfade.control.calls import answered_at
 from crossfade.control.records import ShardPosition
-from crossfade.core.effects import Call, Reply, Request, Routine
+from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.stages import Side
 from crossfade.core.sync.retry import read_again
 from crossfade.errors import ServiceRejected, StreamGap
@@ -38,8 +38,11 @@ class Stream:
     def since(self) -> float:
         """When it was switched on, by its label, in seconds since 1970; 0 where that does not tell. It holds no older
         change, whatever the times of its records are rounded down to."""
+        label = self.arn.rpartition("/")[2]
         try:
-            return datetime.fromisoformat(self.arn.rpartition("/")[2]).replace(tzinfo=UTC).timestamp()
+            if label.count("-") < 2:  # of the embedded engine: these seconds themselves
+                return float(label)
+            return datetime.fromisoformat(label).replace(tzinfo=UTC).timestamp()
         except ValueError:
             return 0.0
 
@@ -82,16 +85,8 @@ def shards_of(stream: Stream) -> Routine[Listing]:
         found += [Shard(each["ShardId"], each.get("ParentShardId") or "") for each in description.get("Shards", ())]
         last = description.get("LastEvaluatedShardId")
         if not last:
-            return Listing(found, _answered_at(reply))
+            return Listing(found, answered_at(reply))
         request = {**request, "ExclusiveStartShardId": last}
-
-
-def _answered_at(reply: Reply) -> float | None:
-    date = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return None
 
 
 def read_page(stream: Stream, position: ShardPosition, iterator: str | None, now: float) -> Routine[Page]:

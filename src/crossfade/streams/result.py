@@ -11,6 +11,7 @@ from crossfade.errors import ConfigurationError
 
 WORKERS: Final = 8
 WORKERS_MAX: Final = 256
+DELIVERY_SECONDS: Final = 10.0  # a change is in its stream within a second or so
 SAMPLES_MAX: Final = 10  # enough to see what is wrong; the counts say how often
 
 EXIT_CLEAN: Final = 0
@@ -51,8 +52,26 @@ class ReplicateOptions:
 
     def __post_init__(self) -> None:
         check_seconds(self.seconds)
-        if not 1 <= self.workers <= WORKERS_MAX:
-            raise ConfigurationError(f"{self.workers} workers: 1 to {WORKERS_MAX} are possible")
+        check_workers(self.workers)
+
+
+@dataclass(frozen=True, slots=True)
+class SettleOptions:
+    """Options of a settle; `workers` make so many parts of a page equal at once. `delivery_seconds`: for how long a
+    stream must have shown nothing before that is taken for its end. Raises ConfigurationError."""
+
+    workers: int = WORKERS
+    delivery_seconds: float = DELIVERY_SECONDS
+    lease_seconds: float = LEASE_SECONDS
+    landing_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        check_workers(self.workers)
+
+
+def check_workers(workers: int) -> None:
+    if not 1 <= workers <= WORKERS_MAX:
+        raise ConfigurationError(f"{workers} workers: 1 to {WORKERS_MAX} are possible")
 
 
 def check_seconds(seconds: float | None) -> None:
@@ -133,6 +152,32 @@ class ReplicateResult:
     @property
     def exit_status(self) -> int:
         return EXIT_FOUND if self.counts["failed"] else EXIT_CLEAN
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SettleResult:
+    """What came of a settle.
+
+    ended       settled (the marks are cleared), nothing to do, failed (a key cannot be made equal) or stopped
+    marks       unclean ends that it was about
+    since       the moment from which on changes counted; "" where there was none
+    counts      changes read, keys among them, equal already, synced, failed
+    """
+
+    ended: str
+    marks: int
+    since: str
+    counts: dict[str, int]
+    seconds: float
+    observer_errors: int
+    samples: tuple[FailureSample, ...] = field(default=())
+
+    @property
+    def exit_status(self) -> int:
+        return EXIT_CLEAN if self.ended in ("settled", "nothing to do") else EXIT_FOUND
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -24,6 +24,7 @@ WATCH_ADVICE: Final = "crossfade verify shows what is different now; then crossf
 REPLICATE_ADVICE: Final = (
     "crossfade verify --repair --execute, then crossfade replicate --afresh --execute goes on from here"
 )
+SETTLE_ADVICE: Final = "crossfade verify, which needs no stream"
 
 
 def refuse_without_mirrors(migration: Migration) -> None:

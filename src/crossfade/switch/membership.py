@@ -18,8 +18,8 @@ from typing import Any, Final
 from crossfade.aws.lean import BulkClient
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.freezing import poll_seconds, way_out
+from crossfade.control.open_tickets import Ticket
 from crossfade.control.store import Caller
-from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.stages import FREEZE, FREEZE_STRATEGY, Stage
 from crossfade.drivers.aio import AioDriver

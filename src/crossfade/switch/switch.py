@@ -20,9 +20,9 @@ from crossfade.aws.lean import BulkClient
 from crossfade.aws.router import DETACH_SECONDS, new_client_id
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS
 from crossfade.control.freezing import HOLD_SECONDS
+from crossfade.control.open_tickets import Ticket
 from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller
-from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Later, Place, Reply, Request
 from crossfade.core.stages import Stage
 from crossfade.drivers import process_end

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from crossfade.control.agent import Agent
+from crossfade.control.open_tickets import Ticket
 from crossfade.control.records import RepairRecord
 from crossfade.control.repairs import forget_repair, put_repair
-from crossfade.control.tickets import Ticket
 from crossfade.core.effects import Later, Note, Now, Routine
 from crossfade.core.stages import FREEZE, Ramp, Row, Side
 from crossfade.core.sync.ramp import ramp_bucket

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from crossfade.control.agent import Agent
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.stages import FREEZE, Stage
 from crossfade.errors import CrossfadeError
 

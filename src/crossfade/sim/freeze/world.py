@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crossfade.control.agent import Agent
-from crossfade.control.tickets import Ticket
+from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Call, Effect, Later
 from crossfade.errors import CrossfadeError, ServiceRejected
 from crossfade.sim.processes import Answered, Task
