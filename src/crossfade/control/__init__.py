@@ -3,7 +3,7 @@
 records      what the control table holds; record_items: its exact form there
 calls        one call with bounded retries; what a failed condition looks like
 store        reading the records, and the one way to change the state
-open_tickets  which of them have not ended, and since when
+open_tickets which operations of a client have not ended, and since when
 tickets      what a client's operations have of its lease: the stage that they obey, whether they may go on
 agent        a client's side: a lease, the state that it adopts, the acknowledgement
 sightings    when a silent client counts as gone
