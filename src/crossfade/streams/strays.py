@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from crossfade.core.effects import Routine, Sleep
-from crossfade.core.items import Item, same_item
+from crossfade.core.items import Item
 from crossfade.core.request.names import BATCH_GET_KEYS_MAX
 from crossfade.core.sync.compare import Difference
-from crossfade.core.sync.sync import read_patiently
+from crossfade.core.sync.looks import Sign, look_at_both, signs_of
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import MappingError
 from crossfade.jobs.bulk import get_in_bulk
@@ -38,22 +38,17 @@ def lasting_difference(
     pair: Pair, source_key: Item, waits_seconds: Sequence[float] = WAITS_SECONDS
 ) -> Routine[Difference | None]:
     """What both sides hold, if that is different and stays so; None where they agree, or are being written."""
-    seen: Difference | None = None
+    before: tuple[Sign, ...] = ()
     for looks, wait in enumerate((0.0, *waits_seconds), 1):
         yield from Sleep(wait)
-        source = yield from read_patiently(pair, "source", source_key)
-        target = yield from read_patiently(pair, "target", source_key)
+        source, target = yield from look_at_both(pair, source_key, at_once=False)
         if pair.equal(source, target):
             return None
-        difference = Difference(source_key, source.item, target.item)
-        if looks >= LOOKS_MIN and seen is not None and is_same(difference, seen):
-            return difference
-        seen = difference
+        now = signs_of(pair, (source, target))
+        if looks >= LOOKS_MIN and now == before:
+            return Difference(source_key, source.item, target.item)
+        before = now
     return None
-
-
-def is_same(one: Difference, other: Difference) -> bool:
-    return same_item(one.source, other.source) and same_item(one.target, other.target)
 
 
 def mappable(pair: Pair, source_key: Item) -> bool:

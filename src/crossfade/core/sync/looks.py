@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from crossfade.core.effects import Call, Request, Routine
 from crossfade.core.items import Item, canonical
-from crossfade.core.stages import SIDES, Side
+from crossfade.core.stages import SIDES
 from crossfade.core.sync.retry import Backoff, is_passing_or_unanswered, resend
 from crossfade.core.sync.sync import read_patiently
 from crossfade.core.tables.pair import Pair
@@ -80,7 +80,7 @@ class Looks:
 
     def judge(self, pair: Pair, seen: Seen) -> Verdict:
         """Take a look into account that has found a difference."""
-        signs = tuple(sign_of(pair, side, stored) for side, stored in zip(SIDES, seen, strict=True))
+        signs = signs_of(pair, seen)
         is_still = signs == self._before
         for n, before in enumerate(self._before):
             self._unwritten[n] = self._unwritten[n] + 1 if signs[n].is_unwritten(before) else 0
@@ -93,9 +93,12 @@ class Looks:
         return Verdict.CONFIRMED if max(self._unwritten) >= STILL_LOOKS else Verdict.IN_FLIGHT
 
 
-def sign_of(pair: Pair, side: Side, stored: Stored) -> Sign:
-    digest = hash(stored.item and canonical(stored.item))
-    return Sign(stored.stamp if pair.stamps(side) else None, digest)
+def signs_of(pair: Pair, seen: Seen) -> tuple[Sign, ...]:
+    """Return equal signs where neither side has been written between two looks, as far as can be told."""
+    return tuple(
+        Sign(stored.stamp if pair.stamps(side) else None, hash(stored.item and canonical(stored.item)))
+        for side, stored in zip(SIDES, seen, strict=True)
+    )
 
 
 def look_at_both(pair: Pair, source_key: Item, *, at_once: bool) -> Routine[Seen]:
