@@ -57,6 +57,7 @@ OLDER: Final[Mapping[str, str]] = {
     "Apache License 2.0": "Apache-2.0",
     "BSD": EITHER_BSD,
     "BSD 2-Clause License": "BSD-2-Clause",
+    "New BSD": "BSD-3-Clause",
     f"{CLASSIFIER}Apache Software License": "Apache-2.0",
     f"{CLASSIFIER}BSD License": EITHER_BSD,
     f"{CLASSIFIER}GNU General Public License v2 (GPLv2)": "GPL-2.0-only",

@@ -6,7 +6,9 @@ With HELP in the environment they have called `detach_on_sigterm()`; in everythi
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
+import importlib
 import itertools
 import multiprocessing
 import os
@@ -18,6 +20,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aiobotocore.session import AioSession
+from botocore.exceptions import ClientError
 
 from crossfade import detach_on_sigterm
 from tests.processes.setting import Journal, Writer, attached, item, migration
@@ -132,6 +135,35 @@ def ending_already() -> None:
     threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
 
+def late() -> None:
+    """Asks for something when its process has left already: by what was registered to run at exit before it
+    attached."""
+    refused: list[str] = []
+    writers: list[Writer] = []
+
+    def write(order: str) -> None:
+        try:
+            writers[0].write(order)
+        except ClientError as error:
+            response: Any = error.response
+            refused.append(response["Error"]["Code"])
+
+    def at_exit() -> None:
+        write("at-exit")
+        _ = sys.stdout.write(" ".join(refused))
+
+    _ = atexit.register(at_exit)
+    writers.append(Writer())
+    writers[0].write("in-time")
+
+
+def uvicorn_run() -> None:
+    """A program that runs uvicorn by itself, which hands the signal on to the handler that was there before it."""
+    assert detach_on_sigterm()
+    uvicorn: Any = importlib.import_module("uvicorn")
+    uvicorn.run("tests.processes.served:asgi_plain", port=int(os.environ["PORT"]))
+
+
 # --- children that end by themselves: nobody calls detach, or detach_on_sigterm, in any of them
 
 
@@ -183,6 +215,24 @@ def begin_worker() -> None:
     WRITER.append(Writer())
 
 
+def child_until_terminated(written: Any) -> None:
+    begin_worker()
+    WRITER[0].write("child")
+    written.set()
+    _ = threading.Event().wait()
+
+
+def terminated() -> None:
+    context: Any = multiprocessing.get_context("spawn")
+    written = context.Event()
+    child = context.Process(target=child_until_terminated, args=(written,))
+    child.start()
+    written.wait()
+    child.terminate()
+    child.join()
+    assert child.exitcode == -signal.SIGTERM
+
+
 def pool(method: str) -> None:
     with multiprocessing.get_context(method).Pool(2, initializer=begin_worker) as made:
         _ = made.map(inherited_writes, range(8))
@@ -197,11 +247,14 @@ PROGRAMS: Final[dict[str, Callable[[], None]]] = {
     "stuck": stuck,
     "handled": handled,
     "ending_already": ending_already,
+    "late": late,
+    "uvicorn_run": uvicorn_run,
     "fork": lambda: children("fork"),
     "spawn": lambda: children("spawn"),
     "forkserver": lambda: children("forkserver"),
     "inheriting": inheriting,
     "executor": executor,
+    "terminated": terminated,
     "pool_fork": lambda: pool("fork"),
     "pool_spawn": lambda: pool("spawn"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,20 @@ class Writer:
     def write(self, order: str) -> None:
         self.client.put_item(TableName=self.router.migration.source.name, Item=item(order))
         self.journal.note(order)
+
+
+class Writers:
+    """One of a process, made when it is first asked for; a fork has its parent's."""
+
+    def __init__(self) -> None:
+        self.made: list[Writer] = []
+        self._lock = threading.Lock()
+
+    def one(self) -> Writer:
+        with self._lock:
+            if not self.made:
+                self.made.append(Writer())
+        return self.made[0]
 
 
 def item(order: str) -> dict[str, Any]:

@@ -1,6 +1,9 @@
-"""Children of multiprocessing, and of billiard, end without what Python does at exit: they leave all the same."""
+"""Processes that end by themselves: children of multiprocessing skip what Python does at exit, and leave too."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import pytest
 
@@ -25,8 +28,24 @@ def test_workers_of_a_pool_leave_on_sigterm(scene: Scene, program: str) -> None:
     scene.assert_clean()
 
 
-def test_workers_of_a_pool_without_it_ask_for_a_verify(scene: Scene) -> None:
-    """So what helps is the initializer."""
-    process = scene.begin("tests.processes.programs", "pool_fork")
+@pytest.mark.parametrize("helped", [True, False])
+def test_a_child_that_is_terminated_leaves_with_help(scene: Scene, helped: bool) -> None:
+    """`terminate()` is a SIGTERM: without `detach_on_sigterm` in the child a verify is asked for."""
+    process = scene.begin("tests.processes.programs", "terminated", **({"HELP": "1"} if helped else {}))
     assert process.wait(END_SECONDS_MAX) == 0
-    assert scene.unclean_once_counted_out() == 2
+    if helped:
+        scene.assert_clean()
+    else:
+        assert scene.unclean_once_counted_out() == 1
+
+
+def test_what_is_asked_for_after_leaving_is_refused(scene: Scene) -> None:
+    """It does not go past the mirrors, or to a table that is not the authority any more: it is an error."""
+    command = [sys.executable, "-m", "tests.processes.programs", "late"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=scene.folder, env=scene.environment, timeout=60, check=True
+    )
+    assert done.stdout == "InternalServerError"
+    assert scene.acknowledged() == ["in-time"]
+    assert scene.world.source_item("c", "at-exit") is None
+    scene.assert_clean()

@@ -81,6 +81,18 @@ def test_a_second_signal_ends_it_at_once(scene: Scene) -> None:
     assert scene.leases() == 1
 
 
+def test_an_orchestrator_that_tells_the_process_and_its_group_is_understood(scene: Scene) -> None:
+    """`timeout` stands for it: SIGTERM twice in one moment, and SIGKILL when the grace period is over."""
+    command = ["timeout", "--signal=TERM", "--kill-after=20", "3", sys.executable, "-m", "tests.processes.programs"]
+    process = subprocess.Popen(
+        [*command, "main_thread"], cwd=scene.folder, env=scene.environment | {"HELP": "1"}, start_new_session=True
+    )
+    timed_out = 124  # not 137, as after SIGKILL
+    assert process.wait(60) == timed_out
+    assert scene.acknowledged()
+    scene.assert_clean()
+
+
 FIRST_PROCESS = """
 import os, signal, sys, time
 import crossfade.drivers.sigterm as sigterm

@@ -89,7 +89,8 @@ class Sigterm:
             raise
         finally:
             self._is_over = True
-            os.kill(os.getpid(), signal.SIGTERM)  # dispositions are the main thread's to change
+            # Dispositions are the main thread's to change; it may rest in a call that only a signal of its own ends.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
             time.sleep(LAST_SECONDS)
             os._exit(128 + signal.SIGTERM)
 
