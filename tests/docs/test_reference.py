@@ -13,7 +13,7 @@ from typing import Any, Final
 import botocore.session
 import pytest
 
-from crossfade import Index, Migration, Table, attach
+from crossfade import Index, Migration, Table, attach, detach_on_sigterm
 
 ROOT: Final = Path(__file__).parents[2]
 SENDING: Final = ("aws", "backfill", "check", "cleanup", "cli", "control", "core", "jobs", "streams", "verify")
@@ -51,7 +51,9 @@ def operations_of(service: str) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("thing", [Migration, Table, Index, attach], ids=lambda thing: thing.__name__)
+@pytest.mark.parametrize(
+    "thing", [Migration, Table, Index, attach, detach_on_sigterm], ids=lambda thing: thing.__name__
+)
 def test_every_argument_is_described(thing: Callable[..., Any]) -> None:
     """docs/reference.md has a row for each argument of what a migration file and an application call."""
     text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
