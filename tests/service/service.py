@@ -248,9 +248,10 @@ class FakeService:
         """Delete what has expired, of one table or of all; return how many items that were."""
         return self._wait(self._front.expiry.sweep(table))
 
-    def split(self, table: str, into: int = 2) -> list[str]:
-        """Close the open shards of the table's stream; return the ids of those that follow them, so many for each."""
-        return self._wait(self._split(table, into))
+    def split(self, table: str, into: int = 2, *, shards: int | None = None) -> list[str]:
+        """Close the open shards of the table's stream, or the first so many; return the ids of those that follow them,
+        so many for each."""
+        return self._wait(self._split(table, into, shards))
 
     def trim(self, table: str) -> None:
         """Let the table's stream hold nothing of what is in it now. (What is 24 hours old by `clock` goes anyway.)"""
@@ -264,14 +265,15 @@ class FakeService:
         self, *, describes: float | None = DESCRIBES_A_SECOND, reads: float | None = READS_A_SECOND,
         describe_code: str | None = None, read_code: str | None = None,
     ) -> None:  # fmt: skip
-        """Keep to the quotas of streams: how often one may be described, and a shard be read, in a second."""
+        """Keep to the quotas of streams: how often they may be described, all together, and a shard be
+        read, in a second."""
         given = Quotas(describes, reads)
         given.describe_code = describe_code or given.describe_code
         given.read_code = read_code or given.read_code
         self._front.streams.quotas = given
 
-    async def _split(self, table: str, into: int) -> list[str]:
-        return await self._front.streams.split(await self._front.stream_of(table), into)
+    async def _split(self, table: str, into: int, shards: int | None) -> list[str]:
+        return await self._front.streams.split(await self._front.stream_of(table), into, shards)
 
     async def _trim(self, table: str) -> None:
         await self._front.streams.trim(await self._front.stream_of(table))

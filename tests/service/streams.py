@@ -88,7 +88,7 @@ class Stream:
     iterator: str = ""
     last: int = 0
     made: int = 0  # shards
-    described: deque[float] = field(default_factory=deque[float])
+    forgotten_at: int = 0  # when what is old was last let go of
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -111,7 +111,8 @@ class Stream:
 
 @dataclass
 class Quotas:
-    """How often a stream may be described and a shard be read in a second; None: as often as one likes.
+    """How often streams may be described, all of an account together, and a shard be read in a second; None: as often
+    as one likes.
 
     GetRecords declares LimitExceededException; a DescribeStream too many is told as ThrottlingException. Which codes
     are told can be changed, since clients have met others.
@@ -134,6 +135,7 @@ class Streams:
         self._names = names
         self._streams: dict[str, Stream] = {}  # by the engine's ARN
         self._reads: dict[str, deque[float]] = {}  # by shard
+        self._described: deque[float] = deque()  # all of them: there is one account
 
     # --- what becomes of them
 
@@ -171,13 +173,13 @@ class Streams:
         _, made = await self._ask("GetShardIterator", wanted)
         return str(made["ShardIterator"])
 
-    async def split(self, engine_arn: str, into: int) -> list[str]:
-        """Close every open shard, and let that many follow it; return the ids of the new ones."""
+    async def split(self, engine_arn: str, into: int, shards: int | None) -> list[str]:
+        """Close every open shard, or the first so many, and let that many follow it; return the ids of the new ones."""
         stream = self.of(engine_arn)
         _ = await self.pull(stream)
         children: list[str] = []
         now = self._clock.now()
-        for shard in stream.open:
+        for shard in stream.open[:shards]:
             shard.ends, shard.closed_at = max(stream.last, shard.starts), now
             starts, parts = shard.ends + 1, divided(shard.slots, into)
             children += [stream.new_shard(shard.id, slots, starts, now).id for slots in parts]
@@ -224,7 +226,7 @@ class Streams:
         if refused is not None:
             return refused
         stream = self.of(str(body["StreamArn"]))
-        if over(stream.described, self.quotas.describes, self._clock.now()):
+        if over(self._described, self.quotas.describes, self._clock.now()):
             return refusal(self.quotas.describe_code, "Rate exceeded")
         _ = await self.pull(stream)
         self._forget_old(stream)
@@ -245,6 +247,9 @@ class Streams:
 
     def _forget_old(self, stream: Stream) -> None:
         now = self._clock.now()
+        if stream.forgotten_at == int(now):
+            return
+        stream.forgotten_at = int(now)
         for shard in list(stream.shards.values()):
             shard.trim(now)
             if shard.ends is not None and shard.closed_at < now - RETENTION_SECONDS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,10 +12,11 @@ from crossfade.control.records import Reader, ShardPosition
 from crossfade.core.effects import Routine
 from crossfade.streams.asking import PAGE_RECORDS, Page, Stream
 from crossfade.streams.changes import Change
-from crossfade.streams.shard import ShardReading
+from crossfade.streams.shard import BUSY_SECONDS, ShardReading
 
 STREAM = Stream("source", "orders", "arn:aws:dynamodb:us-east-1:0:table/orders/stream/2026-01-01T00:00:00.000", "look")
 MINUTE = 60.0 * 30_000_000
+EMPTY: list[float] = []
 KEEPING_UP = 4  # pages with a change or two
 
 
@@ -26,6 +27,8 @@ class Scripted:
         self.ledger: Any = self
         self.now = now
         self.lags: list[float | None] = []
+        self.pauses: list[float] = []
+        self.idle_seconds_max = 4.0
         self.reading = ShardReading(
             self, STREAM, ShardPosition(Reader.WATCH, "source", "s", "run", "", False, 0), self.deal
         )
@@ -37,6 +40,9 @@ class Scripted:
     async def deal(self, stream: Stream, changes: Sequence[Change]) -> None:
         del stream, changes
 
+    async def room(self) -> Callable[[], None]:
+        return lambda: None
+
     async def read(self, routine: Routine[Page]) -> Page:
         routine.close()
         times = self._pages.pop(0)
@@ -46,6 +52,7 @@ class Scripted:
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(0)
         self.now += seconds
+        self.pauses.append(seconds)
         self.lags.append(self.reading.lag_seconds(self.now))
 
     def wall(self) -> float:
@@ -81,3 +88,25 @@ def test_what_is_behind_is_not_taken_for_caught_up(pages: list[list[float]], now
     lag = Scripted(pages, now).last_lag()
     assert lag is not None
     assert lag > 40.0, why
+
+
+def test_an_idle_shard_is_asked_less_and_less_often() -> None:
+    """Up to a bound; the first change that comes has it asked often again. As long as it is asked in time, it is not
+    behind."""
+    scripted = Scripted([*[EMPTY] * 6, [MINUTE + 7], EMPTY], MINUTE)
+    before = scripted.now
+    _ = asyncio.run(scripted.reading.run())
+    assert scripted.pauses == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0, BUSY_SECONDS, 0.5]
+    assert scripted.now == before + sum(scripted.pauses)
+    assert [lag for lag, pause in zip(scripted.lags, scripted.pauses, strict=True) if pause != BUSY_SECONDS] == [
+        0.0
+    ] * 7
+
+
+def test_a_shard_that_waits_for_its_turn_is_behind() -> None:
+    """Nobody knows what came into it since it was last asked."""
+    scripted = Scripted([EMPTY] * 3, MINUTE)
+    _ = asyncio.run(scripted.reading.run())
+    last_asked = scripted.now - scripted.pauses[-1]
+    assert scripted.reading.lag_seconds(last_asked + scripted.pauses[-1] + 0.5) == 0.0
+    assert scripted.reading.lag_seconds(last_asked + 30.0) == 30.0

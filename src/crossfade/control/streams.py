@@ -55,14 +55,25 @@ def take_reader(control: Control, wanted: StreamReader, found: StreamReader | No
 
 
 def save_reader(
-    control: Control, report: StreamReader, changed: Sequence[ShardPosition], gone: Sequence[ShardPosition]
+    control: Control,
+    report: StreamReader,
+    changed: Sequence[ShardPosition],
+    gone: Sequence[ShardPosition],
+    *,
+    known_since: int,
 ) -> Routine[StreamReader]:
-    """Write positions after what they stand for was dealt with. Raises Fenced when somebody else is the reader now."""
+    """Write positions after what they stand for was dealt with. Raises Fenced when somebody else is the reader now.
+
+    `known_since`: what the record says until all of them are written: a shard whose position is still to come is not
+    known before that.
+    """
     actions: list[Request] = [{"Put": control.put(position)} for position in changed]
     actions += [{"Delete": control.delete(record_name(position))} for position in gone]
     saved = report
     for start in range(0, max(1, len(actions)), POSITIONS_A_TRANSACTION):
-        saved = replace(saved, serial=saved.serial + 1)
+        is_last = start + POSITIONS_A_TRANSACTION >= len(actions)
+        discovered_at = report.discovered_at if is_last else known_since
+        saved = replace(saved, serial=saved.serial + 1, discovered_at=discovered_at)
         put = control.put(saved) | {
             "ConditionExpression": "#owner = :owner AND #run = :run AND #serial <= :serial",
             "ExpressionAttributeNames": {"#owner": "owner", "#run": "run", "#serial": "serial"},

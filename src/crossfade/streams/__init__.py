@@ -3,6 +3,7 @@
 changes    a record of a stream, as the rest sees it
 lineage    which shard may be read next
 asking     the requests to a stream, as routines; where it has dropped what was to be read
+listing    which shards there are, without asking for all of them again and again
 finding    a table's stream, or how to switch it on
 ledger     how far each shard has been read, written down after what was read has been dealt with
 shard      one shard, page after page

@@ -60,33 +60,38 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """All shards that a stream lists. `at`: when, by the service's clock and to the second, in seconds since 1970; None
-    where it does not say."""
+class Described:
+    """One page of what a stream lists. `last`: where the next one begins; "" for the last page. `at`: when, by the
+    service's clock and to the second, in seconds since 1970; None where it does not say."""
 
-    shards: list[Shard]
+    shards: Sequence[Shard]
+    last: str
     at: float | None
 
 
-def shards_of(stream: Stream) -> Routine[Listing]:
-    """StreamGap: it was switched off, or is no more."""
-    found: list[Shard] = []
+def describe(stream: Stream, *, after: str = "", children_of: str = "") -> Routine[Described]:
+    """The next page of all shards, or of the children of one. StreamGap: the stream was switched off, or is no more."""
     request: Request = {"StreamArn": stream.arn}
-    while True:
-        try:
-            reply = yield from read_again(Call(stream.side, "DescribeStream", request))
-        except ServiceRejected as error:
-            if error.code != "ResourceNotFoundException":
-                raise
-            raise stream.gap("is gone") from error
-        description: Any = reply["StreamDescription"]
-        if description.get("StreamStatus") in SWITCHED_OFF:
-            raise stream.gap("was switched off: what is written now is in no stream")
-        found += [Shard(each["ShardId"], each.get("ParentShardId") or "") for each in description.get("Shards", ())]
-        last = description.get("LastEvaluatedShardId")
-        if not last:
-            return Listing(found, answered_at(reply))
-        request = {**request, "ExclusiveStartShardId": last}
+    if after:
+        request = {**request, "ExclusiveStartShardId": after}
+    if children_of:
+        request = {**request, "ShardFilter": {"Type": "CHILD_SHARDS", "ShardId": children_of}}
+    try:
+        reply = yield from read_again(Call(stream.side, "DescribeStream", request))
+    except ServiceRejected as error:
+        if error.code != "ResourceNotFoundException":
+            raise
+        raise stream.gap("is gone") from error
+    description: Any = reply["StreamDescription"]
+    if description.get("StreamStatus") in SWITCHED_OFF:
+        raise stream.gap("was switched off: what is written now is in no stream")
+    shards = [_shard(each) for each in description.get("Shards", ())]
+    return Described(shards, description.get("LastEvaluatedShardId") or "", answered_at(reply))
+
+
+def _shard(told: Any) -> Shard:
+    numbers: Any = told.get("SequenceNumberRange") or {}
+    return Shard(told["ShardId"], told.get("ParentShardId") or "", closed="EndingSequenceNumber" in numbers)
 
 
 def read_page(stream: Stream, position: ShardPosition, iterator: str | None, now: float) -> Routine[Page]:

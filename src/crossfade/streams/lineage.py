@@ -6,7 +6,7 @@ writes of one item in the wrong order; whoever forgets an idle shard loses the n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,21 +21,23 @@ RETENTION_SECONDS: Final = 24 * 3600
 class Shard:
     """A shard as the stream describes it.
 
-    `parent` is empty for none, and may be a shard that the stream no longer lists.
+    `parent` is empty for none, and may be a shard that the stream no longer lists. `closed`: nothing more is written to
+    it, so its children are there.
     """
 
     id: str
     parent: str
+    closed: bool = False
 
 
 def discovered(
-    reader: Reader, run: str, side: Side, shards: Sequence[Shard], known: Mapping[str, ShardPosition], since: int
+    reader: Reader, run: str, side: Side, shards: Iterable[Shard], known: Mapping[str, ShardPosition], since: int
 ) -> list[ShardPosition]:
     """The position of each shard that is seen for the first time: its beginning. `since`: when it was not there yet."""
     return [ShardPosition(reader, side, s.id, run, "", False, since) for s in shards if s.id not in known]
 
 
-def readable(shards: Sequence[Shard], known: Mapping[str, ShardPosition]) -> list[str]:
+def readable(shards: Iterable[Shard], known: Mapping[str, ShardPosition]) -> list[str]:
     """The shards that may be read now. One that is listed no longer stays: asking for it tells what became of it."""
     parents = {shard.id: shard.parent for shard in shards}
     listed = parents.keys()
@@ -48,7 +50,7 @@ def readable(shards: Sequence[Shard], known: Mapping[str, ShardPosition]) -> lis
     return [shard for shard, position in known.items() if not position.finished and not waits(shard)]
 
 
-def forgettable(shards: Sequence[Shard], known: Mapping[str, ShardPosition]) -> list[ShardPosition]:
+def forgettable(shards: Iterable[Shard], known: Mapping[str, ShardPosition]) -> list[ShardPosition]:
     """Positions that nobody needs: read to the end, and dropped by the stream."""
     listed = {shard.id for shard in shards}
     return [position for shard, position in known.items() if position.finished and shard not in listed]

@@ -19,11 +19,12 @@ from typing import Final
 from crossfade.control.records import Reader, ShardPosition
 from crossfade.core.effects import Routine
 from crossfade.jobs.session import Session
-from crossfade.streams.asking import Page, Stream, read_page, shards_of
+from crossfade.streams.asking import Page, Stream, read_page
 from crossfade.streams.changes import Change
 from crossfade.streams.lineage import RETENTION_SECONDS, Shard
+from crossfade.streams.listing import Listing, Turns
 from crossfade.streams.result import DELIVERY_SECONDS
-from crossfade.streams.shard import BUSY_SECONDS, FULL_PAGE, IDLE_SECONDS, moved
+from crossfade.streams.shard import BUSY_SECONDS, IDLE_SECONDS, moved
 
 READS_AT_ONCE: Final = 16
 LATER_SECONDS: Final = 2.0  # between two clocks of the service, both rounded down to whole seconds
@@ -60,22 +61,28 @@ class Window:
     async def read(self) -> None:
         """Read all of it. Where it was stopped, some is left."""
         self._began = self.session.now()
-        looks = 0
+        listing = Listing(self.stream, self.session, Turns(self.session.now, asyncio.sleep))
+        looks, told_ended = 0, set[str]()
         try:
             while not self.stop():
-                listing = await self.session.run(shards_of(self.stream))
-                now = self.wall() if listing.at is None else listing.at
-                self._refuse_gap(now)
-                self._until = self._until or now + LATER_SECONDS
-                if await self._read_some(listing.shards):
+                if listing.due():
+                    found = await listing.look()
+                    now = self.wall() if found.at is None else found.at
+                    self._refuse_gap(now)
+                    self._until = self._until or now + LATER_SECONDS
+                shards = list(listing.shards.values())
+                if await self._read_some(shards):
                     looks = 0
-                elif not self._ended - {shard.parent for shard in listing.shards}:
+                elif not self._ended - {shard.parent for shard in shards}:
                     return
                 elif looks == CHILDREN_LOOKS:
                     raise self.stream.gap("lists nothing that goes on where a shard has ended")
                 else:
                     looks += 1
                     await asyncio.sleep(CHILDREN_SECONDS)
+                for shard in self._ended - told_ended:
+                    listing.ended(shard)
+                told_ended |= self._ended
         finally:
             for task in self._read.values():
                 _ = task.cancel()
@@ -134,8 +141,7 @@ class Window:
                 break
             if empty_pages >= EMPTY_PAGES and asked_at - max(empty_since, self._began) >= self.delivery_seconds:
                 break
-            if len(page.changes) < FULL_PAGE:
-                await asyncio.sleep(BUSY_SECONDS if page.changes else IDLE_SECONDS)
+            await asyncio.sleep(BUSY_SECONDS if page.changes else IDLE_SECONDS)
         return bool(began_before)
 
     async def _page(self, routine: Routine[Page]) -> Page:
