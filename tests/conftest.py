@@ -14,6 +14,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
+from crossfade import attaching
 from crossfade.aws import membership
 from crossfade.control.telling import PLAIN, VARIABLE
 from crossfade.local import ClientOptions, LocalEngine
@@ -76,3 +77,14 @@ def _rights_are_not_tried(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     other tests would count as the application's."""
     if request.path.name != "test_rights.py":
         monkeypatch.setattr(membership, "RIGHTS_AFTER_SECONDS", math.inf)
+
+
+def _told_to_nobody(*_arguments: object) -> None:
+    """Look for nothing, and say nothing."""
+
+
+@pytest.fixture(autouse=True)
+def _clients_beside_are_not_told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test has clients of its own beside the attached ones; looking for them takes longer than most tests do."""
+    if request.path.name != "test_beside.py":
+        monkeypatch.setattr(attaching, "tell_of_clients_beside", _told_to_nobody)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from crossfade.aws.aio_router import AioRouter
+from crossfade.aws.beside import tell_of_clients_beside
 from crossfade.aws.clients import attached, landing_seconds_of
 from crossfade.aws.router import AttachSettings, Router
 from crossfade.aws.sync_router import SyncRouter
@@ -72,9 +73,9 @@ def attach(
         compare_percent=compare_percent,
     )
     watch = Watch(observer, migration.name)
-    if found.asynchronous:
-        return AioRouter(found, settings, watch)
-    return SyncRouter(found, settings, watch)
+    router: Router = AioRouter(found, settings, watch) if found.asynchronous else SyncRouter(found, settings, watch)
+    tell_of_clients_beside(found.client, migration.name, settings.pair().caller.name, watch)
+    return router
 
 
 def _check_arguments(migration: Any, view: str, lease_seconds: float, poll_seconds: float) -> None:
