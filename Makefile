@@ -3,7 +3,7 @@
 # compiled; it is kept in the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test proof proof-mysql contract faults histories battery clients lint types licences bench-router bench-backfill bench-verify bench-cdc constraints ready clean
+.PHONY: help demo examples test proof proof-mysql contract faults histories battery clients lint types licences bench-router bench-backfill bench-verify bench-cdc bench-hot-key constraints ready clean
 BIN := .venv/bin
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench-backfill  items a second of one core, beside a boto3 script       [BENCH="--items 100000"]'
 	@echo 'make bench-verify    the same of verify, and its memory with many items      [BENCH="--most 0"]'
 	@echo 'make bench-cdc       a row log through Kafka into the target, beside a plain one  [BENCH="--most 2000000"]'
+	@echo 'make bench-hot-key   one counter written by many threads, plain and in lockstep   [BENCH="--threads 16"]'
 	@echo 'make lint            ruff and the import contract'
 	@echo 'make types           mypy and pyright, both strict'
 	@echo 'make licences        every Python and Rust part with its licence; fails on one that is not open source'
@@ -65,6 +66,9 @@ clients: ready
 
 bench-router bench-backfill bench-verify bench-cdc: ready
 	@$(BIN)/python -m benchmarks.$(@:bench-%=%) $(BENCH)
+
+bench-hot-key: ready
+	@$(BIN)/python -m benchmarks.hot_key $(BENCH)
 
 lint types licences: ready
 	@$(BIN)/python scripts/run_checks.py $@

@@ -35,6 +35,12 @@ def test_router(stage: str) -> None:
     assert f"\n{stage}" in output("benchmarks.router", "--rounds", "1", "--calls", "20", "--stage", stage)
 
 
+def test_hot_key() -> None:
+    """All threads in one process and in two, in both stages; none of their updates is lost or counted twice."""
+    found = output("benchmarks.hot_key", "--rounds", "1", "--seconds", "0.5", "--threads", "4", "--processes", "2")
+    assert found.count("/s ") == 9
+
+
 def test_row_log() -> None:
     found = json.loads(output("benchmarks.row_log", "--rows", "2000", "--rounds", "1"))
     assert all(each["crossfade"] > 0 for each in found["cpu_microseconds_per_row"].values())

@@ -26,6 +26,7 @@ from crossfade.core.effects import (
     Sleep,
     Stamp,
     Today,
+    Turn,
 )
 from crossfade.errors import UnknownOutcome
 from tests.conftest import Database
@@ -88,6 +89,8 @@ class Bench:
                 return int(time.time())
             case Stamp():
                 return uuid.uuid4().hex  # DynamoDB remembers the tokens of transactions for ten minutes
+            case Turn():
+                pass  # nobody else is there
             case _:
                 raise AssertionError(effect)
         return None

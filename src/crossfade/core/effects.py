@@ -10,6 +10,8 @@ checkers know what comes back: `reply = yield from Call("source", "GetItem", req
     Gather     several calls at once                              -> their replies, in order; the first error is raised
     MayLand    whether a write that the operation has sent and    -> bool
                that had no answer may still be carried out
+    Turn       wait until nobody else in this process is      -> None; perhaps it has been carried out by then
+               about to write the same item
     Later      run a routine in the background, after the answer  -> None
     Sleep      wait; drivers add jitter                           -> None
     Now        monotonic seconds                                  -> float
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 Request: TypeAlias = dict[str, Any]  # the parameters of a DynamoDB operation, in botocore's low-level form
@@ -84,6 +86,48 @@ class Gather(Effect[tuple[Reply, ...]]):
 @dataclass(frozen=True, slots=True)
 class MayLand(Effect[bool]):
     pass
+
+
+class Line(Protocol):
+    """A queue of writes of one item in this process, the first to come first."""
+
+    def share(self, first: Queued, most: int) -> None:
+        """Have those behind the first join it, while they are of its kind."""
+        ...
+
+    def leave(self, queued: Queued) -> None:
+        """Let the next one have its turn. Those who have joined and have no outcome are the next."""
+        ...
+
+
+class Queued:
+    """One write that is to have its turn. Without a `kind` it has it alone; writes of one kind may be carried out
+    together, and then the first gives each its `outcome`."""
+
+    __slots__ = ("company", "is_gone", "key", "kind", "line", "outcome", "work")
+
+    def __init__(self, key: tuple[str, ...], work: Any = None, kind: object = None) -> None:
+        self.key = key
+        self.work = work
+        self.kind = kind
+        self.outcome: Reply | Exception | None = None
+        self.company: list[Queued] = []  # those who have joined this one
+        self.is_gone = False
+        self.line: Line | None = None  # where the driver has put it
+
+    def share(self, most: int) -> None:
+        if self.line is not None and self.kind is not None:
+            self.line.share(self, most)
+
+    def leave(self) -> None:
+        """End the turn, or the wait for it; from whatever thread."""
+        if self.line is not None:
+            self.line.leave(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Effect[None]):
+    queued: Queued
 
 
 @dataclass(frozen=True, slots=True)

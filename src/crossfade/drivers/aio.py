@@ -15,9 +15,23 @@ from typing import Any, Final, TypeVar
 
 from crossfade.control.agent import Agent
 from crossfade.control.open_tickets import Ticket
-from crossfade.core.effects import Call, Effect, Forward, Gather, Later, Place, Reply, Request, Routine, Sleep
-from crossfade.core.sync.retry import Access
+from crossfade.core.effects import (
+    Call,
+    Effect,
+    Forward,
+    Gather,
+    Later,
+    Place,
+    Queued,
+    Reply,
+    Request,
+    Routine,
+    Sleep,
+    Turn,
+)
+from crossfade.core.sync.retry import Access, item_too_busy
 from crossfade.drivers.backlog import Backlog, Job
+from crossfade.drivers.key_queues import WAIT_SECONDS_MAX
 from crossfade.drivers.local import LocalEffects, NoteFunction
 from crossfade.drivers.scope import Scope, TicketScope
 from crossfade.drivers.unique import unique
@@ -80,6 +94,8 @@ class AioDriver(LocalEffects):
                 return await self._gather(effect.calls, scope)
             case Sleep():
                 return await self._sleep(self.jittered(effect.seconds))
+            case Turn():
+                return await self._wait_for_turn(effect.queued, scope)
             case Forward():
                 return await self._send(scope.forwarded(effect), scope)
             case _:
@@ -92,6 +108,22 @@ class AioDriver(LocalEffects):
         except CrossfadeError as error:
             scope.failed(call, error)
             raise
+
+    async def _wait_for_turn(self, queued: Queued, scope: Scope) -> None:
+        woken, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def wake() -> None:  # from whatever thread the one before ends on
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the one that waits
+                _ = loop.call_soon_threadsafe(woken.set)
+
+        waits = not self.queues.enter(queued, wake)
+        while waits:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WAIT_SECONDS_MAX):
+                    waits = not await woken.wait()
+            if waits and self.queues.withdraw(queued):
+                raise item_too_busy()
+        scope.turned(queued)
 
     async def _gather(self, calls: tuple[Call, ...], scope: Scope) -> tuple[Reply, ...]:
         found = await asyncio.gather(*(self._send(call, scope) for call in calls), return_exceptions=True)

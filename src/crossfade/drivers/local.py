@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from crossfade.core.effects import Effect, Later, MayLand, Note, Now, Routine, Stamp, Today
+from crossfade.drivers.key_queues import KeyQueues
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.unique import unique
 
@@ -31,6 +32,7 @@ class LocalEffects:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._note = note
+        self.queues = KeyQueues()
         self.clock = clock
         self.new_stamp = new_stamp
         self._jitter = jitter

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from crossfade.control.agent import Agent
 from crossfade.control.open_tickets import Ticket
-from crossfade.core.effects import Call, Forward, Later
+from crossfade.core.effects import Call, Forward, Later, Queued
 from crossfade.core.request.names import WRITES
 from crossfade.errors import CrossfadeError, UnknownOutcome
 
@@ -34,6 +34,12 @@ class Scope:
     def failed(self, call: Call, error: CrossfadeError) -> None:
         if isinstance(error, UnknownOutcome) and call.operation in WRITES:
             self.may_land = True
+
+    def turned(self, queued: Queued) -> None:
+        """A turn has come, or its write was carried out with somebody else's."""
+        if queued.outcome is not None:
+            self.sent = True
+            self.may_land = self.may_land or isinstance(queued.outcome, UnknownOutcome)
 
     def forwarded(self, effect: Forward) -> Call:
         """The caller's own call, with the request that the routine gives it."""

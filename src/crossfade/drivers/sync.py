@@ -13,7 +13,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
-from crossfade.core.effects import Call, Effect, Forward, Gather, Place, Reply, Request, Routine, Sleep
+from crossfade.core.effects import Call, Effect, Forward, Gather, Place, Queued, Reply, Request, Routine, Sleep, Turn
+from crossfade.core.sync.retry import item_too_busy
+from crossfade.drivers.key_queues import WAIT_SECONDS_MAX
 from crossfade.drivers.local import LocalEffects, NoteFunction
 from crossfade.drivers.scope import Scope
 from crossfade.drivers.unique import unique
@@ -82,6 +84,8 @@ class SyncDriver(LocalEffects):
                 return self._gather(effect.calls, scope)
             case Sleep():
                 return self._sleep(self.jittered(effect.seconds))
+            case Turn():
+                return self._wait_for_turn(effect.queued, scope)
             case Forward():
                 return self._send(scope.forwarded(effect), scope)
             case _:
@@ -94,6 +98,14 @@ class SyncDriver(LocalEffects):
         except CrossfadeError as error:
             scope.failed(call, error)
             raise
+
+    def _wait_for_turn(self, queued: Queued, scope: Scope) -> None:
+        woken = threading.Event()
+        if not self.queues.enter(queued, woken.set):
+            while not woken.wait(WAIT_SECONDS_MAX):
+                if self.queues.withdraw(queued):
+                    raise item_too_busy()
+        scope.turned(queued)
 
     def _gather(self, calls: tuple[Call, ...], scope: Scope) -> tuple[Reply, ...]:
         if len(calls) == 1:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from crossfade.core.effects import Call, Effect
+from crossfade.drivers.key_queues import KeyQueues
 from crossfade.drivers.scope import Scope, TicketScope
 from crossfade.errors import CrossfadeError
 
@@ -29,6 +30,9 @@ class Process:
     in_flight: list[Flight] = field(default_factory=list["Flight"])
     closing: dict[object, Callable[[], None]] = field(default_factory=dict[object, Callable[[], None]])
     """What else ends with it."""
+
+    queues: KeyQueues = field(default_factory=KeyQueues)
+    """Of its operations, which run beside one another."""
 
     def close(self) -> None:
         closing, self.closing = self.closing, {}

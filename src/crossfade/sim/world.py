@@ -13,7 +13,22 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any, Final
 
-from crossfade.core.effects import Call, Effect, Forward, Gather, Later, MayLand, Note, Now, Reply, Sleep, Stamp, Today
+from crossfade.core.effects import (
+    Call,
+    Effect,
+    Forward,
+    Gather,
+    Later,
+    MayLand,
+    Note,
+    Now,
+    Queued,
+    Reply,
+    Sleep,
+    Stamp,
+    Today,
+    Turn,
+)
 from crossfade.core.rules import Rules
 from crossfade.drivers.lease_clock import furthest
 from crossfade.drivers.local import lengthened
@@ -130,9 +145,18 @@ class World:
             case Sleep():
                 seconds = lengthened(effect.seconds, self.random.random())
                 self.after(seconds, lambda: self.deliver(task.process, lambda: self._step(task, None, None)))
+            case Turn():
+                return self._waits_for_turn(task, effect.queued)
             case _:
                 return False
         return True
+
+    def _waits_for_turn(self, task: Task, queued: Queued) -> bool:
+        def come() -> None:
+            task.scope.turned(queued)
+            self._step(task, None, None)
+
+        return not task.process.queues.enter(queued, lambda: self.after(0.0, lambda: self.deliver(task.process, come)))
 
     def _at_once(self, task: Task, effect: Effect[Any]) -> Any:
         match effect:
@@ -148,6 +172,8 @@ class World:
                 self.note(task.process.name, effect.name, effect.facts)
             case Later():
                 task.scope.later(effect)
+            case Turn():
+                pass  # it has come at once
             case _:
                 raise AssertionError(f"{task.name} yielded {effect!r}, which is no effect")
         return None

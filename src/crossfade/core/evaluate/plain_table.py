@@ -111,6 +111,13 @@ def evaluate(operation: WriteName, request: Request, before: Image, key_names: C
     return prepare(operation, modern(operation, request), key_names).on(before)
 
 
+def several(prepared: Sequence[Prepared]) -> Prepared:
+    """Return what stands for several requests that have been evaluated one upon the other: an update of all that they
+    name."""
+    names = frozenset[str]().union(*(one.names for one in prepared))
+    return Prepared("UpdateItem", {}, names, None, lambda before: Evaluated(before, {}, frozenset()))
+
+
 def result_of(
     operation: ActionName, request: Request, key_names: Collection[str], bindings: Bindings
 ) -> Callable[[Image], Evaluated]:

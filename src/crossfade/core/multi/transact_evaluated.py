@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from crossfade.core.effects import Call, Reply, Request, Routine, Stamp
+from crossfade.core.effects import Call, Queued, Reply, Request, Routine, Stamp
 from crossfade.core.evaluate.plain_table import Prepared, prepare
 from crossfade.core.items import Item
 from crossfade.core.multi.actions import MULTIPLE_OPERATIONS, Action, check_apart
@@ -29,6 +29,7 @@ from crossfade.core.tables.pair import Pair
 from crossfade.core.tables.stamps import Stored
 from crossfade.core.write.fitting import said_of_index_keys
 from crossfade.core.write.moves import Decision, Held, Moves, image_of, moves_of
+from crossfade.core.write.queued import in_turn, place_of
 from crossfade.core.write.sending import raise_unless_raced, until_done, until_known
 from crossfade.errors import NotPossibleInStage, ServiceRejected, UnknownOutcome, invalid_request
 
@@ -74,7 +75,8 @@ def transact_evaluated(pair: Pair, row: Row, request: Request, actions: Sequence
         refuse_too_many(len(plan.items), len(plan.more))
         return (yield from attempted(pair, request, plan, actions, replies))
 
-    return (yield from until_done(attempt))
+    queue = [Queued(place) for place in sorted({place_of(pair, action.key) for action in actions})]
+    return (yield from in_turn(queue, partial(until_done, attempt)))
 
 
 def prepared_action(pair: Pair, action: Action) -> Prepared:

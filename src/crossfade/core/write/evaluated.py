@@ -7,6 +7,7 @@ After an unknown outcome the next read tells: our own stamp there means that it 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from crossfade.core.effects import Reply, Request, Routine
 from crossfade.core.evaluate.plain_table import Evaluated, Prepared, WriteName, prepare, whole_answer
@@ -18,6 +19,7 @@ from crossfade.core.stages import Fallback, Row, Side, Writes
 from crossfade.core.sync.source_fallback import look_later
 from crossfade.core.tables.pair import Pair
 from crossfade.core.write.moves import Decision, Held, image_of, moves_of
+from crossfade.core.write.queued import SHARED_MAX, attempt_together, in_turn, queued_write
 from crossfade.core.write.sending import send_moves, until_done
 from crossfade.errors import MappingError, ServiceRejected
 
@@ -34,6 +36,10 @@ def write_evaluated(
     replies: list[Reply] = []
 
     def attempt() -> Routine[Reply | None]:
+        queued.share(SHARED_MAX)
+        if queued.kind is not None and queued.company:
+            look = partial(look_at_sides, pair, row, operation, key, {}, [])
+            return (yield from attempt_together(pair, row, key, queued, look))
         held: Held = {} if is_unseen else (yield from look_at_sides(pair, row, operation, key, asked, replies))
         if not both and held[row.authority].item is None:
             yield from look_later(pair, row, [key], written=True)
@@ -49,7 +55,10 @@ def write_evaluated(
             done = as_found(pair, row.authority, key, prepared, done, reply)
         return whole_answer(pair, request, done, [*replies, reply])
 
-    return (yield from until_done(attempt))
+    queued = queued_write(pair, row, key, prepared, request, both=both)
+    if is_unseen:  # whoever else writes it does not matter
+        return (yield from until_done(attempt))
+    return (yield from in_turn([queued], partial(until_done, attempt)))
 
 
 def is_blind(pair: Pair, row: Row, operation: str, request: Request) -> bool:

@@ -39,13 +39,15 @@ Moves: TypeAlias = dict[Side, Request]  # actions of a transaction
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an operation makes of what is held under a key. `changes`: something is to be another than it is."""
+    """What an operation makes of what is held under a key. `changes`: something is to be another than it is. `joint`:
+    `prepared` stands for several."""
 
     prepared: Prepared
     key: Item
     held: Held
     done: Evaluated
     changes: bool = True
+    joint: bool = False
 
 
 def image_of(pair: Pair, row: Row, held: Held, key: Item) -> Image:
@@ -130,14 +132,15 @@ OWN_PARAMETERS: Final = ("TableName", "Key", "Item", "UpdateExpression", "Condit
 
 def deciding_action(pair: Pair, decision: Decision) -> Routine[Request]:
     """What the transaction does to a source that decides: the caller's own request, on what the source then holds.
-    Where there is no item, or the caller speaks of another form or of a stamp that is not the one there, it writes what
-    was evaluated. Where writes leave stamps on the source, the stamp is part of the lock if the answer depends on what
-    was read: of an attribute that somebody has added meanwhile, nothing else tells.
+    Where there is no item, or the caller speaks of another form or of a stamp that is not the one there, or several
+    callers are served at once, it writes what was evaluated. Where writes leave stamps on the source, the stamp is part
+    of the lock if the answer depends on what was read: of an attribute that somebody has added meanwhile, nothing else
+    tells.
     """
     prepared, before, done, key = decision.prepared, decision.held["source"], decision.done, decision.key
     stamped = pair.stamps_source and pair.rules.stamp
     operation, request = prepared.operation, prepared.request
-    if pair.view == "target" or (stamped and names_stamp(request)):
+    if pair.view == "target" or decision.joint or (stamped and names_stamp(request)):
         return (yield from as_evaluated(pair, decision))
     shown = done.shown - {STAMP}
     guard = pair.still(before.item, shown)
