@@ -27,6 +27,7 @@ from crossfade.aws.operation import Forwarded, Operations
 from crossfade.aws.router import AttachSettings
 from crossfade.control.agent import Agent
 from crossfade.control.fallbacks import FallbackHits
+from crossfade.control.fleet import Pauses
 from crossfade.control.open_tickets import Ticket
 from crossfade.control.probing import find_denials
 from crossfade.control.refusals import ForeseenRefusals
@@ -167,7 +168,8 @@ class Membership:
                 _ = loop.call_soon_threadsafe(woken.set)
 
         self.in_flight.wake = wake
-        poll_at = self.clock() + self._settings.poll_seconds
+        pauses = Pauses(self._settings.poll_seconds)
+        poll_at = self.clock() + pauses.next_seconds(self.agent.beat_seconds, random.random())  # noqa: S311 - jitter
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, poll_at - self.clock())):
@@ -175,7 +177,7 @@ class Membership:
             woken.clear()
             if self.clock() >= poll_at:
                 await self._poll(hooks)
-                poll_at = self.clock() + self._settings.poll_seconds
+                poll_at = self.clock() + pauses.next_seconds(self.agent.beat_seconds, random.random())  # noqa: S311
             else:
                 hooks.look_after()
 

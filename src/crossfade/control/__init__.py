@@ -6,6 +6,7 @@ store        reading the records, and the one way to change the state
 open_tickets which operations of a client have not ended, and since when
 tickets      what a client's operations have of its lease: the stage that they obey, whether they may go on
 agent        a client's side: a lease, the state that it adopts, the acknowledgement
+fleet        how often the clients of a large fleet beat
 sightings    when a silent client counts as gone
 waiting      the barrier: wait until every client has acknowledged
 gates        what must hold before a step, judged from records alone; gate_texts: what is said of it

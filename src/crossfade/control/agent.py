@@ -18,18 +18,21 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from crossfade.control.fleet import LEASE_BEATS, count_now_and_then, told_seconds
 from crossfade.control.freezing import check_shared
 from crossfade.control.leasing import give_back, put_lease, renew_lease
 from crossfade.control.losing import AT_REST, cancelled_state, fenced
 from crossfade.control.records import STATE, Lease, Role, State, UncleanMark
 from crossfade.control.store import TABLE_DEFAULT, Control
 from crossfade.control.tickets import Tickets
-from crossfade.core.effects import Note, Routine, Stamp
+from crossfade.core.effects import Note, Routine, Sleep, Stamp
 from crossfade.core.rules import Rules
 from crossfade.errors import ConfigurationError, DatabaseError, NotStarted, ServiceRejected
 
 LEASE_SECONDS: Final = 10.0  # ten polls: a client outlives a short loss of the network, the fleet waits no longer
 POLL_SECONDS: Final = 1.0  # how soon a move is noticed; two small requests a poll
+ENDING_LOOK_SECONDS: Final = 0.1  # between two looks whether what was begun before a move has ended,
+ENDING_LOOKS: Final = 20  # and so many of them: else the next poll is to come soon
 TOKENS_MAX: Final = 50  # renewals in a row without an answer; who meets more of them has lost its lease long since
 
 
@@ -75,6 +78,8 @@ class Agent(Tickets):
         self._member = False
         self._beat = 0
         self._marks = 0  # the state's `unclean`, as it was seen last
+        self._lease_seconds_least = lease_seconds
+        self._told_seconds = 0.0  # how long the state wants the pause between two beats to be
         self._tokens: deque[str] = deque(maxlen=TOKENS_MAX)  # one of them is in the record, unless it is not ours
         self._acknowledged = 0
 
@@ -82,6 +87,12 @@ class Agent(Tickets):
     def holds_lease(self) -> bool:
         """Whether something strict may begin now."""
         return self._member and self._clock() < self._deadline
+
+    @property
+    def beat_seconds(self) -> float:
+        """The pause between two polls that the fleet asks for; 0 where it asks for none, or is waiting for this one."""
+        state = self._state
+        return self._told_seconds if state is not None and self._acknowledged == state.epoch else 0.0
 
     @property
     def joined(self) -> bool:
@@ -107,7 +118,8 @@ class Agent(Tickets):
         yield from Note("joined", {"client": self.client_id, "stage": self.stage.value})
 
     def poll(self) -> Routine[None]:
-        """Renew, follow, acknowledge; every POLL_SECONDS or so. A database error is noted: the deadline does the rest.
+        """Follow, and renew, which acknowledges: one write, also while the fleet moves. Every POLL_SECONDS or so, or as
+        `beat_seconds` says. A database error is noted: the deadline does the rest.
 
         Raises ConfigurationError when the migration was started anew with another mapping; this client stays where it
         is, and everybody who waits for it is told why.
@@ -115,12 +127,14 @@ class Agent(Tickets):
         try:
             if not self._member:
                 yield from self._enter()
-            elif not (yield from self._renew()):
-                yield from self._rejoin()
             else:
-                yield from self._follow()
-                if self._due() and not (yield from self._renew()):
+                failure = yield from self._catch_up()
+                if not (yield from self._renew()):
                     yield from self._rejoin()
+                if failure is not None:
+                    raise failure
+                if self._state is not None and self.role is Role.APP:
+                    yield from count_now_and_then(self.control, self._state, self._beat, self._tokens[-1])
         except DatabaseError as error:
             facts = {"client": self.client_id, "error": str(error), "seconds_left": self._deadline - self._clock()}
             yield from Note("lease_not_renewed", facts)
@@ -179,8 +193,11 @@ class Agent(Tickets):
             self._beat += 1
             self._tokens.append(token)
             epoch, owed = self._reachable(), self._owed.count
-            update = self.control.renewal(self._lease(epoch, token), self._tokens)
+            lease = self._lease(epoch, token)
+            update = self.control.renewal(lease, self._tokens)
             mark = self._mark("went on without its lease, or lost a mirror") if owed else None
+            # A lease that becomes shorter is so from now on, whether this is answered or not.
+            self._deadline = min(self._deadline, sent + lease.lease_seconds)
         try:
             if not (yield from renew_lease(self.control, update, mark)):
                 return False
@@ -189,7 +206,7 @@ class Agent(Tickets):
             raise
         with self._lock:
             if self._lost is None:
-                self._deadline = max(self._deadline, sent + self.lease_seconds)
+                self._deadline = max(self._deadline, sent + lease.lease_seconds)
             self._acknowledged = epoch
             self._tokens.clear()
             self._tokens.append(token)
@@ -229,6 +246,20 @@ class Agent(Tickets):
 
     # --- the state
 
+    def _catch_up(self) -> Routine[DatabaseError | ConfigurationError | None]:
+        """Follow, and where the next poll is far off wait a moment for what was begun before. Return what failed: the
+        lease is kept all the same."""
+        try:
+            yield from self._follow()
+            for _ in range(ENDING_LOOKS if self._told_seconds else 0):
+                with self._lock:
+                    if self._state is None or self._reachable() == self._state.epoch:
+                        break
+                yield from Sleep(ENDING_LOOK_SECONDS)
+        except (DatabaseError, ConfigurationError) as error:
+            return error
+        return None
+
     def _follow(self) -> Routine[None]:
         """Adopt a newer epoch for all that begins from now on; where the table knows less than we do, send nothing."""
         former = self._state
@@ -254,6 +285,8 @@ class Agent(Tickets):
         with self._lock:
             self._lost, self._tickets = None, None
             self._heard_at, self._marks = heard_at, found.unclean
+            self._told_seconds = told_seconds(found, self.role)
+            self.lease_seconds = max(self._lease_seconds_least, LEASE_BEATS * self._told_seconds)
             if former is not None and found.epoch == former.epoch:
                 return
             self._state = found
@@ -267,7 +300,3 @@ class Agent(Tickets):
         if self.rules.barrier and self._open.any_before(self._state.epoch):
             return self._acknowledged
         return self._state.epoch
-
-    def _due(self) -> bool:
-        with self._lock:
-            return self._reachable() > self._acknowledged

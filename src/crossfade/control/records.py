@@ -98,6 +98,7 @@ class State:
     changed_at: str
     settled_base: int = 0  # what was left undone by those counted above this, up to the next number, has been done
     settled: int = 0
+    beat_seconds: float = 0.0  # the pause between two beats of an application; 0: as each is set
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,12 @@ RIGHTS: Final[Mapping[str, Mapping[Party, Rights]]] = {
 
 # What a migration asks for only now and then, each with when that is, or with what is done where it is denied.
 SELDOM: Final[Mapping[tuple[Party, str, str], str]] = {
-    ("application", "control", "Query"): "where the migration was cancelled under it, the journal says so",
+    (
+        "application",
+        "control",
+        "Query",
+    ): "where the migration was cancelled under it, the journal says so; and now and then"
+    " a client counts the others, which is left to the next coordinator where it may not",
     ("application", "control", "ConditionCheckItem"): "to tell of calls that a later stage refuses",
     ("application", "target", "DescribeTimeToLive"): "where one table alone has an item: did the other expire it?",
     ("operator", "*", "application-autoscaling:DescribeScalableTargets"): "without it check says what it did not see",

@@ -53,7 +53,7 @@ TABLE_DEFAULT: Final = "crossfade"
 CANCELLED: Final = "cancelled"  # what the last entry of such a migration's journal says
 RENEWED: Final = (
     "beat", "token", "epoch", "adopted", "stage", "ramp_percent", "lost_mirrors", "lost_example", "denied",
-    "open_since",
+    "open_since", "lease_seconds",
 )  # fmt: skip
 
 
@@ -158,6 +158,17 @@ class Control:
 
     def records(self, kind: type[Record], prefix: str) -> Routine[tuple[Record, ...]]:
         return tuple(from_item(kind, item) for item in (yield from self.items(prefix)))
+
+    def count(self, prefix: str) -> Routine[int]:
+        """How many records there are whose names begin so, as of a moment ago."""
+        request = self._query(prefix) | {"ConsistentRead": False, "Select": "COUNT"}
+        counted = 0
+        while True:
+            reply = yield from ask("Query", request)
+            counted += int(reply["Count"])
+            if not reply.get("LastEvaluatedKey"):
+                return counted
+            request = request | {"ExclusiveStartKey": reply["LastEvaluatedKey"]}
 
     def journal(self, count: int) -> Routine[tuple[JournalEntry, ...]]:
         """The last entries, oldest first."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from crossfade.control.fleet import tell_beats
 from crossfade.control.freezing import FROZEN_LOOK_SECONDS, names_mapping, shared
 from crossfade.control.marks import mark_of
 from crossfade.control.record_items import client_record
@@ -21,6 +22,7 @@ from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY
 from crossfade.errors import NotPossibleInStage
 
 LOOK_SECONDS: Final = 0.25  # a query of a few small records; a fourth of the pause between two polls of a client
+LOOK_BEATS: Final = 0.1  # of a large fleet, whose leases fill several pages, in beats
 NOTE_SECONDS: Final = 1.0  # people read the notes
 PATIENCE_SECONDS: Final = 900.0  # a client that renews but never finishes is stuck: somebody should look at it
 
@@ -64,6 +66,7 @@ def await_everyone(
         now = yield from Now()
         started = now if started is None else started
         sightings.see(leases, now)
+        yield from tell_beats(control, state, len(leases))
         behind = [
             lease for lease in leases if lease.epoch < state.epoch or (alive and not sightings.gave_sign_of_life(lease))
         ]
@@ -81,7 +84,7 @@ def await_everyone(
             noted = now
             yield from Note("waiting", waiting_facts(state, waited, now - started, purpose))
         holds = ALL_LADDERS[state.strategy][state.stage].holds
-        yield from Sleep(FROZEN_LOOK_SECONDS if holds else LOOK_SECONDS)
+        yield from Sleep(FROZEN_LOOK_SECONDS if holds else max(LOOK_SECONDS, state.beat_seconds * LOOK_BEATS))
 
 
 def silent_clients(control: Control) -> Routine[tuple[Waited, ...]]:
@@ -95,7 +98,7 @@ def silent_clients(control: Control) -> Routine[tuple[Waited, ...]]:
         waited = [explain(lease, state, sightings, now) for lease in leases if not sightings.gave_sign_of_life(lease)]
         if all(client.gone_in_seconds is not None for client in waited):
             return tuple(waited)
-        yield from Sleep(LOOK_SECONDS)
+        yield from Sleep(max(LOOK_SECONDS, state.beat_seconds * LOOK_BEATS))
 
 
 def waiting_facts(state: State, waited: Sequence[Waited], seconds: float, purpose: str) -> dict[str, Any]:

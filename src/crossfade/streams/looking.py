@@ -31,7 +31,8 @@ class Onlooker:
 
     def look(self, now: float) -> Routine[Look]:
         """`now` is seconds since 1970, and from before the call. Raises NotStarted."""
-        leases = yield from self._control.leases()
+        # Before the state, so that whoever is not among them reads it or a newer one; of a large fleet many pages.
+        leases = (yield from self._control.leases()) if self._settled_at is None else None
         state = yield from self._control.state()
         backfill = yield from self._control.job(Job.BACKFILL)
         meaning = MEANINGS[state.strategy][state.stage]
@@ -41,7 +42,7 @@ class Onlooker:
             self._epoch = state.epoch
             journal = yield from self._control.journal(JOURNAL_READ)
             self._entered_at, self._all_in_at = entered_at(state, journal), all_in_at(state, journal)
-        if self._settled_at is None and all(lease.epoch >= state.epoch for lease in leases):
+        if self._settled_at is None and leases is not None and all(lease.epoch >= state.epoch for lease in leases):
             self._settled_at = now
         return Look(
             stage=state.stage,
