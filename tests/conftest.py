@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 
 from crossfade import attaching
-from crossfade.aws import membership
+from crossfade.aws import member
 from crossfade.control.telling import PLAIN, VARIABLE
 from crossfade.local import ClientOptions, LocalEngine
 
@@ -76,7 +76,7 @@ def _rights_are_not_tried(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     """Half a second after it has joined, a client tries what a later stage will ask of its rights, with requests that
     other tests would count as the application's."""
     if request.path.name != "test_rights.py":
-        monkeypatch.setattr(membership, "RIGHTS_AFTER_SECONDS", math.inf)
+        monkeypatch.setattr(member, "RIGHTS_AFTER_SECONDS", math.inf)
 
 
 def _told_to_nobody(*_arguments: object) -> None:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from crossfade.aws.aio_router import AioRouter
 from crossfade.aws.beside import tell_of_clients_beside
 from crossfade.aws.clients import attached, landing_seconds_of
-from crossfade.aws.router import AttachSettings, Router
+from crossfade.aws.router import AttachSettings, Background, Router
 from crossfade.aws.sync_router import SyncRouter
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS
 from crossfade.core.stages import FREEZE_STRATEGY, Side
@@ -27,6 +27,7 @@ def attach(
     own_client: Any = None,
     fast_signing: bool = False,
     compare_percent: float = 100,
+    background: Background = "beside",
     observer: Observer | None = None,
 ) -> Router:
     """Hook a client, and make this process a client of the migration.
@@ -42,12 +43,14 @@ def attach(
     `fast_signing`: sign the client's requests by crossfade's signer, which takes a fifth of the time of botocore's; the
     signature is the same.
     `compare_percent`: how many in a hundred of the reads that a stage compares are compared, drawn for each read.
+    `background`: where mirrors and comparisons are made and the lease is kept: "beside" the application, on a thread
+    or as tasks; or "inline", within its calls, for a process that is frozen between them (AWS Lambda).
     `observer`: called with the name and the facts of every event; what it raises is counted and goes no further.
 
     Raises NotStarted, ConfigurationError or DatabaseError, and then nothing was attached; with aiobotocore these come
     from `await router.ready()`, or from the first call.
     """
-    _check_arguments(migration, view, lease_seconds, poll_seconds)
+    _check_arguments(migration, view, background, lease_seconds, poll_seconds)
     if view == "source" and migration.compiled.target_key_extras:
         names = ", ".join(name for name, _ in migration.compiled.target_key_extras)
         raise ConfigurationError(
@@ -71,6 +74,7 @@ def attach(
         view=view,
         fast_signing=fast_signing,
         compare_percent=compare_percent,
+        background=background,
     )
     watch = Watch(observer, migration.name)
     router: Router = AioRouter(found, settings, watch) if found.asynchronous else SyncRouter(found, settings, watch)
@@ -78,7 +82,7 @@ def attach(
     return router
 
 
-def _check_arguments(migration: Any, view: str, lease_seconds: float, poll_seconds: float) -> None:
+def _check_arguments(migration: Any, view: str, background: str, lease_seconds: float, poll_seconds: float) -> None:
     """What would go wrong much later, or silently. Applications need not be type-checked."""
     if not isinstance(migration, Migration):
         raise ConfigurationError(
@@ -95,6 +99,11 @@ def _check_arguments(migration: Any, view: str, lease_seconds: float, poll_secon
             f"attach(..., view={view!r}): an application speaks of the source or of the target",
             next_step='leave it out while it uses the old table\'s name and keys; view="target" once it uses the new'
             " one's",
+        )
+    if background not in get_args(Background):
+        raise ConfigurationError(
+            f"attach(..., background={background!r}): mirrors are made beside the application or within its calls",
+            next_step='leave it out; background="inline" where the process is frozen between two calls',
         )
     if not 0 < poll_seconds <= lease_seconds:
         raise ConfigurationError(

@@ -80,7 +80,7 @@ def test_an_engine_that_cannot_be_made_leaves_the_client_free(world: World, monk
         raise ConfigurationError("no engine")
 
     with monkeypatch.context() as patched:
-        patched.setattr("crossfade.aws.sync_router.ThreadEngine", failing)
+        patched.setattr("crossfade.aws.thread_engine.ThreadEngine", failing)
         with pytest.raises(ConfigurationError, match="no engine"):
             _ = world.attach(client)
     assert world.attach(client).stage is Stage.OFF

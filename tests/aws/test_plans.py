@@ -45,7 +45,7 @@ class Tickets:
     def release(self, _ticket: Ticket) -> None:
         """It is over."""
 
-    def may_send(self, _ticket: Ticket) -> None:
+    def may_send(self, _ticket: Ticket, *, writes: bool = True) -> None:
         """It may."""
 
 

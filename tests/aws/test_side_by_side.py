@@ -288,7 +288,8 @@ def test_nothing_of_the_first_is_sent_by_the_second_once_its_lease_has_ended(
     """The second is a client in good order; what it sends holds the first one's part."""
     client, plain, (one, two), routers = forwarding
 
-    def ended(*_: Any) -> None:
+    def ended(*_: Any, writes: bool) -> None:
+        assert writes
         raise StageUncertain("the lease has ended")
 
     monkeypatch.setattr(routers[0].agent, "may_send", ended)

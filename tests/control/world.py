@@ -14,7 +14,7 @@ from crossfade.control.agent import Agent
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller, Control
-from crossfade.core.effects import Call, Effect, Note, Now, Routine, Sleep, Stamp, Today
+from crossfade.core.effects import Call, Effect, Gather, Note, Now, Routine, Sleep, Stamp, Today
 from crossfade.core.stages import Stage
 from crossfade.errors import ServiceRejected, UnknownOutcome
 
@@ -71,6 +71,8 @@ class World:
         match effect:
             case Call():
                 return self._call(effect)
+            case Gather():
+                return tuple(self._call(call) for call in effect.calls)
             case Sleep():
                 self.now += effect.seconds
                 self.while_asleep()

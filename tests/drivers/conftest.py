@@ -37,7 +37,7 @@ class FakeAgent:
     held: list[Ticket] = field(default_factory=list[Ticket])
     lost_keys: list[str] = field(default_factory=list[str])
 
-    def may_send(self, _ticket: Ticket) -> None:
+    def may_send(self, _ticket: Ticket, *, writes: bool = True) -> None:  # noqa: ARG002
         if self.ended:
             raise StageUncertain("the lease has ended")
 

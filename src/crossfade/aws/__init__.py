@@ -9,6 +9,8 @@ sync_hooks, aio_hooks   the three of them that run routines: in the caller's thr
 clients                 what may be attached, and the client beneath it
 chain                   several migrations on one client, each a row of hooks
 lean                    our own client for bulk work
+member                  a process's part in the migration; membership: with an event loop beside its callers, on a
+                        thread (thread_engine) or on theirs; inline, aio_inline: within its callers' calls
 router                  what `attach` returns; sync_router on threads, aio_router on asyncio
 botocore_private        the private names that this leans on, guarded by a test
 """

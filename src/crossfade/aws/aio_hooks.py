@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from crossfade.aws.hooks import Engine, Hooks, Short
 from crossfade.aws.operation import Forwarded, OperationOutcome, RunningOperation
 from crossfade.core.effects import Effect, Forward, Reply
 from crossfade.core.plan import WITHOUT_ROUTINE
+from crossfade.core.request.names import WRITES
 from crossfade.drivers.aio import AioDriver
 from crossfade.errors import CrossfadeError
 
@@ -117,3 +119,65 @@ class AioHooks(Hooks):
         except BaseException:  # cancelled in the middle of a call
             self.leave_to_background(running)
             raise
+
+
+class InlineAioEngine(AioEngine, Protocol):
+    """An engine that does within a call what the call has left."""
+
+    async def opens(self, hooks: Hooks, *, writes: bool) -> None: ...
+    async def closes(self) -> None: ...
+    def leaves(self, caller: object) -> None: ...
+
+
+class InlineAioHooks(AioHooks):
+    """With an engine that must be told when a call begins, and when it has its answer."""
+
+    def __init__(
+        self,
+        name: str,
+        engine: InlineAioEngine,
+        is_here: Callable[[str, str | None], bool] | None,
+        ready: Callable[[], Awaitable[None]],
+    ) -> None:
+        super().__init__(name, engine, is_here, ready)
+        self._inline = engine
+
+    async def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
+        if self.about_us(model.name, params, context) is None:
+            return None
+        await self._ready()
+        await self._inline.opens(self, writes=model.name in WRITES)
+        async with self._closing():
+            short = await super().before_call(model, params, context)
+            if self._forwarded_key in context:  # it goes on when the answer is there
+                return None
+        await self._inline.closes()
+        return short
+
+    async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
+        if self._forwarded_key in context:
+            async with self._closing():
+                await super().after_call(http_response, parsed, context)
+            await self._inline.closes()
+
+    async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
+        if self._forwarded_key in context:
+            async with self._closing():
+                await super().after_call_error(exception, context)
+            await self._inline.closes()
+
+    @asynccontextmanager
+    async def _closing(self) -> AsyncGenerator[None]:
+        """Close a call that ends with an error. One that is cancelled leaves what it has to do to the next."""
+        try:
+            yield
+        except Exception:
+            await self._inline.closes()
+            raise
+        except BaseException:
+            self._inline.leaves(asyncio.current_task())
+            raise
+
+    def _caller_ended(self, task: asyncio.Task[Any]) -> None:
+        super()._caller_ended(task)
+        self._inline.leaves(task)

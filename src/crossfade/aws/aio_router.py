@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Final
+from typing import Any, Final, cast
 
 from crossfade.aws import own_calls
-from crossfade.aws.aio_hooks import AioHooks
+from crossfade.aws.aio_hooks import AioHooks, InlineAioHooks
+from crossfade.aws.aio_inline import InlineTaskEngine
 from crossfade.aws.clients import Attached
 from crossfade.aws.membership import Membership
 from crossfade.aws.router import DETACH_SECONDS, AttachSettings, Doors, Router
@@ -29,6 +30,10 @@ LOOP_SECONDS: Final = 5.0  # how much longer than it was granted leaving may tak
 class TaskEngine(Membership):
     """A membership whose callers are tasks on the same loop."""
 
+    async def aclose(self) -> None:
+        """End what has not joined."""
+        await self.bulk.aclose()
+
     def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
         self.driver: AioDriver = AioDriver(self._call, watch.note)
@@ -40,12 +45,18 @@ class TaskEngine(Membership):
         return await own_calls.call_async(self._attached.client, operation, request, self._settings.migration.name)
 
 
+def task_engine(attached: Attached, settings: AttachSettings, watch: Watch) -> TaskEngine | InlineTaskEngine:
+    """Return the engine that does the work where the settings say."""
+    return (InlineTaskEngine if settings.background == "inline" else TaskEngine)(attached, settings, watch)
+
+
 class AioRouter(Router):
     def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
-        self._engine = TaskEngine(attached, settings, watch)
+        self._engine = task_engine(attached, settings, watch)
         is_here = self._is_here if attached.is_session else None
-        self._hooks = AioHooks(settings.migration.name, self._engine, is_here, self.ready)
+        make = InlineAioHooks if settings.background == "inline" else AioHooks
+        self._hooks = make(settings.migration.name, cast("Any", self._engine), is_here, self.ready)
         self._joining = asyncio.Lock()
         self._joined = self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None  # where it was joined, in the process `_pid`
@@ -73,6 +84,9 @@ class AioRouter(Router):
                     raise
                 self._joined = True
 
+    def invocation(self) -> Any:
+        return self._engine.invocation()
+
     def detach(self, timeout_seconds: float = DETACH_SECONDS) -> bool:  # noqa: ARG002
         raise ConfigurationError("a router on asyncio is detached by waiting for it", next_step="await router.aclose()")
 
@@ -96,7 +110,7 @@ class AioRouter(Router):
             try:
                 if self._joined:
                     return await self._engine.leave(timeout_seconds)
-                await self._engine.bulk.aclose()
+                await self._engine.aclose()
                 return True
             finally:
                 process_end.leave(self)

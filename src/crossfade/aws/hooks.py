@@ -66,7 +66,7 @@ class Engine(Protocol):
     @property
     def in_flight(self) -> InFlight: ...
     def clock(self) -> float: ...
-    def put(self, later: Later, ticket: Ticket) -> None: ...
+    def adopt(self, later: Later, ticket: Ticket) -> None: ...
     @property
     def local(self) -> LocalEffects: ...
     def follow(self, forwarded: Forwarded, content: bytes | Reply) -> None: ...
@@ -130,7 +130,7 @@ class Hooks:
             if id(forwarded) not in engine.in_flight.waiting:
                 raise client_error(given_up(), forwarded.operation)
             if forwarded.ticket.strict:
-                engine.agent.may_send(forwarded.ticket)
+                engine.agent.may_send(forwarded.ticket, writes=forwarded.operation in WRITES)
             forwarded.sent_at = engine.clock()
         forwarded.attempts += 1
         if forwarded.running is not None:
@@ -376,7 +376,7 @@ class Hooks:
         scope = running.scope
         if scope.forward is not None and scope.forward.operation in WRITES:
             scope.may_land = True
-        self.engine.put(Later("mirror", f"operation {id(running)}", abandoned(running.routine)), scope.ticket)
+        self.engine.adopt(Later("mirror", f"operation {id(running)}", abandoned(running.routine)), scope.ticket)
 
 
 def hide_stamps(refusal: Reply) -> None:

@@ -10,33 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import Callable
-from dataclasses import asdict
-from functools import partial
 from typing import Any, Final
 
-from crossfade.aws.answers import from_wire
 from crossfade.aws.chain import chain_of
-from crossfade.aws.clients import Attached, endpoint_and_region
+from crossfade.aws.clients import Attached
 from crossfade.aws.hooks import Hooks
-from crossfade.aws.in_flight import InFlight
 from crossfade.aws.lean import BulkClient
 from crossfade.aws.lean.gathering import GatheredReads
-from crossfade.aws.operation import Forwarded, Operations
+from crossfade.aws.member import Member
+from crossfade.aws.operation import Forwarded
 from crossfade.aws.router import AttachSettings
-from crossfade.control.agent import Agent
-from crossfade.control.fallbacks import FallbackHits
 from crossfade.control.fleet import Pauses
 from crossfade.control.open_tickets import Ticket
-from crossfade.control.probing import find_denials
-from crossfade.control.refusals import ForeseenRefusals
 from crossfade.core.effects import Later, Place, Reply, Request
-from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
-from crossfade.core.request.names import WRITES
-from crossfade.core.stages import Stage
-from crossfade.core.sync.source_fallback import FALLBACK
-from crossfade.core.tables.pair import Pair
 from crossfade.drivers.aio import AioBackground, AioDriver
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import Scope
@@ -44,80 +31,41 @@ from crossfade.errors import DatabaseError
 from crossfade.observe import Watch
 
 DETACH_POLL_SECONDS: Final = 0.01  # how often a detaching router looks whether the last operation has ended
-RIGHTS_AFTER_SECONDS: Final = 0.5  # a process that has just joined, or entered a stage, has something better to do
-RIGHTS_SECONDS: Final = 600.0  # how often it is tried what the coming stages take: about 25 small requests
 TELLING_MAX: Final = 3  # reports of a process that ends: one under way, one of the rest, one for a lost answer
 LEAVE_SECONDS_MIN: Final = 5.0  # for giving the lease back; longer, and it runs out by itself
 
 
-class Membership:
-    """A process's part in the migration. `put` and the agent may be used on any thread, the rest on the loop."""
-
-    clock = staticmethod(time.monotonic)
+class Membership(Member):
+    """A member with an event loop. `put`, `follow` and the agent may be used on any thread, the rest on the loop."""
 
     def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
-        self._attached = attached
-        self._settings = settings
-        self._watch = watch
-        self.pair: Pair = settings.pair()
-        self.agent: Agent = settings.agent(endpoint_and_region(attached.client))
-        self.in_flight: InFlight = InFlight()
+        super().__init__(attached, settings, watch)
         self.bulk: BulkClient = BulkClient.like(attached.client, attempts_max=1)
         self._reads = GatheredReads(self.bulk.call)
         self._own = AioDriver(self._send, self._note)
         self.background = AioBackground(self._own, self.agent, self._note)
-        self.fallbacks: FallbackHits = FallbackHits(self.agent.host, self.agent.pid)
-        self.refusals: ForeseenRefusals = ForeseenRefusals(self.agent.host, self.agent.pid)
-        self._telling: asyncio.Task[None] | None = None
+        self._teller: asyncio.Task[None] | None = None
         self._trying: asyncio.Task[None] | None = None
-        self._try_at: tuple[Stage | None, float] = (None, 0.0)  # and from which stage on that holds
-        self.operations: Operations = Operations(
-            self.pair, self.agent, self.put, self.clock, settings.migration.strategy, self._foreseen
-        )
         self._keeper: asyncio.Task[None] | None = None
 
-    def _note(self, name: str, facts: dict[str, Any]) -> None:
-        """An event of the background: for the observer, and what `status` is to show."""
-        if name == FALLBACK:
-            self.fallbacks.hit(self.agent.client_id, facts["key"], facts["at"], facts["outcome"])
-        self._watch.note(name, facts)
-
-    def _foreseen(self, kind: Foreseen, count: int = 1) -> None:
-        """Calls that a later stage will refuse: kept for `status`; each kind is told to the observer once."""
-        at = int(time.time())
-        if self.refusals.seen(self.agent.client_id, kind, at, count):
-            event = ORDER_CHANGES if kind.is_served else REFUSED_LATER
-            self._watch.note(event, {"key": f"{kind.operation}: {kind.reason}", **asdict(kind), "at": at})
-
-    def put(self, later: Later, ticket: Ticket) -> None:
-        """Put work in the background; of comparisons a share, drawn for each, so that every key has its turn."""
-        percent = self._settings.compare_percent
-        if later.kind == "compare" and percent < 100 and random.random() * 100 >= percent:  # noqa: S311 - a sample
-            later.routine.close()
-            return
+    def _put(self, later: Later, ticket: Ticket) -> None:
         self.background.put(later, ticket)
 
+    def _lose(self, key: str, error: BaseException) -> None:
+        self.background.lose(key, error)
+
     def follow(self, forwarded: Forwarded, content: bytes | Reply) -> None:
-        """Do later what follows an answer that was given as it came. The ticket is held, and released by this."""
-        follow_up = partial(self._follow_up, forwarded.ticket, forwarded.operation, forwarded.own, content)
+        follow_up = self._following(forwarded, content)
         if not self.background.soon(follow_up):
             follow_up()
-
-    def _follow_up(self, ticket: Ticket, operation: str, own: Callable[[], Request], content: bytes | Reply) -> None:
-        try:
-            reply = from_wire(content) if isinstance(content, bytes) else content
-            self.operations.follow_up(self._own, ticket, operation, own(), reply)
-        except Exception as error:  # noqa: BLE001 - the caller has its answer: what is lost is the mirror
-            if operation in WRITES:
-                self.background.lose(operation, error)
-            else:
-                self._watch.note("compare", {"outcome": "error", "key": operation, "error": str(error)})
-        finally:
-            self.agent.release(ticket)
 
     @property
     def local(self) -> LocalEffects:
         return self._own
+
+    def invocation(self) -> Any:
+        """Nothing is to be said at its end: the lease is kept beside it."""
+        return contextlib.nullcontext()
 
     async def join(self, hooks: Hooks, call_soon: Callable[[Callable[[], None]], None] | None = None) -> None:
         """Take a lease and keep it. Raises NotStarted, ConfigurationError or DatabaseError."""
@@ -177,7 +125,7 @@ class Membership:
             woken.clear()
             if self.clock() >= poll_at:
                 await self._poll(hooks)
-                poll_at = self.clock() + pauses.next_seconds(self.agent.beat_seconds, random.random())  # noqa: S311
+                poll_at = self.clock() + pauses.next_seconds(self.agent.beat_seconds, random.random())  # noqa: S311 - jitter
             else:
                 hooks.look_after()
 
@@ -187,46 +135,35 @@ class Membership:
             hooks.look_after()
             self.operations.look_after()
             await self._own.run(self.agent.poll(), Scope())
-            due = any(told.due(self.clock()) for told in (self.fallbacks, self.refusals))
-            if (due or self.operations.foresight.waits) and (self._telling is None or self._telling.done()):
-                self._telling = asyncio.create_task(self._tell(), name="crossfade-telling")
+            if self._tells_now and (self._teller is None or self._teller.done()):
+                self._teller = asyncio.create_task(self._tell(), name="crossfade-telling")
             self._try_rights()
         except Exception as error:  # noqa: BLE001 - see above
-            self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
+            self._went_wrong(error)
 
     def _try_rights(self) -> None:
-        """Find out, beside the polls, what a coming stage would be denied; the next poll tells it."""
-        stage, now = self.agent.stage, self.clock()
-        if stage is not self._try_at[0]:
-            self._try_at = (stage, now + RIGHTS_AFTER_SECONDS)
-        if now >= self._try_at[1] and (self._trying is None or self._trying.done()):
-            self._try_at = (stage, now + RIGHTS_SECONDS)
-            self._trying = asyncio.create_task(self._find_denials(), name="crossfade-rights")
+        """Find out, beside the polls, what a coming stage would be denied."""
+        if (self._trying is None or self._trying.done()) and self._rights_are_due():
+            self._trying = asyncio.create_task(self._try_them(), name="crossfade-rights")
 
-    async def _find_denials(self) -> None:
+    async def _try_them(self) -> None:
         try:
-            is_over = self.agent.stage is Stage.COMPLETE  # the source may be gone
-            self.agent.denied = "" if is_over else await self._own.run(find_denials(self.pair), Scope())
+            await self._own.run(self._find_denials(), Scope())
         except Exception as error:  # noqa: BLE001 - what was known stands until the next time
-            self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
+            self._went_wrong(error)
 
     async def _tell(self) -> None:
         """What `status` is to show; beside the polls, which the lease depends on."""
         try:
-            if self.operations.foresight.waits:
-                for kind, count in await self._own.run(self.operations.foresight.describe(), Scope()):
-                    self._foreseen(kind, count)
-            for told in (self.fallbacks, self.refusals):
-                if told.untold:
-                    await self._own.run(told.tell(self.agent.control, self.clock()), Scope())
+            await self._own.run(self._telling(), Scope())
         except Exception as error:  # noqa: BLE001 - it is kept for the next time
-            self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
+            self._went_wrong(error)
 
     async def _tell_the_rest(self) -> None:
-        if self._telling is not None:
-            await self._telling
+        if self._teller is not None:
+            await self._teller
         for _ in range(TELLING_MAX):
-            if not (self.fallbacks.untold or self.refusals.untold or self.operations.foresight.waits):
+            if not self._has_untold:
                 return
             await self._tell()
 

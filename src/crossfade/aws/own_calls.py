@@ -26,6 +26,8 @@ from crossfade.errors import CrossfadeError, ServiceRejected, UnknownOutcome, in
 
 ERROR_FROM: Final = 300
 SERVER_ERROR: Final = 500
+NEEDS_RETRY: Final = f"needs-retry.{SERVICE}"
+TRY_ONCE: Final = "crossfade:own:once"
 CANCELLED: Final = "TransactionCanceledException"
 
 
@@ -40,13 +42,14 @@ class Carried:
 @dataclass(slots=True)
 class OwnCall:
     """`names`: the migrations on whose behalf it is made, or which had their part before; to the others it is a
-    caller's."""
+    caller's. `is_tried_once`: whoever makes it tries again himself."""
 
     operation: str
     request: Request
     names: frozenset[str]
     carried: tuple[Carried, ...] = ()
     reply: Reply | None = None
+    is_tried_once: bool = False
 
 
 OWN: ContextVar[OwnCall | None] = ContextVar("crossfade_own_call", default=None)
@@ -55,13 +58,15 @@ CARRIED: ContextVar[tuple[Carried, ...]] = ContextVar("crossfade_carried", defau
 
 
 @contextmanager
-def own_call(operation: str, request: Request, name: str) -> Generator[OwnCall, None, None]:
+def own_call(
+    operation: str, request: Request, name: str, *, is_tried_once: bool = False
+) -> Generator[OwnCall, None, None]:
     """Mark the calls made within it as our own; errors come out as ServiceRejected or UnknownOutcome."""
     outer, carried = OWN.get(), CARRIED.get()
     names = frozenset({name, *(each.name for each in carried)})
     if outer is not None:
         names, carried = names | outer.names, outer.carried + carried
-    own = OwnCall(operation, request, names, carried)
+    own = OwnCall(operation, request, names, carried, is_tried_once=is_tried_once)
     token = OWN.set(own)
     try:
         yield own
@@ -73,17 +78,20 @@ def own_call(operation: str, request: Request, name: str) -> Generator[OwnCall, 
         OWN.reset(token)
 
 
-def call(client: Any, operation: str, request: Request, name: str = "") -> Reply:
-    """Carry out one request on behalf of the migration `name`, blocking. Raises ServiceRejected or UnknownOutcome."""
-    with own_call(operation, request, name) as own:
+def call(client: Any, operation: str, request: Request, name: str = "", *, is_tried_once: bool = False) -> Reply:
+    """Carry out one request on behalf of the migration `name`, blocking. Raises ServiceRejected or UnknownOutcome.
+    `is_tried_once`: for a client of `register_once`."""
+    with own_call(operation, request, name, is_tried_once=is_tried_once) as own:
         method = cast("Callable[..., Reply]", getattr(client, method_name(operation)))
         reply = method(**request)
         return reply if own.reply is None else own.reply
 
 
-async def call_async(client: Any, operation: str, request: Request, name: str = "") -> Reply:
+async def call_async(
+    client: Any, operation: str, request: Request, name: str = "", *, is_tried_once: bool = False
+) -> Reply:
     """Carry out one of our own calls with a client of aiobotocore."""
-    with own_call(operation, request, name) as own:
+    with own_call(operation, request, name, is_tried_once=is_tried_once) as own:
         method = cast("Callable[..., Awaitable[Reply]]", getattr(client, method_name(operation)))
         reply = await method(**request)
         return reply if own.reply is None else own.reply
@@ -114,6 +122,25 @@ def unregister_own(events: Any) -> None:
     for _, event, handler in own_events():
         unique = f"crossfade:own:{handler.__name__}"
         events.unregister(f"{event}.{SERVICE}", unique_id=unique, unique_id_uses_count=True)
+
+
+def register_once(events: Any) -> None:
+    """Let a client make one attempt of those calls of ours that ask for it. Registrations are counted."""
+    events.register_first(NEEDS_RETRY, try_once, unique_id=TRY_ONCE, unique_id_uses_count=True)
+
+
+def unregister_once(events: Any) -> None:
+    events.unregister(NEEDS_RETRY, unique_id=TRY_ONCE, unique_id_uses_count=True)
+
+
+def try_once(response: tuple[Any, Reply] | None, caught_exception: Exception | None, **_: Any) -> None:
+    own = OWN.get()
+    if own is None or not own.is_tried_once:
+        return
+    if caught_exception is not None:
+        raise UnknownOutcome(f"{type(caught_exception).__name__}: {caught_exception}") from caught_exception
+    if response is not None and response[0].status_code >= ERROR_FROM:
+        raise outcome_of(response[0].status_code, response[1])
 
 
 def restore_parameters(params: Request, **_: Any) -> None:

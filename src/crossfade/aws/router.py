@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from botocore.exceptions import ClientError
 
@@ -25,6 +25,9 @@ from crossfade.errors import ConfigurationError, StageUncertain
 from crossfade.migration import Migration
 from crossfade.observe import Watch
 
+Background: TypeAlias = Literal["beside", "inline"]
+"""Where mirrors are made and the lease is kept: beside the application, or within its calls."""
+
 DETACH_SECONDS: Final = 30.0  # what an orchestrator usually grants a process that it ends
 
 
@@ -40,6 +43,7 @@ class AttachSettings:
     view: Side = "source"
     fast_signing: bool = False
     compare_percent: float = 100
+    background: Background = "beside"
 
     def pair(self) -> Pair:
         migration = self.migration
@@ -68,6 +72,7 @@ class AttachSettings:
             clock=lease_clock(self.rules),
             control_table=self.migration.control_table,
             place=place,
+            rests=self.background == "inline",
         )
 
 
@@ -126,6 +131,11 @@ class Router:
     def counts(self) -> dict[str, int]:
         """How often each event has happened: `compare.matching`, `mirror_lost`, `observer_error`, ..."""
         return self._watch.counts()
+
+    def invocation(self) -> Any:
+        """Return a context, for `with` or `async with` as the client is, within which calls belong together: with
+        `background="inline"` it is said at its end alone that nothing is open, instead of after each write."""
+        raise NotImplementedError
 
     async def ready(self) -> None:
         """Wait until the migration has been joined. Raises NotStarted, ConfigurationError."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from crossfade.aws.hooks import Engine, Hooks, Short
 from crossfade.aws.operation import Forwarded, OperationOutcome, RunningOperation
 from crossfade.core.effects import Effect, Forward, Reply
 from crossfade.core.plan import WITHOUT_ROUTINE
+from crossfade.core.request.names import WRITES
 from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import CrossfadeError
 
@@ -96,4 +99,61 @@ class SyncHooks(Hooks):
             raise
         except BaseException:  # interrupted in the middle of a call
             self.leave_to_background(running)
+            raise
+
+
+class InlineEngine(SyncEngine, Protocol):
+    """An engine that does within a call what the call has left."""
+
+    def opens(self, hooks: Hooks, *, writes: bool) -> None: ...
+    def closes(self) -> None: ...
+    def leaves(self, caller: object) -> None: ...
+
+
+class InlineHooks(SyncHooks):
+    """With an engine that must be told when a call begins, and when it has its answer."""
+
+    def __init__(
+        self,
+        name: str,
+        engine: InlineEngine,
+        is_here: Callable[[str, str | None], bool] | None,
+        current: Callable[[], InlineEngine],
+    ) -> None:
+        super().__init__(name, engine, is_here, current)
+        self._inline = current
+
+    def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
+        if self.about_us(model.name, params, context) is None:
+            return None
+        self._inline().opens(self, writes=model.name in WRITES)
+        with self._closing():
+            short = super().before_call(model, params, context)
+            if self._forwarded_key in context:  # it goes on when the answer is there
+                return None
+        self._inline().closes()
+        return short
+
+    def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
+        if self._forwarded_key in context:
+            with self._closing():
+                super().after_call(http_response, parsed, context)
+            self._inline().closes()
+
+    def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
+        if self._forwarded_key in context:
+            with self._closing():
+                super().after_call_error(exception, context)
+            self._inline().closes()
+
+    @contextmanager
+    def _closing(self) -> Generator[None]:
+        """Close a call that ends with an error. One that is interrupted leaves what it has to do to the next."""
+        try:
+            yield
+        except Exception:
+            self._inline().closes()
+            raise
+        except BaseException:
+            self._inline().leaves(threading.get_ident())
             raise

@@ -1,4 +1,5 @@
-"""A router on threads: the callers' own, and one beside them with an event loop, which keeps the lease and mirrors.
+"""A router on threads: the callers' own, and one beside them with an event loop, which keeps the lease and mirrors; or
+the callers' alone, which do it all within their calls.
 
 The process's end drains (drivers/process_end.py). A forked child is another client of the migration: at its first call
 it takes a lease of its own, starts its own thread and leaves its parent's connections alone.
@@ -6,57 +7,27 @@ it takes a lease of its own, starts its own thread and leaves its parent's conne
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import weakref
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from crossfade.aws import own_calls
 from crossfade.aws.clients import Attached
-from crossfade.aws.hooks import Hooks
-from crossfade.aws.membership import Membership
 from crossfade.aws.router import DETACH_SECONDS, AttachSettings, Doors, Router, refused_at_end
-from crossfade.aws.sync_hooks import SyncHooks
+from crossfade.aws.sync_hooks import InlineHooks, SyncHooks
 from crossfade.control.agent import Agent
-from crossfade.core.effects import Place, Reply, Request
 from crossfade.drivers import process_end
-from crossfade.drivers.loop_thread import LoopThread
-from crossfade.drivers.sync import SyncDriver
+from crossfade.drivers.loop_thread import is_beside
 from crossfade.observe import Watch
 
+if TYPE_CHECKING:
+    from crossfade.aws.inline import InlineThreadEngine
+    from crossfade.aws.thread_engine import ThreadEngine
 
-class ThreadEngine(Membership):
-    """A membership whose callers are threads. Everything of one process; a forked child makes another."""
-
-    def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
-        super().__init__(attached, settings, watch)
-        self.driver: SyncDriver = SyncDriver(self._call, watch.note)
-        self._thread: LoopThread | None = None
-
-    def start(self, hooks: Hooks) -> None:
-        """Raises NotStarted, ConfigurationError or DatabaseError."""
-        thread = LoopThread("crossfade")
-        try:
-            thread.run(self.join(hooks, thread.call_soon))
-        except BaseException:
-            thread.run(self.bulk.aclose())
-            _ = thread.close()
-            raise
-        self._thread = thread
-
-    def stop(self, timeout_seconds: float) -> bool:
-        """Whether all that was under way ended in time."""
-        if self._thread is None:
-            return True
-        ended = self._thread.run(self.leave(timeout_seconds))
-        self.driver.close()
-        return self._thread.close() and ended
-
-    def _call(self, _place: Place, operation: str, request: Request) -> Reply:
-        return own_calls.call(self._attached.client, operation, request, self._settings.migration.name)
-
-    async def _through_hooks(self, operation: str, request: Request) -> Reply:
-        return await asyncio.to_thread(self._call, "source", operation, request)
+AnyEngine: TypeAlias = "ThreadEngine | InlineThreadEngine"
 
 
 class SyncRouter(Router):
@@ -66,10 +37,12 @@ class SyncRouter(Router):
         self._lock = threading.RLock()  # a handler of a signal may detach in the middle of detaching
         self._forked = False
         self._detached = False
-        self._engine = ThreadEngine(attached, settings, watch)
-        self._former: list[ThreadEngine] = []  # of a parent process: never used, never freed (its locks may be held)
+        self._engine = thread_engine(attached, settings, watch)
+        self._former: list[AnyEngine] = []  # of a parent process: never used, never freed (its locks may be held)
         self._is_ours = self._is_here if attached.is_session else None
-        self._hooks = SyncHooks(settings.migration.name, self._engine, self._is_ours, self._current)
+        make = InlineHooks if settings.background == "inline" else SyncHooks
+        current: Callable[[], Any] = self._current  # which has made what these hooks take
+        self._hooks = make(settings.migration.name, cast("Any", self._engine), self._is_ours, current)
         self._begin()
         with self._lock:  # a process that is told to end meanwhile waits for the lease, to give it back
             process_end.enter(self)
@@ -98,6 +71,11 @@ class SyncRouter(Router):
         super().refuse()
         self._hooks.is_here = self._admitted
 
+    @contextmanager
+    def invocation(self) -> Generator[None]:
+        with self._current().invocation():
+            yield
+
     def detach(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
         self._hooks.taking = False
         return self._leave(timeout_seconds, stays=False)
@@ -108,6 +86,8 @@ class SyncRouter(Router):
 
     def _leave(self, timeout_seconds: float, *, stays: bool) -> bool:
         """`stays`: the hooks do, so that what the application still asks for does not go past them."""
+        if self._detached and is_beside():  # a handler of the request that gives the lease back
+            return True
         with self._lock:  # whoever comes second waits for the first
             if self._detached:
                 return True
@@ -121,6 +101,8 @@ class SyncRouter(Router):
                     self._end()
 
     async def aclose(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
+        import asyncio
+
         return await asyncio.to_thread(self.detach, timeout_seconds)
 
     def after_fork_in_child(self) -> None:
@@ -128,7 +110,7 @@ class SyncRouter(Router):
         self._lock = threading.RLock()
         self._doors, self._hooks.is_here = Doors.OPEN, self._is_ours
         self._watch.after_fork_in_child()
-        self._engine.bulk.forget()
+        self._engine.forget()
         self._forked = True
 
     def _admitted(self, url: str, region: str | None) -> bool:
@@ -139,7 +121,7 @@ class SyncRouter(Router):
             _ = threading.Event().wait()  # the process ends meanwhile
         return self._is_ours is None or self._is_ours(url, region)
 
-    def _current(self) -> ThreadEngine:
+    def _current(self) -> AnyEngine:
         """The engine of this process."""
         if self._forked:
             with self._lock:
@@ -149,13 +131,25 @@ class SyncRouter(Router):
 
     def _begin_in_child(self) -> None:
         self._attached.client.close()  # the connections are the parent's; this only forgets them
-        engine = ThreadEngine(self._attached, self._settings, self._watch)
+        engine = thread_engine(self._attached, self._settings, self._watch)
         self._hooks.engine = engine
         process_end.enter_child(self)
         engine.start(self._hooks)
         self._former.append(self._engine)
         self._engine = engine
         self._forked = False
+
+
+def thread_engine(attached: Attached, settings: AttachSettings, watch: Watch) -> AnyEngine:
+    """Return the engine that does the work where the settings say. Only that one is imported: one needs asyncio, and
+    the other is for processes whose start is waited for."""
+    if settings.background == "inline":
+        from crossfade.aws.inline import InlineThreadEngine
+
+        return InlineThreadEngine(attached, settings, watch)
+    from crossfade.aws.thread_engine import ThreadEngine
+
+    return ThreadEngine(attached, settings, watch)
 
 
 _ROUTERS: weakref.WeakSet[SyncRouter] = weakref.WeakSet()

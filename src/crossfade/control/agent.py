@@ -27,6 +27,7 @@ from crossfade.control.store import TABLE_DEFAULT, Control
 from crossfade.control.tickets import Tickets
 from crossfade.core.effects import Note, Routine, Sleep, Stamp
 from crossfade.core.rules import Rules
+from crossfade.core.stages import ALL_LADDERS
 from crossfade.errors import ConfigurationError, DatabaseError, NotStarted, ServiceRejected
 
 LEASE_SECONDS: Final = 10.0  # ten polls: a client outlives a short loss of the network, the fleet waits no longer
@@ -39,7 +40,8 @@ TOKENS_MAX: Final = 50  # renewals in a row without an answer; who meets more of
 class Agent(Tickets):
     """One client. `clock` is that of its lease, in seconds; `new_id` gives the id of its next lease once this one was
     counted as gone; `place` is that of the control table, for messages. One that `reads_only` has no operations:
-    nothing of it can be left undone."""
+    nothing of it can be left undone. One that `rests` is polled by its operations alone, and says in its lease when
+    nothing is open, so that its silence means nothing: its process may be frozen at any time, and for ever."""
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Agent(Tickets):
         place: str = "",
         mapping: str = "",
         reads_only: bool = False,
+        rests: bool = False,
     ) -> None:
         super().__init__(
             Control(name, control_table, place, mapping),
@@ -74,7 +77,9 @@ class Agent(Tickets):
         self.fingerprint = fingerprint
         self.rules = rules
         self.denied = ""  # what the process may do on one table and not on the other: told with the lease
+        self.rests = rests
         self._new_id = new_id
+        self._rested = False  # the record surely says that nothing is open
         self._member = False
         self._beat = 0
         self._marks = 0  # the state's `unclean`, as it was seen last
@@ -93,6 +98,16 @@ class Agent(Tickets):
         """The pause between two polls that the fleet asks for; 0 where it asks for none, or is waiting for this one."""
         state = self._state
         return self._told_seconds if state is not None and self._acknowledged == state.epoch else 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether an operation that begins now has to poll first: half of the lease is over."""
+        return not (self._member and self._clock() < self._deadline - self.lease_seconds / 2)
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether the record should say that nothing is open, and does not yet."""
+        return self._member and not self._rested and self._is_at_rest()
 
     @property
     def joined(self) -> bool:
@@ -117,27 +132,40 @@ class Agent(Tickets):
         yield from self._enter()
         yield from Note("joined", {"client": self.client_id, "stage": self.stage.value})
 
-    def poll(self) -> Routine[None]:
+    def poll(self, *, writes: bool = False) -> Routine[None]:
         """Follow, and renew, which acknowledges: one write, also while the fleet moves. Every POLL_SECONDS or so, or as
-        `beat_seconds` says. A database error is noted: the deadline does the rest.
+        `beat_seconds` says. A database error is noted: the deadline does the rest. `writes`: something is about to be
+        written.
 
         Raises ConfigurationError when the migration was started anew with another mapping; this client stays where it
         is, and everybody who waits for it is told why.
         """
         try:
             if not self._member:
-                yield from self._enter()
+                yield from self._enter(writes)
             else:
                 failure = yield from self._catch_up()
-                if not (yield from self._renew()):
-                    yield from self._rejoin()
+                if not (yield from self._renew(writes)):
+                    yield from self._rejoin(writes)
                 if failure is not None:
                     raise failure
                 if self._state is not None and self.role is Role.APP:
                     yield from count_now_and_then(self.control, self._state, self._beat, self._tokens[-1])
         except DatabaseError as error:
-            facts = {"client": self.client_id, "error": str(error), "seconds_left": self._deadline - self._clock()}
-            yield from Note("lease_not_renewed", facts)
+            yield from self._not_renewed(error)
+
+    def rest(self) -> Routine[None]:
+        """Say in the lease that nothing is open, where that is so. A database error is noted: until it is said, the end
+        of this client would count as unclean."""
+        try:
+            if not (yield from self._renew()):
+                yield from self._rejoin()
+        except DatabaseError as error:
+            yield from self._not_renewed(error)
+
+    def _not_renewed(self, error: DatabaseError) -> Routine[None]:
+        facts = {"client": self.client_id, "error": str(error), "seconds_left": self._deadline - self._clock()}
+        yield from Note("lease_not_renewed", facts)
 
     def leave(self) -> Routine[None]:
         """Give the lease back. What has not ended by now counts as left undone: drain first."""
@@ -146,6 +174,7 @@ class Agent(Tickets):
             unclean = bool(self._owed.count or self._open)
             mark = self._mark("left before all that it had begun had ended") if unclean else None
             self._incarnation, self._tickets = self._incarnation + 1, None
+            self._says(at_rest=False)
         if not member:
             return
         yield from give_back(self.control, self.client_id, mark)
@@ -153,14 +182,14 @@ class Agent(Tickets):
 
     # --- the lease
 
-    def _enter(self) -> Routine[None]:
+    def _enter(self, writes: bool = False) -> Routine[None]:
         """The lease first, the state after it: whoever moves the migration either sees the one or shows the other."""
         token = yield from Stamp()
         with self._lock:
             self._beat, self._acknowledged = 1, 0
             self._tokens.append(token)
         if not (yield from put_lease(self.control, self._lease(0, token), self._tokens)):
-            yield from self._rejoin()
+            yield from self._rejoin(writes)
             return
         with self._lock:
             self._member = True  # without a deadline yet: an earlier sending of the put may have begun the lease
@@ -169,23 +198,25 @@ class Agent(Tickets):
         except ConfigurationError:
             yield from self.leave()
             raise
-        if not (yield from self._renew()):
-            yield from self._rejoin()
+        if not (yield from self._renew(writes)):
+            yield from self._rejoin(writes)
 
-    def _rejoin(self) -> Routine[None]:
+    def _rejoin(self, writes: bool = False) -> Routine[None]:
         """We were counted as gone. What was begun before is not ours to finish; start again under another id."""
         former, again_as = self.client_id, self._new_id()
         with self._lock:
             self._member, self._deadline = False, -math.inf
             self._incarnation, self._tickets = self._incarnation + 1, None
-            if not self.reads_only:  # what was on its way when we stopped may have landed after we were counted
+            # What was on its way when we stopped may have landed after we were counted.
+            if not (self.reads_only or self._rested):
                 self._owed.add(self._open.oldest(self._heard_at))
+            self._says(at_rest=False)
             self.client_id = again_as
             self._tokens.clear()
         yield from Note("fenced", {"client": former, "again_as": again_as})
-        yield from self._enter()
+        yield from self._enter(writes)
 
-    def _renew(self) -> Routine[bool]:
+    def _renew(self, writes: bool = False) -> Routine[bool]:
         """Whether the lease is still ours. An unknown outcome is raised, and extends nothing."""
         token = yield from Stamp()
         sent = self._clock()
@@ -193,7 +224,10 @@ class Agent(Tickets):
             self._beat += 1
             self._tokens.append(token)
             epoch, owed = self._reachable(), self._owed.count
-            lease = self._lease(epoch, token)
+            at_rest = not writes and self._is_at_rest()
+            if at_rest and self.rules.says_open:  # from the moment on at which it may be there
+                self._resting, self._grace = True, 0.0
+            lease = self._lease(epoch, token, at_rest=at_rest)
             update = self.control.renewal(lease, self._tokens)
             mark = self._mark("went on without its lease, or lost a mirror") if owed else None
             # A lease that becomes shorter is so from now on, whether this is answered or not.
@@ -201,10 +235,13 @@ class Agent(Tickets):
         try:
             if not (yield from renew_lease(self.control, update, mark)):
                 return False
-        except ServiceRejected:
-            self._tokens.remove(token)  # it is in no record, and would push out the one that is
+        except DatabaseError as error:
+            self._rested = self._rested and at_rest
+            if isinstance(error, ServiceRejected):
+                self._tokens.remove(token)  # it is in no record, and would push out the one that is
             raise
         with self._lock:
+            self._says(at_rest=at_rest)
             if self._lost is None:
                 self._deadline = max(self._deadline, sent + lease.lease_seconds)
             self._acknowledged = epoch
@@ -220,7 +257,21 @@ class Agent(Tickets):
         who, started_at = (self.client_id, self.host, self.pid), self._state.started_at if self._state else ""
         return UncleanMark(self._marks + 1, *who, since, self.landing_seconds, started_at, why)
 
-    def _lease(self, epoch: int, token: str) -> Lease:
+    def _says(self, *, at_rest: bool) -> None:
+        """The record says so for certain; under the lock."""
+        self._rested = at_rest
+        self._resting = at_rest and self.rules.says_open
+        self._grace = 0.0 if at_rest else self.landing_seconds
+
+    def _is_at_rest(self) -> bool:
+        """Whether nothing is open. Where one table is used alone, nothing is left undone at all, and what is sent is
+        left to land."""
+        state = self._state
+        if not self.rests or state is None or self._open:
+            return False
+        return not ALL_LADDERS[state.strategy][state.stage].is_single
+
+    def _lease(self, epoch: int, token: str, *, at_rest: bool = False) -> Lease:
         state = self._state
         return Lease(
             client=self.client_id,
@@ -242,6 +293,7 @@ class Agent(Tickets):
             ramp_percent=0 if state is None else state.ramp_percent,
             denied=self.denied,
             open_since=self._open.oldest(self._heard_at),
+            at_rest=at_rest,
         )
 
     # --- the state

@@ -124,11 +124,12 @@ class Lease:
     ramp_percent: int = 0
     denied: str = ""  # what it may do on one table and not on the other, as far as it has tried
     open_since: int = 0  # from before the oldest of what has not ended, by the service's clock; 0 for not known
+    at_rest: bool = False  # nothing that it has begun to write is open, and it writes nothing before this is taken back
 
     @property
     def gone_after_seconds(self) -> float:
         """How long the same beat must be seen before nothing of this client can land any more."""
-        return self.lease_seconds + self.landing_seconds
+        return self.lease_seconds + (0.0 if self.at_rest else self.landing_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ Record = TypeVar("Record")
 TABLE_DEFAULT: Final = "crossfade"
 CANCELLED: Final = "cancelled"  # what the last entry of such a migration's journal says
 RENEWED: Final = (
-    "beat", "token", "epoch", "adopted", "stage", "ramp_percent", "lost_mirrors", "lost_example", "denied",
+    "beat", "token", "epoch", "adopted", "stage", "ramp_percent", "lost_mirrors", "lost_example", "denied", "at_rest",
     "open_since", "lease_seconds",
 )  # fmt: skip
 

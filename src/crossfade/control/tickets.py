@@ -49,6 +49,8 @@ class Tickets:
         self._lost: StageUncertain | None = None  # the control table knows less than we do: what is told meanwhile
         self._incarnation = 1
         self._deadline = -math.inf
+        self._grace = landing_seconds  # for how long after the deadline an answer may be given
+        self._resting = False  # the record may say that nothing is open: then nothing is written
         self._open: OpenTickets = OpenTickets()
         self._heard_at = 0  # the time that DynamoDB told with the state, in seconds since 1970; 0 for none yet
         self._owed: Owed = Owed()
@@ -72,6 +74,11 @@ class Tickets:
     def deadline(self) -> float:
         """Seconds of the clock; from then on nothing strict begins and nothing more is sent."""
         return self._deadline
+
+    @property
+    def resting(self) -> bool:
+        """Whether the record may say that nothing is open; then no write may be sent before it says otherwise."""
+        return self._resting
 
     @property
     def pending(self) -> int:
@@ -121,13 +128,13 @@ class Tickets:
             self._tickets = Ticket(*now, strict=False, since=since), Ticket(*now, strict=True, since=since)
         return self._tickets
 
-    def may_send(self, ticket: Ticket) -> None:
+    def may_send(self, ticket: Ticket, *, writes: bool = True) -> None:
         """Check the lease, before every call of a strict ticket, be it a read or a write: an operation or a mirror may
         go on for longer than the lease.
 
         Raises StageUncertain: nothing more of this ticket may be sent.
         """
-        if ticket.incarnation != self._incarnation or self._clock() >= self._deadline:
+        if ticket.incarnation != self._incarnation or self._clock() >= self._deadline or (writes and self._resting):
             raise self._uncertain("what remained of the operation was not sent")
 
     def is_ours(self, ticket: Ticket) -> bool:
@@ -142,7 +149,7 @@ class Tickets:
             self._open.drop(ticket)
             if not ticket.strict:
                 return
-            if ticket.incarnation != self._incarnation or self._clock() > self._deadline + self.landing_seconds:
+            if ticket.incarnation != self._incarnation or self._clock() > self._deadline + self._grace:
                 self._owed.add(ticket.since)
                 raise self._uncertain("it may or may not have been carried out")
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from crossfade.control.calls import failed_conditions
 from crossfade.control.fleet import tell_beats
 from crossfade.control.freezing import FROZEN_LOOK_SECONDS, names_mapping, shared
 from crossfade.control.marks import mark_of
@@ -17,12 +18,14 @@ from crossfade.control.record_items import client_record
 from crossfade.control.records import Lease, Role, State
 from crossfade.control.sightings import Sightings
 from crossfade.control.store import Caller, Change, Control
-from crossfade.core.effects import Note, Now, Request, Routine, Sleep, Stamp
+from crossfade.core.effects import Call, Gather, Note, Now, Request, Routine, Sleep, Stamp
 from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY
-from crossfade.errors import NotPossibleInStage
+from crossfade.core.sync.retry import is_passing_or_unanswered
+from crossfade.errors import DatabaseError, NotPossibleInStage, ServiceRejected
 
 LOOK_SECONDS: Final = 0.25  # a query of a few small records; a fourth of the pause between two polls of a client
 LOOK_BEATS: Final = 0.1  # of a large fleet, whose leases fill several pages, in beats
+FORGOTTEN_AT_ONCE: Final = 25  # leases; as many requests as a driver may well have under way
 NOTE_SECONDS: Final = 1.0  # people read the notes
 PATIENCE_SECONDS: Final = 900.0  # a client that renews but never finishes is stuck: somebody should look at it
 
@@ -73,8 +76,10 @@ def await_everyone(
         if not behind:
             return state
         gone = [lease for lease in behind if sightings.is_gone(lease, now)]
+        yield from forget_rested(control, [lease for lease in gone if lease.at_rest])
         for lease in gone:
-            _ = yield from count_out(control, caller, state, lease)
+            if not lease.at_rest:
+                _ = yield from count_out(control, caller, state, lease)
         if gone:
             continue  # the journal has grown: read again
         waited = [explain(lease, state, sightings, now) for lease in behind]
@@ -116,7 +121,9 @@ def explain(lease: Lease, state: State, sightings: Sightings, now: float) -> Wai
     gone_in = max(0.0, lease.gone_after_seconds - silent)
     # Half a lease without a beat is longer than a few polls: that one is probably not coming back.
     quiet = silent >= lease.lease_seconds / 2
-    if quiet:
+    if quiet and lease.at_rest:
+        reason = f"at rest: nothing of it is open, and in {gone_in:.0f} s it is not waited for"
+    elif quiet:
         reason = f"silent for {silent:.0f} s, counted as gone in {gone_in:.0f} s"
     elif lease.fingerprint != state.fingerprint:
         same = "the same migration file" if names_mapping(state.fingerprint) else shared(state.fingerprint)
@@ -131,24 +138,44 @@ def explain(lease: Lease, state: State, sightings: Sightings, now: float) -> Wai
     return Waited(lease.client, lease.role, lease.host, lease.pid, reason, silent, gone_in if quiet else None)
 
 
+def forget_rested(control: Control, leases: Sequence[Lease]) -> Routine[None]:
+    """Delete leases that have run out at rest, of which there may be thousands: nothing is left undone, and nothing can
+    land. Each that is renewed meanwhile stays; of what fails for the moment, the next look takes care."""
+    for first in range(0, len(leases), FORGOTTEN_AT_ONCE):
+        deletions = [still_silent(control, lease) for lease in leases[first : first + FORGOTTEN_AT_ONCE]]
+        try:
+            _ = yield from Gather(tuple(Call("control", "DeleteItem", deletion) for deletion in deletions))
+        except DatabaseError as error:
+            was_renewed = isinstance(error, ServiceRejected) and failed_conditions(error)
+            if not (was_renewed or is_passing_or_unanswered(error)):
+                raise
+
+
+def still_silent(control: Control, lease: Lease) -> Request:
+    """Return the deletion of a lease, refused where it has been renewed."""
+    return control.delete(client_record(lease.client)) | {
+        "ConditionExpression": "#beat = :beat",
+        "ExpressionAttributeNames": {"#beat": "beat"},
+        "ExpressionAttributeValues": {":beat": {"N": str(lease.beat)}},
+    }
+
+
 def count_out(control: Control, caller: Caller, state: State, lease: Lease) -> Routine[bool]:
     """Delete the lease of a client that is gone, and leave the mark, in one transaction. False: something moved on."""
     is_single = ALL_LADDERS[state.strategy][state.stage].is_single  # there nothing is mirrored, or copied
     marks = not (is_single or lease.reads_only)
     if state.strategy == FREEZE_STRATEGY and lease.role in (Role.APP, Role.ETL, Role.REPLICATION):
         marks = False  # what it had begun is in the repair queue, or in the log at which the next one goes on
-    deletion: Request = control.delete(client_record(lease.client)) | {
-        "ConditionExpression": "#beat = :beat",
-        "ExpressionAttributeNames": {"#beat": "beat"},
-        "ExpressionAttributeValues": {":beat": {"N": str(lease.beat)}},
-    }
     wanted = Change(
         fields={},
         what=f"counted client {lease.client} as gone",
         why=f"{lease.role} on {lease.host}, pid {lease.pid}: silent for {lease.gone_after_seconds:g} s",
         guard_unclean=marks,  # by which the mark has its number
         add_unclean=marks,
-        also=({"Delete": deletion}, *([{"Put": control.put(mark_of(state, lease))}] if marks else [])),
+        also=(
+            {"Delete": still_silent(control, lease)},
+            *([{"Put": control.put(mark_of(state, lease))}] if marks else []),
+        ),
     )
     token = yield from Stamp()
     done = yield from control.change_state(state, caller, token, wanted)

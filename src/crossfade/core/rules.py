@@ -14,6 +14,7 @@ class Rules:
     stamp: bool = True  # what is decided upon a read is conditional on the stamp of what was read
     barrier: bool = True  # a stage is entered only after every client has entered, and finished, the one before
     lease_clock: bool = True  # a lease ends by the clock that moved most, also while its machine was suspended
+    says_open: bool = True  # a client whose lease says that nothing is open takes that back before it writes
     lockstep: bool = True  # the authority moves only through the two lockstep stages
     prepare: bool = True  # nobody copies an item while somebody knows the source alone
     delete_both: bool = True  # a delete takes both sides in one transaction
@@ -43,7 +44,7 @@ class Rules:
 
 
 RULES_OF = {
-    "dual-write": ("check-read", "stamp", "barrier", "lockstep", "lease-clock"),
+    "dual-write": ("check-read", "stamp", "barrier", "lockstep", "lease-clock", "says-open"),
     "copy-on-write": ("stamp", "barrier", "prepare", "delete-both", "source-check", "fence", "lease-clock"),
     "freeze": (
         "check-read", "barrier", "fence", "second-freeze", "repair-queue", "carrier-lease",

@@ -5,6 +5,7 @@ backlog     which piece of background work is next: coalescing, delays, limits; 
 local       effects that take no time
 sync        effects on threads
 aio         effects on asyncio, and the backlog worked off there
+inline      the backlog worked off before the answer, by callers that are threads; aio_inline: by tasks
 loop_thread an event loop beside an application that blocks
 
 The third driver, for virtual time, is `crossfade.sim`.

@@ -72,7 +72,7 @@ class TicketScope(Scope):
 
     def before(self, call: Call) -> None:
         if self.ticket.strict:
-            self._agent.may_send(self.ticket)
+            self._agent.may_send(self.ticket, writes=call.operation in WRITES)
         if call.operation in WRITES:
             self.sent = True
 

@@ -107,7 +107,7 @@ class Link:
     def clock(self) -> float:
         return self._client.clock()
 
-    def put(self, later: Later, ticket: Ticket) -> None:
+    def adopt(self, later: Later, ticket: Ticket) -> None:
         self._client.background.put(later, ticket)
 
     def follow(self, forwarded: Forwarded, content: Any) -> None:

@@ -159,7 +159,7 @@ def test_without_a_lease_nothing_is_sent(world: World) -> None:
     async def play() -> None:
         async with world.leased() as leased:
             carry = await leased.begun(never)
-            leased.agent.poll = forgotten  # type: ignore[method-assign]
+            leased.agent.poll = forgotten  # type: ignore[method-assign, assignment]
             while asyncio.get_running_loop().time() < leased.agent.deadline:
                 await asyncio.sleep(0.05)
             with pytest.raises(StageUncertain):

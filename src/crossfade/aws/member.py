@@ -1,0 +1,149 @@
+"""One process as a client of a migration: what is the same wherever its background work is done.
+
+Beside the application (membership.py) or within its calls (inline.py).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any, Final
+
+from crossfade.aws.answers import from_wire
+from crossfade.aws.clients import Attached, endpoint_and_region
+from crossfade.aws.in_flight import InFlight
+from crossfade.aws.operation import Forwarded, Operations
+from crossfade.aws.router import AttachSettings
+from crossfade.control.agent import Agent
+from crossfade.control.fallbacks import FallbackHits
+from crossfade.control.open_tickets import Ticket
+from crossfade.control.probing import find_denials
+from crossfade.control.refusals import ForeseenRefusals
+from crossfade.core.effects import Later, Reply, Request, Routine
+from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
+from crossfade.core.request.names import WRITES
+from crossfade.core.stages import Stage
+from crossfade.core.sync.source_fallback import FALLBACK
+from crossfade.core.tables.pair import Pair
+from crossfade.drivers.local import LocalEffects
+from crossfade.observe import Watch
+
+RIGHTS_AFTER_SECONDS: Final = 0.5  # a process that has just joined, or entered a stage, has something better to do
+RIGHTS_SECONDS: Final = 600.0  # how often it is tried what the coming stages take: about 25 small requests
+
+
+class Member:
+    """A process's part in the migration. Thread-safe, the agent included."""
+
+    clock = staticmethod(time.monotonic)
+
+    def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
+        self._attached = attached
+        self._settings = settings
+        self._watch = watch
+        self.pair: Pair = settings.pair()
+        self.agent: Agent = settings.agent(endpoint_and_region(attached.client))
+        self.in_flight: InFlight = InFlight()
+        self.fallbacks: FallbackHits = FallbackHits(self.agent.host, self.agent.pid)
+        self.refusals: ForeseenRefusals = ForeseenRefusals(self.agent.host, self.agent.pid)
+        self.operations: Operations = Operations(
+            self.pair, self.agent, self.put, self.clock, settings.migration.strategy, self._foreseen
+        )
+        self._rights_due: tuple[Stage | None, float] = (None, 0.0)  # and from which stage on that holds
+
+    @property
+    def local(self) -> LocalEffects:
+        raise NotImplementedError
+
+    def put(self, later: Later, ticket: Ticket) -> None:
+        """Leave work for later; of comparisons a share, drawn for each, so that every key has its turn."""
+        percent = self._settings.compare_percent
+        if later.kind == "compare" and percent < 100 and random.random() * 100 >= percent:  # noqa: S311 - a sample
+            later.routine.close()
+            return
+        self._put(later, ticket)
+
+    def _put(self, later: Later, ticket: Ticket) -> None:
+        raise NotImplementedError
+
+    def adopt(self, later: Later, ticket: Ticket) -> None:
+        """Leave work for later whose caller is gone."""
+        self._put(later, ticket)
+
+    def follow(self, forwarded: Forwarded, content: bytes | Reply) -> None:
+        """Do later what follows an answer that was given as it came. The ticket is held, and released by this."""
+        raise NotImplementedError
+
+    def _lose(self, key: str, error: BaseException) -> None:
+        """Count a mirror that came to nothing before it was put, and tell it."""
+        raise NotImplementedError
+
+    def _follow_up(self, ticket: Ticket, operation: str, own: Callable[[], Request], content: bytes | Reply) -> None:
+        try:
+            reply = from_wire(content) if isinstance(content, bytes) else content
+            self.operations.follow_up(self.local, ticket, operation, own(), reply)
+        except Exception as error:  # noqa: BLE001 - the caller has its answer: what is lost is the mirror
+            if operation in WRITES:
+                self._lose(operation, error)
+            else:
+                self._watch.note("compare", {"outcome": "error", "key": operation, "error": str(error)})
+        finally:
+            self.agent.release(ticket)
+
+    def _following(self, forwarded: Forwarded, content: bytes | Reply) -> Callable[[], None]:
+        return partial(self._follow_up, forwarded.ticket, forwarded.operation, forwarded.own, content)
+
+    # --- what status is to show
+
+    def _note(self, name: str, facts: dict[str, Any]) -> None:
+        """An event of the background: for the observer, and what `status` is to show."""
+        if name == FALLBACK:
+            self.fallbacks.hit(self.agent.client_id, facts["key"], facts["at"], facts["outcome"])
+        self._watch.note(name, facts)
+
+    def _foreseen(self, kind: Foreseen, count: int = 1) -> None:
+        """Calls that a later stage will refuse: kept for `status`; each kind is told to the observer once."""
+        at = int(time.time())
+        if self.refusals.seen(self.agent.client_id, kind, at, count):
+            event = ORDER_CHANGES if kind.is_served else REFUSED_LATER
+            self._watch.note(event, {"key": f"{kind.operation}: {kind.reason}", **asdict(kind), "at": at})
+
+    @property
+    def _tells_now(self) -> bool:
+        """Whether it is time to tell what there is to tell."""
+        due = any(told.due(self.clock()) for told in (self.fallbacks, self.refusals))
+        return due or self.operations.foresight.waits
+
+    @property
+    def _has_untold(self) -> bool:
+        return bool(self.fallbacks.untold or self.refusals.untold or self.operations.foresight.waits)
+
+    def _telling(self) -> Routine[None]:
+        """Tell what `status` is to show."""
+        if self.operations.foresight.waits:
+            for kind, count in (yield from self.operations.foresight.describe()):
+                self._foreseen(kind, count)
+        for told in (self.fallbacks, self.refusals):
+            if told.untold:
+                yield from told.tell(self.agent.control, self.clock())
+
+    def _rights_are_due(self) -> bool:
+        """Whether it is time to find out what a coming stage would be denied; then it is for the next time later."""
+        stage, now = self.agent.stage, self.clock()
+        if stage is not self._rights_due[0]:
+            self._rights_due = (stage, now + RIGHTS_AFTER_SECONDS)
+        if now < self._rights_due[1]:
+            return False
+        self._rights_due = (stage, now + RIGHTS_SECONDS)
+        return True
+
+    def _find_denials(self) -> Routine[None]:
+        """What is found, the next renewal tells."""
+        is_over = self.agent.stage is Stage.COMPLETE  # the source may be gone
+        self.agent.denied = "" if is_over else (yield from find_denials(self.pair))
+
+    def _went_wrong(self, error: Exception) -> None:
+        self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
