@@ -72,8 +72,7 @@ class InlineMember(Member):
         self.operations.look_after()
 
     def _must_poll(self) -> bool:
-        agent = self.agent
-        return agent.is_due or (agent.resting and bool(self._writing or agent.pending))
+        return self.agent.must_poll(writes=bool(self._writing))
 
     def _with_a_poll(self) -> Iterator[Routine[None]]:
         """What else is done when the lease is renewed."""
@@ -161,7 +160,7 @@ class InlineThreadEngine(InlineMember):
             for _ in range(POLLS_MAX):
                 if not self._must_poll():
                     break
-                self._own.run(self.agent.poll(writes=bool(self._writing or self.agent.pending)), Scope())
+                self._own.run(self.agent.poll(writes=bool(self._writing)), Scope())
             for routine in self._with_a_poll():
                 self._own.run(routine, Scope())
         except Exception as error:  # noqa: BLE001 - see above

@@ -20,7 +20,6 @@ from crossfade.aws.router import DETACH_SECONDS, AttachSettings, Doors, Router, 
 from crossfade.aws.sync_hooks import InlineHooks, SyncHooks
 from crossfade.control.agent import Agent
 from crossfade.drivers import process_end
-from crossfade.drivers.loop_thread import is_beside
 from crossfade.observe import Watch
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class SyncRouter(Router):
 
     def _leave(self, timeout_seconds: float, *, stays: bool) -> bool:
         """`stays`: the hooks do, so that what the application still asks for does not go past them."""
-        if self._detached and is_beside():  # a handler of the request that gives the lease back
+        if self._detached and process_end.is_beside():  # a handler of the request that gives the lease back
             return True
         with self._lock:  # whoever comes second waits for the first
             if self._detached:

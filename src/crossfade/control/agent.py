@@ -99,9 +99,11 @@ class Agent(Tickets):
         state = self._state
         return self._told_seconds if state is not None and self._acknowledged == state.epoch else 0.0
 
-    @property
-    def is_due(self) -> bool:
-        """Whether an operation that begins now has to poll first: half of the lease is over."""
+    def must_poll(self, *, writes: bool) -> bool:
+        """Whether a client that rests has to poll before an operation, which may write: where half of its lease is
+        over, or says that nothing is open."""
+        if self._resting and (writes or self._open):
+            return True
         return not (self._member and self._clock() < self._deadline - self.lease_seconds / 2)
 
     @property

@@ -19,6 +19,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, ParamSpec, TypeVar
 
+from crossfade.drivers.process_end import BESIDE
+
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -29,16 +31,8 @@ HELPERS_MAX: Final = 4  # a handful of host names, each asked once for a connect
 STOP_SECONDS_MAX: Final = 5.0  # how long a step of the loop may take before it is left behind
 
 
-NAME: Final = "crossfade"  # of the threads that work beside an application
-
-
-def is_beside() -> bool:
-    """True on a thread that works beside the application, where nobody may wait until that has done its work."""
-    return threading.current_thread().name.startswith(NAME)
-
-
 class LoopThread:
-    def __init__(self, name: str = NAME) -> None:
+    def __init__(self, name: str = BESIDE) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop(Unhurried())
         self.loop.set_default_executor(Helpers(name))
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)

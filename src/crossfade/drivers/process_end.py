@@ -13,11 +13,20 @@ from __future__ import annotations
 
 import atexit
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 # multiprocessing's own finalizers, those of its queues among them, have higher priorities and run before.
 FINALIZED_LAST: Final = -1_000_000
+
+
+BESIDE: Final = "crossfade"  # how the names of threads begin that work beside an application
+
+
+def is_beside() -> bool:
+    """True on such a thread: whoever waited there for its work to end would wait for ever."""
+    return threading.current_thread().name.startswith(BESIDE)
 
 
 class Member(Protocol):

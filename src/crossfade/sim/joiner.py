@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Final
 
 from crossfade.control.agent import Agent
@@ -15,11 +16,14 @@ from crossfade.migration import Migration
 from crossfade.sim.applications import Application
 from crossfade.sim.chained import ChainedClient, Joining
 from crossfade.sim.client import Client
+from crossfade.sim.frozen import InlineClient
 from crossfade.sim.processes import Process
 from crossfade.sim.scenario import Scenario
 from crossfade.sim.setting import CONTROL_TABLE, Setting
 from crossfade.sim.world import World
 
+INLINE: Final = 0.25  # of the worlds have applications that are frozen between their calls
+INLINE_SHARES: Final = (0.5, 1.0)  # of the applications there
 NO_EXPIRY: Final[dict[Side, str]] = {"source": "", "target": ""}  # the simulated tables expire nothing
 NOTHING_INDEXED: Final[dict[Side, tuple[IndexKey, ...]]] = {"source": (), "target": ()}  # which nobody asks then
 
@@ -31,11 +35,16 @@ class Joiner:
     world: World
     setting: Setting
     pair: Pair
+    random: Random  # for who is frozen between its calls
     names: Counter[str] = field(default_factory=Counter[str])
+    _inline_share: float = field(default=0.0, init=False)
 
     @property
     def scenario(self) -> Scenario:
         return self.setting.scenario
+
+    def __post_init__(self) -> None:
+        self._inline_share = self.random.choice(INLINE_SHARES) if self.random.random() < INLINE else 0.0
 
     def application(self) -> Application:
         process, pair, before = Process(self._name("app")), self._new_pair(), self.setting.before
@@ -44,6 +53,9 @@ class Joiner:
             return self._chained(process, before, pair, agent)
         if self.world.random.random() < self.scenario.target_share:
             pair = replace(pair, view="target")
+        if self.random.random() < self._inline_share:
+            agent.rests = True
+            return InlineClient(self.world, pair, agent, process, self.scenario, self.random)
         return self._client(process, pair, agent)
 
     def _chained(self, process: Process, before: Migration, pair: Pair, agent: Agent) -> ChainedClient:

@@ -15,7 +15,7 @@ from crossfade.control.coordinator import Coordinator
 from crossfade.control.evidence import Evidence
 from crossfade.control.gates import findings
 from crossfade.control.record_items import from_item
-from crossfade.control.records import CLIENTS, Job, Role
+from crossfade.control.records import CLIENTS, Job, Lease, Role
 from crossfade.control.records import State as Record
 from crossfade.control.starting import StartPlan
 from crossfade.control.store import Caller, Control
@@ -30,6 +30,7 @@ from crossfade.sim.applications import Application
 from crossfade.sim.calls import GET, Calls
 from crossfade.sim.checkers import Unequal, Violation, Waits, answers, differences
 from crossfade.sim.faults import Fault, Faults
+from crossfade.sim.frozen import InlineClient
 from crossfade.sim.history import History, Operation
 from crossfade.sim.jobs import JobRun
 from crossfade.sim.joiner import NO_EXPIRY, Joiner
@@ -86,7 +87,8 @@ class Run:
             self.scenario.page_share, self.scenario.many_share, self.scenario.delete_share, more, self.scenario.index,
             self.scenario.target_page_share,
         )  # fmt: skip
-        self.joiner = Joiner(self.world, setting, self.pair)
+        inline = Random(f"inline applications of {seed}")  # noqa: S311
+        self.joiner = Joiner(self.world, setting, self.pair, inline)
         self.waits = Waits(self.world, self.pair, self.rows)
         self.world.watchers += [self.waits, self]
         self.moves = 0
@@ -122,6 +124,8 @@ class Run:
 
     def _start_application(self) -> None:
         client = self.joiner.application()
+        if isinstance(client, InlineClient):
+            client.ended = self._start_application
         self.clients.append(client)
         self._trouble(client.process, self._start_application)
 
@@ -329,8 +333,9 @@ class Run:
         """Whether, as the gates see it, the authority might cross right now: nobody who died is left to be counted."""
         control = self.database.tables[CONTROL_TABLE].items
         living = {client.agent.client_id for client in self.clients if client.process.alive}
-        for _, record in control:
-            if record.startswith(CLIENTS) and record.removeprefix(CLIENTS) not in living:
+        for (_, record), item in control.items():
+            is_of_the_dead = record.startswith(CLIENTS) and record.removeprefix(CLIENTS) not in living
+            if is_of_the_dead and not from_item(Lease, item).at_rest:
                 return False
         found: list[Evidence] = []
         routine = Evidence.read(self.control)

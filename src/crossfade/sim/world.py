@@ -50,6 +50,7 @@ class World:
         """`landing_seconds`: after this, a request that was sent has been carried out or never will be."""
         self.seed = seed
         self.database = database
+        self.faults = faults
         self.random = random
         self.now = 0.0
         self.watchers: list[Watcher] = []

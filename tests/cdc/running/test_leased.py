@@ -195,7 +195,7 @@ def test_what_was_read_under_a_lease_that_has_ended_is_not_applied(world: World)
     async def play() -> None:
         async with world.leased() as leased:
             carry = await leased.begun(never)
-            poll, leased.agent.poll = leased.agent.poll, forgotten  # type: ignore[method-assign]
+            poll, leased.agent.poll = leased.agent.poll, forgotten  # type: ignore[method-assign, assignment]
             while asyncio.get_running_loop().time() < leased.agent.deadline:
                 await asyncio.sleep(0.05)
             _ = await asyncio.to_thread(world.operator.walk, Stage.LIVE)  # without it
