@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import botocore.session
@@ -180,7 +180,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.one:
         told: dict[str, Any] = json.loads(given.one)
-        print(json.dumps(asdict(Process(Setting(**told | {"stage": Stage(told["stage"])})).measure())))
+        setting = replace(Setting(**told), stage=Stage(told["stage"]))
+        print(json.dumps(asdict(Process(setting).measure())))
         return
     latencies = f"{given.request_ms:g} ms a request, {given.transaction_ms:g} a transaction"
     print(f"{machine()}\n{given.threads} threads, {latencies}")

@@ -138,6 +138,7 @@ GATES = {
     Gate.BACKFILLED: "the backfill is complete",
     Gate.MIRRORED: "since the backfill began no client ended unfinished or lost a mirror; or a verify found nothing",
     Gate.VERIFIED: "a full verify, begun after the last client that ended unfinished, found nothing",
+    Gate.RECENT: "that verify is not older than 7 days (`--verified-within`)",
     Gate.PASSED: "all that was written before the freeze has reached the other side",
     Gate.ALLOWED: "no client is denied on one table what it may do on the other",
     Gate.QUIET: "for 14 days (`--quiet-days`) nothing was found in the source alone",

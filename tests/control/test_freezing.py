@@ -330,7 +330,7 @@ def test_each_way_into_a_freeze_asks_for_equality_first(frozen: World) -> None:
     _ = begin(frozen, Stage.SHADOW)
     state = state_of(frozen)
     up = gates_of_step(state, Stage.FREEZE_SOURCE)
-    assert up == (Gate.BACKFILLED, Gate.VERIFIED, Gate.REPLICATED)
+    assert up == (Gate.BACKFILLED, Gate.VERIFIED, Gate.RECENT, Gate.REPLICATED)
     plain = frozen.coordinator()
     with pytest.raises(GateClosed, match="no backfill has begun"):
         _ = frozen.run(plain.walk(Stage.LIVE))

@@ -10,6 +10,7 @@ import pytest
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.jobs import claim_job, finish_job, load_checkpoints, save_checkpoint
 from crossfade.control.records import Job, JobRecord, State
+from crossfade.control.survey import survey
 from crossfade.core.effects import Routine
 from crossfade.core.rules import Rules
 from crossfade.core.stages import Stage
@@ -275,3 +276,23 @@ def test_a_client_that_died_after_it_acknowledged_closes_the_gate(world: World) 
     with pytest.raises(GateClosed, match="ended unfinished"):
         _ = world.run(world.coordinator().set_ramp(5))
     assert state_of(world).ramp_percent == 0
+
+
+def test_comparisons_that_fail_hold_the_gate_while_that_client_is_there(world: World) -> None:
+    """Nothing that is wrong would be seen: the process is named with what it was refused."""
+    world.start(Stage.LOCKSTEP_SOURCE)
+    _ = do_job(world, Job.BACKFILL)
+    _ = do_job(world, Job.VERIFY)
+    agent = world.joined()
+    agent.failing = "107 of 116 comparisons failed in the last minute, the last one with AccessDeniedException"
+    agent.compared = {"matching": 9, "error": 107}
+    world.while_asleep = world.polls(agent)
+    world.run(agent.poll())
+    with pytest.raises(GateClosed, match=r"CLOSED verified: comparisons fail.*node, pid 1: 107 of 116") as caught:
+        _ = world.run(world.coordinator().move_one(Stage.LOCKSTEP_TARGET))
+    assert "crossfade status" in caught.value.next_step
+    (client,) = world.run(survey(world.control)).clients
+    assert client.compared == {"matching": 9, "error": 107}
+    agent.failing = ""
+    world.run(agent.poll())
+    assert world.run(world.coordinator().move_one(Stage.LOCKSTEP_TARGET)).stage is Stage.LOCKSTEP_TARGET

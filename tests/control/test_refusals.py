@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from crossfade.control.days import REFUSED_DAYS
 from crossfade.control.fallbacks import DAY_SECONDS
-from crossfade.control.gates import REFUSED_DAYS
 from crossfade.control.records import Job, RefusalRecord
 from crossfade.control.refusals import KINDS_MAX, ForeseenRefusals, Refusals, read_refusals
 from crossfade.control.survey import survey

@@ -89,6 +89,7 @@ class InlineTaskEngine(InlineMember):
     async def _poll(self) -> None:
         """Never raises: without a lease nothing strict is sent, so whatever it is, callers are told."""
         try:
+            self._tell_of_comparisons()
             for _ in range(POLLS_MAX):
                 if not self._must_poll():
                     break

@@ -80,6 +80,15 @@ class InlineMember(Member):
             yield self._telling()
         if self._rights_are_due():
             yield self._find_denials()
+        if self._differences_are_due():
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Leave a closer look at what comparisons have found to differ to this call and those after it."""
+        ticket = self.agent.begin(strict=False)
+        for name, look in self._looks_at_differences().items():
+            self.adopt(Later("compare", f"difference {name}", look), ticket)
+        self.agent.release(ticket)
 
     @property
     def _may_rest(self) -> bool:
@@ -157,6 +166,7 @@ class InlineThreadEngine(InlineMember):
     def _poll(self) -> None:
         """Never raises: without a lease nothing strict is sent, so whatever it is, callers are told."""
         try:
+            self._tell_of_comparisons()
             for _ in range(POLLS_MAX):
                 if not self._must_poll():
                     break

@@ -18,6 +18,7 @@ from crossfade.aws.in_flight import InFlight
 from crossfade.aws.operation import Forwarded, Operations
 from crossfade.aws.router import AttachSettings
 from crossfade.control.agent import Agent
+from crossfade.control.comparisons import Comparisons
 from crossfade.control.fallbacks import FallbackHits
 from crossfade.control.open_tickets import Ticket
 from crossfade.control.probing import find_denials
@@ -25,7 +26,7 @@ from crossfade.control.refusals import ForeseenRefusals
 from crossfade.core.effects import Later, Reply, Request, Routine
 from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
 from crossfade.core.request.names import WRITES
-from crossfade.core.stages import Stage
+from crossfade.core.stages import ALL_LADDERS, Stage
 from crossfade.core.sync.source_fallback import FALLBACK
 from crossfade.core.tables.pair import Pair
 from crossfade.drivers.local import LocalEffects
@@ -49,6 +50,7 @@ class Member:
         self.in_flight: InFlight = InFlight()
         self.fallbacks: FallbackHits = FallbackHits(self.agent.host, self.agent.pid)
         self.refusals: ForeseenRefusals = ForeseenRefusals(self.agent.host, self.agent.pid)
+        self.comparisons: Comparisons = Comparisons(self.agent.host, self.agent.pid)
         self.operations: Operations = Operations(
             self.pair, self.agent, self.put, self.clock, settings.migration.strategy, self._foreseen
         )
@@ -89,7 +91,7 @@ class Member:
             if operation in WRITES:
                 self._lose(operation, error)
             else:
-                self._watch.note("compare", {"outcome": "error", "key": operation, "error": str(error)})
+                self._note("compare", {"outcome": "error", "key": operation, "error": str(error)})
         finally:
             self.agent.release(ticket)
 
@@ -102,6 +104,8 @@ class Member:
         """An event of the background: for the observer, and what `status` is to show."""
         if name == FALLBACK:
             self.fallbacks.hit(self.agent.client_id, facts["key"], facts["at"], facts["outcome"])
+        if name == "compare":
+            self.comparisons.note(facts)
         self._watch.note(name, facts)
 
     def _foreseen(self, kind: Foreseen, count: int = 1) -> None:
@@ -129,6 +133,22 @@ class Member:
         for told in (self.fallbacks, self.refusals):
             if told.untold:
                 yield from told.tell(self.agent.control, self.clock())
+
+    def _tell_of_comparisons(self) -> None:
+        """Have the next renewal tell what comparisons have come to."""
+        self.agent.compared = self.comparisons.outcomes
+        self.agent.failing = self.comparisons.failing(self.clock())
+
+    def _differences_are_due(self) -> bool:
+        """Whether it is time to look whether what comparisons have found to differ stays so."""
+        compares = ALL_LADDERS[self._settings.migration.strategy][self.agent.stage].keeps_equal
+        return compares and self.comparisons.due(self.clock())
+
+    def _looks_at_differences(self) -> dict[str, Routine[None]]:
+        """Return a closer look at each such key, by its name."""
+        control, client = self.agent.control, self.agent.client_id
+        keys = self.comparisons.keys(self.clock())
+        return {name: self.comparisons.look(self.pair, control, client, key) for name, key in keys.items()}
 
     def _rights_are_due(self) -> bool:
         """Whether it is time to find out what a coming stage would be denied; then it is for the next time later."""

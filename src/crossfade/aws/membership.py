@@ -46,6 +46,7 @@ class Membership(Member):
         self.background = AioBackground(self._own, self.agent, self._note)
         self._teller: asyncio.Task[None] | None = None
         self._trying: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     def _put(self, later: Later, ticket: Ticket) -> None:
@@ -81,8 +82,9 @@ class Membership(Member):
             _ = self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
-        if self._trying is not None:
-            _ = self._trying.cancel()
+        for task in (self._trying, self._looking):
+            if task is not None:
+                _ = task.cancel()
         left = await self.background.close()
         try:
             async with asyncio.timeout(max(until - self.clock(), LEAVE_SECONDS_MIN)):
@@ -134,10 +136,12 @@ class Membership(Member):
         try:
             hooks.look_after()
             self.operations.look_after()
+            self._tell_of_comparisons()
             await self._own.run(self.agent.poll(), Scope())
             if self._tells_now and (self._teller is None or self._teller.done()):
                 self._teller = asyncio.create_task(self._tell(), name="crossfade-telling")
             self._try_rights()
+            self._look_again()
         except Exception as error:  # noqa: BLE001 - see above
             self._went_wrong(error)
 
@@ -145,6 +149,17 @@ class Membership(Member):
         """Find out, beside the polls, what a coming stage would be denied."""
         if (self._trying is None or self._trying.done()) and self._rights_are_due():
             self._trying = asyncio.create_task(self._try_them(), name="crossfade-rights")
+
+    def _look_again(self) -> None:
+        """Look, beside the polls, whether what comparisons have found to differ stays so."""
+        if (self._looking is None or self._looking.done()) and self._differences_are_due():
+            self._looking = asyncio.create_task(self._look_closer(), name="crossfade-differences")
+
+    async def _look_closer(self) -> None:
+        looks = [self._own.run(look, Scope()) for look in self._looks_at_differences().values()]
+        for error in await asyncio.gather(*looks, return_exceptions=True):
+            if isinstance(error, Exception):  # it is looked at again where a comparison finds it again
+                self._went_wrong(error)
 
     async def _try_them(self) -> None:
         try:

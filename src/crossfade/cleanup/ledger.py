@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from crossfade.control.calls import DONE, change_surely
-from crossfade.control.record_items import text, write, write_counts
+from crossfade.control.record_items import text, write
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.control.store import Caller, Control
 from crossfade.core.effects import Request, Routine, Stamp
@@ -184,9 +184,7 @@ class Ledger:
         item: Item = {PARTITION_KEY: text(self.control.migration), SORT_KEY: text(name)}
         for field in fields(record):
             value: Any = getattr(record, field.name)
-            if field.name == "counts":
-                item[field.name] = write_counts(value)
-            elif field.name == "last_key" and value is not None:
+            if field.name == "last_key" and value is not None:
                 item[field.name] = {"M": value}
             else:
                 item[field.name] = write(value)

@@ -8,10 +8,21 @@ import click
 
 from crossfade.cli.moving import carry_out, coordinator, gates_beside, look, report
 from crossfade.cli.opened import Opened, open_migration
-from crossfade.cli.options import StageName, Where, quoted, with_execute, with_json, with_where
+from crossfade.cli.options import (
+    StageName,
+    Where,
+    quoted,
+    verified_again,
+    verified_days,
+    with_execute,
+    with_json,
+    with_verified,
+    with_where,
+)
 from crossfade.cli.planning import check_known, neighbour, ramp_step, walk_plan
 from crossfade.cli.plans import Plan, closed_exit, go_on, unchanged
 from crossfade.cli.screen import Screen
+from crossfade.control.days import Days
 from crossfade.control.evidence import Evidence
 from crossfade.control.gate_texts import way_to_complete, without_ramp
 from crossfade.control.gates import RAMP_GATES, Finding, findings
@@ -31,15 +42,24 @@ from crossfade.errors import NotPossibleInStage
 )
 @click.option("--force", is_flag=True, help="Pass closed gates (never the barrier); needs --why.")
 @click.option("--why", metavar="TEXT", default="", help="Record this reason in the journal.")
+@with_verified
 @with_execute
 @with_json
 @click.pass_obj
 def advance(
-    screen: Screen, where: Where, to: Stage | None, ramp: int | None, force: bool, why: str, execute: bool
+    screen: Screen,
+    where: Where,
+    to: Stage | None,
+    ramp: int | None,
+    force: bool,
+    why: str,
+    verified_within: int | None,
+    execute: bool,
 ) -> None:
     """Go up to a stage, one at a time, waiting for every client at each; or set the ramp.
 
     A gate that is closed stops the walk, and says what to do. Interrupted or killed, the same command goes on.
+    Where a step asks for a verify, that must not be older than --verified-within days.
     With --ramp alone the stage stays as it is.
 
     \b
@@ -55,16 +75,17 @@ def advance(
     before = look(opened)
     goal = goal_of(before, to, ramp)
     opened.look_at_tables()
-    plan = plan_of(before, goal, ramp, forced=force)
+    days = Days(verified=verified_days(verified_within))
+    plan = plan_of(before, goal, ramp, forced=force, days=days)
     if not go_on(opened, plan, execute=execute, say_unchanged=unchanged(plan, force=force)):
         closed_exit(plan, force=force)
         return
-    moving = coordinator(opened, why.strip() if force else "")
-    again = again_of(goal, ramp, why if force else "")
+    moving = coordinator(opened, why.strip() if force else "", days=days)
+    again = again_of(goal, ramp, why if force else "", verified_again(verified_within))
     if goal is not before.state.stage or ramp is None:
-        _ = carry_out(opened, moving.walk(goal), lambda: gates_beside(opened, 1), again)
+        _ = carry_out(opened, moving.walk(goal), lambda: gates_beside(opened, 1, days), again)
     if ramp is not None:
-        _ = carry_out(opened, moving.set_ramp(ramp), lambda: gates_of_ramp(opened), again)
+        _ = carry_out(opened, moving.set_ramp(ramp), lambda: gates_of_ramp(opened, days), again)
     report(opened, before)
 
 
@@ -90,21 +111,21 @@ def goal_of(look_: Survey, to: Stage | None, ramp: int | None) -> Stage:
     return goal
 
 
-def plan_of(look_: Survey, goal: Stage, ramp: int | None, *, forced: bool) -> Plan:
-    walk = walk_plan(look_, goal, forced=forced)
+def plan_of(look_: Survey, goal: Stage, ramp: int | None, *, forced: bool, days: Days) -> Plan:
+    walk = walk_plan(look_, goal, forced=forced, days=days)
     if ramp is None:
         return walk
-    steps = (*(walk.steps if goal is not look_.state.stage else ()), ramp_step(look_, goal, ramp))
+    steps = (*(walk.steps if goal is not look_.state.stage else ()), ramp_step(look_, goal, ramp, days))
     title = walk.title if goal is not look_.state.stage else f"Migration {look_.migration}: the ramp in {goal}"
     way_back = walk.way_back or f"crossfade advance --ramp {look_.state.ramp_percent} --execute"
     return Plan(title, steps, way_back, walk.remarks)
 
 
-def again_of(goal: Stage, ramp: int | None, why: str) -> str:
+def again_of(goal: Stage, ramp: int | None, why: str, more: str = "") -> str:
     ramped = "" if ramp is None else f" --ramp {ramp}"
-    return f"crossfade advance --to {goal}{ramped}{f' --force --why {quoted(why)}' if why else ''} --execute"
+    return f"crossfade advance --to {goal}{ramped}{f' --force --why {quoted(why)}' if why else ''}{more} --execute"
 
 
-def gates_of_ramp(opened: Opened) -> Sequence[Finding]:
+def gates_of_ramp(opened: Opened, days: Days) -> Sequence[Finding]:
     state = opened.state()
-    return findings(RAMP_GATES, state, opened.run(Evidence.read(opened.control, clients=True)))
+    return findings(RAMP_GATES, state, opened.run(Evidence.read(opened.control, clients=True)), days=days)

@@ -6,11 +6,20 @@ import click
 
 from crossfade.cli.moving import carry_out, coordinator, look, report
 from crossfade.cli.opened import open_migration
-from crossfade.cli.options import Where, with_execute, with_json, with_where
+from crossfade.cli.options import (
+    Where,
+    verified_again,
+    verified_days,
+    with_execute,
+    with_json,
+    with_verified,
+    with_where,
+)
 from crossfade.cli.planning import step_findings, walk_plan
 from crossfade.cli.plans import closed_exit, show_plan, unchanged
 from crossfade.cli.screen import Screen
-from crossfade.control.gates import QUIET_DAYS, REFUSED_DAYS, gates_of_step
+from crossfade.control.days import QUIET_DAYS, REFUSED_DAYS, Days
+from crossfade.control.gates import gates_of_step
 from crossfade.control.survey import Survey
 from crossfade.core.stages import Gate, Stage
 from crossfade.errors import NotPossibleInStage
@@ -32,19 +41,27 @@ from crossfade.errors import NotPossibleInStage
     type=click.IntRange(min=0),
     help=f"Require N days without a call that complete refuses (default {REFUSED_DAYS}; 0 requires none).",
 )
+@with_verified
 @with_execute
 @with_json
 @click.pass_obj
 def complete(
-    screen: Screen, where: Where, confirm: str, quiet_days: int | None, refused_days: int | None, execute: bool
+    screen: Screen,
+    where: Where,
+    confirm: str,
+    quiet_days: int | None,
+    refused_days: int | None,
+    verified_within: int | None,
+    execute: bool,
 ) -> None:
     """End the migration: from rampdown to complete. The source is no longer kept equal: there is no way back.
 
-    Needs a verify that found nothing, and the migration's name, typed or given with --confirm. In copy-on-write, where
-    rampdown looks up in the source what the target does not have, the last hit must be --quiet-days ago, and so must
-    the beginning of rampdown. A call that applications make and that complete refuses, since the mapping has no answer
-    for it, must not have been seen for --refused-days; `crossfade status` names such calls. Where fewer days than the
-    default are what makes it possible, the journal says so.
+    Needs a verify that found nothing and is not older than --verified-within days, and the migration's name, typed or
+    given with --confirm. In copy-on-write, where rampdown looks up in the source what the target does not have, the
+    last hit must be --quiet-days ago, and so must the beginning of rampdown. A call that applications make and that
+    complete refuses, since the mapping has no answer for it, must not have been seen for --refused-days; `crossfade
+    status` names such calls. Where fewer days than the default, or an older verify, are what makes it possible, the
+    journal says so.
 
     \b
     Examples:
@@ -61,9 +78,8 @@ def complete(
         raise click.UsageError(f"--confirm {confirm} is not the name of this migration, which is {name}")
     if execute and not screen.can_ask and not confirm:
         raise click.UsageError(f"--execute wants --confirm {name} as well: there is no way back")
-    quiet = wanted_days(before, quiet_days)
-    answered = REFUSED_DAYS if refused_days is None else refused_days
-    plan = walk_plan(before, Stage.COMPLETE, confirmed=True, quiet_days=quiet, refused_days=answered)
+    days = Days(wanted_days(before, quiet_days), given_or(refused_days, REFUSED_DAYS), verified_days(verified_within))
+    plan = walk_plan(before, Stage.COMPLETE, confirmed=True, days=days)
     show_plan(opened, plan)
     screen.say()
     if execute and confirm != name:
@@ -78,13 +94,12 @@ def complete(
         return
     _ = carry_out(
         opened,
-        coordinator(opened, quiet_days=quiet, refused_days=answered).complete(confirmed=True),
-        lambda: step_findings(
-            now := look(opened), now.state, Stage.COMPLETE, confirmed=True, quiet_days=quiet, refused_days=answered
-        ),
+        coordinator(opened, days=days).complete(confirmed=True),
+        lambda: step_findings(now := look(opened), now.state, Stage.COMPLETE, confirmed=True, days=days),
         f"crossfade complete --execute --confirm {name}"
         + ("" if quiet_days is None else f" --quiet-days {quiet_days}")
-        + ("" if refused_days is None else f" --refused-days {refused_days}"),
+        + ("" if refused_days is None else f" --refused-days {refused_days}")
+        + verified_again(verified_within),
     )
     report(opened, before)
 
@@ -93,7 +108,11 @@ def wanted_days(look_: Survey, given: int | None) -> int:
     """Raises UsageError where nothing is looked up, and so nothing can be quiet."""
     if given is not None and Gate.QUIET not in gates_of_step(look_.state, Stage.COMPLETE):
         raise click.UsageError(f"--quiet-days says nothing in {look_.state.strategy}: its rampdown looks nothing up")
-    return QUIET_DAYS if given is None else given
+    return given_or(given, QUIET_DAYS)
+
+
+def given_or(given: int | None, usual: int) -> int:
+    return usual if given is None else given
 
 
 def typed(name: str) -> str:

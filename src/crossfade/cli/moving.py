@@ -26,7 +26,8 @@ from crossfade.cli.planning import neighbour, step_findings
 from crossfade.cli.plans import show_gates
 from crossfade.cli.screen import HasScreen, counted, duration
 from crossfade.control.coordinator import Coordinator
-from crossfade.control.gates import QUIET_DAYS, REFUSED_DAYS, Finding
+from crossfade.control.days import Days
+from crossfade.control.gates import USUAL_DAYS, Finding
 from crossfade.control.survey import Survey, survey
 from crossfade.core.effects import Routine
 from crossfade.core.stages import Stage
@@ -103,15 +104,14 @@ def client_line(client: dict[str, Any]) -> str:
     return f"{client['role']} {client['client']} on {client['host']}, pid {client['pid']}: {client['reason']}"
 
 
-def coordinator(
-    opened: Opened, force_because: str = "", *, quiet_days: int = QUIET_DAYS, refused_days: int = REFUSED_DAYS
-) -> Coordinator:
+def coordinator(opened: Opened, force_because: str = "", *, days: Days = USUAL_DAYS) -> Coordinator:
     return Coordinator(
         opened.control,
         opened.caller,
         force_because=force_because,
-        quiet_days=quiet_days,
-        refused_days=refused_days,
+        quiet_days=days.quiet,
+        refused_days=days.refused,
+        verified_days=days.verified,
     )
 
 
@@ -160,11 +160,11 @@ def look(opened: Opened) -> Survey:
     return opened.run(survey(opened.control))
 
 
-def gates_beside(opened: Opened, by: int) -> tuple[Finding, ...]:
+def gates_beside(opened: Opened, by: int, days: Days = USUAL_DAYS) -> tuple[Finding, ...]:
     """The gates of the step up (1) or down (-1) from where a walk has stopped."""
     now = look(opened)
     goal = neighbour(now.state, by)
-    return () if goal is None else step_findings(now, now.state, goal)
+    return () if goal is None else step_findings(now, now.state, goal, days=days)
 
 
 def report(opened: Opened, before: Survey) -> None:

@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from crossfade.cli.screen import Screen
+from crossfade.control.days import VERIFIED_DAYS
 from crossfade.core.stages import Stage
 from crossfade.migration import FILE_VARIABLE
 
@@ -122,6 +123,25 @@ def with_json(command: F) -> F:
 
 def with_execute(command: F) -> F:
     return click.option("--execute", is_flag=True, help="Carry out the plan instead of only printing it.")(command)
+
+
+def with_verified(command: F) -> F:
+    """--verified-within: how old the verify may be."""
+    return click.option(
+        "--verified-within",
+        metavar="DAYS",
+        type=click.IntRange(min=1),
+        help=f"Accept a verify that began up to so many days ago (default {VERIFIED_DAYS}).",
+    )(command)
+
+
+def verified_days(given: int | None) -> int:
+    return VERIFIED_DAYS if given is None else given
+
+
+def verified_again(given: int | None) -> str:
+    """Return what is to be typed for the same once more."""
+    return "" if given is None else f" --verified-within {given}"
 
 
 def refuse_options(names: tuple[str, ...], kind: str) -> None:

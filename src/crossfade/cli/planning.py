@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from crossfade.cli.plans import Plan, Step
+from crossfade.control.days import Days
 from crossfade.control.evidence import Evidence
-from crossfade.control.gates import QUIET_DAYS, RAMP_GATES, REFUSED_DAYS, Finding, findings, gates_of_step
+from crossfade.control.gates import RAMP_GATES, USUAL_DAYS, Finding, findings, gates_of_step
 from crossfade.control.records import Job, State
 from crossfade.control.survey import Survey
 from crossfade.core.stages import ALL_LADDERS, Gate, Stage, ladder, next_resting, path
@@ -28,6 +29,9 @@ def evidence_of(look: Survey) -> Evidence:
         carriage=look.carriage,
         mapping=look.mapping,
         denied=look.denied,
+        differences=look.differences,
+        failing=look.failing,
+        today=look.today,
         migration=look.migration,
     )
 
@@ -57,14 +61,13 @@ def walk_plan(
     *,
     forced: bool = False,
     confirmed: bool = False,
-    quiet_days: int = QUIET_DAYS,
-    refused_days: int = REFUSED_DAYS,
+    days: Days = USUAL_DAYS,
 ) -> Plan:
     """Return the plan from the present stage to another, one step at a time."""
     state, stages = look.state, stages_between(look.state, to)
     steps: list[Step] = []
     for stage in stages:
-        gates = step_findings(look, state, stage, confirmed=confirmed, quiet_days=quiet_days, refused_days=refused_days)
+        gates = step_findings(look, state, stage, confirmed=confirmed, days=days)
         steps.append(
             Step(
                 f"{state.stage} -> {stage}",
@@ -89,9 +92,9 @@ def walk_plan(
     )
 
 
-def ramp_step(look: Survey, stage: Stage, percent: int) -> Step:
+def ramp_step(look: Survey, stage: Stage, percent: int, days: Days = USUAL_DAYS) -> Step:
     """Let `percent` of the keys be read from the target."""
-    judged = findings(RAMP_GATES if percent else (), look.state, evidence_of(look))
+    judged = findings(RAMP_GATES if percent else (), look.state, evidence_of(look), days=days)
     before = look.state.ramp_percent if stage is look.state.stage else 0
     return Step(
         f"ramp {before} % -> {percent} % in {stage}",
@@ -107,14 +110,11 @@ def step_findings(
     to: Stage,
     *,
     confirmed: bool = False,
-    quiet_days: int = QUIET_DAYS,
-    refused_days: int = REFUSED_DAYS,
+    days: Days = USUAL_DAYS,
 ) -> tuple[Finding, ...]:
     """The gates of one step as things are now; earlier steps of a walk do not change them."""
     gates = gates_of_step(state, to)
-    return findings(
-        gates, state, evidence_of(look), confirmed=confirmed, quiet_days=quiet_days, refused_days=refused_days
-    )
+    return findings(gates, state, evidence_of(look), confirmed=confirmed, days=days)
 
 
 def waits_for(look: Survey, stage: Stage) -> str:

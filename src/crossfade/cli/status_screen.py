@@ -5,7 +5,8 @@ Made from a survey alone, so a test can show any situation without a database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +21,7 @@ from crossfade.cli.opened import Opened
 from crossfade.cli.planning import NOBODY_ATTACHED
 from crossfade.cli.plans import gate_text, label_grid
 from crossfade.cli.screen import counted, duration
+from crossfade.control.comparisons import OUTCOMES
 from crossfade.control.fallbacks import moment
 from crossfade.control.freezing import names_mapping
 from crossfade.control.gate_texts import call_text
@@ -30,9 +32,10 @@ from crossfade.core.stages import ALL_LADDERS, Gate, Stage, ladder
 CLIENTS_SHOWN: Final = 20  # those that are waited for come first
 JOURNAL_LINES: Final = 5
 REFUSALS_SHOWN: Final = 10
+DIFFERENCES_SHOWN: Final = 5
 HELD_SHOWN: Final = 3  # on a terminal of 24 lines, where each may take several
 BEHIND_SECONDS: Final = 5.0  # less is the way of streams
-OUTCOMES: Final = {
+FALLBACK_OUTCOMES: Final = {
     "copied": "copied to the target",
     "failed": "the target does not take it",
     "there": "a write made a new item without it",
@@ -95,6 +98,7 @@ def _facts(opened: Opened, view: View) -> Iterator[RenderableType]:
         yield carriage_lines(look.carriage, look.mapping)
     yield from _fallbacks(look)
     yield from _refusals(look)
+    yield from _differences(look)
     yield from _gates(opened, look)
     yield from _journal(look)
 
@@ -165,6 +169,19 @@ def _clients(view: View) -> Iterator[RenderableType]:
             yield Text(f"  lost by {client.host} {client.pid}, for example: {client.lost_example}", style="yellow")
         if client.denied:
             yield Text(f"  denied to {client.host} {client.pid}: {client.denied}", style="bold yellow")
+        if client.failing:
+            yield Text(f"  {client.host} {client.pid}: {client.failing}", style="bold yellow")
+    yield from _compared(clients)
+
+
+def _compared(clients: Sequence[ClientView]) -> Iterator[RenderableType]:
+    """What the comparisons of these clients have come to, together."""
+    counts = Counter[str]()
+    for client in clients:
+        counts.update(client.compared)
+    if counts:
+        facts = ", ".join(f"{outcome} {counts[outcome]:,}" for outcome in OUTCOMES if counts[outcome])
+        yield Text(f"  reads compared with the other table, by these processes: {facts}", style="dim")
 
 
 def _client_row(client: ClientView, epoch: int) -> tuple[Text, ...]:
@@ -257,7 +274,8 @@ def _fallbacks(look: Survey) -> Iterator[RenderableType]:
     yield Text(f"  {counted(found.total.count, 'hit')} {since}; the last {ago(last)} ago", style="bold yellow")
     grid = label_grid(indent=4)
     for sample in found.samples:
-        who = f"{OUTCOMES.get(sample.outcome, sample.outcome)}  ({sample.client} on {sample.host} pid {sample.pid})"
+        became = FALLBACK_OUTCOMES.get(sample.outcome, sample.outcome)
+        who = f"{became}  ({sample.client} on {sample.host} pid {sample.pid})"
         grid.add_row("", Text(day(moment(sample.at))), Text(f"{sample.key}  {who}"))
     yield grid
 
@@ -280,6 +298,19 @@ def _refusals(look: Survey) -> Iterator[RenderableType]:
         yield Text(f"      {kind.next_step}")
     if len(look.refusals.kinds) > REFUSALS_SHOWN:
         yield Text(f"  and {len(look.refusals.kinds) - REFUSALS_SHOWN:,} more kinds (--json has all)")
+
+
+def _differences(look: Survey) -> Iterator[RenderableType]:
+    """What comparisons, or a watch, have seen to stay different since the last verify began."""
+    if not look.differences:
+        return
+    yield _title("Seen to be different since the last verify began")
+    for seen in look.differences[-DIFFERENCES_SHOWN:]:
+        at = moment(seen.at)
+        by = f"by {seen.seen_by} of {seen.client} on {seen.host} pid {seen.pid}"
+        yield Text(f"  {seen.key}  {seen.kind} in the target  {day(at)} ({ago(at)} ago), {by}", style="bold yellow")
+    if len(look.differences) > DIFFERENCES_SHOWN:
+        yield Text(f"  and {len(look.differences) - DIFFERENCES_SHOWN:,} more (--json has all)")
 
 
 def _held_back(look: Survey, held_max: int | None = None) -> Iterator[RenderableType]:

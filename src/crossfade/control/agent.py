@@ -77,6 +77,8 @@ class Agent(Tickets):
         self.fingerprint = fingerprint
         self.rules = rules
         self.denied = ""  # what the process may do on one table and not on the other: told with the lease
+        self.compared: dict[str, int] = {}  # comparisons by outcome, and that they fail: likewise
+        self.failing = ""
         self.rests = rests
         self._new_id = new_id
         self._rested = False  # the record surely says that nothing is open
@@ -294,6 +296,8 @@ class Agent(Tickets):
             stage="" if state is None else state.stage,
             ramp_percent=0 if state is None else state.ramp_percent,
             denied=self.denied,
+            compared=self.compared,
+            failing=self.failing,
             open_since=self._open.oldest(self._heard_at),
             at_rest=at_rest,
         )

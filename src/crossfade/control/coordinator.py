@@ -11,19 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from crossfade.control.carrying import put_fence, read_carrier
+from crossfade.control.comparisons import remove_differences
+from crossfade.control.days import QUIET_DAYS, REFUSED_DAYS, VERIFIED_DAYS, Days
 from crossfade.control.evidence import Evidence
 from crossfade.control.fallbacks import begin_counting, fallback_records
 from crossfade.control.freezing import FROZEN_LOOK_SECONDS, GIVE_UP_PART, HOLD_SECONDS, way_out
 from crossfade.control.gate_texts import table_to_look_at, without_ramp
-from crossfade.control.gates import (
-    QUIET_DAYS,
-    RAMP_GATES,
-    REFUSED_DAYS,
-    Finding,
-    closed_error,
-    findings,
-    gates_of_step,
-)
+from crossfade.control.gates import RAMP_GATES, Finding, closed_error, findings, gates_of_step
+from crossfade.control.marks import remove_marks
 from crossfade.control.record_items import job_record, reader_record, record_name
 from crossfade.control.records import CAPTURES, CARRIER, FENCE, SORT_KEY, STATE, Job, JournalEntry, Reader, State
 from crossfade.control.refusals import remove_refusals
@@ -59,10 +54,10 @@ class Hold:
 @dataclass(frozen=True, slots=True)
 class Coordinator:
     """`force_because`: why gates (not the barrier, nor those of NEVER_FORCED) are to be passed; kept in the journal.
-    `quiet_days`: for how long nothing may have been found in the source alone; where fewer than the default are asked
-    for, and that is what opens the gate, the journal says so. `hold_seconds`: for how long writes may be held.
-    `position`: where the source's log ends; without one, what carries the log asks the source itself. `asks_rights`:
-    whether clients have to be allowed what the stages ask of them."""
+    `quiet_days`, `refused_days`, `verified_days`: see `Days`; where less than the default is asked for, and that opens
+    the gate, the journal says so. `hold_seconds`: for how long writes may be held.
+    `position`: where the source's log ends; without one, what carries the log asks the source itself. `asks_clients`:
+    whether what clients tell of their rights and comparisons counts."""
 
     control: Control
     caller: Caller
@@ -71,9 +66,10 @@ class Coordinator:
     patience_seconds: float = PATIENCE_SECONDS
     quiet_days: int = QUIET_DAYS
     refused_days: int = REFUSED_DAYS
+    verified_days: int = VERIFIED_DAYS
     hold_seconds: float = HOLD_SECONDS
     position: Position | None = None
-    asks_rights: bool = True
+    asks_clients: bool = True
 
     def start(self, plan: StartPlan) -> Routine[State]:
         """Make the control table if need be and the first record. NotPossibleInStage when the migration was started
@@ -142,7 +138,8 @@ class Coordinator:
         if any(row.fallback is Fallback.LOOKED_UP for row in ALL_LADDERS[state.strategy].values()):
             for record in fallback_records():
                 yield from self.control.remove(record)
-        yield from remove_refusals(self.control)
+        for removed in (remove_refusals, remove_marks, remove_differences):
+            yield from removed(self.control)
         if any(row.holds for row in ALL_LADDERS[state.strategy].values()):
             yield from remove_repairs(self.control)
             for record in (CARRIER, FENCE):
@@ -228,7 +225,7 @@ class Coordinator:
                 what=what,
                 why=self._why(passed),
                 forced=bool(passed and self.force_because),
-                guard_unclean=bool(gates) and all(finding.gate in (Gate.QUIET, Gate.ANSWERED) for finding in passed),
+                guard_unclean=bool(gates) and all(finding.gate in self._days.options for finding in passed),
                 also=also,
             )
             if (yield from self.control.change_state(state, self.caller, token, wanted)):
@@ -247,16 +244,18 @@ class Coordinator:
     ) -> Routine[tuple[Finding, ...]]:
         """The closed gates that are passed, by force or because fewer days are asked for than is the default.
         Raises GateClosed with every finding."""
-        gates = tuple(gate for gate in gates if self.asks_rights or gate is not Gate.ALLOWED)
-        evidence = yield from Evidence.for_gates(self.control, state, gates)
-        days = {"quiet_days": self.quiet_days, "refused_days": self.refused_days}
-        judged = findings(gates, state, evidence, confirmed=confirmed, **days)
+        gates = tuple(gate for gate in gates if self.asks_clients or gate is not Gate.ALLOWED)
+        evidence = yield from Evidence.for_gates(self.control, state, gates, asks_clients=self.asks_clients)
+        judged = findings(gates, state, evidence, confirmed=confirmed, days=self._days)
         closed = [finding for finding in judged if not finding.is_open]
         if closed and (not self.force_because or any(finding.gate in NEVER_FORCED for finding in closed)):
             raise closed_error(state, goal, judged)
-        usual = {"quiet_days": max(self.quiet_days, QUIET_DAYS), "refused_days": max(self.refused_days, REFUSED_DAYS)}
-        usually = findings(gates, state, evidence, confirmed=confirmed, **usual)
+        usually = findings(gates, state, evidence, confirmed=confirmed, days=self._days.usual)
         return tuple(finding for finding in usually if not finding.is_open)
+
+    @property
+    def _days(self) -> Days:
+        return Days(self.quiet_days, self.refused_days, self.verified_days)
 
     def _why(self, passed: Iterable[Finding]) -> str:
         """What the journal says of gates that were passed."""
@@ -264,13 +263,7 @@ class Coordinator:
         return "; ".join(part for part in (self.force_because, *shorter) if part) if passed else ""
 
     def _fewer_days(self, passed: Iterable[Finding]) -> list[tuple[str, str]]:
-        """The options by which fewer days than usual were asked for, where that opened a gate; what it had found."""
-        fewer: dict[Gate, str] = {}
-        if self.quiet_days < QUIET_DAYS:
-            fewer[Gate.QUIET] = f"--quiet-days {self.quiet_days}"
-        if self.refused_days < REFUSED_DAYS:
-            fewer[Gate.ANSWERED] = f"--refused-days {self.refused_days}"
-        return [(fewer[finding.gate], finding.found) for finding in passed if finding.gate in fewer]
+        return self._days.used((finding.gate, finding.found) for finding in passed)
 
     def _settled(
         self, purpose: str = "", *, alive: bool = False, patience_seconds: float | None = None

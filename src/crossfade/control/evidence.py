@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from crossfade.control.calls import ask
 from crossfade.control.carrying import Carriage, Passing
+from crossfade.control.comparisons import failing_of, read_differences
 from crossfade.control.fallbacks import Fallbacks, read_fallbacks
 from crossfade.control.gate_texts import table_to_look_at
-from crossfade.control.records import Job, JobRecord, Lease, State
+from crossfade.control.records import DifferenceRecord, Job, JobRecord, Lease, State
 from crossfade.control.refusals import Refusals, read_refusals
 from crossfade.control.store import Control
 from crossfade.control.streams import Replication
-from crossfade.core.effects import Request, Routine
+from crossfade.core.effects import Request, Routine, Today
 from crossfade.core.stages import Gate
 
 
@@ -31,7 +33,20 @@ class Evidence:
     carriage: Carriage | None = None  # None: no log carries anything in this migration
     mapping: str = ""  # the digest of the mapping at hand, where it may change
     denied: tuple[str, ...] = ()  # what clients may do on one table and not on the other, a client each
+    differences: tuple[DifferenceRecord, ...] = ()  # what was seen to differ since that verify began
+    failing: tuple[str, ...] = ()  # the clients whose comparisons fail, likewise
+    today: int = 0  # seconds since 1970; 0: nobody has looked
     migration: str = "NAME"  # whose evidence it is, for the commands that have to name it
+
+    @property
+    def verified_seconds(self) -> int | None:
+        """For how long it has been since the verify began; None where there is none, or it has no time."""
+        if self.verify is None or not self.today:
+            return None
+        try:
+            return max(0, self.today - int(datetime.fromisoformat(self.verify.started_at).timestamp()))
+        except ValueError:
+            return None
 
     @classmethod
     def read(
@@ -46,7 +61,7 @@ class Evidence:
     ) -> Routine[Evidence]:
         """`target`: the table to be looked at as well, where a gate asks for it to be empty. `fallbacks`: likewise what
         was found in the source alone; `refusals`: the calls that later stages refuse; `passing`: what is still on its
-        way to the other side; `clients`: what they have told of their rights."""
+        way to the other side; `clients`: what they have told of their rights and of their comparisons."""
         empty = None
         if target:
             request: Request = {"TableName": target, "Limit": 1, "ConsistentRead": True}
@@ -59,7 +74,8 @@ class Evidence:
         foreseen = (yield from read_refusals(control)) if refusals else None
         on_its_way = (yield from Passing.read(control)) if passing else None
         carriage = yield from Carriage.read(control)
-        denied = denials_of((yield from control.leases())) if clients else ()
+        leases = (yield from control.leases()) if clients else ()
+        differences = (yield from read_differences(control, verify)) if clients else ()
         return cls(
             backfill,
             verify,
@@ -70,12 +86,17 @@ class Evidence:
             on_its_way,
             carriage,
             control.mapping,
-            denied,
+            denials_of(leases),
+            differences,
+            failing_of(leases),
+            (yield from Today()),
             control.migration,
         )
 
     @classmethod
-    def for_gates(cls, control: Control, state: State, gates: Collection[Gate]) -> Routine[Evidence]:
+    def for_gates(
+        cls, control: Control, state: State, gates: Collection[Gate], *, asks_clients: bool = True
+    ) -> Routine[Evidence]:
         """Read what these gates of a step up ask for, and what every gate does."""
         return cls.read(
             control,
@@ -83,7 +104,7 @@ class Evidence:
             fallbacks=Gate.QUIET in gates,
             refusals=Gate.ANSWERED in gates,
             passing=Gate.PASSED in gates,
-            clients=Gate.ALLOWED in gates,
+            clients=asks_clients and bool({Gate.ALLOWED, Gate.VERIFIED} & set(gates)),
         )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from crossfade.control.fallbacks import Fallbacks, moment
-from crossfade.control.records import Lease, RefusalRecord, State
+from crossfade.control.records import DifferenceRecord, Lease, RefusalRecord, State
 from crossfade.core.stages import ALL_LADDERS, Gate, Ramp, Stage
 from crossfade.errors import NotPossibleInStage
 
+CLIENTS_NAMED: Final = 3
 HITS_NAMED: Final = 3
 LEASES_NAMED: Final = 3
 
@@ -76,6 +77,29 @@ def lease_text(leases: Sequence[Lease]) -> str:
     named = [f"{lease.role} on {lease.host}, pid {lease.pid}" for lease in leases[:LEASES_NAMED]]
     more = len(leases) - len(named)
     return "; ".join([*named, f"and {more} more"] if more else named)
+
+
+def named(clients: Sequence[str]) -> str:
+    """Return what is told of clients, of the first of them."""
+    more = len(clients) - CLIENTS_NAMED
+    return "; ".join([*clients[:CLIENTS_NAMED], *([f"and {more} more clients"] if more > 0 else [])])
+
+
+def age_text(seconds: int) -> str:
+    """`3 days`, or hours where it is less than two days."""
+    hours = seconds // 3600
+    if hours < 48:
+        return "1 hour" if hours == 1 else f"{hours} hours" if hours else "less than an hour"
+    return f"{hours // 24} days"
+
+
+def differences_text(seen: Sequence[DifferenceRecord]) -> str:
+    """What stays different, as people read it: the last of them."""
+    last, count = seen[-1], f"{len(seen)} keys were" if len(seen) > 1 else "1 key was"
+    where = f"seen by {last.seen_by} on {last.host}, pid {last.pid}, at {moment(last.at)}"
+    return (
+        f"since the last verify began, {count} seen to be different, and to stay so: {last.key} ({last.kind}, {where})"
+    )
 
 
 def refusals_text(kinds: Sequence[RefusalRecord]) -> str:

@@ -15,15 +15,19 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from crossfade.control.carrying import Carriage, Passing
+from crossfade.control.days import Days
 from crossfade.control.evidence import Evidence
-from crossfade.control.fallbacks import moment
+from crossfade.control.fallbacks import DAY_SECONDS, moment
 from crossfade.control.gate_texts import (
     BY_HAND,
     DIFFERENCES,
     REPAIR,
+    age_text,
     completing,
+    differences_text,
     hits_text,
     lease_text,
+    named,
     refusals_text,
     way_to_clean,
     way_to_settle,
@@ -35,9 +39,7 @@ from crossfade.control.streams import LAG_SECONDS_MAX, REPORT_BEATS_MAX, Replica
 from crossfade.core.stages import ALL_LADDERS, FREEZE_STRATEGY, Gate, Stage
 from crossfade.errors import GateClosed
 
-QUIET_DAYS: Final = 14  # a fortnight has a month's end or a weekly job in it, most likely
-REFUSED_DAYS: Final = QUIET_DAYS
-DENIALS_NAMED: Final = 3
+USUAL_DAYS: Final = Days()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
     """The gates between the state's stage and an adjacent one."""
     rows = ALL_LADDERS[state.strategy]
     order = tuple(rows)
-    wanted = set(rows[to].gates) if order.index(to) > order.index(state.stage) else set[Gate]()
+    goes_up = order.index(to) > order.index(state.stage)
+    wanted = set(rows[to].gates) if goes_up else set[Gate]()
     if rows[to].authority != rows[state.stage].authority and rows[state.stage].keeps_equal:
         wanted |= {Gate.BACKFILLED, Gate.VERIFIED}
     if rows[to].is_single and rows[state.stage].merges:
@@ -66,11 +69,12 @@ def gates_of_step(state: State, to: Stage) -> tuple[Gate, ...]:
     if rows[to].holds:  # in either direction: nobody is to be held up for a gate that is closed anyway
         wanted |= {Gate.BACKFILLED, Gate.VERIFIED}
     if Gate.VERIFIED in wanted:
-        wanted |= {Gate.REPLICATED}
+        wanted |= {Gate.REPLICATED} | ({Gate.RECENT} if goes_up else set[Gate]())  # a way back is not for that delay
     return tuple(gate for gate in Gate if gate in wanted)
 
 
-RAMP_GATES = (Gate.BACKFILLED, Gate.VERIFIED, Gate.REPLICATED, Gate.ALLOWED)  # a ramped read answers from the target
+# A ramped read answers from the target.
+RAMP_GATES = (Gate.BACKFILLED, Gate.VERIFIED, Gate.RECENT, Gate.REPLICATED, Gate.ALLOWED)
 
 
 def findings(
@@ -79,20 +83,21 @@ def findings(
     evidence: Evidence,
     *,
     confirmed: bool = False,
-    quiet_days: int = QUIET_DAYS,
-    refused_days: int = REFUSED_DAYS,
+    days: Days = USUAL_DAYS,
 ) -> tuple[Finding, ...]:
     """`replicated` is a gate only where a replication was started, or a log carries the source's writes; `allowed`
-    only where clients try it."""
+    only where clients try it; `recent` only where there is a verify with a time."""
     follows = evidence.replication is not None or _is_carried(state, evidence)
-    gone = {Gate.REPLICATED: not follows, Gate.ALLOWED: state.strategy == FREEZE_STRATEGY}
+    gone = {
+        Gate.REPLICATED: not follows,
+        Gate.ALLOWED: state.strategy == FREEZE_STRATEGY,
+        Gate.RECENT: evidence.verified_seconds is None,
+    }
     asked = [gate for gate in gates if not gone.get(gate)]
-    return tuple(_judge(gate, state, evidence, confirmed, quiet_days, refused_days) for gate in asked)
+    return tuple(_judge(gate, state, evidence, confirmed, days) for gate in asked)
 
 
-def _judge(
-    gate: Gate, state: State, evidence: Evidence, confirmed: bool, quiet_days: int, refused_days: int
-) -> Finding:
+def _judge(gate: Gate, state: State, evidence: Evidence, confirmed: bool, days: Days) -> Finding:
     match gate:
         case Gate.EMPTY:
             return _empty(state, evidence)
@@ -102,18 +107,18 @@ def _judge(
             return _mirrored(state, evidence)
         case Gate.VERIFIED:
             return _verified(state, evidence)
+        case Gate.RECENT:
+            return _recent(evidence, days.verified)
         case Gate.REPLICATED:
-            if evidence.carriage is not None and _is_carried(state, evidence):
-                return _carried(evidence, evidence.carriage)
-            return _replicated(evidence.replication)
+            return _followed(state, evidence)
         case Gate.PASSED:
             return _passed(state, evidence.passing)
         case Gate.ALLOWED:
             return _allowed(evidence)
         case Gate.QUIET:
-            return _quiet(evidence, quiet_days)
+            return _quiet(evidence, days.quiet)
         case Gate.ANSWERED:
-            return _answered(evidence, refused_days)
+            return _answered(evidence, days.refused)
         case Gate.CONFIRMED:
             return _confirmed(evidence, confirmed=confirmed)
         case _:
@@ -200,7 +205,25 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         theirs = verify.mapping or "unknown"
         said = f"the last verify was of another mapping ({theirs}; in this file {evidence.mapping})"
         return closed(said, f"{command} ({_applied_anew(state, evidence)})")
+    seen = evidence.differences
+    if seen:
+        by_hand = evidence.carriage is not None and not _is_carried(state, evidence)
+        step = f"{BY_HAND}, then {command}" if by_hand else f"{REPAIR}, then {command}"
+        return closed(differences_text(seen), step, command if by_hand else REPAIR)
+    if evidence.failing:
+        said = f"comparisons fail, so nothing that is wrong would be seen: {named(evidence.failing)}"
+        return closed(said, "see to what that process is refused: crossfade status", "crossfade status")
     return Finding(Gate.VERIFIED, True, f"the verify begun {verify.started_at} found nothing", "")
+
+
+def _recent(evidence: Evidence, days: int) -> Finding:
+    """Judge the age of the verify: what happens beside crossfade, it alone tells."""
+    seconds, command = evidence.verified_seconds or 0, "crossfade verify"
+    found = f"the last verify began {age_text(seconds)} ago"
+    if seconds <= days * DAY_SECONDS:
+        return Finding(Gate.RECENT, True, found, "")
+    step = f"{command} (or --verified-within N, with more days)"
+    return Finding(Gate.RECENT, False, f"{found}; at most {days} days are asked for", step, command)
 
 
 def _applied_anew(state: State, evidence: Evidence) -> str:
@@ -210,6 +233,12 @@ def _applied_anew(state: State, evidence: Evidence) -> str:
     assert evidence.carriage is not None  # noqa: S101 - see `_is_carried`
     anew = "etl replay --from beginning" if evidence.carriage.carrier.has_workers else "backfill --again"
     return f"with processes that were started anew; where it finds differences, first crossfade {anew} --execute"
+
+
+def _followed(state: State, evidence: Evidence) -> Finding:
+    if evidence.carriage is not None and _is_carried(state, evidence):
+        return _carried(evidence, evidence.carriage)
+    return _replicated(evidence.replication)
 
 
 def _replicated(replication: Replication | None) -> Finding:
@@ -300,10 +329,9 @@ def _allowed(evidence: Evidence) -> Finding:
     """Judge what clients have tried; one that has told nothing yet is denied nothing."""
     if not evidence.denied:
         return Finding(Gate.ALLOWED, True, "no client is denied on one table what it may do on the other", "")
-    command, more = "crossfade iam-policy --role application", len(evidence.denied) - DENIALS_NAMED
-    named = "; ".join([*evidence.denied[:DENIALS_NAMED], *([f"and {more} more clients"] if more > 0 else [])])
+    command = "crossfade iam-policy --role application"
     step = f"{command} (allow it; a client tries again after ten minutes, or when it is started anew)"
-    return Finding(Gate.ALLOWED, False, f"denied to {named}", step, command)
+    return Finding(Gate.ALLOWED, False, f"denied to {named(evidence.denied)}", step, command)
 
 
 def _quiet(evidence: Evidence, days: int) -> Finding:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from crossfade.control.calls import DONE, Failed
+from crossfade.control.record_items import record_name
 from crossfade.control.records import MARKS, Lease, State, UncleanMark
 from crossfade.control.store import Control
 from crossfade.core.effects import Request, Routine
@@ -53,3 +54,8 @@ def read_marks(control: Control) -> Routine[tuple[UncleanMark, ...]]:
 def is_settled(state: State, unclean: int) -> bool:
     """True if nothing has been left undone since `unclean` was that, or it has been done."""
     return unclean == state.unclean or (state.settled_base <= unclean and state.settled == state.unclean)
+
+
+def remove_marks(control: Control) -> Routine[None]:
+    for mark in (yield from read_marks(control)):
+        yield from control.remove(record_name(mark))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from crossfade.control.records import (
     CAPTURES,
     CARRIER,
     CLIENTS,
+    DIFFERENCES,
     FALLBACK,
     FENCE,
     JOBS,
@@ -24,9 +25,9 @@ from crossfade.control.records import (
     SHARDS,
     SORT_KEY,
     STATE,
-    AnyRecord,
     CaptureRecord,
     CarrierRecord,
+    DifferenceRecord,
     FallbackSample,
     FallbackTotal,
     FenceRecord,
@@ -52,6 +53,26 @@ from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError
 
 # --- names of records
+
+AnyRecord: TypeAlias = (
+    State
+    | Lease
+    | JobRecord
+    | SegmentCheckpoint
+    | StreamReader
+    | ShardPosition
+    | FallbackTotal
+    | FallbackSample
+    | RefusalRecord
+    | UncleanMark
+    | DifferenceRecord
+    | RepairRecord
+    | CarrierRecord
+    | FenceRecord
+    | CaptureRecord
+    | SchemaRecord
+    | JournalEntry
+)
 
 
 def client_record(client: str) -> str:
@@ -91,6 +112,10 @@ def mark_record(mark: int) -> str:
     return f"{MARKS}{mark:08d}"
 
 
+def difference_record(digest: str) -> str:
+    return DIFFERENCES + digest
+
+
 def repair_record(client: str, digest: str) -> str:
     return f"{REPAIRS}{client}#{digest}"
 
@@ -127,8 +152,9 @@ def record_name(record: AnyRecord) -> str:
             return fallback_record(record.slot)
         case RefusalRecord():
             return refusal_record(record.kind)
-        case RepairRecord():
-            return repair_record(record.client, record.digest)
+        case RepairRecord() | DifferenceRecord():
+            is_repair = isinstance(record, RepairRecord)
+            return repair_record(record.client, record.digest) if is_repair else difference_record(record.digest)
         case CaptureRecord():
             return capture_record(record.name)
         case UncleanMark() | JournalEntry():
@@ -147,7 +173,7 @@ def number(value: float) -> AttributeValue:
 
 
 def write(value: object) -> AttributeValue:
-    """The attribute value of a field: text, a truth value, a number, counts, or a key as it is."""
+    """The attribute value of a field: text, a truth value, a number, or counts."""
     if value is None:
         return {"NULL": True}
     if isinstance(value, bool):
@@ -156,11 +182,9 @@ def write(value: object) -> AttributeValue:
         return number(value)
     if isinstance(value, str):
         return text(value)
+    if isinstance(value, Mapping):
+        return {"M": {str(name): number(count) for name, count in cast("Mapping[str, int]", value).items()}}
     raise TypeError(f"no record has a field of type {type(value).__name__}")
-
-
-def write_counts(counts: Mapping[str, int]) -> AttributeValue:
-    return {"M": {name: number(count) for name, count in counts.items()}}
 
 
 def to_item(migration: str, record: AnyRecord) -> Item:
@@ -168,9 +192,7 @@ def to_item(migration: str, record: AnyRecord) -> Item:
     item: Item = {PARTITION_KEY: text(migration), SORT_KEY: text(record_name(record))}
     for field in dataclasses.fields(record):
         value: Any = getattr(record, field.name)
-        if field.name == "counts":
-            item[field.name] = write_counts(value)
-        elif field.name == "last_key":
+        if field.name == "last_key":
             item[field.name] = {"NULL": True} if value is None else {"M": value}
         else:
             item[field.name] = write(value)
@@ -215,7 +237,8 @@ def from_item(kind: type[Record], item: Item) -> Record:
     """
     found: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-        if field.name not in item and field.default is not dataclasses.MISSING:
+        has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if field.name not in item and has_default:
             continue
         try:
             found[field.name] = _READERS[str(field.type)](item[field.name])

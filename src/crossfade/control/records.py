@@ -3,16 +3,15 @@
     key: migration (S), record (S)
     state                       the migration: its stage and epoch
     client#ID                   the lease of one client
-    job#backfill, job#verify,   who runs a job, or what came of it
-      job#replication
+    job#NAME                    who runs a job (backfill, verify, replication), or what came of it
     segment#backfill#0007       how far one segment of a job has come
-    reader#watch,               who reads the tables' change streams, and how far behind
-      reader#replication
+    reader#NAME                 who reads the tables' change streams (watch, replication), and how far behind
     shard#watch#source#ID       how far one shard of a stream has been read
     fallback                    how often clients found in rampdown what only the source has
     fallback#3                  one of the last of these
     refusal#5c0e                a kind of call that clients see served, and that a later stage refuses
     mark#00000003               why `unclean` was raised to that number, and since when something may be undone
+    difference#5c0e             a key that stays different, as a comparison or a watch has seen it
     repair#ID#5c0e              a key that one client has begun to write, until both stores hold the same under it
     carrier                     how far what carries the source's log to the target has come
     fence                       what the carrier has to pass before the authority moves
@@ -25,9 +24,9 @@ Parsing is exact: an attribute that is missing or of another type is an error wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from crossfade.core.items import Item
 from crossfade.core.stages import Stage
@@ -44,6 +43,7 @@ JOURNAL: Final = "journal#"
 FALLBACK: Final = "fallback"
 REFUSALS: Final = "refusal#"
 MARKS: Final = "mark#"
+DIFFERENCES: Final = "difference#"
 REPAIRS: Final = "repair#"
 CARRIER: Final = "carrier"
 FENCE: Final = "fence"
@@ -123,6 +123,8 @@ class Lease:
     stage: str = ""
     ramp_percent: int = 0
     denied: str = ""  # what it may do on one table and not on the other, as far as it has tried
+    compared: dict[str, int] = field(default_factory=dict[str, int])  # comparisons of reads so far, by their outcome
+    failing: str = ""  # that its comparisons fail of late, and why
     open_since: int = 0  # from before the oldest of what has not ended, by the service's clock; 0 for not known
     at_rest: bool = False  # nothing that it has begun to write is open, and it writes nothing before this is taken back
 
@@ -273,6 +275,21 @@ class UncleanMark:
 
 
 @dataclass(frozen=True, slots=True)
+class DifferenceRecord:
+    """A key under which both sides stay different, seen since a verify began."""
+
+    digest: str  # of the key
+    key: str  # as it is told
+    kind: str  # missing, extra or mismatched in the target
+    seen_by: str  # a comparison, or a watch
+    at: int  # seconds since 1970, by the clock of that process
+    client: str
+    host: str
+    pid: int
+    verify_run: str  # the last verify that had begun; "" for none
+
+
+@dataclass(frozen=True, slots=True)
 class RepairRecord:
     """A key that one client has begun to write, or could not mirror. It is deleted, by its `serial`, when both stores
     hold the same under it."""
@@ -362,23 +379,3 @@ class JournalEntry:
     forced: bool
     stage: str = ""  # after it
     ramp_percent: int = 0
-
-
-AnyRecord: TypeAlias = (
-    State
-    | Lease
-    | JobRecord
-    | SegmentCheckpoint
-    | StreamReader
-    | ShardPosition
-    | FallbackTotal
-    | FallbackSample
-    | RefusalRecord
-    | UncleanMark
-    | RepairRecord
-    | CarrierRecord
-    | FenceRecord
-    | CaptureRecord
-    | SchemaRecord
-    | JournalEntry
-)

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from crossfade.control.calls import DONE, SENDINGS, answered_at, ask, change
 from crossfade.control.record_items import (
+    AnyRecord,
     from_item,
     job_record,
     journal_record,
@@ -31,7 +32,6 @@ from crossfade.control.records import (
     SEGMENTS,
     SORT_KEY,
     STATE,
-    AnyRecord,
     Job,
     JobRecord,
     JournalEntry,
@@ -53,7 +53,7 @@ TABLE_DEFAULT: Final = "crossfade"
 CANCELLED: Final = "cancelled"  # what the last entry of such a migration's journal says
 RENEWED: Final = (
     "beat", "token", "epoch", "adopted", "stage", "ramp_percent", "lost_mirrors", "lost_example", "denied", "at_rest",
-    "open_since", "lease_seconds",
+    "compared", "failing", "open_since", "lease_seconds",
 )  # fmt: skip
 
 

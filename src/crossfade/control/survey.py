@@ -6,14 +6,16 @@ It reads and changes nothing; whoever waits (a coordinator, a job) is the one to
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from crossfade.control.carrying import Carriage
+from crossfade.control.comparisons import failing_of, read_differences
 from crossfade.control.evidence import Evidence, denials_of
 from crossfade.control.fallbacks import Fallbacks
 from crossfade.control.gates import RAMP_GATES, Finding, findings, gates_of_step
 from crossfade.control.records import (
+    DifferenceRecord,
     Job,
     JobRecord,
     JournalEntry,
@@ -49,6 +51,8 @@ class ClientView:
     lost_mirrors: int
     lost_example: str
     denied: str = ""
+    compared: dict[str, int] = field(default_factory=dict[str, int])  # by outcome, since the process has attached
+    failing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,9 @@ class Survey:
     carriage: Carriage | None = None  # None: no log carries anything
     mapping: str = ""  # the digest of the mapping at hand, where it may change
     denied: tuple[str, ...] = ()  # what clients may do on one table and not on the other
+    differences: tuple[DifferenceRecord, ...] = ()  # what was seen to differ since the last verify began
+    failing: tuple[str, ...] = ()  # whose comparisons fail
+    today: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Plain values only."""
@@ -110,7 +117,8 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
     row = ALL_LADDERS[state.strategy][state.stage]
     looked_at = state.target if copies and not row.is_final else ""
     evidence = yield from Evidence.read(control, looked_at, fallbacks=copies, refusals=True, passing=row.holds)
-    evidence = replace(evidence, denied=denials_of(leases))
+    differences = yield from read_differences(control, evidence.verify)
+    evidence = replace(evidence, denied=denials_of(leases), failing=failing_of(leases), differences=differences)
     jobs: list[JobView] = []
     for job, record in ((Job.BACKFILL, evidence.backfill), (Job.VERIFY, evidence.verify)):
         if record is not None:
@@ -142,6 +150,9 @@ def survey(control: Control, sightings: Sightings | None = None) -> Routine[Surv
         carriage=evidence.carriage,
         mapping=evidence.mapping,
         denied=evidence.denied,
+        differences=evidence.differences,
+        failing=evidence.failing,
+        today=evidence.today,
     )
 
 
@@ -159,6 +170,8 @@ def _client_view(lease: Lease, state: State, sightings: Sightings, now: float) -
         lost_mirrors=lease.lost_mirrors,
         lost_example=lease.lost_example,
         denied=lease.denied,
+        compared=lease.compared,
+        failing=lease.failing,
     )
 
 
@@ -235,6 +248,7 @@ NEEDED: Final = {
     Gate.BACKFILLED: "a complete backfill",
     Gate.MIRRORED: "a verify that finds nothing",
     Gate.VERIFIED: "a verify that finds nothing",
+    Gate.RECENT: "a verify",
     Gate.REPLICATED: "what carries the writes to have caught up",
 }
 

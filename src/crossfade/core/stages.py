@@ -88,6 +88,7 @@ class Gate(StrEnum):
     BACKFILLED = "backfilled"  # the backfill is complete
     MIRRORED = "mirrored"  # nothing was left undone since the backfill began, or a verify has found nothing since
     VERIFIED = "verified"  # a full verify begun after the last unclean end of a client found nothing
+    RECENT = "recent"  # that verify is not older than some days
     REPLICATED = "replicated"  # the replication, where one was started, runs and has caught up
     PASSED = "passed"  # all that was written to the authority before the freeze has reached the other side
     ALLOWED = "allowed"  # no client is denied on one table what it may do on the other, as far as it has tried

@@ -76,7 +76,7 @@ class Run:
         self.world = World(seed, self.database, self.faults, random, self.scenario.landing_seconds)
         self.control = Control(self.migration.name, self.migration.control_table)
         self.caller = Caller("simulator", "simulated", lambda: f"{self.world.now:.3f}")
-        self.coordinator = Coordinator(self.control, self.caller, rules, quiet_days=0, asks_rights=False)
+        self.coordinator = Coordinator(self.control, self.caller, rules, quiet_days=0, asks_clients=False)
         self.clients: list[Application] = []
         self.operator_process = Process("operator")
         self.operator = Operator(self.coordinator, list(self.scenario.goals), self._run_job)

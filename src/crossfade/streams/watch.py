@@ -14,12 +14,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from crossfade.control.comparisons import forget_difference, tell_difference
 from crossfade.control.records import Reader, Role
 from crossfade.control.store import Caller
 from crossfade.core.effects import Routine
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.stages import ALL_LADDERS, Row
+from crossfade.core.sync.lasting import lasting_difference
 from crossfade.core.tables.pair import key_name
 from crossfade.drivers.unique import unique
 from crossfade.jobs.connecting import Clients, Connect, lean
@@ -37,7 +39,7 @@ from crossfade.streams.meaning import Judgement, Look, judge
 from crossfade.streams.result import SeenWrite, Verdict, WatchOptions, WatchResult
 from crossfade.streams.running import WATCH_ADVICE, Stopping, streams_of, while_uncertain
 from crossfade.streams.stamps import ONE_TABLE, bring_over, found_now, seen, with_whole_key
-from crossfade.streams.strays import lasting_difference, mappable, unfollowed
+from crossfade.streams.strays import mappable, unfollowed
 
 LOOKS_AT_ONCE: Final = 64  # at keys that differ; each mostly waits
 COUNTS: Final = ("writes", "passed", "followed", "stray", "expired", "untold", "repaired")
@@ -213,6 +215,8 @@ class _Watch:
         repair = ""
         if self._options.repair and found.verdict == "stray":
             repair = await self._under_ticket(lambda row: bring_over(pair, row, key))
+        if found.verdict == "stray" and found.difference == "missing":
+            await self._hold_gate(key, found.difference, repair)
         last = [*(change for change in changes if change is not found.change), found.change]
         await self._tell(look, last, found.verdict, difference=found.difference, repair=repair)
 
@@ -235,7 +239,20 @@ class _Watch:
             return
         verdict: Verdict = "expired" if changes[-1].expired else "stray"
         repair = await self._repair(look, key, verdict) if self._options.repair else ""
+        if verdict == "stray":
+            await self._hold_gate(key, kind, repair)
         await self._tell(look, changes, verdict, difference=kind, repair=repair)
+
+    async def _hold_gate(self, key: Item, kind: str, repair: str) -> None:
+        """Have a stray write that is not repaired hold the gate until a verify begins."""
+        session = self._session
+        control, caller, client = session.agent.control, session.caller, session.agent.client_id
+        if repair == Repair.REPAIRED:
+            await session.run(forget_difference(control, key))
+            return
+        await session.run(
+            tell_difference(control, key, kind, seen_by="a watch", client=client, host=caller.host, pid=os.getpid())
+        )
 
     async def _repair(self, look: Look, key: Item, verdict: Verdict) -> str:
         """Toward the authority, under a ticket, as a mirror would have done it."""

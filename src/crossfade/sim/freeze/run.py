@@ -62,7 +62,7 @@ class Run:
         self.fleet = Fleet(self.world, scenario, self.stores, self.faults, self._held_for)
         self.coordinator = Coordinator(
             self.fleet.control, self.fleet.caller, rules, force_because=BECAUSE, hold_seconds=scenario.hold_seconds,
-            asks_rights=False,
+            asks_clients=False,
         )  # fmt: skip
         self.operator = Operator(
             self.coordinator, scenario.goals, scenario.replays, self.fleet.filled, self.fleet.emptied,
