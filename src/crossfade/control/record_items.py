@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from crossfade.control.records import (
     CAPTURES,
@@ -52,8 +52,6 @@ from crossfade.core.items import AttributeValue, Item
 from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError
 
-# --- names of records
-
 AnyRecord: TypeAlias = (
     State
     | Lease
@@ -73,6 +71,8 @@ AnyRecord: TypeAlias = (
     | SchemaRecord
     | JournalEntry
 )
+
+# --- names of records
 
 
 def client_record(client: str) -> str:
