@@ -3,7 +3,7 @@
 # compiled; it is kept in the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test proof proof-mysql contract faults histories battery clients lint types licences bench-router bench-backfill bench-verify bench-cdc bench-hot-key constraints ready clean
+.PHONY: help demo examples test proof proof-mysql contract faults histories battery clients lint types licences bench-router bench-backfill bench-verify bench-cdc bench-hot-key bench-cold-start constraints ready clean
 BIN := .venv/bin
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench-router    what attaching costs, beside a plain boto3 client       [BENCH="--rounds 5"]'
 	@echo 'make bench-backfill  items a second of one core, beside a boto3 script       [BENCH="--items 100000"]'
 	@echo 'make bench-verify    the same of verify, and its memory with many items      [BENCH="--most 0"]'
+	@echo 'make bench-cold-start  what importing and attaching take of the CPU            [BENCH="--rounds 20"]'
 	@echo 'make bench-cdc       a row log through Kafka into the target, beside a plain one  [BENCH="--most 2000000"]'
 	@echo 'make bench-hot-key   one counter written by many threads, plain and in lockstep   [BENCH="--threads 16"]'
 	@echo 'make lint            ruff and the import contract'
@@ -64,11 +65,8 @@ examples: ready
 clients: ready
 	@$(BIN)/python -m tests.clients.pynamodb_suite
 
-bench-router bench-backfill bench-verify bench-cdc: ready
-	@$(BIN)/python -m benchmarks.$(@:bench-%=%) $(BENCH)
-
-bench-hot-key: ready
-	@$(BIN)/python -m benchmarks.hot_key $(BENCH)
+bench-router bench-backfill bench-verify bench-cdc bench-hot-key bench-cold-start: ready
+	@$(BIN)/python -m benchmarks.$(subst -,_,$(@:bench-%=%)) $(BENCH)
 
 lint types licences: ready
 	@$(BIN)/python scripts/run_checks.py $@

@@ -21,7 +21,7 @@ from typing import Any, Final
 import botocore.session
 from benchmarks.null_server import item, running
 
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.aws.own_calls import method_name
 from crossfade.core.effects import Request
 

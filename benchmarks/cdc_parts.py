@@ -19,7 +19,7 @@ import boto3
 import botocore.session
 from benchmarks.measuring import cpu_seconds
 
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.cdc import kafka
 from crossfade.cdc.applying import Destination
 from crossfade.cdc.checkpoints import InMemory

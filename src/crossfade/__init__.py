@@ -1,5 +1,7 @@
 """Move a live application to a new DynamoDB table: no downtime, no lost write, and a way back."""
 
+from typing import TYPE_CHECKING
+
 from crossfade import _interrupting as _interrupting  # the first of all
 from crossfade.attaching import attach
 from crossfade.aws.router import Router
@@ -23,7 +25,9 @@ from crossfade.errors import (
     UnknownOutcome,
 )
 from crossfade.migration import Index, Migration, Table
-from crossfade.switch import Flag, Mirror, Read, Switch, TableMirror, Write, refused_by_aws
+
+if TYPE_CHECKING:
+    from crossfade.switch import Flag, Mirror, Read, Switch, TableMirror, Write, refused_by_aws
 
 __all__ = [
     "ConfigurationError",
@@ -56,3 +60,14 @@ __all__ = [
     "detach_on_sigterm",
     "refused_by_aws",
 ]
+
+OF_THE_SWITCH = ("Flag", "Mirror", "Read", "Switch", "TableMirror", "Write", "refused_by_aws")
+
+
+def __getattr__(name: str) -> object:
+    """Import the switch when somebody asks for it: an application has it, or attaches clients."""
+    if name not in OF_THE_SWITCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from crossfade import switch
+
+    return getattr(switch, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from crossfade.aws.aio_router import AioRouter
 from crossfade.aws.beside import tell_of_clients_beside
 from crossfade.aws.clients import attached, landing_seconds_of
 from crossfade.aws.router import AttachSettings, Background, Router
@@ -77,7 +76,13 @@ def attach(
         background=background,
     )
     watch = Watch(observer, migration.name)
-    router: Router = AioRouter(found, settings, watch) if found.asynchronous else SyncRouter(found, settings, watch)
+    router: Router
+    if found.asynchronous:
+        from crossfade.aws.aio_router import AioRouter
+
+        router = AioRouter(found, settings, watch)
+    else:
+        router = SyncRouter(found, settings, watch)
     tell_of_clients_beside(found.client, migration.name, settings.pair().caller.name, watch)
     return router
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from crossfade.core.expressions.keys import KeyNames
+from crossfade.core.key_names import KeyNames
 from crossfade.core.mapping import Kind
 from crossfade.errors import ConfigurationError
 

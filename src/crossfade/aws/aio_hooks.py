@@ -130,7 +130,7 @@ class InlineAioEngine(AioEngine, Protocol):
 
 
 class InlineAioHooks(AioHooks):
-    """With an engine that must be told when a call begins, and when it has its answer."""
+    """Hooks with an engine that must be told when a call begins, and when it has its answer."""
 
     def __init__(
         self,

@@ -43,7 +43,6 @@ from crossfade.aws.own_calls import (
     take_reply,
 )
 from crossfade.aws.serializing import ASIDE, SetAside
-from crossfade.aws.signer import choose_signer
 from crossfade.aws.unknown import KNOWN, refuse_unknown
 from crossfade.core.effects import Reply, Request
 from crossfade.core.request.names import READS, WRITES
@@ -150,6 +149,8 @@ class HookChain:
 
     def _sign_for(self, signing: frozenset[Hooks]) -> None:
         if signing and not self._signing:
+            from crossfade.aws.signer import choose_signer
+
             self._emitter.register_last(CHOOSE_SIGNER, choose_signer, unique_id=self._unique_id(CHOOSE_SIGNER))
         elif self._signing and not signing:
             self._emitter.unregister(CHOOSE_SIGNER, unique_id=self._unique_id(CHOOSE_SIGNER))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossfade.aws.operation import Forwarded
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Claim:

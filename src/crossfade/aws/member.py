@@ -21,7 +21,6 @@ from crossfade.control.agent import Agent
 from crossfade.control.comparisons import Comparisons
 from crossfade.control.fallbacks import FallbackHits
 from crossfade.control.open_tickets import Ticket
-from crossfade.control.probing import find_denials
 from crossfade.control.refusals import ForeseenRefusals
 from crossfade.core.effects import Later, Reply, Request, Routine
 from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
@@ -162,6 +161,8 @@ class Member:
 
     def _find_denials(self) -> Routine[None]:
         """What is found, the next renewal tells."""
+        from crossfade.control.probing import find_denials
+
         is_over = self.agent.stage is Stage.COMPLETE  # the source may be gone
         self.agent.denied = "" if is_over else (yield from find_denials(self.pair))
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from crossfade.aws.chain import chain_of
 from crossfade.aws.clients import Attached
 from crossfade.aws.hooks import Hooks
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.aws.lean.gathering import GatheredReads
 from crossfade.aws.member import Member
 from crossfade.aws.operation import Forwarded

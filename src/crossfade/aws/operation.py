@@ -9,11 +9,10 @@ once we know the stage.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from crossfade.aws.answers import fresh
 from crossfade.control.agent import Agent
@@ -31,6 +30,9 @@ from crossfade.core.tables.pair import Pair, key_name
 from crossfade.drivers.local import LocalEffects
 from crossfade.drivers.scope import TicketScope
 from crossfade.errors import CrossfadeError, NotPossibleInStage, ServiceRejected, StageUncertain, UnknownOutcome
+
+if TYPE_CHECKING:
+    import asyncio
 
 STRAYS_MAX: Final = 10_000  # keys; beyond that a verify finds them, and `status` says that one is needed
 

@@ -111,7 +111,7 @@ class InlineEngine(SyncEngine, Protocol):
 
 
 class InlineHooks(SyncHooks):
-    """With an engine that must be told when a call begins, and when it has its answer."""
+    """Hooks with an engine that must be told when a call begins, and when it has its answer."""
 
     def __init__(
         self,

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crossfade.core.expressions.keys import KeyNames, names_of_key
+from crossfade.core.expressions.keys import names_of_key
+from crossfade.core.key_names import KeyNames
 from crossfade.core.mapping import Kind
 from crossfade.core.tables.descriptions import all_indexes, is_local, key_names_of, kinds_of
 from crossfade.errors import MappingError, NotPossibleInStage

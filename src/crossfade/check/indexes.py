@@ -7,7 +7,8 @@ from typing import Any
 
 from crossfade.check.creating import PlannedIndex, counterpart_of, needs_old_key_index, planned_indexes
 from crossfade.check.report import Finding
-from crossfade.core.expressions.keys import KeyNames, names_of_key
+from crossfade.core.expressions.keys import names_of_key
+from crossfade.core.key_names import KeyNames
 from crossfade.core.mapping import Kind
 from crossfade.core.pages.index import check_alike
 from crossfade.core.stages import FREEZE_STRATEGY, Side

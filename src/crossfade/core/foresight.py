@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade.core.effects import Call, Request, Routine
-from crossfade.core.pages.order import order_of
 from crossfade.core.request.names import READS, WRITES, statements, table_names
 from crossfade.core.routing import UNTOUCHED, route
 from crossfade.core.stages import LADDERS, SIDES, Side, Stage
@@ -153,6 +152,8 @@ class Foresight:
         )
 
     def _begins_in(self, stage: Stage, request: Request) -> Side:
+        from crossfade.core.pages.order import order_of
+
         row = LADDERS[self._strategy][stage]
         return "source" if row.merges else order_of(row, request)[0]
 

@@ -6,20 +6,13 @@ Where one plain call is right and nothing follows it, the answer is None: the ca
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from crossfade.core.effects import Reply, Request, Routine
-from crossfade.core.evaluate.plain_table import WriteName
 from crossfade.core.items import INVALID_VALUES
-from crossfade.core.multi.batch import batch_get, batch_write
 from crossfade.core.multi.idempotency import keeps_token
-from crossfade.core.multi.transact_get import transact_get
-from crossfade.core.multi.transact_write import transact_write
-from crossfade.core.pages.query import query
-from crossfade.core.pages.scan import scan
 from crossfade.core.pages.seals import PAGED, under_seal, without_seal
-from crossfade.core.read.get import get_item, get_merged
-from crossfade.core.read.passthrough import DESCRIBING, SETTING, describe, refuse_setting, stated
+from crossfade.core.read.passthrough import DESCRIBING, SETTING, refuse_setting, stated
 from crossfade.core.request.cursor import is_marked
 from crossfade.core.request.names import (
     BATCH_GET_KEYS_MAX,
@@ -37,7 +30,6 @@ from crossfade.core.request.stamp_names import hide_stamp_name, tell_stamp_name
 from crossfade.core.stages import LADDERS, Row, Stage, Writes, other_side
 from crossfade.core.sync.ramp import is_ramped
 from crossfade.core.tables.pair import Pair
-from crossfade.core.write.single import write
 from crossfade.errors import MappingError, NotPossibleInStage, ServiceRejected, invalid_request
 
 
@@ -134,6 +126,9 @@ def on_callers_table(
         )
     if reads and read_passes(pair, row, ramp_percent, request):
         return None
+    # What most processes in off never need, and what takes half of the time in which crossfade is imported.
+    from crossfade.core.routines import routine_of
+
     moved = avoid_placeholder_clash(request)
     routine = routine_of(pair, row, ramp_percent, operation, moved.request)
     if moved.prefix:
@@ -197,28 +192,6 @@ def read_passes(pair: Pair, row: Row, ramp_percent: int, request: Request) -> bo
     if row.stamped_source or row.compare or is_marked(request):
         return False
     return row.authority == pair.view == "source" and not is_ramped(row, ramp_percent)
-
-
-def routine_of(pair: Pair, row: Row, ramp_percent: int, operation: str, request: Request) -> Routine[Reply]:
-    if operation in DESCRIBING:
-        return describe(pair, row, request)
-    match operation:
-        case "GetItem":
-            return get_merged(pair, request) if row.merges else get_item(pair, row, ramp_percent, request)
-        case "Query":
-            return query(pair, row, ramp_percent, request)
-        case "Scan":
-            return scan(pair, row, request)
-        case "BatchGetItem":
-            return batch_get(pair, row, ramp_percent, request)
-        case "TransactGetItems":
-            return transact_get(pair, row, request)
-        case "BatchWriteItem":
-            return batch_write(pair, row, request)
-        case "TransactWriteItems":
-            return transact_write(pair, row, request)
-        case _:
-            return write(pair, row, cast("WriteName", operation), request)
 
 
 def refuse_other_table(pair: Pair, operation: str, request: Request) -> None:

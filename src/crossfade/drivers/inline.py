@@ -81,12 +81,12 @@ class InlineWork:
         self._put_off: deque[Begun] = deque()
 
     def opens(self, caller: object) -> None:
-        """From now on this caller does itself what it leaves."""
+        """Have this caller do itself what it leaves, from now on."""
         with self._lock:
             _ = self._callers.setdefault(caller, Backlog(self._agent, self._note, workers=UNLIMITED))
 
     def closes(self, caller: object) -> None:
-        """It has done what it has left, or is gone; then the next one does the rest."""
+        """Forget a caller. What it has not done, because it is gone, the next one does."""
         with self._lock:
             own = self._callers.pop(caller, None)
             for begun in () if own is None else self._taken(own):

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 
 from crossfade.aws.botocore_private import remember_session
 from crossfade.aws.clients import client_of, is_asynchronous
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.core.effects import Place, Reply, Request
 from crossfade.errors import ConfigurationError
 from crossfade.tables import Table

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from zlib import crc32
 
-from crossfade.core.expressions.keys import KeyNames
 from crossfade.core.items import Item
+from crossfade.core.key_names import KeyNames
 from crossfade.core.tables.index_keys import KEY_ROLES
 
 Place = tuple[Any, ...]

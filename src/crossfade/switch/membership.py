@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.freezing import poll_seconds, way_out
 from crossfade.control.open_tickets import Ticket

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from crossfade.aws import own_calls
 from crossfade.aws.clients import client_of, endpoint_and_region
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.aws.router import DETACH_SECONDS, new_client_id
 from crossfade.control.agent import LEASE_SECONDS, POLL_SECONDS
 from crossfade.control.freezing import HOLD_SECONDS

@@ -14,7 +14,7 @@ from typing import Any, Final
 import botocore.session
 from botocore.config import Config
 
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 
 REGION: Final = "eu-west-1"
 ACCESS_KEY: Final = "AKIDEXAMPLE"

@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.aws.own_calls import method_name
 from crossfade.errors import ServiceRejected
 from tests.conftest import Database

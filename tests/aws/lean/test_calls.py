@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from crossfade.aws.lean import BulkClient, NotSent, QueueFull
+from crossfade.aws.lean.client import BulkClient
+from crossfade.aws.lean.failures import NotSent, QueueFull
 from crossfade.aws.lean.settings import settings_of
 from crossfade.errors import ConfigurationError, ServiceRejected, UnknownOutcome
 from tests.aws.lean.scripted import (

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.aws.lean.settings import settings_of
 from crossfade.aws.own_calls import method_name, outcome_of
 from crossfade.errors import ServiceRejected, UnknownOutcome

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.aws.lean.gathering import KEYS_MAX, GatheredReads
 from crossfade.core.effects import Reply, Request
 from crossfade.errors import ServiceRejected, UnknownOutcome

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials, RefreshableCredentials
 
-from crossfade.aws.lean import BulkClient, NotSent
+from crossfade.aws.lean.client import BulkClient
+from crossfade.aws.lean.failures import NotSent
 from crossfade.aws.lean.identity import CREDENTIALS_CHECK_SECONDS, SignerIdentity
 from tests.aws.lean.scripted import GET, botocore_client, http, in_turn, scripted
 

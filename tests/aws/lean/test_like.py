@@ -12,7 +12,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from crossfade.aws.botocore_private import ResolvedEndpoint, resolved_by, streams_model, streams_resolved
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.aws.lean.endpoints import endpoint_of
 from crossfade.aws.lean.settings import LeanSettings, settings_of
 from crossfade.errors import ConfigurationError

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from crossfade.aws.lean import BulkClient, NotSent
+from crossfade.aws.lean.client import BulkClient
+from crossfade.aws.lean.failures import NotSent
 from tests.aws.lean.scripted import GET, PUT, botocore_client, http, in_turn, scripted
 
 

@@ -12,7 +12,7 @@ import pymysql
 from botocore import xform_name  # pyright: ignore[reportUnknownVariableType]
 from botocore.exceptions import ClientError
 
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.cdc import kafka as client
 from crossfade.cdc.applying import Destination
 from crossfade.cdc.checkpoints import Checkpoint, Checkpoints, InControlTable

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.cdc.applying import Destination
 from crossfade.cdc.etl import Settings, Worker, through
 from crossfade.cdc.etl.reading import own

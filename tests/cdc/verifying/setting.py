@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from botocore import xform_name  # pyright: ignore[reportUnknownVariableType]
 from botocore.exceptions import ClientError
 
-from crossfade.aws.lean import BulkClient
+from crossfade.aws.lean.client import BulkClient
 from crossfade.cdc import MySQL, RowMigration
 from crossfade.cdc.applying import Destination
 from crossfade.cdc.checkpoints import InControlTable

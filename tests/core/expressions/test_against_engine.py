@@ -24,9 +24,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from crossfade.core.expressions import ExpressionError, KeyNames, bind, condition, key_condition, projection, update
+from crossfade.core.expressions import ExpressionError, bind, condition, key_condition, projection, update
 from crossfade.core.expressions.updates import UpdateResult
 from crossfade.core.items import AttributeValue, Item, ValidationError, same_item, stored_number
+from crossfade.core.key_names import KeyNames
 from tests.core.expressions.expression_strategies import Draw, Writer, chance, item, pick
 from tests.core.expressions.raw_client import Connection, Failure, parsed, parsed_item
 from tests.core.wording import without_preamble

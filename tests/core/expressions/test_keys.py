@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from crossfade.core.expressions import ExpressionError, KeyNames, bind, key_condition
+from crossfade.core.expressions import ExpressionError, bind, key_condition
 from crossfade.core.expressions.keys import SortCondition
 from crossfade.core.items import AttributeValue, Item
+from crossfade.core.key_names import KeyNames
 
 VALUES: dict[str, AttributeValue] = {
     ":p": {"S": "p"},

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from crossfade.core.evaluate.plain_table import evaluate
-from crossfade.core.expressions import KeyNames, bind, key_condition
+from crossfade.core.expressions import bind, key_condition
 from crossfade.core.items import Item
+from crossfade.core.key_names import KeyNames
 from crossfade.core.request.legacy import modern, reworded
 from crossfade.errors import ServiceRejected
 

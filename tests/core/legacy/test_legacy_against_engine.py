@@ -27,8 +27,9 @@ from hypothesis import strategies as st
 
 from crossfade.core.effects import Request
 from crossfade.core.evaluate.plain_table import evaluate
-from crossfade.core.expressions import KeyNames, bind, condition, key_condition, projection
+from crossfade.core.expressions import bind, condition, key_condition, projection
 from crossfade.core.items import Item, canonical, same_item
+from crossfade.core.key_names import KeyNames
 from crossfade.core.request.legacy import modern, reworded
 from crossfade.core.request.projection import selected
 from crossfade.errors import ServiceRejected

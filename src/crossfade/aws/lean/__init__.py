@@ -14,10 +14,3 @@ connection, chunks, opening, pool    HTTP/1.1 on asyncio; proxies and TLS; limit
 retrying      which failures are tried again, and when
 failures      what may go wrong, by what it says of the request
 """
-
-from __future__ import annotations
-
-from crossfade.aws.lean.client import BulkClient
-from crossfade.aws.lean.failures import NotSent, QueueFull
-
-__all__ = ["BulkClient", "NotSent", "QueueFull"]

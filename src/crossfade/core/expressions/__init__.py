@@ -10,7 +10,7 @@ For one request: `bind` its placeholders, read its expressions with `condition`,
 from crossfade.core.expressions.bindings import Bindings, bind
 from crossfade.core.expressions.conditions import Condition, condition
 from crossfade.core.expressions.errors import ExpressionError
-from crossfade.core.expressions.keys import KeyCondition, KeyNames, key_condition
+from crossfade.core.expressions.keys import KeyCondition, key_condition
 from crossfade.core.expressions.projections import projection
 from crossfade.core.expressions.updates import update
 
@@ -19,7 +19,6 @@ __all__ = [
     "Condition",
     "ExpressionError",
     "KeyCondition",
-    "KeyNames",
     "bind",
     "condition",
     "key_condition",

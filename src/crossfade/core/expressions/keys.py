@@ -7,7 +7,7 @@ attribute is given by `=`, and sort attributes from the first on: by `=` all but
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crossfade.core.expressions import comparing
@@ -27,6 +27,7 @@ from crossfade.core.expressions.syntax import (
     ValueNode,
 )
 from crossfade.core.items import AttributeValue, same
+from crossfade.core.key_names import KeyNames
 
 KEY_CONDITION_KIND = "KeyConditionExpression"
 MISSED = "Query condition missed key schema element"
@@ -52,27 +53,6 @@ class SortCondition:
                 return comparing.begins_with(value, self.operands[0])
             case comparator:
                 return comparing.in_order(value, comparator, self.operands[0])
-
-
-@dataclass(frozen=True, slots=True)
-class KeyNames:
-    """The attributes of a key: one partition and at most one sort attribute, or of a global index up to four each."""
-
-    partition: tuple[str, ...]
-    sort: tuple[str, ...] = ()
-
-    @property
-    def every(self) -> tuple[str, ...]:
-        return self.partition + self.sort
-
-    @property
-    def is_several(self) -> bool:
-        """Whether only an index can have such a key, of which DynamoDB has other words."""
-        return len(self.partition) > 1 or len(self.sort) > 1
-
-    def called(self, name_there: Callable[[str], str]) -> KeyNames:
-        """Return this key under the names that `name_there` gives."""
-        return KeyNames(tuple(map(name_there, self.partition)), tuple(map(name_there, self.sort)))
 
 
 def names_of_key(names: Sequence[str]) -> KeyNames:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.core.effects import Request
-from crossfade.core.expressions import Condition, KeyCondition, KeyNames, bind, condition, key_condition, projection
+from crossfade.core.expressions import Condition, KeyCondition, bind, condition, key_condition, projection
 from crossfade.core.items import AttributeValue, Item
+from crossfade.core.key_names import KeyNames
 from crossfade.core.request.capacity import capacity_asked
 from crossfade.core.request.projection import IndexView, check_filter, check_shown, selected
 from crossfade.core.stages import Side

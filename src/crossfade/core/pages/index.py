@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.core.effects import Request, Routine
-from crossfade.core.expressions.keys import KeyNames, names_of_key
+from crossfade.core.expressions.keys import names_of_key
 from crossfade.core.items import same
+from crossfade.core.key_names import KeyNames
 from crossfade.core.pages.asked import Asked, understood
 from crossfade.core.pages.cursors import name_there
 from crossfade.core.request.legacy import modern

@@ -19,8 +19,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from crossfade.core.effects import Call, Gather, Reply, Request, Routine
-from crossfade.core.expressions.keys import KeyNames, SortCondition, names_of_key
+from crossfade.core.expressions.keys import SortCondition, names_of_key
 from crossfade.core.items import AttributeValue, Item
+from crossfade.core.key_names import KeyNames
 from crossfade.core.pages.asked import Asked, key_condition_in, paging_there, understood
 from crossfade.core.pages.builder import PageBuilder
 from crossfade.core.pages.cursors import cursor_of, cursor_there, name_on_side

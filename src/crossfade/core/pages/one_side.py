@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crossfade.core.effects import Call, Forward, Reply, Request, Routine
-from crossfade.core.expressions.keys import KeyNames
 from crossfade.core.items import Item, same
+from crossfade.core.key_names import KeyNames
 from crossfade.core.pages.asked import Asked, key_condition_in, paging_there, understood
 from crossfade.core.pages.builder import PageBuilder
 from crossfade.core.pages.cursors import (

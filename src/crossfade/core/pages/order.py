@@ -13,8 +13,8 @@ one of the stage that it is used in: so a cursor of which only the key attribute
 from __future__ import annotations
 
 from crossfade.core.effects import Forward, Reply, Request, Routine
-from crossfade.core.expressions.keys import KeyNames
 from crossfade.core.items import Item
+from crossfade.core.key_names import KeyNames
 from crossfade.core.pages.compared import compare_items_later
 from crossfade.core.pages.one_side import is_kept_equal, page_by_item, page_by_key
 from crossfade.core.pages.seals import handed_on

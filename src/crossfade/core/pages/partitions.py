@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.core.effects import Request
-from crossfade.core.expressions.keys import KeyCondition, KeyNames, SortCondition, names_of_key
+from crossfade.core.expressions.keys import KeyCondition, SortCondition, names_of_key
 from crossfade.core.items import AttributeValue, Item, same
+from crossfade.core.key_names import KeyNames
 from crossfade.core.pages.asked import Asked, key_condition_in, paging_there
 from crossfade.core.pages.lanes import Lane, is_backwards
 from crossfade.core.pages.prefixes import NO_MATCH, bounds_there

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crossfade.core.expressions.keys import KeyNames
+from crossfade.core.key_names import KeyNames
 from crossfade.core.mapping import Kind
 
 

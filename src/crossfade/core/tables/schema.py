@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from crossfade.core.expressions.keys import KeyNames
+from crossfade.core.key_names import KeyNames
 
 
 class IndexShape(Protocol):

@@ -15,7 +15,6 @@ from crossfade.core.mapping import STAMP
 from crossfade.core.request.placeholders import has_ours
 from crossfade.core.stages import Side, other_side
 from crossfade.core.tables.pair import Pair
-from crossfade.core.write.translate import server_evaluates, stamped_update
 from crossfade.errors import MappingError
 
 TEXTS: Final = ("ConditionExpression", "UpdateExpression", "ExpressionAttributeNames")
@@ -93,6 +92,9 @@ class FastPath:
                 return None  # there is something wrong with it
             if operation != "UpdateItem":
                 return NO_TEXTS
+        # Of a stage in which the other table serves alone; not for the start of a process in off.
+        from crossfade.core.write.translate import server_evaluates, stamped_update
+
         texts = (operation, condition, change, None if names is None else tuple(names.items()))
         if texts in self._texts_there:
             return self._texts_there[texts]

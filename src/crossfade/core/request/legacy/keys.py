@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from crossfade.core.expressions.keys import KeyNames, check_given, guessed_names
+from crossfade.core.expressions.keys import check_given, guessed_names
 from crossfade.core.items import ValidationError
+from crossfade.core.key_names import KeyNames
 from crossfade.core.request.legacy.conditions import WRITTEN, Comparison
 from crossfade.core.request.legacy.placeholders import Placeholders
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 from crossfade.core.effects import Request
 from crossfade.core.expressions import bind, condition, projection
 from crossfade.core.expressions.errors import incorrect_data_type
-from crossfade.core.expressions.keys import KeyNames
 from crossfade.core.expressions.translated import TYPE_MISMATCH
 from crossfade.core.items import INVALID_VALUES, ValidationError, stored_item
+from crossfade.core.key_names import KeyNames
 from crossfade.core.request.legacy.conditions import (
     OPERATORS,
     Comparison,
