@@ -1,0 +1,1 @@
+"""What each stage consumes, measured; the page docs/costs.md is printed from it."""
