@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from crossfade.control.telling import told_key
-from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER
+from crossfade.core.foresight import HOT_KEY, ORDER_CHANGES, REFUSED_LATER
 from crossfade.core.items import Item
 from crossfade.core.mapping.values import show_key
 from crossfade.core.sync.compare import Difference
@@ -33,6 +33,7 @@ ALERTS: Final = {
     f"{FALLBACK}.copied": "the source alone had an item, which was copied to the target",
     f"{FALLBACK}.failed": "the source alone has an item, which the target does not take",
     f"{FALLBACK}.there": "the source alone had an item when a write made a new one in the target without it",
+    HOT_KEY: "an item is written so often that the stages in lockstep will limit it",
     ORDER_CHANGES: "a parallel Scan that should not span the move to a later stage of the migration",
     REFUSED_LATER: "a call is served now and refused in a later stage of the migration",
     "compare.missing": "the target lacks an item that the source has, as is so until the backfill is complete",

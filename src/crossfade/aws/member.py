@@ -20,10 +20,11 @@ from crossfade.aws.router import AttachSettings
 from crossfade.control.agent import Agent
 from crossfade.control.comparisons import Comparisons
 from crossfade.control.fallbacks import FallbackHits
+from crossfade.control.hot_keys import HOT_WRITES, HotKeys
 from crossfade.control.open_tickets import Ticket
 from crossfade.control.refusals import ForeseenRefusals
 from crossfade.core.effects import Later, Reply, Request, Routine
-from crossfade.core.foresight import ORDER_CHANGES, REFUSED_LATER, Foreseen
+from crossfade.core.foresight import HOT_KEY, ORDER_CHANGES, REFUSED_LATER, Foreseen
 from crossfade.core.request.names import WRITES
 from crossfade.core.stages import ALL_LADDERS, Stage
 from crossfade.core.sync.source_fallback import FALLBACK
@@ -49,6 +50,7 @@ class Member:
         self.in_flight: InFlight = InFlight()
         self.fallbacks: FallbackHits = FallbackHits(self.agent.host, self.agent.pid)
         self.refusals: ForeseenRefusals = ForeseenRefusals(self.agent.host, self.agent.pid)
+        self._hot_keys = HotKeys(self.pair.source.name)
         self.comparisons: Comparisons = Comparisons(self.agent.host, self.agent.pid)
         self.operations: Operations = Operations(
             self.pair, self.agent, self.put, self.clock, settings.migration.strategy, self._foreseen
@@ -65,6 +67,10 @@ class Member:
         if later.kind == "compare" and percent < 100 and random.random() * 100 >= percent:  # noqa: S311 - a sample
             later.routine.close()
             return
+        if later.kind == "mirror" and not later.delay_seconds:
+            hot = self._hot_keys.written(later.key, ticket.stage, self.clock())
+            if hot is not None:
+                self._foreseen(hot, HOT_WRITES)
         self._put(later, ticket)
 
     def _put(self, later: Later, ticket: Ticket) -> None:
@@ -111,7 +117,7 @@ class Member:
         """Calls that a later stage will refuse: kept for `status`; each kind is told to the observer once."""
         at = int(time.time())
         if self.refusals.seen(self.agent.client_id, kind, at, count):
-            event = ORDER_CHANGES if kind.is_served else REFUSED_LATER
+            event = HOT_KEY if kind.is_slow else ORDER_CHANGES if kind.is_served else REFUSED_LATER
             self._watch.note(event, {"key": f"{kind.operation}: {kind.reason}", **asdict(kind), "at": at})
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import click
@@ -10,6 +12,7 @@ from rich.text import Text
 
 from crossfade.aws.clients import endpoint_and_region
 from crossfade.check import CheckReport, Finding, run_check
+from crossfade.check.report import ordered
 from crossfade.check.surroundings import SCALING
 from crossfade.cli.connect import connect_to, service_client
 from crossfade.cli.opened import Opened, OpenedRows, open_migration, strangeness
@@ -19,6 +22,7 @@ from crossfade.cli.plans import label_grid
 from crossfade.cli.screen import Screen, counted
 from crossfade.control.freezing import names_mapping
 from crossfade.control.records import State
+from crossfade.control.refusals import read_refusals
 from crossfade.errors import DatabaseError, NotStarted
 from crossfade.migration import AnyMigration, Migration
 
@@ -73,6 +77,8 @@ def check(screen: Screen, where: Where, sample: int) -> None:
         scaling = (scaling_of(where, client), scaling_of(where, other))
         report = run_check(client, other, opened.migration, sample_items=sample, scaling=scaling)
     started = state_where_started(opened)
+    if started is not None:
+        report = replace(report, findings=ordered([*report.findings, *hot_keys(opened)]))
     step = "crossfade start" if started is None else "crossfade status"
     strange = "" if started is None else strangeness(migration, started)
     show(screen, migration, report, endpoint_and_region(client), "" if strange else step)
@@ -84,6 +90,14 @@ def check(screen: Screen, where: Where, sample: int) -> None:
     screen.document({**report.to_json(), "stage": None if started is None else started.stage, "note": strange})
     if not report.ok:
         raise click.exceptions.Exit(NOT_YET)
+
+
+def hot_keys(opened: Opened) -> Iterator[Finding]:
+    """Items that attached processes have been seen to write more often than the stages in lockstep let them."""
+    for kind in opened.run(read_refusals(opened.control)).kinds:
+        if kind.is_slow:
+            who = f"{kind.client} on {kind.host} pid {kind.pid}"
+            yield Finding("warning", "hot-key", f"{kind.reason} ({who})", next_step=kind.next_step)
 
 
 def scaling_of(where: Where, client: Any) -> Any:

@@ -281,16 +281,15 @@ def _fallbacks(look: Survey) -> Iterator[RenderableType]:
 
 
 def _refusals(look: Survey) -> Iterator[RenderableType]:
-    """Calls that are served so far, and that later stages refuse; or that should not span the move to one."""
+    """Calls that are served so far, and that later stages refuse or limit; or that should not span the move to one."""
     if not look.refusals.kinds:
         return
-    yield _title("Calls that are refused later, or should not span a move")
+    yield _title("Calls that are refused later, or limited, or should not span a move")
     for kind in look.refusals.kinds[:REFUSALS_SHOWN]:
-        what = "should not span the move to" if kind.is_served else "refused in"
         last = moment(kind.last_at)
         calls = counted(kind.count, "call")
         yield Text(
-            f"  {call_text(kind)}: {what} {kind.stages}; {calls} of this kind seen, the last {ago(last)} ago"
+            f"  {call_text(kind)}: {kind.effect} {kind.stages}; {calls} of this kind seen, the last {ago(last)} ago"
             f" ({kind.client} on {kind.host} pid {kind.pid})",
             style="bold yellow",
         )

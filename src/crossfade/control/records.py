@@ -235,7 +235,8 @@ class FallbackSample:
 
 @dataclass(frozen=True, slots=True)
 class RefusalRecord:
-    """A kind of call that is served, and that later stages refuse; or that should not span the move to one."""
+    """A kind of call that is served, and that later stages refuse or slow down, or that should not span the move to
+    one."""
 
     kind: str  # what tells it from others: a digest
     operation: str
@@ -250,10 +251,18 @@ class RefusalRecord:
     host: str
     pid: int
     is_served: bool = False  # in these stages too
+    is_slow: bool = False  # slower there
 
     @property
     def stage_names(self) -> tuple[str, ...]:
         return tuple(self.stages.split(", "))
+
+    @property
+    def effect(self) -> str:
+        """What becomes of it in these stages, before their names."""
+        if self.is_slow:
+            return "limited in"
+        return "should not span the move to" if self.is_served else "refused in"
 
     @property
     def refused_in(self) -> tuple[str, ...]:

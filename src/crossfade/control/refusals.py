@@ -1,5 +1,5 @@
 """Calls that are served now and refused later: counted by each client, told to the control table, a gate of `complete`.
-Of those that are served there too, but should not span a move, `status` warns; no gate asks for them.
+Of those that are served there too, but more slowly, or should not span a move, `status` warns; no gate asks for them.
 
 A client keeps a sum and a time for each kind. A report is one transaction every few seconds at most, with a token of
 its own, so that one whose answer was lost is sent again as it was and counts once.
@@ -62,6 +62,7 @@ def remove_refusals(control: Control) -> Routine[None]:
 def kind_of(foreseen: Foreseen) -> str:
     told = "\n".join((foreseen.operation, foreseen.table, foreseen.index, *foreseen.stages))
     told += "\nserved" if foreseen.is_served else ""
+    told += "\nslow" if foreseen.is_slow else ""
     return blake2b(told.encode(), digest_size=8).hexdigest()
 
 
@@ -104,6 +105,7 @@ class ForeseenRefusals:
                 host=self._host,
                 pid=self._pid,
                 is_served=foreseen.is_served,
+                is_slow=foreseen.is_slow,
             )
             return first
 

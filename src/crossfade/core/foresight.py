@@ -25,6 +25,7 @@ from crossfade.core.tables.pair import Pair
 from crossfade.errors import CrossfadeError, NotPossibleInStage
 
 ORDER_CHANGES: Final = "order_changes"  # the event of a call that is served, but should not span a move; facts as below
+HOT_KEY: Final = "hot_key"  # the event of an item that is written so often that later stages limit it; facts as below
 REFUSED_LATER: Final = "refused_later"  # the event; its facts: those of a Foreseen, and the time in seconds since 1970
 FORMS_KEPT: Final = 1_000  # a program has few
 # Of these members the text itself decides; of all others only whether they are there.
@@ -41,7 +42,8 @@ class Foreseen:
     stages: tuple[Stage, ...]
     reason: str
     next_step: str
-    is_served: bool = False  # there too: but what has begun before does not fit what begins there
+    is_served: bool = False  # there too: but what has begun before does not fit what begins there, or it is
+    is_slow: bool = False  # slower there
 
 
 class UndescribedError(Exception):
