@@ -202,6 +202,19 @@ def test_a_difference_that_stays_is_told_with_both_answers() -> None:
     assert hand.now - 100.0 <= sum(RECHECK_SECONDS)
 
 
+@pytest.mark.parametrize(("still", "outcome"), [("", "in_flight"), ("target", "mismatched"), ("source", "mismatched")])
+def test_what_is_written_at_every_look_is_in_flight_unless_one_side_stands_still(still: str, outcome: str) -> None:
+    """A side that nobody writes while the other is written is not followed."""
+    hand, numbers = Hand(source=9, target=8), itertools.count(10)
+
+    def written(effect: Invoke) -> None:
+        if effect.side != still:
+            hand.held[effect.side] = next(numbers)
+
+    hand.before = written
+    assert compared(hand, Read(), 9).facts["outcome"] == outcome
+
+
 @pytest.mark.parametrize(
     ("source", "target", "outcome"), [(None, 1, "extra"), (1, None, "missing"), (1, 2, "mismatched")]
 )

@@ -11,8 +11,9 @@ from crossfade.core.stages import Side
 from crossfade.switch.declaring import Read
 from crossfade.switch.invoking import Invoke, Raised
 
-# Waits before a difference that may be a write on its way is told. On a hot key each look may catch another write, so
-# two looks must see the same difference, or all of them one.
+# Waits before a difference that may be a write on its way is told. It is confirmed when two late looks have seen the
+# same; or, at the last look, when one side stands still while the other is written. Where both are, each look may have
+# caught another write: that is in flight.
 RECHECK_SECONDS: Final = (0.1, 0.5, 2.0, 2.0, 2.0)
 
 
@@ -44,9 +45,12 @@ def compare(read: Read, invoke: Invoke, text: str, side: Side, served: Answer) -
         if source.agrees(target):
             yield from Note("compare", {"outcome": "matching"})
             return
-        stays = before is not None and source.agrees(before[0]) and target.agrees(before[1])
-        if wait is None or (wait == RECHECK_SECONDS[-1] and stays):
-            yield from Note("compare", told(read, invoke, text, source, target))
+        stays = before is not None and (source.agrees(before[0]), target.agrees(before[1]))
+        if wait is None or (wait == RECHECK_SECONDS[-1] and stays == (True, True)):
+            facts = told(read, invoke, text, source, target)
+            if stays == (False, False) and facts["outcome"] != "ignored":
+                facts["outcome"] = "in_flight"
+            yield from Note("compare", facts)
             return
         answers, before = {}, (source, target)  # the caller may have changed what it was given
         yield from Sleep(wait)
