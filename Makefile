@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 help:
 	@echo 'make demo            migrate a table under live traffic, there and back     [ITEMS=50000] [SEED=1]'
-	@echo 'make examples        five whole migrations to read, played and judged        [ITEMS=2000]'
+	@echo 'make examples        six whole migrations to read, played and judged        [ITEMS=2000]'
 	@echo 'make test            lint, types, import contract and every test             [PYTEST="-k name" EVERY=1]'
 	@echo 'make proof           the demo'"'"'s proof that nothing was lost, over seeds       [RUNS=20] [DROP=rule]'
 	@echo 'make proof-mysql     from MySQL, with kill -9 at random, over seeds          [RUNS=10] [SEED=n] [DROP=rule]'

@@ -15,6 +15,7 @@ EXAMPLES = (
     ("guid, derived", "examples.guid.run", "--derived"),
     ("sessions", "examples.sessions.run"),
     ("sessions, copying", "examples.sessions.run", "--copying"),
+    ("aws_lambda", "examples.aws_lambda.run"),
     ("another_region", "examples.another_region.run"),
     ("mysql_to_dynamodb", "examples.mysql_to_dynamodb.run"),
 )

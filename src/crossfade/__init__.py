@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from crossfade import _interrupting as _interrupting  # the first of all
 from crossfade.attaching import attach
 from crossfade.aws.router import Router
+from crossfade.aws.sync_router import after_restore, before_snapshot
 from crossfade.drivers.sigterm import detach_on_sigterm
 from crossfade.errors import (
     ConfigurationError,
@@ -56,7 +57,9 @@ __all__ = [
     "Undeclared",
     "UnknownOutcome",
     "Write",
+    "after_restore",
     "attach",
+    "before_snapshot",
     "detach_on_sigterm",
     "refused_by_aws",
 ]

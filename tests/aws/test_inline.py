@@ -71,6 +71,17 @@ def test_when_a_write_is_answered_its_mirror_is_made_and_no_thread_is_there(worl
     assert threading.active_count() == threads
 
 
+def test_a_resource_is_attached_likewise(world: World) -> None:
+    """Its client takes values of Python, and so it would take ours, from the first request on."""
+    table = world.boto3_table()
+    router = inline(world, table, Stage.DUALWRITE)
+    table.put_item(Item={"customer": "c", "order": "o", "amount": 3})
+    assert table.get_item(Key={"customer": "c", "order": "o"})["Item"]["amount"] == 3
+    assert router.pending == 0
+    assert world.agree()
+    assert world.target_item("c", "o") is not None
+
+
 def test_a_whole_batch_is_mirrored_before_its_answer(world: World) -> None:
     """Several at a time."""
     client = world.boto3_client()

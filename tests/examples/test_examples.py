@@ -30,13 +30,23 @@ ROOT = Path(__file__).resolve().parent.parent.parent
             ["examples.sessions.run", "--copying"],
             ["now the new table expires too", "have expired, and have not come back"],
         ),
+        (["examples.aws_lambda.run"], ["environments were ended while they were frozen", "each the right one"]),
         (["examples.another_region.run"], ["eu-west-1 holds", "each seen by the next read"]),
         (
             ["examples.mysql_to_dynamodb.run"],
             ["of the rows equal those of the items", "cancelled orders have not come back", "no tombstone is left"],
         ),
     ],
-    ids=["documents", "guid", "derived", "sessions", "sessions copying", "another_region", "mysql_to_dynamodb"],
+    ids=[
+        "documents",
+        "guid",
+        "derived",
+        "sessions",
+        "sessions copying",
+        "aws_lambda",
+        "another_region",
+        "mysql_to_dynamodb",
+    ],
 )
 def test_an_example_holds(command: list[str], shown: list[str]) -> None:
     """On a database of its own; its last line says what was found, and so does its exit status."""

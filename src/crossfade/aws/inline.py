@@ -116,12 +116,16 @@ class InlineThreadEngine(InlineMember):
 
     def start(self, hooks: Hooks) -> None:
         """Take a lease. Raises NotStarted, ConfigurationError or DatabaseError."""
-        own_calls.register_once(self._attached.client.meta.events)
+        events = self._attached.client.meta.events
+        own_calls.register_once(events)
+        own_calls.register_own(events)  # the hooks, which serve our calls later, are not there yet
         try:
             self._own.run(self.agent.join(), Scope())
         except BaseException:
-            own_calls.unregister_once(self._attached.client.meta.events)
+            own_calls.unregister_once(events)
             raise
+        finally:
+            own_calls.unregister_own(events)
         self._hooks = hooks
 
     def forget(self) -> None:

@@ -2,7 +2,8 @@
 the callers' alone, which do it all within their calls.
 
 The process's end drains (drivers/process_end.py). A forked child is another client of the migration: at its first call
-it takes a lease of its own, starts its own thread and leaves its parent's connections alone.
+it takes a lease of its own, starts its own thread and leaves its parent's connections alone. Likewise a process that
+goes on from a snapshot of its machine, which may be restored many times over: before it the lease is given back.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import threading
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from crossfade.aws import own_calls
 from crossfade.aws.clients import Attached
@@ -20,12 +24,14 @@ from crossfade.aws.router import DETACH_SECONDS, AttachSettings, Doors, Router, 
 from crossfade.aws.sync_hooks import InlineHooks, SyncHooks
 from crossfade.control.agent import Agent
 from crossfade.drivers import process_end
+from crossfade.errors import DatabaseError
 from crossfade.observe import Watch
 
 if TYPE_CHECKING:
     from crossfade.aws.inline import InlineThreadEngine
     from crossfade.aws.thread_engine import ThreadEngine
 
+RUNTIME_HOOKS: Final = "snapshot_restore_py"
 AnyEngine: TypeAlias = "ThreadEngine | InlineThreadEngine"
 
 
@@ -34,7 +40,7 @@ class SyncRouter(Router):
         """Joins the migration. Raises NotStarted, ConfigurationError or DatabaseError; then nothing was attached."""
         super().__init__(attached, settings, watch)
         self._lock = threading.RLock()  # a handler of a signal may detach in the middle of detaching
-        self._forked = False
+        self._begins_anew = False
         self._detached = False
         self._engine = thread_engine(attached, settings, watch)
         self._former: list[AnyEngine] = []  # of a parent process: never used, never freed (its locks may be held)
@@ -53,6 +59,7 @@ class SyncRouter(Router):
                 raise
         self._line.add(self._hooks, fast_signing=settings.fast_signing)
         _ROUTERS.add(self)
+        register_with_lambda()
 
     @property
     def agent(self) -> Agent:
@@ -60,7 +67,7 @@ class SyncRouter(Router):
 
     @property
     def unfinished(self) -> int:
-        return 0 if self._forked else self._engine.agent.pending
+        return 0 if self._begins_anew else self._engine.agent.pending
 
     def hold(self) -> None:
         super().hold()
@@ -92,7 +99,7 @@ class SyncRouter(Router):
                 return True
             self._detached = True
             try:
-                return self._forked or self._engine.stop(timeout_seconds)
+                return self._begins_anew or self._engine.stop(timeout_seconds)
             finally:
                 process_end.leave(self)
                 if not stays:
@@ -110,7 +117,24 @@ class SyncRouter(Router):
         self._doors, self._hooks.is_here = Doors.OPEN, self._is_ours
         self._watch.after_fork_in_child()
         self._engine.forget()
-        self._forked = True
+        self._begins_anew = True
+
+    def before_snapshot(self, timeout_seconds: float = DETACH_SECONDS) -> bool:
+        """Do what is under way, and give the lease back: whoever is restored begins anew. Whether all was done."""
+        with self._lock:
+            if self._detached or self._begins_anew:
+                return True
+            self._begins_anew = True
+        return self._engine.stop(timeout_seconds)
+
+    def after_restore(self) -> None:
+        """Begin anew, with connections and a lease that no other process has. Where that fails, the first call does
+        it."""
+        try:
+            if not self._detached:
+                _ = self._current()
+        except DatabaseError as error:
+            self._watch.note("restore_failed", {"error": str(error)})
 
     def _admitted(self, url: str, region: str | None) -> bool:
         """Whether a request is ours. Where the process is about to end it waits, or is refused."""
@@ -122,13 +146,13 @@ class SyncRouter(Router):
 
     def _current(self) -> AnyEngine:
         """The engine of this process."""
-        if self._forked:
+        if self._begins_anew:
             with self._lock:
-                if self._forked:
-                    self._begin_in_child()
+                if self._begins_anew:
+                    self._begin_anew()
         return self._engine
 
-    def _begin_in_child(self) -> None:
+    def _begin_anew(self) -> None:
         self._attached.client.close()  # the connections are the parent's; this only forgets them
         engine = thread_engine(self._attached, self._settings, self._watch)
         self._hooks.engine = engine
@@ -136,7 +160,7 @@ class SyncRouter(Router):
         engine.start(self._hooks)
         self._former.append(self._engine)
         self._engine = engine
-        self._forked = False
+        self._begins_anew = False
 
 
 def thread_engine(attached: Attached, settings: AttachSettings, watch: Watch) -> AnyEngine:
@@ -152,6 +176,29 @@ def thread_engine(attached: Attached, settings: AttachSettings, watch: Watch) ->
 
 
 _ROUTERS: weakref.WeakSet[SyncRouter] = weakref.WeakSet()
+
+
+def before_snapshot() -> None:
+    """Give back the leases of this process, before a snapshot of its machine is made. attach() registers this with
+    the hooks of AWS Lambda SnapStart, where they are installed; routers on asyncio are not meant."""
+    for router in list(_ROUTERS):
+        _ = router.before_snapshot()
+
+
+def after_restore() -> None:
+    """Take new leases, after the process was restored from a snapshot."""
+    for router in list(_ROUTERS):
+        router.after_restore()
+
+
+@cache
+def register_with_lambda() -> None:
+    """Register the two with the runtime hooks of AWS Lambda, if they are installed."""
+    if find_spec(RUNTIME_HOOKS) is None:
+        return
+    hooks: Any = import_module(RUNTIME_HOOKS)
+    hooks.register_before_snapshot(before_snapshot)
+    hooks.register_after_restore(after_restore)
 
 
 def _after_fork_in_child() -> None:
