@@ -125,6 +125,23 @@ def test_only_what_was_written_since_is_looked_at(dynamodb: Database, monkeypatc
     assert (result.counts["keys"], result.counts["synced"]) == (1, 1)
 
 
+def test_an_operation_that_was_long_under_way_is_covered(dynamodb: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had begun seconds before the client's last beat, when its mirror was still to be made: counted from that beat,
+    the mark would be cleared without it."""
+    monkeypatch.setattr(window, "SLACK_SECONDS", 0.0)
+    setting = verified(dynamodb, Stage.DUALWRITE)
+    agent = dying(setting)
+    setting.put_directly("source", order(1, note={"S": "without its mirror"}))
+    time.sleep(2.1)
+    setting.run(agent.poll())
+    setting.run(agent.poll())
+    setting.put_directly("source", order(2, note={"S": "another"}))
+    die(setting, agent)
+    result = settle(setting)
+    assert (result.ended, result.counts["synced"]) == ("settled", 2)
+    assert setting.agrees(1)
+
+
 def test_a_death_while_it_settles_keeps_the_gate_closed(dynamodb: Database) -> None:
     """And so does the death of the one that settles, which holds a lease itself."""
     setting = verified(dynamodb, Stage.DUALWRITE)

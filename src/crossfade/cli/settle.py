@@ -113,8 +113,9 @@ class Reports:
 
 
 def amounts(counts: dict[str, Any]) -> str:
+    changes, keys = counted(counts["changes"], "change"), counted(counts["keys"], "key")
     return (
-        f"{counted(counts['changes'], 'change')} read, {counts['keys']:,} keys: {counts['equal']:,} equal already,"
+        f"{changes} read, of {keys}: {counts['equal']:,} equal already,"
         f" {counts['synced']:,} made equal, {counts['failed']:,} failed"
     )
 

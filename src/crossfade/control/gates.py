@@ -161,7 +161,8 @@ def _mirrored(state: State, evidence: Evidence) -> Finding:
     will be an error."""
     backfill = evidence.backfill
     if backfill is not None and is_settled(state, backfill.unclean):
-        return Finding(Gate.MIRRORED, True, "since the backfill began, nothing was left undone", "")
+        left = "nothing was left undone" if backfill.unclean == state.unclean else "what was left undone is settled"
+        return Finding(Gate.MIRRORED, True, f"since the backfill began, {left}", "")
     verified = _verified(state, evidence)
     since = "" if verified.is_open else "since the backfill began, a client ended unfinished or lost a mirror, and "
     return replace(verified, gate=Gate.MIRRORED, found=f"{since}{verified.found}")
@@ -194,7 +195,7 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         more = state.unclean - max(verify.unclean, covered)
         times = "once" if more == 1 else f"{more} times"
         said = f"since the last verify, a client ended unfinished or lost a mirror ({times})"
-        return closed(said, *way_to_settle(state, follows=evidence.replication is not None))
+        return closed(said, *way_to_settle(state, follows=evidence.replication is not None or bool(state.settled)))
     schema = evidence.carriage.schema if evidence.carriage is not None else None
     if schema is not None and verify.schema != schema.change:
         return closed(

@@ -38,6 +38,7 @@ class Operator:
     coordinator: Coordinator
     goals: list[Goal]
     run_job: Callable[[Job, bool], JobRun]
+    run_settle: Callable[[], JobRun] | None = None  # where this one settles before it verifies
     done: int = 0
     moves: int = field(default=0)
 
@@ -81,14 +82,22 @@ class Operator:
         evidence = yield from Evidence.read(self.coordinator.control)
         backfill = evidence.backfill
         missing = Job.VERIFY if backfill is not None and backfill.status is JobStatus.COMPLETE else Job.BACKFILL
+        if self.run_settle is not None and missing is Job.VERIFY:
+            run = self.run_settle()
+            yield from self._wait_for(run)
+            if run.found == 0 or not run.ended:
+                return
         _ = yield from self.perform(missing, repair=repair)
 
     def perform(self, job: Job, *, repair: bool) -> Routine[JobRun]:
         """Start a job and wait until it has ended, one way or another."""
         run = self.run_job(job, repair)
+        yield from self._wait_for(run)
+        return run
+
+    def _wait_for(self, run: JobRun) -> Routine[None]:
         while not run.ended and run.client.process.alive:
             yield from Sleep(LOOK_SECONDS)
-        return run
 
     def make_equal(self) -> Routine[None]:
         """At the end: backfill if need be, then verify and repair until a verify finds nothing."""

@@ -42,6 +42,7 @@ from crossfade.sim.outcome import Outcome
 from crossfade.sim.processes import Process, Task
 from crossfade.sim.scenario import Scenario, draw
 from crossfade.sim.setting import CONTROL_TABLE, Setting
+from crossfade.sim.settling import SETTLING, SettleRun
 from crossfade.sim.trace import Trace, named
 from crossfade.sim.workload import Workload
 from crossfade.sim.world import EndlessWorld, World
@@ -79,7 +80,9 @@ class Run:
         self.coordinator = Coordinator(self.control, self.caller, rules, quiet_days=0, asks_clients=False)
         self.clients: list[Application] = []
         self.operator_process = Process("operator")
-        self.operator = Operator(self.coordinator, list(self.scenario.goals), self._run_job)
+        settles = strategy == "dual-write" and Random(f"settling of {seed}").random() < SETTLING  # noqa: S311
+        run_settle = self._run_settle if settles else None
+        self.operator = Operator(self.coordinator, list(self.scenario.goals), self._run_job, run_settle)
         self.history = History(dict(self.scenario.initial))
         stale_seconds = STALE_SECONDS_MAX if strategy == "copy-on-write" else FOREVER
         self.workload = Workload(
@@ -149,6 +152,14 @@ class Run:
         client = self.joiner.job(job)
         self.clients.append(client)
         run = JobRun(client, self.caller, job, repair=repair, strategy=self.strategy)
+        run.start()
+        self._trouble(client.process, lambda: None)
+        return run
+
+    def _run_settle(self) -> JobRun:
+        client = self.joiner.job(Job.VERIFY)
+        self.clients.append(client)
+        run = SettleRun(client, self.caller, self.database, self.strategy)
         run.start()
         self._trouble(client.process, lambda: None)
         return run

@@ -32,6 +32,7 @@ class SimTable:
         default_factory=dict[Key, list[tuple[float, Item | None]]]
     )
     indexes: dict[str, SimIndex] = field(default_factory=dict[str, SimIndex])
+    changes: list[tuple[float, Item]] = field(default_factory=list[tuple[float, Item]])  # as its stream has them
 
     def key(self, item: Item) -> Key:
         """Raises ServiceRejected where a key attribute is missing, as DynamoDB does."""
@@ -52,6 +53,9 @@ class SimTable:
 
     def set(self, key: Key, item: Item | None, now: float) -> None:
         before = self.items.get(key)
+        image = item or before
+        if image is not None and item != before:
+            self.changes.append((now, {name: image[name] for name in self.key_names}))
         versions = self.versions.setdefault(key, [(0.0, before)])
         versions.append((now, item))
         if len(versions) > VERSIONS_KEPT:

@@ -8,6 +8,7 @@ Eventually consistent reads may be told to look at the recent past.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from email.utils import formatdate
 from typing import Any, Final
 
 from crossfade.core.effects import Reply, Request
@@ -24,6 +25,19 @@ TOKEN_SECONDS: Final = 600.0  # how long DynamoDB remembers a ClientRequestToken
 TRANSACTION_ACTIONS_MAX: Final = 100
 BATCH_GET_MAX: Final = 100
 BATCH_WRITE_MAX: Final = 25
+
+
+BEGINNING: Final = 1_000_000_000  # seconds since 1970, when virtual time is 0
+TOLD_SECONDS: Final = 10  # of the time that is told in whole seconds, in one of virtual time: leases are short there
+
+
+def told_time(now: float) -> str:
+    """Return the time as an answer has it."""
+    return formatdate(BEGINNING + int(now * TOLD_SECONDS), usegmt=True)
+
+
+def virtual_seconds(told: int) -> float:
+    return (told - BEGINNING) / TOLD_SECONDS
 
 
 class Database:
@@ -69,7 +83,10 @@ class Database:
         if perform is None:
             raise ServiceRejected("UnknownOperationException", f"the simulated database has no {operation}")
         reply = perform(request, now, as_of)
-        reply["ResponseMetadata"] = {"HTTPStatusCode": 200, "RetryAttempts": 0}
+        metadata: Reply = {"HTTPStatusCode": 200, "RetryAttempts": 0}
+        if operation == "GetItem":  # the only one of which somebody looks at the time
+            metadata["HTTPHeaders"] = {"date": told_time(now)}
+        reply["ResponseMetadata"] = metadata
         return reply
 
     def table(self, name: str) -> SimTable:
