@@ -341,13 +341,16 @@ class Agent(Tickets):
             return
         assert found is not None  # noqa: S101 - by the lines above
         with self._lock:
-            self._lost, self._tickets = None, None
+            self._lost = None
             self._heard_at, self._marks = heard_at, found.unclean
             self._told_seconds = told_seconds(found, self.role)
             self.lease_seconds = max(self._lease_seconds_least, LEASE_BEATS * self._told_seconds)
-            if former is not None and found.epoch == former.epoch:
-                return
-            self._state = found
+            is_new = former is None or found.epoch != former.epoch
+            if is_new:
+                self._state = found
+            self._tickets = None if self.reads_only else self._new_tickets()  # here, and not while a caller waits
+        if not is_new:
+            return
         facts = {"client": self.client_id, "stage": found.stage.value, "epoch": found.epoch}
         yield from Note("stage_entered", facts | {"ramp_percent": found.ramp_percent})
 
