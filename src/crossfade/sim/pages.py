@@ -13,6 +13,7 @@ from typing import Final
 
 from crossfade.core.effects import Reply, Request
 from crossfade.core.items import Item
+from crossfade.core.request.cursor import is_marked, mark_of, said_by
 from crossfade.core.stages import Order, Row, Side
 from crossfade.core.tables.pair import Pair
 from crossfade.errors import CrossfadeError
@@ -99,6 +100,8 @@ class Walk:
             if reply is None:
                 return
             self.pages += 1
+            if self.by is not None and self.pages == 1:
+                self.by = Places(self.by.pair, side_begun(reply, client.row))
             self._judge(reply, read, window)
             last: Item | None = reply.get("LastEvaluatedKey")
             if last is None:
@@ -182,6 +185,15 @@ def places_of(client: Application, table: str) -> Places | None:
     if row.stamped_source or pair.caller.name != table:
         return None
     return Places(pair, row.authority)
+
+
+def side_begun(reply: Reply, row: Row) -> Side:
+    """Return whose order a strongly consistent Scan has begun in. The cursor of its first page says so where a stage
+    that is near has the other one: a client that has slept may follow the fleet before it sends."""
+    request: Request = {"ExclusiveStartKey": reply.get("LastEvaluatedKey") or {}}
+    mark = mark_of(said_by(request)) if is_marked(request) else ""
+    begun: dict[str, Side] = {"source": "source", "target": "target"}
+    return begun.get(mark, row.authority)
 
 
 def query_of(table: str, partition: str, *, forward: bool, by: str = "pk") -> Request:
