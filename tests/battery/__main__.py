@@ -29,7 +29,7 @@ from tests.battery.weather import APPLICATIONS, IF_STOOD, KINDS, Kind, Weather
 from tests.histories import scenes
 from tests.histories.__main__ import DOES_NOT_HOLD, HOLDS, INTERRUPTED, NO_VERDICT, SEEDS, WIDTH, report
 from tests.histories.crew import ProcessFailed
-from tests.histories.doors import DOORS
+from tests.histories.doors import DOORS, left_out
 from tests.histories.run import Hold, Outcome, perform
 from tests.histories.scenes import Scene
 from tests.histories.showing import explain
@@ -38,6 +38,7 @@ from tests.histories.traffic import CALLS, MORE_CALLS
 from tests.service import FakeService
 
 SWEEP_SECONDS: Final = 0.5
+DENIED: Final = "AccessDeniedException"
 ATTEMPTS: Final = (1, 1, 2)  # of one call, by the SDK: one of these is drawn
 
 
@@ -71,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
     undecided = done = 0
     with LocalEngine.start() as engine:
         for seed, strategy in product(range(options.seed, options.seed + options.seeds), strategies(options)):
-            outcome = one(engine, scene(seed, strategy, options), options)
+            with left_out(options.drop):
+                outcome = one(engine, scene(seed, strategy, options), options)
             done += 1
             undecided += len(outcome.verdict.undecided)
             if outcome.bad:
@@ -105,7 +107,8 @@ def one(engine: LocalEngine, scene: Scene, options: argparse.Namespace) -> Outco
     with FakeService.start(engine.endpoint_url, seed=scene.seed, sweep_seconds=sweep) as service:
 
         def weather(say: Callable[[str], None]) -> AbstractContextManager[Hold]:
-            return Weather(service, migration, Random(f"{scene.seed}.weather"), kinds(options), say).lasting()
+            random, is_denied = Random(f"{scene.seed}.weather"), options.drop == "rights"
+            return Weather(service, migration, random, kinds(options), say, is_denied=is_denied).lasting()
 
         outcome = perform(
             LocalEngine(service.endpoint_url),
@@ -116,11 +119,19 @@ def one(engine: LocalEngine, scene: Scene, options: argparse.Namespace) -> Outco
             say=(lambda what: print(f"  {what}", flush=True)) if options.verbose else (lambda _: None),
             weather=weather,
         )
+        if options.drop == "rights":
+            outcome.damage = outcome.damage or denied(outcome)
         faults = ", ".join(f"{n} {name}" for name, n in sorted(service.faults.items()))
     lines = [*report(outcome), f"  clients {', '.join(scene.clients)}; attempts {scene.attempts}; {faults}"]
     print("\n".join(line[:WIDTH] for line in lines), flush=True)
     keep(folder, outcome, lines)
     return outcome
+
+
+def denied(outcome: Outcome) -> str:
+    """What applications were refused in a stage that asks of them what they may not do; "" for nothing."""
+    writes = sum(count for what, count in outcome.counts.items() if DENIED in what)
+    return f"{writes} writes of applications were denied in stages that nobody had kept from them" if writes else ""
 
 
 def keep(folder: Path, outcome: Outcome, lines: list[str]) -> None:

@@ -34,7 +34,8 @@ GUST_SECONDS: Final = (0.2, 1.5)  # shorter and longer than what a routine waits
 
 @dataclass
 class Weather:
-    """`kinds`: what goes wrong at all. `gusts` counts them by kind."""
+    """`kinds`: what goes wrong at all. `gusts` counts them by kind. `is_denied`: the applications may not put items
+    into the target, as long as it lasts: what a role lacks that nobody has thought of."""
 
     service: FakeService
     migration: Migration
@@ -42,6 +43,7 @@ class Weather:
     kinds: Collection[Kind]
     say: Callable[[str], None]
     is_held: bool = False
+    is_denied: bool = False
     gusts: dict[str, int] = field(default_factory=dict[str, int])
     _end: threading.Event = field(default_factory=threading.Event)
 
@@ -85,6 +87,13 @@ class Weather:
 
         if "expiry" in self.kinds:
             self._let_items_expire()
+        self._restore()
+
+    def _restore(self) -> None:
+        """Give the applications all their rights, but what is denied throughout."""
+        self.service.restore(APPLICATIONS)
+        if self.is_denied:
+            self.service.deny(APPLICATIONS, "PutItem", self.migration.target.name)
 
     def _let_items_expire(self) -> None:
         """On both tables, each at times of its own."""
@@ -134,7 +143,7 @@ class Weather:
         self.say(f"applications may not {action} in {table}")
         self.service.deny(APPLICATIONS, action, table)
         self._last()
-        self.service.restore(APPLICATIONS)
+        self._restore()
 
 
 SINGLE: Final = {"PutItem", "UpdateItem", "DeleteItem"}

@@ -15,7 +15,7 @@ from typing import Final
 
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.demo.steering import Steering
-from crossfade.errors import GateClosed
+from crossfade.errors import GateClosed, in_full
 from crossfade.migration import Strategy
 from crossfade.verify.result import VerifyResult
 from tests.histories.crew import Crew, ProcessFailed
@@ -106,7 +106,8 @@ class Course:
                 self.quiet(attempt > VERIFIES_MAX // 2)
                 try:
                     move()
-                except GateClosed:
+                except GateClosed as closed:
+                    self.say(in_full(closed))
                     self._open()
                 else:
                     return

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,11 @@ class Member:
     journal: Path
     log: Path
     process: subprocess.Popen[str]
-    killed: bool = False
+    killed_at: int | None = None  # nanoseconds of the machine's clock
+
+    @property
+    def killed(self) -> bool:
+        return self.killed_at is not None
 
 
 @dataclass
@@ -58,6 +63,11 @@ class Crew:
         return [member.journal for member in self.members]
 
     @property
+    def killed(self) -> dict[Path, int]:
+        """When each of those that were killed had ended, by its journal."""
+        return {member.journal: member.killed_at for member in self.members if member.killed_at is not None}
+
+    @property
     def living(self) -> list[Member]:
         return [member for member in self.members if not member.killed]
 
@@ -71,9 +81,9 @@ class Crew:
 
     def kill(self, member: Member) -> None:
         """As `kill -9` does."""
-        member.killed = True
         member.process.kill()
         _ = member.process.wait()
+        member.killed_at = time.monotonic_ns()
 
     def pause(self, member: Member) -> None:
         os.kill(member.process.pid, signal.SIGSTOP)

@@ -11,8 +11,18 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from crossfade.aws.hooks import Hooks
+from crossfade.control import comparisons, gates
+from crossfade.control.evidence import Evidence
+from crossfade.control.gates import Finding
 from crossfade.core.effects import Request, Routine
+from crossfade.core.items import Item
 from crossfade.core.multi import transact_evaluated, transact_write
+from crossfade.core.stages import Gate
+from crossfade.core.sync import compare
+from crossfade.core.sync.compare import Difference
+from crossfade.jobs import repair
+from crossfade.streams import applying
+from crossfade.verify import compare as verifying
 
 
 def forgotten(_hooks: Hooks, _context: dict[str, Any]) -> None:
@@ -29,6 +39,22 @@ def was_never_done(_pair: object, _request: Request) -> Routine[bool]:
     """No token is known."""
     yield from ()
     return False
+
+
+def as_it_is(_pair: object, difference: Difference) -> Routine[Difference]:
+    """Nobody asks whether an item's time is over."""
+    yield from ()
+    return difference
+
+
+def is_never_over(_pair: object, _source: Item | None, _target: Item | None) -> Routine[None]:
+    """No item's time is over."""
+    yield from ()
+
+
+def open_to_all(_evidence: Evidence) -> Finding:
+    """Nobody asks what the clients are denied."""
+    return Finding(Gate.ALLOWED, True, "not asked", "")
 
 
 @contextmanager
@@ -48,8 +74,28 @@ def without_tokens() -> Generator[None]:
         yield
 
 
+@contextmanager
+def without_expiry() -> Generator[None]:
+    """What one table has expired, and the other not yet, is a difference."""
+    with ExitStack() as stack:
+        for module in (compare, verifying, comparisons):
+            _ = stack.enter_context(patch.object(module, "dated", as_it_is))
+        for one in (repair, applying):
+            _ = stack.enter_context(patch.object(one, "overdue", is_never_over))
+        yield
+
+
+@contextmanager
+def without_rights() -> Generator[None]:
+    """A stage is entered whatever its clients are denied there."""
+    with patch.object(gates, "_allowed", open_to_all):
+        yield
+
+
 DOORS: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "attempts": without_attempts,
+    "expiry": without_expiry,
+    "rights": without_rights,
     "tokens": without_tokens,
 }
 

@@ -6,7 +6,7 @@ lines of everything that it had begun. A call on several items is one line for e
     {"i": "app1.0.17", "t": 1520, "k": ["p0", "1"], "o": "UpdateItem", "a": ["append", "app1.0.17", 0, "NONE", false]}
     {"i": "app1.0.17", "t": 1533, "r": ["ok", [3, ["app1.0.17"], null]]}        its answer
     {"i": "app1.0.18", "t": 1534, "r": null, "e": "TransactionConflictException"}    it did nothing: no part of it
-    {"i": "app1.0.19", "t": 1541, "u": "ReadTimeoutError"}    nobody knows: the same as no second line
+    {"i": "app1.0.19", "t": 1541, "u": "ReadTimeoutError"}    nobody knows: it may take effect for some seconds more
 
 Times are nanoseconds of the machine's monotonic clock, so they are also places in one order of all events.
 """
@@ -15,16 +15,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from crossfade.demo.journal import Follower, Journal
 from crossfade.sim.history import History, KeyName, Operation
 from crossfade.sim.model import Action, Answer, State
+from tests.histories.scenes import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 
 NANOSECONDS: Final = 1_000_000_000
+# For how long what was given up on, or sent by a process that was killed, may take effect: the clients' timeouts, and
+# as long again.
+LANDING_NANOSECONDS: Final = int(2 * (CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS)) * NANOSECONDS
 NO_ATTEMPT: Final = "no such attempt"
 
 
@@ -79,8 +84,10 @@ class Recorder:
         """`retries`: how many attempts there were before the last; None: that is not known."""
         now = time.monotonic_ns()
         for name, each in zip(names, told, strict=True):
-            for other in self._spare.pop(name)[self._others if retries is None else retries :]:
-                self._journal.write({"i": other, "t": now, "r": None, "e": NO_ATTEMPT})
+            sent = self._others if retries is None else retries
+            for n, other in enumerate(self._spare.pop(name)):
+                came = {"u": "an attempt before the last"} if n < sent else {"r": None, "e": NO_ATTEMPT}
+                self._journal.write({"i": other, "t": now, **came})
             if isinstance(each, Unknown):
                 self.unknown += 1
                 self._journal.write({"i": name, "t": now, "u": each.reason})
@@ -98,17 +105,25 @@ class Record:
     counts: Counter[str] = field(default_factory=Counter[str])
 
 
-def load(journals: Iterable[Path], initial: dict[KeyName, State]) -> Record:
-    """The history that several processes have written down, in the order of the calls."""
+def load(
+    journals: Iterable[Path], initial: dict[KeyName, State], killed: Mapping[Path, int] = MappingProxyType({})
+) -> Record:
+    """The history that several processes have written down, in the order of the calls. `killed`: when some of them
+    were, in nanoseconds."""
     begun: dict[str, tuple[str, Operation]] = {}
     counts: Counter[str] = Counter()
     for path in journals:
         for entry in Follower(path).entries():
             if "k" in entry:
-                begun[entry["i"]] = entry["o"], operation_of(entry)
+                operation = operation_of(entry)
+                begun[entry["i"]] = entry["o"], operation
+                if path in killed:
+                    operation.lands_before = killed[path] + LANDING_NANOSECONDS
                 continue
-            if "u" not in entry:
-                name, operation = begun[entry["i"]]
+            name, operation = begun[entry["i"]]
+            if "u" in entry:
+                operation.lands_before = entry["t"] + LANDING_NANOSECONDS
+            else:
                 came = end(operation, entry)
                 if came != NO_ATTEMPT:
                     counts[f"{name} {came}"] += 1

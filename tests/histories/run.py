@@ -109,7 +109,7 @@ def perform(
         crew.end()
         outcome.damage = outcome.damage or at_rest(course, dropped=bool(scene.drop))
         outcome.moves, outcome.kills, outcome.pauses = course.moves, misfortune.kills, misfortune.pauses
-        record = load(crew.journals, scenes.INITIAL)
+        record = load(crew.journals, scenes.INITIAL, crew.killed)
     read_at_rest(record.history, scenes.KEYS, reader(client, migration, steering), time.monotonic_ns())
     outcome.counts = record.counts
     outcome.verdict = judge(record.history)

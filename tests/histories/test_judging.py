@@ -105,6 +105,14 @@ BAD: dict[str, tuple[list[Line], State]] = {
         ],
         (2, ("old", "a"), None),
     ),
+    "an unknown outcome that comes when it can land no more": (
+        [
+            (1, 2, append("a"), Unknown("ReadTimeoutError")),
+            get(8_000, 8_001, OLD),
+            get(8_002, 8_003, (2, ("old", "a"), None)),
+        ],
+        (2, ("old", "a"), None),
+    ),
     "an effect of a write that did nothing": (
         [(1, 2, append("a"), Nothing("TransactionConflictException"))],
         (2, ("old", "a"), None),
@@ -128,6 +136,14 @@ BAD: dict[str, tuple[list[Line], State]] = {
 }
 
 GOOD: dict[str, tuple[list[Line], State]] = {
+    "an unknown outcome that comes seconds later": (
+        [
+            (1, 2, append("a"), Unknown("ReadTimeoutError")),
+            get(4_000, 4_001, OLD),
+            get(4_002, 4_003, (2, ("old", "a"), None)),
+        ],
+        (2, ("old", "a"), None),
+    ),
     "nobody did anything": ([], OLD),
     "one after the other": (
         [(1, 2, append("a"), DONE), get(3, 4, (2, ("old", "a"), None)), (5, 6, Action("delete"), DONE)],

@@ -28,13 +28,15 @@ class Operation:
     twice: bool = False  # the SDK sent it twice, so it may take effect once more
     together: bool = False  # of a transaction: it takes effect at one moment with the others of its call
     since: int | None = None  # of an eventually consistent read: the place from which on it may date
+    lands_before: int | None = None  # of an unknown outcome: the place from which on it takes no effect, if it is known
 
     def events(self) -> list[Event]:
         """Return the operation's events for the checker of linearizability."""
         if self.void or (self.answered is None and not self.action.is_write):
             return []
         called = self.called if self.since is None else self.since
-        events = [Event(called, self.answered, self.action, self.answer, self.who)]
+        lands_before = self.lands_before if self.answered is None else None
+        events = [Event(called, self.answered, self.action, self.answer, self.who, lands_before)]
         if self.twice and self.action.is_write:
             events.append(Event(self.called, None, self.action, None, f"{self.who}, first attempt"))
         return events

@@ -3,7 +3,7 @@
 Every operation must seem to take effect at one moment between its call and its answer. The search puts operations in
 an order one at a time: next may come only what was called before the first answer still missing from the order. Ways
 that lead to the same set of operations and the same state are tried once. An operation whose outcome nobody knows may
-take effect at any moment after its call, or never.
+take effect at any moment after its call, or never; but not behind what was called when it could land no more.
 
 G. Lowe, Testing for linearizability, 2017. https://doi.org/10.1002/cpe.3928
 """
@@ -23,13 +23,15 @@ NEVER: Final = float("inf")
 @dataclass(frozen=True, slots=True)
 class Event:
     """One operation of a history. `called` and `answered` are places in one order of all events; an unknown outcome
-    has neither `answered` nor `answer`."""
+    has neither `answered` nor `answer`. `lands_before`: the place from which on it can take no effect any more, where
+    that is known; it keeps the search short."""
 
     called: int
     answered: int | None
     action: Action
     answer: Answer | None
     who: str = ""
+    lands_before: int | None = None
 
     @property
     def known(self) -> bool:
@@ -111,13 +113,14 @@ def without_effect(event: Event) -> bool:
 def candidates(ordered: list[Event], done: int) -> list[int]:
     """Which may come next, the likeliest last: called before the first answer that is still missing."""
     first_answer = NEVER
+    latest = ordered[done.bit_length() - 1].called if done else 0  # of those in the order
     open_now: list[tuple[float, int]] = []
     # Past the lowest missing answer nothing can qualify, so the scan ends there.
     for i in range(((done + 1) & ~done).bit_length() - 1, len(ordered)):
         event = ordered[i]
         if event.called > first_answer:
             break
-        if done >> i & 1:
+        if done >> i & 1 or (event.lands_before is not None and event.lands_before < latest):
             continue
         answered = NEVER if event.answered is None else event.answered
         open_now.append((answered, i))
