@@ -47,7 +47,7 @@ def found(play: Play) -> tuple[list[str], str]:
 
 def test_a_role_without_rights_on_the_target_is_held_before_lockstep(play: Play) -> None:
     """It changes nothing to find that out; `status` names process, host, table and action, the gate is closed, and
-    open once the role has its rights and the process tries again."""
+    open some seconds after the role has its rights: the process tries again."""
     play.service.deny(ROLE, ["PutItem", "ConditionCheckItem"], play.shell.tables["target"])
     before = play.shell.everything()
     with play.application() as application:
@@ -66,8 +66,8 @@ def test_a_role_without_rights_on_the_target_is_held_before_lockstep(play: Play)
         assert f"allowed  CLOSED  denied to {client['host']}, pid {client['pid']}: PutItem on" in closed
         assert "crossfade iam-policy" in closed
         assert "allowed  CLOSED" in play.types("operator", "advance", "--ramp", "10", "--execute", status=1)
-    play.service.restore(ROLE)
-    with play.application() as application:
+        play.service.restore(ROLE)
+        wait_for(lambda: "allowed  CLOSED" not in play.types("operator", "status"), "it has tried again")
         _ = play.types("operator", "advance", "--execute")
         assert application.router.stage is Stage.LOCKSTEP_SOURCE
 

@@ -6,6 +6,7 @@ left behind. Differences that nobody's death explains are a fault of the protoco
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from crossfade.core.stages import LADDERS, Stage
+from crossfade.core.stages import LADDERS, Gate, Stage
 from crossfade.demo.steering import Steering
 from crossfade.errors import GateClosed, in_full
 from crossfade.migration import Strategy
@@ -46,6 +47,10 @@ WAYS: Final[dict[Strategy, Way]] = {
         complete_share=0.5,
     ),
 }
+
+
+CLOSED: Final = re.compile(r"CLOSED (\w+):")  # a gate, by its name
+ALLOWED_SECONDS: Final = 6.0
 
 
 class Damage(Exception):
@@ -108,7 +113,10 @@ class Course:
                     move()
                 except GateClosed as closed:
                     self.say(in_full(closed))
-                    self._open()
+                    if CLOSED.findall(str(closed)) == [Gate.ALLOWED]:
+                        time.sleep(ALLOWED_SECONDS)  # a denial that was found passes, and is tried again
+                    else:
+                        self._open()
                 else:
                     return
         finally:

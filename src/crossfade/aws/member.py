@@ -34,6 +34,7 @@ from crossfade.observe import Watch
 
 RIGHTS_AFTER_SECONDS: Final = 0.5  # a process that has just joined, or entered a stage, has something better to do
 RIGHTS_SECONDS: Final = 600.0  # how often it is tried what the coming stages take: about 25 small requests
+RIGHTS_AGAIN_SECONDS: Final = 5.0  # where something was denied; then twice as long, and so on
 
 
 class Member:
@@ -56,6 +57,7 @@ class Member:
             self.pair, self.agent, self.put, self.clock, settings.migration.strategy, self._foreseen
         )
         self._rights_due: tuple[Stage | None, float] = (None, 0.0)  # and from which stage on that holds
+        self._rights_again = RIGHTS_AGAIN_SECONDS
 
     @property
     def local(self) -> LocalEffects:
@@ -171,6 +173,12 @@ class Member:
 
         is_over = self.agent.stage is Stage.COMPLETE  # the source may be gone
         self.agent.denied = "" if is_over else (yield from find_denials(self.pair))
+        if not self.agent.denied:
+            self._rights_again = RIGHTS_AGAIN_SECONDS
+            return
+        stage, due = self._rights_due
+        self._rights_due = (stage, min(due, self.clock() + self._rights_again))
+        self._rights_again *= 2
 
     def _went_wrong(self, error: Exception) -> None:
         self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
