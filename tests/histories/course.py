@@ -112,8 +112,9 @@ class Course:
                 try:
                     move()
                 except GateClosed as closed:
-                    self.say(in_full(closed))
-                    if CLOSED.findall(str(closed)) == [Gate.ALLOWED]:
+                    told = in_full(closed)
+                    self.say(told)
+                    if CLOSED.findall(told) == [Gate.ALLOWED]:
                         time.sleep(ALLOWED_SECONDS)  # a denial that was found passes, and is tried again
                     else:
                         self._open()
