@@ -35,6 +35,7 @@ from crossfade.observe import Watch
 RIGHTS_AFTER_SECONDS: Final = 0.5  # a process that has just joined, or entered a stage, has something better to do
 RIGHTS_SECONDS: Final = 600.0  # how often it is tried what the coming stages take: about 25 small requests
 RIGHTS_AGAIN_SECONDS: Final = 5.0  # where something was denied; then twice as long, and so on
+RIGHTS_AGAIN_SECONDS_MAX: Final = 60.0
 
 
 class Member:
@@ -164,21 +165,25 @@ class Member:
             self._rights_due = (stage, now + RIGHTS_AFTER_SECONDS)
         if now < self._rights_due[1]:
             return False
-        self._rights_due = (stage, now + RIGHTS_SECONDS)
+        self._rights_due = (stage, now + (self._soon() if self.agent.denied else RIGHTS_SECONDS))
         return True
+
+    def _soon(self) -> float:
+        """Return in how many seconds it is tried again what was denied."""
+        seconds = min(self._rights_again, RIGHTS_AGAIN_SECONDS_MAX)
+        self._rights_again = 2 * seconds
+        return seconds
 
     def _find_denials(self) -> Routine[None]:
         """What is found, the next renewal tells."""
         from crossfade.control.probing import find_denials
 
-        is_over = self.agent.stage is Stage.COMPLETE  # the source may be gone
+        known, is_over = self.agent.denied, self.agent.stage is Stage.COMPLETE  # the source may be gone
         self.agent.denied = "" if is_over else (yield from find_denials(self.pair))
         if not self.agent.denied:
             self._rights_again = RIGHTS_AGAIN_SECONDS
-            return
-        stage, due = self._rights_due
-        self._rights_due = (stage, min(due, self.clock() + self._rights_again))
-        self._rights_again *= 2
+        elif not known:
+            self._rights_due = (self._rights_due[0], self.clock() + self._soon())
 
     def _went_wrong(self, error: Exception) -> None:
         self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})

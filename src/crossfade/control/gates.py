@@ -331,7 +331,7 @@ def _allowed(evidence: Evidence) -> Finding:
     if not evidence.denied:
         return Finding(Gate.ALLOWED, True, "no client is denied on one table what it may do on the other", "")
     command = "crossfade iam-policy --role application"
-    step = f"{command} (allow it; a client tries again after some seconds, later after some minutes)"
+    step = f"{command} (allow it; a client tries again within a minute)"
     return Finding(Gate.ALLOWED, False, f"denied to {named(evidence.denied)}", step, command)
 
 
