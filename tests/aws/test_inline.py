@@ -47,7 +47,7 @@ def run(world: World, routine: Routine[Any]) -> Any:
 def inline(world: World, client: Any, stage: Stage, **options: Any) -> Router:
     """Attach in that stage, with everything inline."""
     world.set_stage(stage, wait=False)
-    return world.attach(client, background="inline", lease_seconds=LEASE_SECONDS, **options)
+    return world.attach(client, background="inline", **{"lease_seconds": LEASE_SECONDS, **options})
 
 
 def put(client: Any, world: World, order: str, amount: int = 1) -> None:
@@ -243,7 +243,7 @@ def test_a_comparison_is_made_before_the_answer(world: World) -> None:
 def test_threads_do_each_what_they_have_left(world: World) -> None:
     """When a call has its answer, its own item is on both sides."""
     client = world.boto3_client()
-    router = inline(world, client, Stage.DUALWRITE)
+    router = inline(world, client, Stage.DUALWRITE, lease_seconds=30.0)  # none ends before a mirror is made
     found: list[object] = []
 
     def calls(who: int) -> None:

@@ -100,6 +100,13 @@ def test_a_transaction_without_a_token_of_its_own_is_left_alone_in_off(bench: Be
     assert len(sent.request["TransactItems"]) == 1
 
 
+def parts(strategy: str, left: Stage, right: Stage) -> bool:
+    """Whether a strongly consistent walk must be begun anew, since the order of another table is the fresh one."""
+    if strategy == "copy-on-write":
+        return (left, right) == (Stage.RAMPDOWN, Stage.DRAIN)
+    return {left, right} == {Stage.LOCKSTEP_SOURCE, Stage.LOCKSTEP_TARGET}
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("consistent", [False, True])
 def test_a_walk_goes_on_where_a_process_of_the_neighbouring_stage_has_begun_it(
@@ -114,8 +121,9 @@ def test_a_walk_goes_on_where_a_process_of_the_neighbouring_stage_has_begun_it(
             reply = two.do(left, "Scan", Limit=first, ConsistentRead=consistent)
             seen = [item["pk"]["S"] for item in reply["Items"]]
             while "LastEvaluatedKey" in reply:
+                is_fresh = consistent and not parts(strategy, left, right)
                 token = reply["LastEvaluatedKey"]
-                reply = two.do(right, "Scan", Limit=4, ConsistentRead=consistent, ExclusiveStartKey=token)
+                reply = two.do(right, "Scan", Limit=4, ConsistentRead=is_fresh, ExclusiveStartKey=token)
                 seen += [item["pk"]["S"] for item in reply["Items"]]
             assert sorted(seen) == sorted(wanted), f"{left} to {right}, {first} items first"
 

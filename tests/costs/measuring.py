@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 import pytest
 
 from crossfade import Migration, Router, Table, attach
-from crossfade.aws import membership
+from crossfade.aws import member
 from crossfade.control.record_items import to_item
 from crossfade.control.records import PARTITION_KEY, SORT_KEY
 from crossfade.core.mapping import STAMP
@@ -199,7 +199,7 @@ def metered(service: FakeService, place: Place, compare_percent: float = 100) ->
     """A client in a stage, without what comes at times of its own: it tries no rights, and draws no page to look
     behind."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(membership, "RIGHTS_AFTER_SECONDS", 3600.0)
+        patched.setattr(member, "RIGHTS_AFTER_SECONDS", 3600.0)
         patched.setattr(page_fallback, "PAGES_PERCENT", 0)
         meter = Meter(service, place, compare_percent)
         try:

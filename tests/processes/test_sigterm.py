@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crossfade import ConfigurationError, detach_on_sigterm
-from crossfade.drivers.sigterm import AGAIN_SECONDS, leave_all
+from crossfade.drivers.sigterm import AGAIN_SECONDS, LOG, leave_all
 from tests.processes.conftest import Scene
 
 PLAIN = ["main_thread", "threads", "idle", "on_a_loop"]
@@ -125,8 +125,10 @@ def test_it_is_for_the_main_thread() -> None:
     assert "main thread" in errors[0].next_step
 
 
-def test_a_handler_that_stays_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_that_stays_is_told(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """So are those that ignore the signal; twice is as good as once."""
+    monkeypatch.setattr(LOG, "disabled", False)  # whoever configures logging may switch off what was there before
+    monkeypatch.setattr(LOG, "propagate", True)
     former = signal.getsignal(signal.SIGTERM)
     try:
         _ = signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -32,7 +32,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "use": {"OWN_KEYED": 1.0, "OWN_KEYS": ("use",), "CHAINED": 0.0},
     "chain": {"CHAINED": 1.0},
 }
-WORLDS_MAX = 100  # within so many of a kind, each fault must show
+WORLDS_MAX = 150  # within so many of a kind, each fault must show
 
 
 def played(monkeypatch: pytest.MonkeyPatch, kind: str, worlds: int, strategy: str, rule: str | None = None) -> str:

@@ -6,6 +6,7 @@ one lives. A run is the work of one claim: what it counts begins with what the c
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -31,6 +32,8 @@ OnProgress = Callable[[Progress], None]
 OnNote = Callable[[str, dict[str, Any]], None]
 
 CLAIMS_MAX: Final = 20  # of one run of the command, whose lease was lost in between
+LEASED_LOOK_SECONDS: Final = 0.05
+LEASED_LOOKS: Final = 1_200  # a minute; without a lease the claim itself says what is wrong
 
 Options = TypeVar("Options", bound=JobOptions)
 Result = TypeVar("Result")
@@ -57,8 +60,18 @@ async def under_claims(
             return await work(claim)
         except LeaseLost:
             again = False  # what we have begun goes on
+            await until_leased(client)
             await client.run(check_goes_on(claim))
     raise Fenced(f"the lease was lost {CLAIMS_MAX} times", next_step="look at the connection to the control table")
+
+
+async def until_leased(client: JobClient) -> None:
+    """Wait for the next lease, with which is told what the former one has left undone: whether the job goes on or
+    begins anew depends on that."""
+    for _ in range(LEASED_LOOKS):
+        if client.agent.holds_lease:
+            return
+        await asyncio.sleep(LEASED_LOOK_SECONDS)
 
 
 class SegmentTask(ABC):
