@@ -11,7 +11,7 @@ from typing import Any
 from crossfade.aws import own_calls
 from crossfade.aws.clients import Attached
 from crossfade.aws.hooks import Hooks
-from crossfade.aws.inline import LOOK_SECONDS, POLLS_MAX, InlineMember
+from crossfade.aws.inline import ALONE_SECONDS_MAX, LOOK_SECONDS, POLLS_MAX, InlineMember
 from crossfade.aws.router import AttachSettings
 from crossfade.core.effects import Place, Reply, Request
 from crossfade.drivers.aio import AioDriver
@@ -31,6 +31,7 @@ class InlineTaskEngine(InlineMember):
         self.work: InlineTasks = InlineTasks(self.agent, self._note, self._try)
         self._renewing = asyncio.Lock()
         self._hooks: Hooks | None = None
+        self._alones: set[asyncio.Task[None]] = set()
 
     @property
     def _left(self) -> InlineWork:
@@ -76,6 +77,23 @@ class InlineTaskEngine(InlineMember):
             async with self._renewing:
                 if self._may_rest:
                     await apart(self._own.run(self.agent.rest(), Scope()))
+
+    def _go_on_alone(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._alone(), name="crossfade-alone", context=Context())
+        self._alones.add(task)
+        task.add_done_callback(self._alones.discard)
+
+    async def _alone(self) -> None:
+        pause_seconds = LOOK_SECONDS
+        await self.work.work_off(None)
+        while self.work.waits and self.agent.joined:
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, ALONE_SECONDS_MAX)
+            if self._must_poll():
+                async with self._renewing:
+                    await self._poll()
+            await self.work.work_off(None)
+        await self.rest()
 
     @asynccontextmanager
     async def invocation(self) -> AsyncGenerator[None]:

@@ -32,6 +32,7 @@ from crossfade.drivers.sync import SyncDriver
 from crossfade.errors import DatabaseError
 from crossfade.observe import Watch
 
+ALONE_SECONDS_MAX: Final = 1.0  # between two tries of an operation whose caller is gone; each pause doubles
 POLLS_MAX: Final = 3  # of a call that cannot renew its lease, before it is told so
 LOOK_SECONDS: Final = 0.05  # how often one that leaves looks whether a write can land no more
 
@@ -52,7 +53,12 @@ class InlineMember(Member):
         self._left.put(later, ticket)
 
     def adopt(self, later: Later, ticket: Ticket) -> None:
+        """Go on at once with an operation whose caller is gone: others may wait for its end."""
         self._left.adopt(later, ticket)
+        self._go_on_alone()
+
+    def _go_on_alone(self) -> None:
+        raise NotImplementedError
 
     def _lose(self, key: str, error: BaseException) -> None:
         self._left.lose(key, error)
@@ -87,7 +93,7 @@ class InlineMember(Member):
         """Leave a closer look at what comparisons have found to differ to this call and those after it."""
         ticket = self.agent.begin(strict=False)
         for name, look in self._looks_at_differences().items():
-            self.adopt(Later("compare", f"difference {name}", look), ticket)
+            self._left.adopt(Later("compare", f"difference {name}", look), ticket)
         self.agent.release(ticket)
 
     @property
@@ -157,6 +163,21 @@ class InlineThreadEngine(InlineMember):
             with self._renewing:
                 if self._may_rest:
                     Context().run(self._own.run, self.agent.rest(), Scope())
+
+    def _go_on_alone(self) -> None:
+        threading.Thread(target=self._alone, name="crossfade-alone", daemon=True).start()
+
+    def _alone(self) -> None:
+        pause_seconds = LOOK_SECONDS
+        self.work.work_off(None)
+        while self.work.waits and self.agent.joined:
+            time.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, ALONE_SECONDS_MAX)
+            if self._must_poll():
+                with self._renewing:
+                    self._poll()
+            self.work.work_off(None)
+        self.rest()
 
     @contextmanager
     def invocation(self) -> Generator[None]:

@@ -33,14 +33,14 @@ class InlineTasks(InlineWork):
     async def _do(self, begun: Begun) -> None:
         error: Exception | None = None
         try:
-            await self._driver.resume(begun.routine, begun.scope, effect=begun.effect)
+            await self._driver.resume(begun.routine, begun.scope, error=begun.error, effect=begun.effect)
         except PutOff:
             self.put_off(begun)
             return
         except Exception as failed:  # noqa: BLE001 - the caller has its answer; a mirror's error is counted as a loss
             error = failed
         except BaseException as cancelled:
-            self.ended(begun, cancelled)
+            self.interrupted(begun, cancelled)
             raise
         self.ended(begun, error)
 

@@ -14,17 +14,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from inspect import GEN_CLOSED, getgeneratorstate
 from typing import Any, Final
 
 from crossfade.control.agent import Agent
 from crossfade.control.open_tickets import Ticket
 from crossfade.core.effects import Call, Effect, Later, Routine, Sleep, relayed
+from crossfade.core.request.names import WRITES
 from crossfade.core.sync.retry import Access
 from crossfade.drivers.backlog import COMPARES_MAX, Backlog, Job, Note
 from crossfade.drivers.local import NoteFunction
 from crossfade.drivers.scope import TicketScope
 from crossfade.drivers.sync import CallFunction, SyncDriver
-from crossfade.errors import StageUncertain, UnknownOutcome
+from crossfade.errors import CrossfadeError, StageUncertain, UnknownOutcome
 
 PAUSE_SECONDS_MAX: Final = 0.65  # four tries of a request, in three quarters of a second
 AT_ONCE: Final = 16  # of the jobs that one call has left; a whole batch in two rounds
@@ -58,12 +60,19 @@ class Begun:
         self.job = job
         self.scope = scope
         self.effect: Effect[Any] | None = None  # the one that it waits for
+        self.error: CrossfadeError | None = None  # what that one has come to
         self.routine: Routine[None] = relayed(routine, self._asked)
 
     def _asked(self, effect: Effect[Any]) -> Effect[Any]:
         """A pause has been long enough when the job goes on."""
-        self.effect = None if isinstance(effect, Sleep) else effect
+        self.effect, self.error = None if isinstance(effect, Sleep) else effect, None
         return effect
+
+    def interrupted(self) -> bool:
+        """True if it can go on. Nobody has its answer: a read is made again, and a write may have been carried out."""
+        if isinstance(self.effect, Call) and self.effect.operation in WRITES:
+            self.effect, self.error = None, UnknownOutcome("the caller gave the call up")
+        return getgeneratorstate(self.routine) != GEN_CLOSED  # as where it was interrupted itself
 
 
 class InlineWork:
@@ -109,6 +118,11 @@ class InlineWork:
             self._nobodys.lose(key, error)
 
     @property
+    def waits(self) -> bool:
+        """Whether something was put off."""
+        return bool(self._put_off)
+
+    @property
     def pending(self) -> int:
         """Mirrors that have not ended, and are nobody's or were put off."""
         with self._lock:
@@ -150,6 +164,13 @@ class InlineWork:
         with self._lock:
             begun.backlog.finished(begun.job, error)
 
+    def interrupted(self, begun: Begun, interrupt: BaseException) -> None:
+        """Leave the rest to the next call, where there can be one."""
+        if begun.interrupted():
+            self.put_off(begun)
+        else:
+            self.ended(begun, interrupt)
+
     def put_off(self, begun: Begun) -> None:
         with self._lock:
             if begun.job.kind == "mirror" or len(self._put_off) < COMPARES_PUT_OFF_MAX:
@@ -178,20 +199,30 @@ class InlineThreads(InlineWork):
             if len(found) == 1:
                 self._do(found[0])
             else:
-                _ = list(self._executor().map(self._do, found))
+                self._do_at_once(found)
             found = self.take(caller)
+
+    def _do_at_once(self, found: list[Begun]) -> None:
+        futures = [self._executor().submit(self._do, begun) for begun in found]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            for begun, future in zip(found, futures, strict=True):
+                if future.cancel():  # the caller was interrupted: what has not begun, the next one does
+                    self.put_off(begun)
 
     def _do(self, begun: Begun) -> None:
         error: Exception | None = None
         try:
-            self._driver.resume(begun.routine, begun.scope, effect=begun.effect)
+            self._driver.resume(begun.routine, begun.scope, error=begun.error, effect=begun.effect)
         except PutOff:
             self.put_off(begun)
             return
         except Exception as failed:  # noqa: BLE001 - the caller has its answer; a mirror's error is counted as a loss
             error = failed
         except BaseException as interrupt:
-            self.ended(begun, interrupt)
+            self.interrupted(begun, interrupt)
             raise
         self.ended(begun, error)
 
