@@ -11,8 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from inspect import GEN_CLOSED, getgeneratorstate
 from typing import Any, Final
@@ -202,15 +203,23 @@ class InlineThreads(InlineWork):
                 self._do_at_once(found)
             found = self.take(caller)
 
-    def _do_at_once(self, found: list[Begun]) -> None:
-        futures = [self._executor().submit(self._do, begun) for begun in found]
+    def _do_at_once(self, found: Iterable[Begun]) -> None:
+        waiting = deque(found)  # each is taken by one: by a worker, or by the caller that is interrupted
         try:
+            futures = [self._executor().submit(self._do_next, waiting) for _ in range(len(waiting))]
             for future in futures:
                 future.result()
         finally:
-            for begun, future in zip(found, futures, strict=True):
-                if future.cancel():  # the caller was interrupted: what has not begun, the next one does
-                    self.put_off(begun)
+            with suppress(IndexError):
+                while True:
+                    self.put_off(waiting.popleft())
+
+    def _do_next(self, waiting: deque[Begun]) -> None:
+        try:
+            begun = waiting.popleft()
+        except IndexError:  # the caller has put it off
+            return
+        self._do(begun)
 
     def _do(self, begun: Begun) -> None:
         error: Exception | None = None
