@@ -23,7 +23,7 @@ from tests.histories.crew import Crew, ProcessFailed
 
 STAY_SECONDS: Final = 0.6
 AT_ONCE_SHARE: Final = 0.4  # of the stages that are left as soon as everybody is there
-VERIFIES_MAX: Final = 6
+VERIFIES_MAX: Final = 10
 RECHECK_SECONDS: Final = (0.1, 0.4, 1.0, 1.0, 1.0)
 
 
