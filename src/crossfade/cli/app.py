@@ -21,6 +21,7 @@ from crossfade.errors import ConfigurationError, CrossfadeError
 # In the order in which a migration needs them. Each is the object of that name in crossfade/cli/<name>.py (with `_` for
 # `-`); the demo has a folder of its own, which a checkout has and an installed package has not.
 COMMANDS: Final = (
+    "advise",
     "new",
     "check",
     "start",

@@ -17,9 +17,10 @@ COULD_NOT_RUN: Final = 2
 INTERRUPTED: Final = 130  # what shells give a program that Ctrl-C ended
 
 EXIT_STATUSES: Final = {
-    DONE: "done, clean, or only a plan was printed",
+    DONE: "done, clean, or only a plan was printed; advise recommends something, be it to leave the key",
     NOT_YET: "not now: a gate is closed, or the stage has no such step (start, advance, rollback, complete, cancel, "
-    "cleanup); check found errors, verify differences, watch stray writes; a backfill is incomplete",
+    "cleanup); check found errors, verify differences, watch stray writes; a backfill is incomplete; advise found "
+    "no design that carries the traffic",
     COULD_NOT_RUN: "could not run: options, migration file, credentials, a table, the network; a job that has nothing "
     "to do in this stage (backfill, verify, watch, replicate); a gap in a stream",
     INTERRUPTED: "Ctrl-C; nothing is half done, the same command goes on",

@@ -123,7 +123,8 @@ class Topology:
     def drain(self, place: Place, kind: Kind, units: float, now: float) -> float:
         """Take as many of these units as there are, as of many small requests. Return how many."""
         partition = self._looked_at(place, now)
-        partition.warm(_position(place), kind, units, now)
+        if self._splits:
+            partition.warm(_position(place), kind, units, now)
         buckets = [partition.buckets[kind], *self._of_table(kind)]
         served = max(0.0, min(units, *(bucket.left(now) for bucket in buckets)))
         for bucket in buckets:
