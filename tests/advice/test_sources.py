@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,10 @@ def test_a_report_of_contributor_insights_is_read() -> None:
     assert of_insights({**REPORT, "MetricDatapoints": []}, "report.json", 1.0, 1_024, rng())[1] == 0.0
 
 
-@pytest.mark.parametrize("report", [[], {}, {"Contributors": [{}]}, {"Contributors": []}, "text"])
+NO_REPORTS: list[Any] = [[], {}, {"Contributors": [{}]}, {"Contributors": []}, "text"]
+
+
+@pytest.mark.parametrize("report", NO_REPORTS)
 def test_what_is_no_report_is_refused(report: object) -> None:
     """With what to save instead."""
     with pytest.raises(ConfigurationError) as caught:

@@ -125,8 +125,8 @@ def of_sample(
     collections: Counter[str] = Counter()
     for item, size in zip(items, sizes, strict=True):
         texts = {name: text for name, value in item.items() if (text := _scalar(value)) is not None}
-        partition = texts.pop(key[0], "")
-        sort = texts.pop(key[1], None) if len(key) > 1 else None
+        partition, *sorts = (texts.pop(name, "") for name in key)
+        sort = sorts[0] if sorts else None
         collections[partition] += size
         counts.append(Counted(partition, "write", write_share, size, sort, texts))
         counts.append(Counted(partition, "get", 1 - write_share, size, sort, texts))

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -89,7 +89,7 @@ def of_report(path: Path, assumed: Assumed) -> Given:
 def of_sketches(path: Path, assumed: Assumed) -> Given:
     """Return the traffic of a sketch, or of a list of them, each with the `seconds` that it is of."""
     held = _json(path)
-    records = cast("list[Any]", held) if isinstance(held, list) else [held]
+    records: list[Any] = [*held] if isinstance(held, list) else [held]
     merged, seconds = KeyHeat(), 0.0
     try:
         for record in records:
