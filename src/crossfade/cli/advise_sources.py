@@ -18,7 +18,7 @@ from crossfade.advice.logs import read_log
 from crossfade.advice.trace import Trace
 from crossfade.advice.workloads import generated
 from crossfade.check.sampling import sample
-from crossfade.cli.connect import connect_to, described, service_client
+from crossfade.cli.connect import connect, connect_to, described, service_client
 from crossfade.cli.options import Where
 from crossfade.core.tables.descriptions import description_key
 from crossfade.errors import ConfigurationError
@@ -158,7 +158,10 @@ def of_api(where: Where, subject: Subject, assumed: Assumed) -> Given:
 
 
 def _asked(where: Where, subject: Subject) -> tuple[Any, dict[str, Any]]:
-    client = connect_to(where, subject.declared or Table(subject.table, {"unknown": "S"}), patient=True)
+    if subject.declared is None:
+        client = connect(where, subject.table, patient=True)
+    else:
+        client = connect_to(where, subject.declared, patient=True)
     description = described(client, subject.table)
     if description is None:
         raise ConfigurationError(

@@ -121,7 +121,8 @@ NOT_KNOWN: Final = (
     Rule("How long a split takes: assumed is no time at all."),
     Rule("Where a partition is split: assumed is where half of its heat is on either side."),
     Rule(
-        "How far a partition may exceed its limit for a moment: assumed is not at all, with the second as the measure."
+        "How a second is measured, and how far a limit may be exceeded for a moment: assumed is a bucket that holds the"
+        " units of one second and fills evenly."
     ),
     Rule("When burst credit is taken for the service's own work: assumed is never."),
     Rule("The function that places partition keys: any good hash spreads them alike, and the model has its own."),
