@@ -171,7 +171,7 @@ def app() -> None:
     """Move a live application to a new DynamoDB table: no downtime, no lost write, and a way back.
 
     \b
-    crossfade advise --help         before you begin: is the key hot, and how many suffixes would carry it
+    crossfade advise --log FILE     before you begin: is the key hot, and how many suffixes would carry it
     crossfade new migration.py      write the file that describes the migration, then edit it
     crossfade new --from mysql://user@host/schema      the same, for rows of MySQL
     crossfade check                 try it on a sample of the real table
