@@ -131,6 +131,21 @@ def test_an_idle_process_sends_nothing_and_a_busy_one_renews_twice_a_lease(world
     assert sorted(control) == ["GetItem", "UpdateItem"]
 
 
+def test_in_a_final_stage_a_control_table_that_is_refused_costs_a_call_nothing(world: World) -> None:
+    """Nobody needs a lease there: one try in half of its time, and not three for each call."""
+    client, (own, detour) = world.boto3_client(), world.detoured_client()
+    router = inline(world, client, Stage.COMPLETE, own_client=own)
+    put(client, world, "o1")
+    detour.plan = lambda sent: refusal(sent, 400, "ResourceNotFoundException")
+    time.sleep(FROZEN_SECONDS)
+    detour.sent.clear()
+    for n in range(20):
+        put(client, world, f"o2{n}")
+    assert router.agent.stage is Stage.COMPLETE
+    assert 0 < len(detour.sent) < 60
+    detour.plan = lambda _sent: None
+
+
 def test_a_stage_move_waits_for_a_frozen_process_as_long_as_its_lease_and_asks_for_no_verify(world: World) -> None:
     """The fleet goes on without it, its mark is not left, and when it wakes it goes by the new stage at once."""
     client = world.boto3_client()

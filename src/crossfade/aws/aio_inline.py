@@ -111,7 +111,7 @@ class InlineTaskEngine(InlineMember):
             for _ in range(POLLS_MAX):
                 if not self._must_poll():
                     break
-                await self._own.run(self.agent.poll(writes=bool(self._writing)), Scope())
+                await self._own.run(self._polls(), Scope())
             for routine in self._with_a_poll():
                 await self._own.run(routine, Scope())
         except Exception as error:  # noqa: BLE001 - see above

@@ -10,6 +10,7 @@ What it sends is not part of the caller's request to another migration on the cl
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -44,6 +45,7 @@ class InlineMember(Member):
         super().__init__(attached, settings, watch)
         self._writing: set[object] = set()  # calls that may write
         self._invocations = 0  # within which nobody says that nothing is open
+        self._polled_at = -math.inf
 
     @property
     def _left(self) -> InlineWork:
@@ -78,7 +80,15 @@ class InlineMember(Member):
         self.operations.look_after()
 
     def _must_poll(self) -> bool:
-        return self.agent.must_poll(writes=bool(self._writing))
+        """Whether the lease is to be renewed now. In a final stage nobody needs one, and its table may be gone: one
+        try in that time is enough."""
+        if not self.agent.must_poll(writes=bool(self._writing)):
+            return False
+        return self.agent.reading.counted or self.clock() >= self._polled_at + self.agent.lease_seconds / 2
+
+    def _polls(self) -> Routine[None]:
+        self._polled_at = self.clock()
+        return self.agent.poll(writes=bool(self._writing))
 
     def _with_a_poll(self) -> Iterator[Routine[None]]:
         """What else is done when the lease is renewed."""
@@ -195,7 +205,7 @@ class InlineThreadEngine(InlineMember):
             for _ in range(POLLS_MAX):
                 if not self._must_poll():
                     break
-                self._own.run(self.agent.poll(writes=bool(self._writing)), Scope())
+                self._own.run(self._polls(), Scope())
             for routine in self._with_a_poll():
                 self._own.run(routine, Scope())
         except Exception as error:  # noqa: BLE001 - see above
