@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from crossfade import Router, attach
+from crossfade import Router, attach, before_snapshot
 from crossfade.core.effects import Later, Now, Routine
 from crossfade.core.stages import Stage
 from tests.aws.conftest import World, new_session, wait_for
@@ -189,3 +189,22 @@ def test_a_mirror_that_cannot_go_on_is_told_as_lost(world: World) -> None:
         engine.closes()
     assert router.agent.lost_mirrors == 1
     assert router.pending == 0
+
+
+def test_a_call_under_way_when_a_snapshot_is_made_is_brought_to_its_end_first(world: World) -> None:
+    """With its mirror, and without a new lease that would be in the snapshot."""
+    detour = world.detour()
+    client = new_session().client("dynamodb", **{**world.database.client_options(), "endpoint_url": detour.url})
+    world.set_stage(Stage.DUALWRITE, wait=False)
+    _ = world.attach(client, **INLINE)
+    put(client, world, "warm")
+    held = Held(world, detour, "PutItem")
+    thread = threading.Thread(target=put, args=(client, world, "o1"))
+    thread.start()
+    wait_for(lambda: held.arrived == 1, "the write")
+    threading.Timer(0.1, held.through.release, [100]).start()
+    before_snapshot()
+    thread.join()
+    assert world.agree()
+    assert leases_of(world) == []
+    assert world.state().unclean == 0

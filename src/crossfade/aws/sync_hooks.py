@@ -122,38 +122,43 @@ class InlineHooks(SyncHooks):
     ) -> None:
         super().__init__(name, engine, is_here, current)
         self._inline = current
+        self._engine_key = f"{self._forwarded_key}:inline"
 
     def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
         if self.about_us(model.name, params, context) is None:
             return None
-        self._inline().opens(self, writes=model.name in WRITES)
-        with self._closing():
+        engine = self._inline()
+        engine.opens(self, writes=model.name in WRITES)
+        with self._closing(engine):
             short = super().before_call(model, params, context)
             if self._forwarded_key in context:  # it goes on when the answer is there
+                context[self._engine_key] = engine  # with this one, though a snapshot is made meanwhile
                 return None
-        self._inline().closes()
+        engine.closes()
         return short
 
     def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
-        if self._forwarded_key in context:
-            with self._closing():
+        engine: InlineEngine | None = context.get(self._engine_key)
+        if engine is not None:
+            with self._closing(engine):
                 super().after_call(http_response, parsed, context)
-            self._inline().closes()
+            engine.closes()
 
     def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        if self._forwarded_key in context:
-            with self._closing():
+        engine: InlineEngine | None = context.get(self._engine_key)
+        if engine is not None:
+            with self._closing(engine):
                 super().after_call_error(exception, context)
-            self._inline().closes()
+            engine.closes()
 
     @contextmanager
-    def _closing(self) -> Generator[None]:
+    def _closing(self, engine: InlineEngine) -> Generator[None]:
         """Close a call that ends with an error. One that is interrupted leaves what it has to do to the next."""
         try:
             yield
         except Exception:
-            self._inline().closes()
+            engine.closes()
             raise
         except BaseException:
-            self._inline().leaves(threading.get_ident())
+            engine.leaves(threading.get_ident())
             raise
