@@ -62,8 +62,9 @@ def test_lockstep_is_not_entered_while_what_the_target_cannot_hold_is_not_settle
     world.start(Stage.SHADOW)
     _ = do_job(world, Job.BACKFILL)
     unclean_end(world)
-    with pytest.raises(GateClosed, match="lost a mirror, and nothing has been verified"):
+    with pytest.raises(GateClosed, match="lost a mirror, and nothing has been verified") as caught:
         _ = world.run(world.coordinator().move_one(Stage.LOCKSTEP_SOURCE))
+    assert "crossfade settle --execute" in caught.value.next_step  # the backfill is what it builds on
     _ = do_job(world, Job.VERIFY)
     unclean_end(world)
     with pytest.raises(GateClosed, match="lost a mirror") as caught:

@@ -165,7 +165,16 @@ def _mirrored(state: State, evidence: Evidence) -> Finding:
         return Finding(Gate.MIRRORED, True, f"since the backfill began, {left}", "")
     verified = _verified(state, evidence)
     since = "" if verified.is_open else "since the backfill began, a client ended unfinished or lost a mirror, and "
-    return replace(verified, gate=Gate.MIRRORED, found=f"{since}{verified.found}")
+    found = replace(verified, gate=Gate.MIRRORED, found=f"{since}{verified.found}")
+    if backfill is None or backfill.status is not JobStatus.COMPLETE or evidence.verify is not None:
+        return found
+    step, command = way_to_settle(state, follows=_streams_are_on(state, evidence))
+    return replace(found, next_step=step, command=command)
+
+
+def _streams_are_on(state: State, evidence: Evidence) -> bool:
+    """Whether somebody has followed the change streams of both tables."""
+    return evidence.replication is not None or bool(state.settled)
 
 
 def _verified(state: State, evidence: Evidence) -> Finding:
@@ -195,7 +204,7 @@ def _verified(state: State, evidence: Evidence) -> Finding:
         more = state.unclean - max(verify.unclean, covered)
         times = "once" if more == 1 else f"{more} times"
         said = f"since the last verify, a client ended unfinished or lost a mirror ({times})"
-        return closed(said, *way_to_settle(state, follows=evidence.replication is not None or bool(state.settled)))
+        return closed(said, *way_to_settle(state, follows=_streams_are_on(state, evidence)))
     schema = evidence.carriage.schema if evidence.carriage is not None else None
     if schema is not None and verify.schema != schema.change:
         return closed(
