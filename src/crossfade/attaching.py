@@ -44,7 +44,8 @@ def attach(
     `compare_percent`: how many in a hundred of the reads that a stage compares are compared, drawn for each read.
     `background`: where mirrors and comparisons are made and the lease is kept: "beside" the application, on a thread
     or as tasks; or "inline", within its calls, for a process that is frozen between them (AWS Lambda).
-    `observer`: called with the name and the facts of every event; what it raises is counted and goes no further.
+    `observer`: one of `crossfade.observe`, a function called with the name and the facts of every event, or a list of
+    these; what it raises is counted and goes no further.
 
     Raises NotStarted, ConfigurationError or DatabaseError, and then nothing was attached; with aiobotocore these come
     from `await router.ready()`, or from the first call.

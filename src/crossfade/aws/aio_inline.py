@@ -26,9 +26,10 @@ from crossfade.observe import Watch
 class InlineTaskEngine(InlineMember):
     def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
-        self.driver: AioDriver = AioDriver(self._call, watch.note)
-        self._own = AioDriver(self._try, self._note)
-        self.work: InlineTasks = InlineTasks(self.agent, self._note, self._try)
+        self.driver: AioDriver = AioDriver(self._awaited(self._call), watch.note)
+        tried = self._awaited(self._try)
+        self._own = AioDriver(tried, self._note)
+        self.work: InlineTasks = InlineTasks(self.agent, self._note, tried)
         self._renewing = asyncio.Lock()
         self._hooks: Hooks | None = None
         self._alones: set[asyncio.Task[None]] = set()
@@ -112,6 +113,7 @@ class InlineTaskEngine(InlineMember):
                 if not self._must_poll():
                     break
                 await self._own.run(self._polls(), Scope())
+            self._tell_pulse(self.work)
             for routine in self._with_a_poll():
                 await self._own.run(routine, Scope())
         except Exception as error:  # noqa: BLE001 - see above

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, cast
 
 from crossfade.aws import own_calls
@@ -36,7 +38,7 @@ class TaskEngine(Membership):
 
     def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
-        self.driver: AioDriver = AioDriver(self._call, watch.note)
+        self.driver: AioDriver = AioDriver(self._awaited(self._call), watch.note)
 
     async def _call(self, _place: Place, operation: str, request: Request) -> Reply:
         return await self._through_hooks(operation, request)
@@ -50,13 +52,25 @@ def task_engine(attached: Attached, settings: AttachSettings, watch: Watch) -> T
     return (InlineTaskEngine if settings.background == "inline" else TaskEngine)(attached, settings, watch)
 
 
+def task_hooks(settings: AttachSettings, watch: Watch) -> Callable[..., AioHooks]:
+    """Return what makes the hooks, by where the work is done and whether somebody watches each call."""
+    is_inline = settings.background == "inline"
+    if not watch.sees_calls:
+        return InlineAioHooks if is_inline else AioHooks
+    from crossfade.aws.observed_aio_hooks import ObservedAioHooks, ObservedInlineAioHooks
+
+    made = ObservedInlineAioHooks if is_inline else ObservedAioHooks
+    return partial(made, watch, settings.migration.strategy)
+
+
 class AioRouter(Router):
     def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
         self._engine = task_engine(attached, settings, watch)
         is_here = self._is_here if attached.is_session else None
-        make = InlineAioHooks if settings.background == "inline" else AioHooks
-        self._hooks = make(settings.migration.name, cast("Any", self._engine), is_here, self.ready)
+        self._hooks = task_hooks(settings, watch)(
+            settings.migration.name, cast("Any", self._engine), is_here, self.ready
+        )
         self._joining = asyncio.Lock()
         self._joined = self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None  # where it was joined, in the process `_pid`

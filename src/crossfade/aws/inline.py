@@ -116,9 +116,10 @@ class InlineThreadEngine(InlineMember):
 
     def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
-        self.driver: SyncDriver = SyncDriver(self._call, watch.note)
-        self._own = SyncDriver(self._try, self._note)
-        self.work: InlineThreads = InlineThreads(self.agent, self._note, self._try)
+        self.driver: SyncDriver = SyncDriver(self._blocking(self._call), watch.note)
+        tried = self._blocking(self._try)
+        self._own = SyncDriver(tried, self._note)
+        self.work: InlineThreads = InlineThreads(self.agent, self._note, tried)
         self._renewing = threading.Lock()
         self._hooks: Hooks | None = None
 
@@ -206,6 +207,7 @@ class InlineThreadEngine(InlineMember):
                 if not self._must_poll():
                     break
                 self._own.run(self._polls(), Scope())
+            self._tell_pulse(self.work)
             for routine in self._with_a_poll():
                 self._own.run(routine, Scope())
         except Exception as error:  # noqa: BLE001 - see above

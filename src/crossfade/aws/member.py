@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from crossfade.aws.answers import from_wire
 from crossfade.aws.clients import Attached, endpoint_and_region
@@ -31,6 +31,11 @@ from crossfade.core.sync.source_fallback import FALLBACK
 from crossfade.core.tables.pair import Pair
 from crossfade.drivers.local import LocalEffects
 from crossfade.observe import Watch
+
+if TYPE_CHECKING:
+    from crossfade.aws.observing import HasMirrors, RequestEvents
+    from crossfade.drivers.aio import AsyncCallFunction
+    from crossfade.drivers.sync import CallFunction
 
 RIGHTS_AFTER_SECONDS: Final = 0.5  # a process that has just joined, or entered a stage, has something better to do
 RIGHTS_SECONDS: Final = 600.0  # how often it is tried what the coming stages take: about 25 small requests
@@ -57,6 +62,7 @@ class Member:
         self.operations: Operations = Operations(
             self.pair, self.agent, self.put, self.clock, settings.migration.strategy, self._foreseen
         )
+        self.requests: RequestEvents | None = request_events(watch, settings.migration.name, self.pair)
         self._rights_due: tuple[Stage | None, float] = (None, 0.0)  # and from which stage on that holds
         self._rights_again = RIGHTS_AGAIN_SECONDS
 
@@ -70,6 +76,10 @@ class Member:
         if later.kind == "compare" and percent < 100 and random.random() * 100 >= percent:  # noqa: S311 - a sample
             later.routine.close()
             return
+        if self._watch.sees_calls:
+            from crossfade.aws.observing import observed_work
+
+            later = observed_work(later, self._watch, self._settings.migration.name)
         if later.kind == "mirror" and not later.delay_seconds:
             hot = self._hot_keys.written(later.key, ticket.stage, self.clock())
             if hot is not None:
@@ -104,7 +114,19 @@ class Member:
             self.agent.release(ticket)
 
     def _following(self, forwarded: Forwarded, content: bytes | Reply) -> Callable[[], None]:
-        return partial(self._follow_up, forwarded.ticket, forwarded.operation, forwarded.own, content)
+        following = partial(self._follow_up, forwarded.ticket, forwarded.operation, forwarded.own, content)
+        if not self._watch.sees_calls:
+            return following
+        from crossfade.aws.observing import on_behalf
+
+        return on_behalf(following)
+
+    def _blocking(self, call: CallFunction) -> CallFunction:
+        """Return what makes requests of our own, told where somebody asks for that."""
+        return self.requests.blocking(call) if self.requests else call
+
+    def _awaited(self, call: AsyncCallFunction) -> AsyncCallFunction:
+        return self.requests.awaited_at(call) if self.requests else call
 
     # --- what status is to show
 
@@ -185,5 +207,22 @@ class Member:
         elif not known:
             self._rights_due = (self._rights_due[0], self.clock() + self._soon())
 
+    def _tell_pulse(self, work: HasMirrors) -> None:
+        """How this process stands, for those who watch it over time."""
+        if not self._watch.sees_calls:
+            return
+        from crossfade.aws.observing import pulse_of
+
+        self._watch.tell(pulse_of(self.agent, self._settings.migration.strategy, work))
+
     def _went_wrong(self, error: Exception) -> None:
         self._watch.note("agent_error", {"client": self.agent.client_id, "error": str(error)})
+
+
+def request_events(watch: Watch, migration: str, pair: Pair) -> RequestEvents | None:
+    """Return what tells of the requests that a process makes; None where nobody asks for that."""
+    if not watch.sees_calls:
+        return None
+    from crossfade.aws.observing import RequestEvents
+
+    return RequestEvents(watch, migration, pair)

@@ -41,7 +41,8 @@ class Membership(Member):
     def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
         self.bulk: BulkClient = BulkClient.like(attached.client, attempts_max=1)
-        self._reads = GatheredReads(self.bulk.call)
+        self._bulk_call = self.requests.awaited(self.bulk.call) if self.requests else self.bulk.call
+        self._reads = GatheredReads(self._bulk_call)
         self._own = AioDriver(self._send, self._note)
         self.background = AioBackground(self._own, self.agent, self._note)
         self._teller: asyncio.Task[None] | None = None
@@ -138,6 +139,7 @@ class Membership(Member):
             self.operations.look_after()
             self._tell_of_comparisons()
             await self._own.run(self.agent.poll(), Scope())
+            self._tell_pulse(self.background)
             if self._tells_now and (self._teller is None or self._teller.done()):
                 self._teller = asyncio.create_task(self._tell(), name="crossfade-telling")
             self._try_rights()
@@ -189,7 +191,7 @@ class Membership(Member):
             return await self._through_hooks(operation, request)
         if operation == "GetItem" and place != "control":
             return await self._reads.get(request)
-        return await self.bulk.call(operation, request)
+        return await self._bulk_call(operation, request)
 
     def _is_linked(self) -> bool:
         """Whether another migration of this client has one of our tables: to that one, what we write is a caller's."""

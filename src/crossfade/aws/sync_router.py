@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
@@ -45,8 +45,8 @@ class SyncRouter(Router):
         self._engine = thread_engine(attached, settings, watch)
         self._former: list[AnyEngine] = []  # of a parent process: never used, never freed (its locks may be held)
         self._is_ours = self._is_here if attached.is_session else None
-        make = InlineHooks if settings.background == "inline" else SyncHooks
         current: Callable[[], Any] = self._current  # which has made what these hooks take
+        make = thread_hooks(settings, watch)
         self._hooks = make(settings.migration.name, cast("Any", self._engine), self._is_ours, current)
         self._begin()
         with self._lock:  # a process that is told to end meanwhile waits for the lease, to give it back
@@ -173,6 +173,17 @@ def thread_engine(attached: Attached, settings: AttachSettings, watch: Watch) ->
     from crossfade.aws.thread_engine import ThreadEngine
 
     return ThreadEngine(attached, settings, watch)
+
+
+def thread_hooks(settings: AttachSettings, watch: Watch) -> Callable[..., SyncHooks]:
+    """Return what makes the hooks, by where the work is done and whether somebody watches each call."""
+    is_inline = settings.background == "inline"
+    if not watch.sees_calls:
+        return InlineHooks if is_inline else SyncHooks
+    from crossfade.aws.observed_hooks import ObservedHooks, ObservedInlineHooks
+
+    made = ObservedInlineHooks if is_inline else ObservedHooks
+    return partial(made, watch, settings.migration.strategy)
 
 
 _ROUTERS: weakref.WeakSet[SyncRouter] = weakref.WeakSet()

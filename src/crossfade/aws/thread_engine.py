@@ -20,7 +20,7 @@ class ThreadEngine(Membership):
 
     def __init__(self, attached: Attached, settings: AttachSettings, watch: Watch) -> None:
         super().__init__(attached, settings, watch)
-        self.driver: SyncDriver = SyncDriver(self._call, watch.note)
+        self.driver: SyncDriver = SyncDriver(self._blocking(self._call), watch.note)
         self._thread: LoopThread | None = None
 
     def start(self, hooks: Hooks) -> None:

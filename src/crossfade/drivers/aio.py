@@ -169,6 +169,12 @@ class AioBackground:
             return self._backlog.mirrors_pending
 
     @property
+    def oldest_seconds(self) -> float:
+        """For how long the oldest mirror has not ended."""
+        with self._lock:
+            return self._backlog.oldest_seconds(self._driver.clock())
+
+    @property
     def looks_pending(self) -> int:
         """Looks into the source that have not ended."""
         with self._lock:

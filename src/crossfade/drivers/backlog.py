@@ -37,6 +37,7 @@ class Job:
     routine: Routine[None]
     tickets: list[Ticket] = field(default_factory=list[Ticket])
     due: float = 0.0
+    put_at: float = 0.0  # of several in one, the first
 
     @property
     def ticket(self) -> Ticket:
@@ -75,6 +76,11 @@ class Backlog:
         """Mirrors that have not ended: waiting, running and delayed."""
         return len(self._mirrors) + len(self._running) + self._delayed_count
 
+    def oldest_seconds(self, now: float) -> float:
+        """Return for how long the oldest mirror has not ended, without those that have to wait before they begin."""
+        began = min((job.put_at for jobs in (self._mirrors, self._running) for job in jobs.values()), default=now)
+        return now - began
+
     @property
     def looks_pending(self) -> int:
         """Looks into the source that have not ended."""
@@ -94,7 +100,7 @@ class Backlog:
             self.lose(later.key, "too many mirrors are waiting")
             return
         self._agent.hold(ticket)
-        job = Job("mirror", later.key, later.routine, [ticket])
+        job = Job("mirror", later.key, later.routine, [ticket], put_at=now)
         if later.delay_seconds > 0:
             job.due = now + later.delay_seconds
             self._put_delayed(job)
@@ -166,6 +172,7 @@ class Backlog:
         if former is not None:
             former.routine.close()
             job.tickets = self._joined(former.tickets, job.tickets)
+            job.put_at = min(former.put_at, job.put_at)
         self._mirrors[job.key] = job
 
     def _put_delayed(self, job: Job) -> None:
@@ -187,6 +194,7 @@ class Backlog:
     def _now_due(self, job: Job) -> None:
         waiting = self._delayed[job.key]
         self._delayed_count -= 1
+        job.put_at = job.due
         waiting[:] = [other for other in waiting if other is not job]
         if not waiting:
             del self._delayed[job.key]

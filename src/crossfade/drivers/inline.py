@@ -129,6 +129,13 @@ class InlineWork:
         with self._lock:
             return self._nobodys.mirrors_pending + sum(begun.backlog is not self._nobodys for begun in self._put_off)
 
+    @property
+    def oldest_seconds(self) -> float:
+        """For how long the oldest mirror has not ended."""
+        with self._lock:
+            now = self._clock()
+            return max(backlog.oldest_seconds(now) for backlog in (self._nobodys, *self._callers.values()))
+
     def give_up(self) -> int:
         """Drop all that waits, counting every mirror as lost. Return how many these were."""
         with self._lock:

@@ -55,8 +55,8 @@ class Switch:
     boto3 or aiobotocore, for the control table (`control_table`: "crossfade" unless said, or what a migration file
     says). `landing_seconds`: how long after it was begun a write that raised or was cancelled may still be carried
     out; `refusals`: types of exceptions, or functions that tell them (as `refused_by_aws`), after which it cannot.
-    `hold_seconds`: how long a write may wait while the authority moves. `observer`: called with the name and the facts
-    of every event. `flag`: where the stage is wished for by a feature flag.
+    `hold_seconds`: how long a write may wait while the authority moves. `observer`: as in
+    `attach`. `flag`: where the stage is wished for by a feature flag.
 
     Raises ConfigurationError for declarations that do not fit the repositories.
     """
@@ -97,7 +97,7 @@ class Switch:
             for method in (*operations, *mirror.methods)
         }
         self._asynchronous = any(kinds.values())
-        self._watch = Watch(observer)
+        self._watch = Watch(observer, name)
         declared_refusals = Refusals(refusals, self._watch.note)
         self._client = client_of(control)
         control_table = mirror.control_table(name, control_table)

@@ -1,7 +1,9 @@
-"""Watching never harms: events are counted and handed to the observer, and an observer's error is counted too.
+"""Watching never harms: events are counted and handed to the observers, and an observer's error is counted too.
 
-An observer is any callable `(name, facts)`. It is called on whatever thread or task the event happened on, sometimes
-that of a caller, so it should be quick; what it raises goes no further.
+An observer has `on_event(event)`, and gets one frozen object of `events.py` for each event, those of every call among
+them; or it is a function `(name, facts)`, which gets what is worth a word, and of calls nothing. Both are called on
+whatever thread or task the event happened on, sometimes that of a caller, so they should be quick; what they raise goes
+no further.
 
 What somebody should look at is a warning in the log `crossfade` as well: the first of a kind at once, then at most one
 line in ten seconds, which says how many there were.
@@ -13,8 +15,8 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
 from crossfade.control.telling import told_key
 from crossfade.core.foresight import HOT_KEY, ORDER_CHANGES, REFUSED_LATER
@@ -23,8 +25,21 @@ from crossfade.core.mapping.values import show_key
 from crossfade.core.sync.compare import Difference
 from crossfade.core.sync.expiring import EXPIRY_UNKNOWN
 from crossfade.core.sync.source_fallback import FALLBACK
+from crossfade.errors import ConfigurationError
 
-Observer: TypeAlias = Callable[[str, dict[str, Any]], None]
+if TYPE_CHECKING:
+    from crossfade.observe.events import Event
+
+
+@runtime_checkable
+class EventObserver(Protocol):
+    """What an adapter is. It may be given to any number of `attach`."""
+
+    def on_event(self, event: Event, /) -> None: ...
+
+
+NoteObserver: TypeAlias = Callable[[str, dict[str, Any]], None]
+Observer: TypeAlias = EventObserver | NoteObserver | Iterable[EventObserver | NoteObserver]
 
 LOG: Final = logging.getLogger("crossfade")
 LINE_SECONDS: Final = 10.0  # between two lines of one kind, of which there may be thousands a second
@@ -50,24 +65,47 @@ class Watch:
     """Counts every event by name, and comparisons by outcome (`compare.matching`, `compare.mismatched`, ...)."""
 
     def __init__(self, observer: Observer | None = None, migration: str = "") -> None:
-        self._observer = observer
+        """Raises ConfigurationError for what cannot observe."""
+        self._functions, self._observers = sorted_out(observer)
+        self._event_of = events_made() if self._observers else None
+        self._migration = migration
         self._head = f"migration {migration}: " if migration else ""
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._lines: dict[str, tuple[float, int]] = {}  # of each kind: when the last line was, how often since
 
+    @property
+    def sees_calls(self) -> bool:
+        """Whether anybody asks for the events of each call; where nobody does, nothing is done for them."""
+        return bool(self._observers)
+
     def note(self, name: str, facts: dict[str, Any]) -> None:
+        """Count an event that was noted, and hand it to all."""
         outcome = facts.get("outcome")
         counted = name if outcome is None else f"{name}.{outcome}"
         self._count(counted)
         if counted in ALERTS:
             self._warn(counted, facts)
-        if self._observer is None:
-            return
-        try:
-            self._observer(name, facts)
-        except Exception:  # noqa: BLE001 - the application's own code, which must not reach the caller
-            self._count("observer_error")
+        for function in self._functions:
+            try:
+                function(name, facts)
+            except Exception:  # noqa: BLE001 - the application's own code, which must not reach the caller
+                self._count("observer_error")
+        if self._event_of is not None:
+            try:
+                event = self._event_of(self._migration, name, facts)
+            except TypeError:  # noted with facts that its class does not have: a defect of ours, and no caller's
+                self._count("observer_error")
+            else:
+                self.tell(event)
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to those who ask for all of them."""
+        for observer in self._observers:
+            try:
+                observer.on_event(event)
+            except Exception:  # noqa: BLE001 - not ours, as above
+                self._count("observer_error")
 
     def counts(self) -> dict[str, int]:
         """How often each event has happened since the start, `observer_error` among them."""
@@ -94,6 +132,29 @@ class Watch:
     def _count(self, name: str) -> None:
         with self._lock:
             self._counts[name] += 1
+
+
+def sorted_out(observer: Observer | None) -> tuple[tuple[NoteObserver, ...], tuple[EventObserver, ...]]:
+    """Return the functions and the observers of events. Raises ConfigurationError."""
+    if observer is None:
+        return (), ()
+    alone = isinstance(observer, EventObserver) or callable(observer)
+    given = (observer,) if alone else tuple(cast("Iterable[EventObserver | NoteObserver]", observer))
+    for each in given:
+        if not isinstance(each, EventObserver) and not callable(each):
+            raise ConfigurationError(
+                f"observer={each!r}: neither a function (name, facts) nor an object with on_event(event)",
+                next_step="one of crossfade.observe, or a function; or a list of them",
+            )
+    functions = [cast("NoteObserver", each) for each in given if not isinstance(each, EventObserver)]
+    return tuple(functions), tuple(each for each in given if isinstance(each, EventObserver))
+
+
+def events_made() -> Callable[[str, str, dict[str, Any]], Event]:
+    """Return what makes events. It is imported where somebody asks for them: a process that starts is waited for."""
+    from crossfade.observe.events import event_of
+
+    return event_of
 
 
 def shown_key(facts: dict[str, Any]) -> str:
