@@ -3,7 +3,7 @@
 # compiled; it is kept in the user's cache.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test proof proof-mysql contract faults histories battery clients lint types licences bench-router bench-backfill bench-verify bench-cdc bench-hot-key bench-cold-start constraints ready clean
+.PHONY: help demo examples test proof proof-mysql contract faults histories battery clients lint types licences bench-router bench-observers bench-backfill bench-verify bench-cdc bench-hot-key bench-cold-start constraints ready clean
 BIN := .venv/bin
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make battery         all faults of the service at once, every kind of client [SEEDS=3] [STRATEGY=] [CLIENT=] [SEED=n] [DROP=name]'
 	@echo 'make clients         PynamoDB'"'"'s own tests on top of us, in every stage'
 	@echo 'make bench-router    what attaching costs, beside a plain boto3 client       [BENCH="--rounds 5"]'
+	@echo 'make bench-observers what watching each call costs, beside not watching it     [BENCH="--rounds 10"]'
 	@echo 'make bench-backfill  items a second of one core, beside a boto3 script       [BENCH="--items 100000"]'
 	@echo 'make bench-verify    the same of verify, and its memory with many items      [BENCH="--most 0"]'
 	@echo 'make bench-cold-start  what importing and attaching take of the CPU            [BENCH="--rounds 20"]'
@@ -65,7 +66,7 @@ examples: ready
 clients: ready
 	@$(BIN)/python -m tests.clients.pynamodb_suite
 
-bench-router bench-backfill bench-verify bench-cdc bench-hot-key bench-cold-start: ready
+bench-router bench-observers bench-backfill bench-verify bench-cdc bench-hot-key bench-cold-start: ready
 	@$(BIN)/python -m benchmarks.$(subst -,_,$(@:bench-%=%)) $(BENCH)
 
 lint types licences: ready

@@ -42,6 +42,7 @@ from crossfade.control.records import State
 from crossfade.core.effects import Request
 from crossfade.core.stages import DUAL_WRITE, Stage
 from crossfade.migration import Migration
+from crossfade.observe import Observer
 
 PAUSE_SECONDS: Final = 0.05  # between two calls whose latency is measured
 LOOK_SECONDS: Final = 0.005  # how often whether all is done; the looks count
@@ -115,14 +116,16 @@ def requests(operation: str) -> Iterator[Request]:
 class Bench:
     """A plain client and an attached one, in one stage."""
 
-    def __init__(self, endpoint_url: str, case: Case) -> None:
+    def __init__(self, endpoint_url: str, case: Case, started: Migration, observer: Observer | None = None) -> None:
         self._case = case
-        self._migration = migration(case.target)
+        self._migration = started
         self._control = new_client(endpoint_url)
         self._state = first_state(self._migration)
         self._put_state()
         self._plain, self._attached = new_client(endpoint_url), new_client(endpoint_url)
-        self.router: Router = attach(self._attached, self._migration, fast_signing=case.signer == FAST)
+        self.router: Router = attach(
+            self._attached, self._migration, fast_signing=case.signer == FAST, observer=observer
+        )
         self._requests = requests(case.operation)
         self._compared = 0
 
@@ -228,9 +231,14 @@ def measured(bench: Bench, case: Case, rounds: int, calls: int) -> Found:
     pairs = [in_turn(take, n) for n in range(rounds)]
     bench.settle()
     bench.close()
+    return found_in(pairs, case.what)
+
+
+def found_in(pairs: Iterable[tuple[float, float]], what: str) -> Found:
+    pairs = list(pairs)
     plain, attached = (statistics.median(column) for column in zip(*pairs, strict=True))
     # CPU by rounds, because the machine's pace changes from one to the next; latency by its own medians, as p50 is.
-    ratio = statistics.median(b / a for a, b in pairs) if case.what == "CPU" else attached / plain
+    ratio = statistics.median(b / a for a, b in pairs) if what == "CPU" else attached / plain
     return Found(plain, attached, (ratio - 1.0) * 100.0)
 
 
@@ -269,7 +277,7 @@ def main() -> None:
         for case in CASES:
             if arguments.stage not in (None, case.stage) or arguments.signer not in (None, case.signer):
                 continue
-            bench = Bench(endpoint_url, case)
+            bench = Bench(endpoint_url, case, migration(case.target))
             found = measured(bench, case, arguments.rounds, arguments.calls)
             met = found.percent <= case.percent_max
             missed += not met

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.observe.calls import CallBegan, CallEnded, OwnRequest, Pulse, WorkEnded
+from crossfade.observe.calls import CallEnded, OwnRequest, Pulse, WorkEnded
 from crossfade.observe.events import NOTED, Event
 from crossfade.observe.metrics import METRICS, Label, Metric
 
-OF_CALLS: Final[tuple[type[Event], ...]] = (CallBegan, CallEnded, OwnRequest, Pulse, WorkEnded)
+OF_CALLS: Final[tuple[type[Event], ...]] = (CallEnded, OwnRequest, Pulse, WorkEnded)
 VALUES_SHOWN: Final = 14
 HEAD: Final = """# Metrics and events
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 METRICS_MAX: Final = 100
 DIMENSIONS_MAX: Final = 30
@@ -24,8 +24,8 @@ def faults(line: str) -> list[str]:
 
 
 def found(root: dict[str, Any]) -> Iterator[str]:
-    metadata = root.get("_aws")
-    if not isinstance(metadata, dict) or set(metadata) != {"Timestamp", "CloudWatchMetrics"}:
+    metadata: dict[str, Any] = root.get("_aws") or {}
+    if set(metadata) != {"Timestamp", "CloudWatchMetrics"}:
         yield f"metadata: {metadata}"
         return
     timestamp = metadata["Timestamp"]
@@ -62,7 +62,7 @@ def in_metric(metric: dict[str, Any], root: dict[str, Any]) -> Iterator[str]:
     name = metric["Name"]
     if not set(metric) <= {"Name", "Unit", "StorageResolution"} or metric.get("Unit") not in UNITS:
         yield f"metric: {metric}"
-    value = root.get(name)
-    values = value if isinstance(value, list) else [value]
+    value: Any = root.get(name)
+    values = cast("list[Any]", value if isinstance(value, list) else [value])
     if not 1 <= len(values) <= VALUES_MAX or any(type(each) not in (int, float) for each in values):
         yield f"value of {name}: {value!r}"

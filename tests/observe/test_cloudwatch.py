@@ -48,7 +48,13 @@ def test_the_rules_find_what_is_wrong() -> None:
     CloudWatchObserver(lines.append, seconds=0).on_event(ENDED)
     good = json.loads(next(line for line in lines if "CallDuration" in line))
     assert faults(json.dumps(good)) == []
-    for change in ({"migration": ""}, {"CallDuration": "0.1"}, {"CallDuration": [0.1] * 101}, {"_aws": {}}):
+    changes: list[dict[str, Any]] = [
+        {"migration": ""},
+        {"CallDuration": "0.1"},
+        {"CallDuration": [0.1] * 101},
+        {"_aws": {}},
+    ]
+    for change in changes:
         assert faults(json.dumps(good | change)), change
 
 

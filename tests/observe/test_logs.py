@@ -15,7 +15,7 @@ from crossfade.observe.logs import LOGGER, LoggingObserver
 PERSON = "ada@example.org"
 ENDED = CallEnded(
     migration="orders",
-    call=RoutedCall("orders", "GetItem", "orders-table"),
+    call=RoutedCall("orders", "GetItem", "orders-table", 0),
     stage="shadow",
     side="source",
     seconds=0.01,
@@ -46,12 +46,14 @@ def test_what_somebody_should_look_at_is_a_warning(
     monkeypatch.delenv("CROSSFADE_KEYS", raising=False)
     held = {"id": {"S": PERSON}, "name": {"S": PERSON}}
     difference = Difference({"id": {"S": PERSON}}, held, None)
-    lost = {"key": PERSON, "error": f"ValidationException: {PERSON}", "reason": "ValidationException"}
-    for name, facts in (("compare", {"outcome": "missing", "difference": difference}), ("mirror_lost", lost)):
+    lost: dict[str, Any] = {"key": PERSON, "error": f"ValidationException: {PERSON}", "reason": "ValidationException"}
+    missing: dict[str, Any] = {"outcome": "missing", "difference": difference}
+    for name, facts in (("compare", missing), ("mirror_lost", lost)):
         record = recorded(caplog, event_of("orders", name, facts))
         assert record.levelno == logging.WARNING
         assert record.crossfade_key.startswith("key:")
-        assert PERSON not in str(vars(record))
+        attributes: dict[str, Any] = vars(record)
+        assert PERSON not in str(attributes)
 
 
 def test_keys_are_plain_where_the_process_was_asked_to(

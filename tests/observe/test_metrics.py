@@ -15,7 +15,7 @@ from scripts.print_metrics import page
 
 ROOT = Path(__file__).parents[2]
 STRANGE = "nobody has heard of this"
-CALL = RoutedCall("orders", STRANGE, "orders")
+CALL = RoutedCall("orders", STRANGE, "orders", 0)
 # One event of each kind that is measured, with values that nobody expects.
 EVENTS: tuple[Event, ...] = (
     CallEnded(

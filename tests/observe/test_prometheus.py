@@ -47,7 +47,7 @@ def test_routed_calls_are_on_the_applications_registry(world: World) -> None:
 def units_of(registry: Any, side: str) -> float:
     families = [each for each in registry.collect() if each.name == "crossfade_units"]
     return sum(
-        sample.value
+        float(sample.value)
         for family in families
         for sample in family.samples
         if sample.labels["side"] == side and sample.name.endswith("_total")

@@ -26,17 +26,31 @@ class ObservedAioHooks(AioHooks):
         return found
 
     async def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
-        with self._events.beginning(context) as came:
-            came.append(await super().before_call(model, params, context))
-        return came[0]
+        try:
+            short = await super().before_call(model, params, context)
+        except Exception as error:
+            self._events.ended(context, 0.0, error_name(error))
+            raise
+        self._events.taken_over(context, short)
+        return short
 
     async def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
-        with self._events.ending(context, lambda: error_code(http_response.status_code, parsed)):
+        arrived = self._events.came_back(context)
+        try:
             await super().after_call(http_response, parsed, context)
+        except Exception as error:
+            self._events.ended(context, arrived, error_name(error))
+            raise
+        self._events.ended(context, arrived, error_code(http_response.status_code, parsed))
 
     async def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        with self._events.ending(context, lambda: error_name(exception)):
+        arrived = self._events.came_back(context)
+        try:
             await super().after_call_error(exception, context)
+        except Exception as error:
+            self._events.ended(context, arrived, error_name(error))
+            raise
+        self._events.ended(context, arrived, error_name(exception))
 
 
 class ObservedInlineAioHooks(ObservedAioHooks, InlineAioHooks):

@@ -1,10 +1,8 @@
-"""Hooks whose calls are told to observers: when one begins, and how it ended."""
+"""Hooks whose calls are told to observers when they end."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -18,21 +16,23 @@ from crossfade.core.effects import Reply, Request
 from crossfade.core.request.names import table_names
 from crossfade.core.stages import LADDERS, Stage
 from crossfade.observe import Watch
-from crossfade.observe.calls import CallBegan, CallEnded, RoutedCall
+from crossfade.observe.calls import CallEnded, RoutedCall
 
 
 @dataclass(slots=True)
 class CallUnderWay:
-    """What is known of a call until it has its answer."""
+    """What is known of a call until it has its answer. `outer`: the call on whose behalf crossfade makes this one."""
 
     call: RoutedCall
+    outer: RoutedCall | None
     began: float
     stage: Stage
     sent_at: float = 0.0  # when we let go of it; 0: not yet
 
 
 class CallEvents:
-    """Tells a migration's observers of its calls, from what the hooks of one client see."""
+    """Tells a migration's observers of its calls, from what the hooks of one client see. It is done for every call, and
+    so without what would read better and takes time."""
 
     def __init__(self, watch: Watch, hooks: Hooks, strategy: str) -> None:
         self._watch = watch
@@ -41,60 +41,42 @@ class CallEvents:
         self._key = f"crossfade:{hooks.name}:{hooks.engine.pair.view}:observed"
 
     def began(self, operation: str, parameters: Request, context: dict[str, Any]) -> CallUnderWay:
-        table = next(iter(table_names(operation, parameters)), "") or self._hooks.engine.pair.caller.name
-        call = RoutedCall(self._hooks.name, operation, table)
-        under_way = context[self._key] = CallUnderWay(call, perf_counter(), self._hooks.engine.agent.reading.stage)
+        hooks = self._hooks
+        table: Any = parameters.get("TableName")
+        if not isinstance(table, str):
+            table = next(table_names(operation, parameters), hooks.engine.pair.caller.name)
+        call, outer = RoutedCall(hooks.name, operation, table, time.time_ns()), CALL.get()
+        under_way = CallUnderWay(call, outer, perf_counter(), hooks.engine.agent.reading.stage)
+        context[self._key] = under_way
         _ = CALL.set(call)
-        self._watch.tell(CallBegan(migration=call.migration, call=call, at_ns=time.time_ns()))
         return under_way
 
-    @contextmanager
-    def beginning(self, context: dict[str, Any]) -> Generator[list[Short | None]]:
-        """While a call is taken over; what is put into the list is what came of it."""
-        came: list[Short | None] = []
-        token = CALL.set(CALL.get())
-        try:
-            yield came
-        except Exception as error:
-            self._ended(context, 0.0, error_name(error))
-            raise
-        finally:
-            CALL.reset(token)
+    def taken_over(self, context: dict[str, Any], short: Short | None) -> None:
+        """A call was looked at: it has its answer, or goes out."""
         under_way: CallUnderWay | None = context.get(self._key)
         if under_way is None:
             return
-        if came[0] is not None:
-            status, parsed = came[0]
-            self._ended(context, 0.0, error_code(status.status_code, parsed))
-        else:
+        if short is None:
+            _ = CALL.set(under_way.outer)
             under_way.sent_at = perf_counter()
+        else:
+            self.ended(context, 0.0, error_code(short[0].status_code, short[1]))
 
-    @contextmanager
-    def ending(self, context: dict[str, Any], given: Callable[[], str]) -> Generator[None]:
-        """While a call gets its answer; `given` says with which error, once it is there."""
+    def came_back(self, context: dict[str, Any]) -> float:
+        """An answer is there, which its call is still to get: return when it came."""
         under_way: CallUnderWay | None = context.get(self._key)
-        if under_way is None:
-            yield
-            return
-        arrived = perf_counter()
-        token = CALL.set(under_way.call)
-        try:
-            yield
-        except Exception as error:
-            self._ended(context, arrived, error_name(error))
-            raise
-        finally:
-            CALL.reset(token)
-        self._ended(context, arrived, given())
+        if under_way is not None:
+            _ = CALL.set(under_way.call)
+        return perf_counter()
 
-    def _ended(self, context: dict[str, Any], arrived: float, error: str) -> None:
-        """`arrived`: when an answer came that was waited for; 0: none was."""
+    def ended(self, context: dict[str, Any], arrived: float, error: str) -> None:
+        """A call has its answer. `arrived`: when the one came that was waited for; 0: none was."""
         under_way: CallUnderWay | None = context.pop(self._key, None)
         if under_way is None:
             return
-        now = perf_counter()
+        _ = CALL.set(under_way.outer)
         waited = arrived - under_way.sent_at if arrived and under_way.sent_at else 0.0
-        seconds = now - under_way.began
+        seconds = perf_counter() - under_way.began
         self._watch.tell(
             CallEnded(
                 migration=under_way.call.migration,
@@ -133,17 +115,31 @@ class ObservedHooks(SyncHooks):
         return found
 
     def before_call(self, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any) -> Short | None:
-        with self._events.beginning(context) as came:
-            came.append(super().before_call(model, params, context))
-        return came[0]
+        try:
+            short = super().before_call(model, params, context)
+        except Exception as error:
+            self._events.ended(context, 0.0, error_name(error))
+            raise
+        self._events.taken_over(context, short)
+        return short
 
     def after_call(self, http_response: Any, parsed: Reply, context: dict[str, Any], **_: Any) -> None:
-        with self._events.ending(context, lambda: error_code(http_response.status_code, parsed)):
+        arrived = self._events.came_back(context)
+        try:
             super().after_call(http_response, parsed, context)
+        except Exception as error:
+            self._events.ended(context, arrived, error_name(error))
+            raise
+        self._events.ended(context, arrived, error_code(http_response.status_code, parsed))
 
     def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
-        with self._events.ending(context, lambda: error_name(exception)):
+        arrived = self._events.came_back(context)
+        try:
             super().after_call_error(exception, context)
+        except Exception as error:
+            self._events.ended(context, arrived, error_name(error))
+            raise
+        self._events.ended(context, arrived, error_name(exception))
 
 
 class ObservedInlineHooks(ObservedHooks, InlineHooks):

@@ -1,7 +1,7 @@
 """The events of calls: what the router itself tells, where an observer asks for events.
 
-A call of the application has two, what it leaves for later has one, and each request that crossfade makes has one; a
-pulse says how the process stands. They are made in `aws/observed.py`.
+A call of the application has one at its end, and so have what it leaves for later (which may come before) and each
+request that crossfade makes; a pulse says how the process stands. They are made in `aws/observed.py`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,7 @@ class RoutedCall:
     migration: str
     operation: str
     table: str  # the first that the request names
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallBegan(Event):
-    """A call of the application is taken over, in the thread or task that makes it."""
-
-    name: ClassVar[str] = "call_began"
-    call: RoutedCall
-    at_ns: int  # since 1970
+    at_ns: int  # when it was made, since 1970
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

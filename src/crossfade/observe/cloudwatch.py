@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from crossfade.observe.calls import CallBegan
 from crossfade.observe.events import Event, Left
 from crossfade.observe.measuring import Change, measured
 from crossfade.observe.metrics import Kind, Metric, Unit
@@ -66,11 +65,10 @@ class CloudWatchObserver:
         self._wall = wall
         self._lock = threading.RLock()  # what a line is written by may itself make a call
         self._written_at = clock()
+        self._places: dict[tuple[Metric, tuple[str, ...]], Place] = {}
         self._sums: dict[Place, dict[Metric, float | Sample]] = {}
 
     def on_event(self, event: Event) -> None:
-        if isinstance(event, CallBegan):
-            return
         with self._lock:
             for change in measured(event):
                 self._add(change)
@@ -86,8 +84,9 @@ class CloudWatchObserver:
 
     def _add(self, change: Change) -> None:
         metric, value, labels = change
-        named = zip(metric.labels, labels, strict=True)
-        place = tuple((label.name, value) for label, value in named if label in metric.dimensions)
+        place = self._places.get((metric, labels))
+        if place is None:
+            place = self._places[metric, labels] = place_of(metric, labels)
         sums = self._sums.setdefault(place, {})
         if metric.kind is Kind.HISTOGRAM:
             sample = sums.setdefault(metric, Sample())
@@ -108,6 +107,12 @@ class CloudWatchObserver:
         for metric, value in values.items():
             line[metric.cloudwatch_name] = value.values if isinstance(value, Sample) else value
         return line
+
+
+def place_of(metric: Metric, labels: tuple[str, ...]) -> Place:
+    """Return the dimensions of a metric, with their values."""
+    named = zip(metric.labels, labels, strict=True)
+    return tuple((label.name, value) for label, value in named if label in metric.dimensions)
 
 
 def print_line(line: str) -> None:

@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from crossfade.control.telling import told_key
 from crossfade.core.mapping.values import show_key
-from crossfade.observe.calls import CallBegan, CallEnded, OwnRequest, Pulse, RoutedCall, WorkEnded
+from crossfade.observe.calls import CallEnded, OwnRequest, Pulse, RoutedCall, WorkEnded
 from crossfade.observe.events import AboutItem, Event, Noted
 from crossfade.observe.watch import ALERTS
 
 LOGGER: Final = "crossfade.events"
-OF_CALLS: Final = (CallBegan, CallEnded, OwnRequest, Pulse, WorkEnded)
+OF_CALLS: Final = (CallEnded, OwnRequest, Pulse, WorkEnded)
 PLAIN: Final = (str, int, float, bool)
 
 

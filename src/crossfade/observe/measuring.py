@@ -7,12 +7,13 @@ one more value, gauges are set.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from crossfade.core.request.error_codes import ERROR_CODES, Again, Fault
 from crossfade.core.stages import ALL_LADDERS
 from crossfade.observe import metrics
-from crossfade.observe.calls import CallBegan, CallEnded, OwnRequest, Pulse, WorkEnded
+from crossfade.observe.calls import CallEnded, OwnRequest, Pulse, WorkEnded
 from crossfade.observe.events import Compared, Event, FallbackHit, MirrorLost
 from crossfade.observe.metrics import ERROR, EVENT, FALLBACK_OUTCOME, OPERATION, OUTCOME, Metric
 
@@ -35,16 +36,31 @@ def of_any(event: Event) -> Iterator[Change]:
 
 
 def of_call(event: CallEnded) -> Iterator[Change]:
-    call, name = event.call, event.migration
-    operation, error = OPERATION.bounded(call.operation), ERROR.bounded(event.error)
-    yield metrics.CALLS, 1, (name, operation, event.side, event.stage, error)
-    yield metrics.CALL_DURATION, event.seconds, (name, operation, call.table, event.stage, error)
-    yield metrics.CALL_ADDED, event.seconds_added, (name, operation, event.stage)
+    call, error = event.call, event.error
+    calls, duration, added = labels_of_call(
+        call.migration, call.operation, call.table, event.side, event.stage, ERROR.bounded(error)
+    )
+    yield metrics.CALLS, 1, calls
+    yield metrics.CALL_DURATION, event.seconds, duration
+    yield metrics.CALL_ADDED, event.seconds_added, added
     if error:
-        yield from of_refusal(event.error, (name, operation, event.side))
+        yield from of_refusal(error, calls[:3])
 
 
-def of_refusal(code: str, labels: tuple[str, str, str]) -> Iterator[Change]:
+@lru_cache(1024)
+def labels_of_call(
+    migration: str, operation: str, table: str, side: str, stage: str, error: str
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the labels of the three metrics of a call; there are few of them, and many calls."""
+    operation = OPERATION.bounded(operation)
+    return (
+        (migration, operation, side, stage, error),
+        (migration, operation, table, stage, error),
+        (migration, operation, stage),
+    )
+
+
+def of_refusal(code: str, labels: tuple[str, ...]) -> Iterator[Change]:
     if code in THROTTLED:
         yield metrics.THROTTLES, 1, labels
     elif code in CONFLICTING:
@@ -92,12 +108,7 @@ def of_loss(event: MirrorLost) -> Iterator[Change]:
     yield metrics.MIRRORS_LOST, 1, (event.migration,)
 
 
-def of_beginning(_event: CallBegan) -> Iterator[Change]:
-    return iter(())
-
-
 MEASURED: Final[Mapping[type[Event], Callable[[Any], Iterator[Change]]]] = {
-    CallBegan: of_beginning,
     CallEnded: of_call,
     OwnRequest: of_request,
     WorkEnded: of_work,

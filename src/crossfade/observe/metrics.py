@@ -44,7 +44,7 @@ class Unit(StrEnum):
     YES_OR_NO = "1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is itself, and quickly found
 class Label:
     """`otel`: its name in OpenTelemetry, where a semantic convention has one. No values: what is configured."""
 
@@ -62,7 +62,7 @@ class Label:
         return value if not self.values or value in self.values else OTHER
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Metric:
     """One row. `across`: how a gauge of several processes adds up; `otel`: as for a label; `dimensions`: the labels
     that CloudWatch gets, where each combination of values is a metric that is paid for."""

@@ -12,20 +12,24 @@ https://opentelemetry.io/docs/specs/semconv/database/dynamodb/
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 
-from crossfade.observe.calls import CallBegan, CallEnded, RoutedCall, WorkEnded
+from crossfade.observe.calls import CallEnded, RoutedCall, WorkEnded
 from crossfade.observe.events import Event
 from crossfade.observe.measuring import measured
 from crossfade.observe.metrics import ERROR, METRICS, MIGRATION, OPERATION, SIDE, STAGE, TABLE, Kind, Metric
 
 SCOPE: Final = "crossfade"
 SYSTEM: Final = {"db.system.name": "aws.dynamodb"}
+OF_SPANS: Final = (MIGRATION, OPERATION, TABLE, STAGE, SIDE)
 NANOSECONDS: Final = 1e9
 
 
@@ -39,73 +43,116 @@ class OtelObserver:
         *,
         traces: bool = True,
     ) -> None:
-        meter = metrics.get_meter(SCOPE, meter_provider=meter_provider)
         self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
-        self._instruments = {metric: instrument_of(metric, meter) for metric in METRICS}
-        self._attributes: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
         self._traces = traces
-        self._spans: WeakKeyDictionary[RoutedCall, trace.Span] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+        self._ended: WeakKeyDictionary[RoutedCall, trace.SpanContext] = WeakKeyDictionary()
+        self._work: WeakKeyDictionary[RoutedCall, list[Work]] = WeakKeyDictionary()  # of calls that have not ended
+        self._attributes: dict[tuple[Metric, tuple[str, ...]], dict[str, str]] = {}
+        self._sums: dict[Metric, dict[tuple[str, ...], float]] = {metric: {} for metric in METRICS}
+        meter = metrics.get_meter(SCOPE, meter_provider=meter_provider)
+        self._histograms = {metric: instrument_of(metric, meter, self._observed) for metric in METRICS}
 
     def on_event(self, event: Event) -> None:
         for metric, value, labels in measured(event):
-            attributes = self._attributes.get((metric.name, labels))
-            if attributes is None:
-                attributes = self._attributes[metric.name, labels] = attributes_of(metric, labels)
-            self._instruments[metric](value, attributes)
-        if self._traces:
+            record = self._histograms[metric]
+            if record is not None:
+                record(value, self._attributes_of(metric, labels))
+                continue
+            with self._lock:
+                sums = self._sums[metric]
+                sums[labels] = value + (sums.get(labels, 0) if metric.kind is Kind.COUNTER else 0)
+        if self._traces and isinstance(event, CallEnded):
             self._trace(event)
+        elif self._traces and isinstance(event, WorkEnded) and event.call is not None:
+            self._trace_work(event.call, Work.of(event))
 
-    def _trace(self, event: Event) -> None:
-        if isinstance(event, CallBegan):
-            self._begin(event.call, event.at_ns)
-        elif isinstance(event, (CallEnded, WorkEnded)) and event.call is not None:
-            span = self._spans.get(event.call)
-            if span is None:
-                return
-            if isinstance(event, WorkEnded):
-                self._trace_work(event, event.call, span.get_span_context())
-                return
-            span.set_attributes({STAGE.otel_name: event.stage, SIDE.otel_name: event.side})
-            end(span, event.error)
+    def _attributes_of(self, metric: Metric, labels: tuple[str, ...]) -> dict[str, str]:
+        found = self._attributes.get((metric, labels))
+        if found is None:
+            found = self._attributes[metric, labels] = attributes_of(metric, labels)
+        return found
 
-    def _begin(self, call: RoutedCall, at_ns: int) -> None:
-        told = {MIGRATION: call.migration, OPERATION: call.operation, TABLE: call.table}
-        self._spans[call] = self._tracer.start_span(
+    def _observed(self, metric: Metric) -> list[metrics.Observation]:
+        """Return what has come together, when the SDK asks: that takes less of each call than to tell it each time."""
+        with self._lock:
+            sums = dict(self._sums[metric])
+        return [metrics.Observation(value, self._attributes_of(metric, labels)) for labels, value in sums.items()]
+
+    def _trace(self, event: CallEnded) -> None:
+        """The span is made at the end, when all is known of it; where it was called is current still."""
+        call = event.call
+        told = (call.migration, call.operation, call.table, event.stage, event.side)
+        named = {label.otel_name: value for label, value in zip(OF_SPANS, told, strict=True)}
+        span = self._tracer.start_span(
             f"{call.operation} {call.table}",
             kind=trace.SpanKind.CLIENT,
-            attributes=SYSTEM | {label.otel_name: value for label, value in told.items()},
-            start_time=at_ns,
+            attributes=SYSTEM | named,
+            start_time=call.at_ns,
         )
+        end(span, event.error)
+        with self._lock:
+            self._ended[call] = span.get_span_context()
+            waiting = self._work.pop(call, [])
+        for work in waiting:
+            self._link(call, span.get_span_context(), work)
 
-    def _trace_work(self, event: WorkEnded, call: RoutedCall, of_call: trace.SpanContext) -> None:
+    def _trace_work(self, call: RoutedCall, work: Work) -> None:
+        with self._lock:
+            ended = self._ended.get(call)
+            if ended is None:
+                self._work.setdefault(call, []).append(work)
+        if ended is not None:
+            self._link(call, ended, work)
+
+    def _link(self, call: RoutedCall, of_call: trace.SpanContext, work: Work) -> None:
         if not of_call.trace_flags.sampled:
             return
         span = self._tracer.start_span(
-            f"{event.kind} {call.table}",
+            f"{work.kind} {call.table}",
             context=Context(),
             links=[trace.Link(of_call)],
-            attributes={MIGRATION.otel_name: event.migration, "crossfade.pauses": event.pauses},
-            start_time=time.time_ns() - int(event.seconds * NANOSECONDS),
+            attributes={MIGRATION.otel_name: call.migration, "crossfade.pauses": work.pauses},
+            start_time=work.ended_ns - int(work.seconds * NANOSECONDS),
         )
-        end(span, "" if event.outcome == "done" else event.outcome)
+        end(span, work.error, work.ended_ns)
 
 
-def end(span: trace.Span, error: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is kept of a mirror or a comparison until its call has ended; not the call itself, which would then stay."""
+
+    kind: str
+    error: str
+    seconds: float
+    pauses: int
+    ended_ns: int
+
+    @classmethod
+    def of(cls, event: WorkEnded) -> Work:
+        error = "" if event.outcome == "done" else event.outcome
+        return cls(event.kind, error, event.seconds, event.pauses, time.time_ns())
+
+
+def end(span: trace.Span, error: str, at_ns: int | None = None) -> None:
     if error:
         span.set_attribute(ERROR.otel_name, error)
         span.set_status(trace.StatusCode.ERROR)
-    span.end()
+    span.end(at_ns)
 
 
-def instrument_of(metric: Metric, meter: metrics.Meter) -> Any:
-    """Return the function that takes a value and its attributes."""
+def instrument_of(
+    metric: Metric, meter: metrics.Meter, observed: Callable[[Metric], list[metrics.Observation]]
+) -> Callable[[float, dict[str, str]], None] | None:
+    """Register a metric. Return what takes a value of a histogram; None for others, whose values are `observed`."""
     how = {"unit": metric.unit.value, "description": metric.help}
-    if metric.kind is Kind.COUNTER:
-        return meter.create_counter(metric.otel_name, **how).add
-    if metric.kind is Kind.GAUGE:
-        return meter.create_gauge(metric.otel_name, **how).set
-    buckets = list(metric.buckets)
-    return meter.create_histogram(metric.otel_name, **how, explicit_bucket_boundaries_advisory=buckets).record
+    if metric.kind is Kind.HISTOGRAM:
+        buckets = list(metric.buckets)
+        histogram = meter.create_histogram(metric.otel_name, **how, explicit_bucket_boundaries_advisory=buckets)
+        return histogram.record
+    create = meter.create_observable_counter if metric.kind is Kind.COUNTER else meter.create_observable_gauge
+    _ = create(metric.otel_name, [lambda _: observed(metric)], **how)
+    return None
 
 
 def attributes_of(metric: Metric, labels: tuple[str, ...]) -> dict[str, str]:

@@ -8,6 +8,7 @@ prometheus_client runs in its mode for several processes, gauges are added up as
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import prometheus_client
@@ -16,6 +17,7 @@ from crossfade.observe.events import Event
 from crossfade.observe.measuring import measured
 from crossfade.observe.metrics import METRICS, Kind, Metric
 
+CHANGED_BY: Final = {Kind.COUNTER: "inc", Kind.GAUGE: "set", Kind.HISTOGRAM: "observe"}
 ACROSS: Final = {"sum": "livesum", "max": "livemax", "min": "livemin"}
 
 
@@ -24,19 +26,15 @@ class PrometheusObserver:
 
     def __init__(self, registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY) -> None:
         self._families = {metric: family_of(metric, registry) for metric in METRICS}
-        self._series: dict[tuple[str, tuple[str, ...]], Any] = {}  # a child is found sooner here than by `labels`
+        self._changes: dict[tuple[Metric, tuple[str, ...]], Callable[[float], None]] = {}
 
     def on_event(self, event: Event) -> None:
         for metric, value, labels in measured(event):
-            series = self._series.get((metric.name, labels))
-            if series is None:
-                series = self._series[metric.name, labels] = self._families[metric].labels(*labels)
-            if metric.kind is Kind.COUNTER:
-                series.inc(value)
-            elif metric.kind is Kind.GAUGE:
-                series.set(value)
-            else:
-                series.observe(value)
+            change = self._changes.get((metric, labels))
+            if change is None:
+                series = self._families[metric].labels(*labels)
+                change = self._changes[metric, labels] = getattr(series, CHANGED_BY[metric.kind])
+            change(value)
 
 
 def family_of(metric: Metric, registry: prometheus_client.CollectorRegistry) -> Any:

@@ -67,17 +67,13 @@ class Watch:
     def __init__(self, observer: Observer | None = None, migration: str = "") -> None:
         """Raises ConfigurationError for what cannot observe."""
         self._functions, self._observers = sorted_out(observer)
+        self.sees_calls: bool = bool(self._observers)  # where nobody asks for their events, nothing is done for them
         self._event_of = events_made() if self._observers else None
         self._migration = migration
         self._head = f"migration {migration}: " if migration else ""
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._lines: dict[str, tuple[float, int]] = {}  # of each kind: when the last line was, how often since
-
-    @property
-    def sees_calls(self) -> bool:
-        """Whether anybody asks for the events of each call; where nobody does, nothing is done for them."""
-        return bool(self._observers)
 
     def note(self, name: str, facts: dict[str, Any]) -> None:
         """Count an event that was noted, and hand it to all."""
