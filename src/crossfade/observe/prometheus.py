@@ -26,7 +26,7 @@ class PrometheusObserver:
 
     def __init__(self, registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY) -> None:
         self._families = {metric: family_of(metric, registry) for metric in METRICS}
-        self._changes: dict[tuple[Metric, tuple[str, ...]], Callable[[float], None]] = {}
+        self._changes: dict[tuple[Metric, tuple[str, ...]], Callable[[float], object]] = {}
 
     def on_event(self, event: Event) -> None:
         for metric, value, labels in measured(event):
@@ -34,7 +34,7 @@ class PrometheusObserver:
             if change is None:
                 series = self._families[metric].labels(*labels)
                 change = self._changes[metric, labels] = getattr(series, CHANGED_BY[metric.kind])
-            change(value)
+            _ = change(value)
 
 
 def family_of(metric: Metric, registry: prometheus_client.CollectorRegistry) -> Any:
