@@ -8,6 +8,7 @@ from typing import Final
 
 from crossfade.observe.calls import CallEnded, OwnRequest, Pulse, WorkEnded
 from crossfade.observe.events import NOTED, Event
+from crossfade.observe.fleet import FLEET
 from crossfade.observe.metrics import METRICS, Label, Metric
 
 OF_CALLS: Final[tuple[type[Event], ...]] = (CallEnded, OwnRequest, Pulse, WorkEnded)
@@ -24,6 +25,12 @@ with its process. The names in CloudWatch are in the namespace `crossfade`, with
 
 | Prometheus | OpenTelemetry | CloudWatch | kind | unit | labels | what it tells |
 |---|---|---|---|---|---|---|
+"""
+OF_FLEET: Final = """
+What the control table tells of the whole migration, by [`crossfade exporter`](observing.md#the-whole-migration):
+
+| Prometheus | kind | unit | labels | what it tells |
+|---|---|---|---|---|
 """
 LABELS: Final = """
 ## Labels
@@ -55,6 +62,8 @@ def page() -> str:
         [
             *map(metric_row, METRICS),
             *buckets(),
+            OF_FLEET,
+            *map(fleet_row, FLEET),
             LABELS,
             *map(label_row, all_labels()),
             EVENTS,
@@ -72,6 +81,11 @@ def metric_row(metric: Metric) -> str:
     return f"| {names} | {kind} | {metric.unit} | {labels} | {metric.help} |\n"
 
 
+def fleet_row(metric: Metric) -> str:
+    labels = ", ".join(each.name for each in metric.labels)
+    return f"| `{metric.prometheus_name}` | {metric.kind} | {metric.unit} | {labels} | {metric.help} |\n"
+
+
 def buckets() -> Iterator[str]:
     yield "\nBoundaries of the histograms, in seconds:\n\n"
     for metric in METRICS:
@@ -80,7 +94,7 @@ def buckets() -> Iterator[str]:
 
 
 def all_labels() -> list[Label]:
-    return list(dict.fromkeys(label for metric in METRICS for label in metric.labels))
+    return list(dict.fromkeys(label for metric in (*METRICS, *FLEET) for label in metric.labels))
 
 
 def label_row(label: Label) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 METRICS_MAX: Final = 100
 DIMENSIONS_MAX: Final = 30
@@ -63,6 +63,6 @@ def in_metric(metric: dict[str, Any], root: dict[str, Any]) -> Iterator[str]:
     if not set(metric) <= {"Name", "Unit", "StorageResolution"} or metric.get("Unit") not in UNITS:
         yield f"metric: {metric}"
     value: Any = root.get(name)
-    values = cast("list[Any]", value if isinstance(value, list) else [value])
+    values: list[Any] = value if isinstance(value, list) else [value]
     if not 1 <= len(values) <= VALUES_MAX or any(type(each) not in (int, float) for each in values):
         yield f"value of {name}: {value!r}"

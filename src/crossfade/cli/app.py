@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "check",
     "start",
     "status",
+    "exporter",
     "backfill",
     "verify",
     "watch",
@@ -44,7 +45,8 @@ COMMANDS: Final = (
     "simulate",
     "demo",
 )
-EXTRAS: Final = {"pymysql": "mysql", "confluent_kafka": "kafka"}  # a migration of rows needs them, others do not
+# What a migration of rows needs and others do not, and the exporter.
+EXTRAS: Final = {"pymysql": "mysql", "confluent_kafka": "kafka", "prometheus_client": "prometheus"}
 HELP_WIDTH: Final = 100
 WANTS_JSON: Final = "crossfade.wants_json"
 HELP_NAMES: Final = ["-h", "--help"]

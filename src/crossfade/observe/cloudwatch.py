@@ -80,7 +80,7 @@ class CloudWatchObserver:
         with self._lock:
             sums, self._sums, self._written_at = self._sums, {}, self._clock()
         for place, values in sums.items():
-            self._write(json.dumps(self._line(place, values), separators=(",", ":")))
+            _ = self._write(json.dumps(self._line(place, values), separators=(",", ":")))
 
     def _add(self, change: Change) -> None:
         metric, value, labels = change

@@ -41,6 +41,9 @@ class Unit(StrEnum):
     COMPARISONS = "{comparison}"
     EVENTS = "{event}"
     UNITS = "{unit}"
+    CLIENTS = "{client}"
+    SEGMENTS = "{segment}"
+    PERCENT = "%"
     YES_OR_NO = "1"
 
 
