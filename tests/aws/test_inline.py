@@ -22,8 +22,8 @@ from crossfade.drivers.sync import SyncDriver
 from tests.aws.conftest import World
 from tests.aws.faults import Sent, refusal
 
-LEASE_SECONDS = 0.5
-FROZEN_SECONDS = 0.7
+LEASE_SECONDS = 1.5
+FROZEN_SECONDS = 1.8
 
 
 def leases_of(world: World) -> list[Lease]:

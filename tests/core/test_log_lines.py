@@ -17,7 +17,8 @@ def test_a_line_names_the_migration_and_says_when_it_is_nothing_to_worry_about(
     Watch(migration="orders-v2").note("compare", {"outcome": "missing", "key": KEY})
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == (
-        "migration orders-v2: the target lacks an item that the source has, as is so until the backfill is complete:"
+        "migration orders-v2: the target lacks an item that the source has, "
+        "as is so until the backfill is complete, or where it was written past crossfade:"
         " order='o1'"
     )
 

@@ -63,7 +63,7 @@ def in_metric(metric: dict[str, Any], root: dict[str, Any]) -> Iterator[str]:
     if not set(metric) <= {"Name", "Unit", "StorageResolution"} or metric.get("Unit") not in UNITS:
         yield f"metric: {metric}"
     value: Any = root.get(name)
-    many: Any = value if isinstance(value, list) else [value]
-    values: list[Any] = many
+    values: list[Any] = []
+    values.extend(value if isinstance(value, list) else (value,))  # pyright: ignore[reportUnknownArgumentType]
     if not 1 <= len(values) <= VALUES_MAX or any(type(each) not in (int, float) for each in values):
         yield f"value of {name}: {value!r}"

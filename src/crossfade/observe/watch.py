@@ -51,7 +51,8 @@ ALERTS: Final = {
     HOT_KEY: "an item is written so often that the stages in lockstep will limit it",
     ORDER_CHANGES: "a parallel Scan that should not span the move to a later stage of the migration",
     REFUSED_LATER: "a call is served now and refused in a later stage of the migration",
-    "compare.missing": "the target lacks an item that the source has, as is so until the backfill is complete",
+    "compare.missing": "the target lacks an item that the source has, as is so until the backfill is complete, or"
+    " where it was written past crossfade",
     "compare.extra": "the target has an item that the source has not",
     "compare.mismatched": "an item is not the same in both tables",
     EXPIRY_UNKNOWN: "whether a table's items expire is not known: allow dynamodb:DescribeTimeToLive to the application",
