@@ -648,7 +648,8 @@ BETWEEN_PAGES: Final = {
     " begin before the move, or after it: those that are seen before it are told by `crossfade status`",
     "an item that is deleted and put anew between two pages of a Scan, or of a Query of an index, in `prepare` or"
     " `drain`": "it is another item, which may be in the other table, and so at another place: the pages may show it a"
-    " second time, or not at all. In a Query of the table it is where it was",
+    " second time, or not at all. In a Query of the table it is where it was. And an eventually consistent Query of an"
+    " index, which lags by a moment, may show what the source held under that key when the item was copied",
     "a strongly consistent Scan, or Query of an index, that goes on across the move where the authority changes"
     " (`lockstep_source` and `lockstep_target`, either way; with copy-on-write from `rampdown` back to `drain`)": "it"
     " would go on in the order of a table that gets what is written a moment later. It is refused (ValidationException,"

@@ -28,6 +28,7 @@ class Operation:
     twice: bool = False  # the SDK sent it twice, so it may take effect once more
     together: bool = False  # of a transaction: it takes effect at one moment with the others of its call
     since: int | None = None  # of an eventually consistent read: the place from which on it may date
+    of_both: bool = False  # an entry of an index, while items are in both tables
     lands_before: int | None = None  # of an unknown outcome: the place from which on it takes no effect, if it is known
 
     def events(self) -> list[Event]:
@@ -59,6 +60,13 @@ class Missed:
 
     read: Operation
     moves: bool  # its place is by an attribute that writes change; else by its key
+
+
+def meets(entry: Operation, delete: Operation) -> bool:
+    """Whether a delete may have come within the time that an entry may be of."""
+    begun = entry.called if entry.since is None else entry.since
+    is_after = entry.answered is not None and delete.called > entry.answered
+    return not is_after and (delete.answered is None or delete.answered >= begun)
 
 
 @dataclass(slots=True)
@@ -102,4 +110,9 @@ class History:
         return found
 
     def of(self, key: KeyName) -> list[Operation]:
-        return [operation for operation in self.operations if operation.key == key]
+        """Return an item's operations, but for entries that may be of one which it has taken the place of: while items
+        are in both tables, an index that lags may show an item of which the source still had a copy when it was
+        deleted (docs/operations.md, "Between two pages")."""
+        found = [operation for operation in self.operations if operation.key == key]
+        deletes = [operation for operation in found if operation.action.name in ("delete", "delete_if")]
+        return [each for each in found if not (each.of_both and any(meets(each, delete) for delete in deletes))]

@@ -89,9 +89,11 @@ class Walk:
         self.calls.history.begins(called, called_at)
         since = self._since(client)
         window = called, called if since is None else since
+        of_both = self.action.name == "entry" and self.action.is_eventual and client.row.stamped_source
 
         def read(key: KeyName, answer: Answer) -> None:
-            operation = Operation(client.process.name, key, self.action, called, called_at, since=since)
+            who = client.process.name
+            operation = Operation(who, key, self.action, called, called_at, since=since, of_both=of_both)
             self.calls.history.operations.append(operation)
             self.calls.ended([operation], [answer])
 
