@@ -19,7 +19,7 @@ def alive(process_id: int) -> bool:
     status = Path(f"/proc/{process_id}/stat")
     try:
         return status.read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:  # gone in between, or a system without such files
+    except (FileNotFoundError, ProcessLookupError):  # gone in between, or a system without such files
         return not Path("/proc/self").exists()
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from crossfade.control.records import ShardPosition
+from crossfade.control.streams import REPORT_BEATS_MAX
 from crossfade.core.effects import Routine
 from crossfade.jobs.session import Session
 from crossfade.streams.asking import Page, Stream
@@ -22,7 +23,8 @@ READS_AT_ONCE: Final = 16  # of all shards together; one read takes some millise
 PAGES_AT_ONCE: Final = 32  # of all shards together, being dealt with; each of up to 1 MB as the service sends it
 LOOK_SECONDS: Final = 0.2  # between two looks at the shards that are being read
 WRITE_SECONDS: Final = 1.0  # between two writes to the control table, where a position is due
-REPORT_SECONDS: Final = 5.0  # where no position has changed
+REPORT_SECONDS: Final = 5.0  # where no position has changed,
+REPORT_BEATS: Final = REPORT_BEATS_MAX // 2  # or so many beats, where these come fast: a gate counts them
 CAUGHT_UP_SECONDS: Final = 5.0  # a change is in the stream within a second or so
 # From the first look at a stream to a change that was surely made later: both are told in whole seconds, and by clocks
 # of two machines of the service.
@@ -76,6 +78,7 @@ class Following:
         self._woken = asyncio.Event()  # a shard has ended
         self._halted = asyncio.Event()  # there is nothing to pause for any more
         self._saved_at = float("-inf")
+        self._saved_beat = 0
         self._readings: dict[ShardName, ShardReading] = {}
         self._tasks: dict[ShardName, asyncio.Task[bool]] = {}
         self._until: dict[str, float] = {}  # of each side, the time of a change that is past the present end
@@ -200,10 +203,11 @@ class Following:
 
     async def _save(self, *, at_once: bool = False) -> None:
         now = self._session.now()
-        since = now - self._saved_at
-        if not (at_once or since >= REPORT_SECONDS or (since >= WRITE_SECONDS and self.ledger.due(now))):
+        since, beat = now - self._saved_at, self._session.agent.beat
+        reports = since >= REPORT_SECONDS or beat - self._saved_beat >= REPORT_BEATS
+        if not (at_once or reports or (since >= WRITE_SECONDS and self.ledger.due(now))):
             return
-        self._saved_at = now
+        self._saved_at, self._saved_beat = now, beat
         lag = self.lag_seconds()
         caught_up = 0 <= lag <= CAUGHT_UP_SECONDS and not self.stopping()
         at = datetime.now(UTC).isoformat(timespec="seconds") if caught_up else ""
@@ -211,7 +215,7 @@ class Following:
             now,
             lag_seconds=round(lag, 1),
             caught_up_at=at,
-            beat=self._session.agent.beat,
+            beat=beat,
             counts=self._counts(),
             everything=at_once,
         )
