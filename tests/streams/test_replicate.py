@@ -14,12 +14,14 @@ import pytest
 
 from crossfade.control.coordinator import Coordinator
 from crossfade.control.records import Job, Reader
+from crossfade.control.streams import REPORT_BEATS_MAX
 from crossfade.core.stages import Stage
 from crossfade.errors import ConfigurationError, GateClosed, NotPossibleInStage
 from crossfade.streams.replicate import end_replication
 from crossfade.streams.result import ReplicateOptions
 from tests.backfill.setting import connect, order, order_key
 from tests.conftest import Database
+from tests.streams import setting as streams_setting
 from tests.streams.setting import DEADLINE_SECONDS, Beside, StreamSetting
 
 KILLS = 4
@@ -100,6 +102,29 @@ def test_its_lag_is_a_gate_once_it_was_started(dynamodb: Database) -> None:
     assert setting.report(Reader.REPLICATION) is None
     assert setting.run(setting.control.positions(Reader.REPLICATION)) == ()
     assert setting.run(coordinator.move_one(Stage.LOCKSTEP_TARGET)).stage is Stage.LOCKSTEP_TARGET
+
+
+def test_it_reports_as_often_as_its_gate_asks_for(dynamodb: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In beats, which may come fast, though nothing is written and nothing is to be saved."""
+    monkeypatch.setattr(streams_setting, "LEASE_SECONDS", 1.5)
+    setting = StreamSetting(dynamodb)
+    behind: list[int] = []
+
+    def job(stop: threading.Event) -> object:
+        return setting.replicate(ReplicateOptions(), None, stop)
+
+    with Beside(job) as beside:
+        beside.until(lambda: bool((report := setting.report(Reader.REPLICATION)) and report.caught_up_at))
+        until = time.monotonic() + 7.0
+        while time.monotonic() < until:
+            report = setting.report(Reader.REPLICATION)
+            beats = [
+                lease.beat for lease in setting.run(setting.control.leases()) if report and lease.client == report.owner
+            ]
+            behind += [beat - report.beat for beat in beats if report]
+            time.sleep(0.1)
+    assert behind
+    assert REPORT_BEATS_MAX // 4 < max(behind) <= REPORT_BEATS_MAX
 
 
 def test_going_back_to_off_ends_it(dynamodb: Database) -> None:
