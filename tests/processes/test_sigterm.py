@@ -128,7 +128,11 @@ def test_it_is_for_the_main_thread() -> None:
 def test_a_handler_that_stays_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """So are those that ignore the signal; twice is as good as once."""
     told: list[str] = []
-    monkeypatch.setattr(LOG, "warning", lambda text, *_: told.append(text))
+
+    def warning(text: str, *_: object) -> None:
+        told.append(text)
+
+    monkeypatch.setattr(LOG, "warning", warning)
     former = signal.getsignal(signal.SIGTERM)
     try:
         _ = signal.signal(signal.SIGTERM, signal.SIG_IGN)
